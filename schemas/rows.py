@@ -1,0 +1,81 @@
+"""The rows of the index: one per picture found. Every part of a snapshot has this schema, field by field."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+
+STATUSES = {
+    "ok": "scored",
+    "empty": "the file has no bytes",
+    "truncated": "the file ends before the picture does",
+    "unreadable": "damaged, or of a kind that the decoder cannot read",
+    "unsupported": "not a picture format that is known, or one without a decoder (HEIC)",
+    "too_large": "claims too many pixels or has too many bytes; never decoded",
+    "denied": "no permission to read it",
+    "timeout": "decoding took too long and was stopped",
+    "crashed": "the decoder died on it, twice",
+}
+
+_FIXED: list[tuple[str, pa.DataType, bool, str]] = [
+    (
+        "image_id",
+        pa.string(),
+        False,
+        "path below the catalog, '/'; valid UTF-8 as is, an invalid byte as \\xNN, a backslash as \\\\",
+    ),
+    ("status", pa.string(), False, "ok, or why there are no scores: one of " + ", ".join(STATUSES)),
+    ("error", pa.string(), True, "the reason in words; null when ok"),
+    ("content_sha256", pa.string(), True, "hex digest of the file's bytes; null only if never read"),
+    ("size_bytes", pa.int64(), True, "the file's size; null only if it could not be opened"),
+    ("mtime_ns", pa.int64(), True, "the file's modification time, ns since 1970; null only if it could not be opened"),
+    ("width", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
+    ("height", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
+    ("model_id", pa.string(), True, "the model that gave the scores; null on failed rows"),
+    ("scored_at", pa.timestamp("us", tz="UTC"), True, "when the scores were computed; null on failed rows"),
+]
+_TAGS = pa.field(
+    "tags",
+    pa.list_(pa.field("element", pa.string(), nullable=False)),
+    nullable=False,
+    metadata={
+        "meaning": "answers of exclusive groups and all other labels at or over threshold, as 'name', in vocabulary "
+        "order; [] if not ok"
+    },
+)
+
+FIXED_COLUMNS = tuple(name for name, _, _, _ in _FIXED)
+TAGS_COLUMNS = ("tags",)
+
+
+class LabelLike(Protocol):
+    """What the schema needs to know of a label."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def column(self) -> str: ...
+
+
+def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) -> pa.Schema:
+    """Return the Arrow schema of a part: fixed columns, tags, two per exclusive group, one score per label.
+
+    Scores are doubles rounded to four decimals: as small as float32 after compression, and a filter on 0.9 finds a
+    stored 0.9. Field metadata holds each column's meaning, and group and label where it has one.
+    """
+    fields = [pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED]
+    fields.append(_TAGS)
+    for group in exclusive_groups:
+        answer = f"the answer for {group}; null = none, or not ok"
+        score = f"the view's probability of that answer, 0 to 1; null where {group} is null"
+        fields.append(pa.field(group, pa.string(), metadata={"meaning": answer, "group": group}))
+        fields.append(pa.field(f"{group}_score", pa.float64(), metadata={"meaning": score, "group": group}))
+    for label in labels:
+        meaning = "calibrated sigmoid score, 0 to 1, four decimals; null when not scored"
+        metadata = {"meaning": meaning, "group": label.group, "label": label.name}
+        fields.append(pa.field(label.column, pa.float64(), metadata=metadata))
+    return pa.schema(fields, metadata={"tagger.format_version": str(FORMAT_VERSION)})

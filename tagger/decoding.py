@@ -1,0 +1,337 @@
+"""Decode workers: the only place where strangers' bytes are read.
+
+`Decoder.decode` hands chunks of files to spawned processes and yields uint8 batches with one `FileFacts` per file, in
+the order given. A worker that dies is replaced; the picture it died on is tried once more on its own worker and is
+then reported as `crashed`, so one bad file costs one row. A picture that takes longer than the timeout is `timeout`.
+"""
+
+import ctypes
+import hashlib
+import multiprocessing
+import os
+import signal
+import stat
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.errors import TaggerError
+
+Pixels = npt.NDArray[np.uint8]
+
+CHUNK = 64
+"""Pictures per task: one inference batch."""
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Larger files are `too_large` and are not read."""
+
+_READ_TRIES = 3
+_QUEUED_PER_WORKER = 2  # one being decoded, one waiting, so that a worker never idles while the parent infers
+
+
+class FileFacts(NamedTuple):
+    """What one look at a file gave; all fields are of the same moment.
+
+    Attributes
+    ----------
+    status : str
+        As in the index, or `gone` if the file vanished.
+    error : str or None
+        The reason in words; None when ok.
+    content_sha256 : str or None
+        Hex digest of the bytes; None if they were never read.
+    size_bytes, mtime_ns : int or None
+        From `fstat` of the open file, the same before and after reading; None if it could not be opened.
+    width, height : int or None
+        Pixels after EXIF orientation; None unless known.
+    """
+
+    status: str
+    error: str | None = None
+    content_sha256: str | None = None
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class DecodedChunk(NamedTuple):
+    """Pixels uint8 (n, size, size, 3) RGB, zero where not ok, and n facts, in the order of the paths asked for."""
+
+    key: Any
+    pixels: Pixels
+    facts: list[FileFacts]
+
+
+@dataclass
+class _Task:
+    """A chunk on its way: `todo` are the positions not answered yet."""
+
+    key: Any
+    paths: list[str]
+    todo: list[int]
+    pixels: Pixels
+    facts: list[FileFacts | None]
+    deaths: dict[int, int] = field(default_factory=dict)
+
+    def answer(self, position: int, facts: FileFacts, pixels: Pixels | None = None) -> None:
+        self.facts[position] = facts
+        self.todo.remove(position)
+        if pixels is not None:
+            self.pixels[position] = pixels
+
+
+class Decoder:
+    """Worker processes that turn files into pixels.
+
+    Parameters
+    ----------
+    size : int
+        Side of the squares that come back, in pixels.
+    workers : int
+        Number of processes.
+    timeout : float
+        Seconds one picture may take before its worker is killed.
+    """
+
+    def __init__(self, *, size: int, workers: int, timeout: float = 60.0) -> None:
+        self.size, self.timeout = size, timeout
+        self._context = multiprocessing.get_context("spawn")
+        self._workers = [_Worker(self._context, size) for _ in range(workers)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, at once."""
+        for worker in self._workers:
+            worker.kill()
+
+    def decode(self, chunks: Iterable[tuple[Any, list[str]]]) -> Iterator[DecodedChunk]:
+        """Yield one `DecodedChunk` per `(key, paths)`, in order; at most `CHUNK` paths each.
+
+        Raises
+        ------
+        TaggerError
+            If workers die before they can start.
+        """
+        source, in_order = iter(chunks), deque[_Task]()
+        while True:
+            self._hand_out(source, in_order)
+            if not in_order:
+                return
+            while in_order and not in_order[0].todo:
+                task = in_order.popleft()
+                yield DecodedChunk(task.key, task.pixels, [facts for facts in task.facts if facts is not None])
+            if in_order:
+                self._collect()
+
+    def _hand_out(self, source: Iterator[tuple[Any, list[str]]], in_order: deque[_Task]) -> None:
+        for _ in range(_QUEUED_PER_WORKER):
+            for worker in self._workers:
+                # Bounded in the chunks ahead of the oldest, too: a slow one must not let the rest pile up.
+                if len(worker.queue) < _QUEUED_PER_WORKER and len(in_order) < 4 * len(self._workers):
+                    item = next(source, None)
+                    if item is None:
+                        return
+                    key, paths = item
+                    pixels = np.zeros((len(paths), self.size, self.size, 3), np.uint8)
+                    task = _Task(key, paths, list(range(len(paths))), pixels, [None] * len(paths))
+                    in_order.append(task)
+                    if paths:
+                        worker.send(task)
+
+    def _collect(self) -> None:
+        """Wait, at most a second, for answers and deaths, and take them in."""
+        busy = [worker for worker in self._workers if worker.queue]
+        wait([w.connection for w in busy] + [w.process.sentinel for w in busy], timeout=1.0)
+        for worker in busy:
+            worker.receive()
+            if worker.queue and not worker.process.is_alive():
+                worker.receive()  # what it said before it died
+                worker.recover(FileFacts("crashed", "the decoder died on this picture, twice"), tries=2)
+            elif worker.queue and worker.stuck_for() > self.timeout:
+                worker.kill()
+                worker.receive()
+                reason = f"decoding took longer than {self.timeout:g} s"
+                worker.recover(FileFacts("timeout", reason), tries=1)
+
+
+class _Worker:
+    """The parent's side of one decode process."""
+
+    def __init__(self, context: SpawnContext, size: int) -> None:
+        self._context, self._size = context, size
+        self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
+        self._start()
+
+    def _start(self) -> None:
+        self._slots = self._context.RawArray(ctypes.c_uint8, _QUEUED_PER_WORKER * CHUNK * self._size**2 * 3)
+        self._progress = self._context.RawArray(ctypes.c_int64, 2)  # pictures begun; position in the chunk
+        self.connection, theirs = self._context.Pipe()
+        arguments = (theirs, self._slots, self._progress, self._size)
+        self.process: SpawnProcess = self._context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        shape = (_QUEUED_PER_WORKER, CHUNK, self._size, self._size, 3)
+        self._views: Pixels = np.frombuffer(self._slots, np.uint8).reshape(shape)
+        self._free = list(range(_QUEUED_PER_WORKER))
+        self._last = (-1, time.monotonic())
+
+    def send(self, task: _Task) -> None:
+        slot = self._free.pop()
+        positions = list(task.todo)
+        self.queue.append((task, positions, slot))
+        try:
+            self.connection.send((slot, [task.paths[position] for position in positions]))
+        except OSError:
+            pass  # it died; _collect sees that and recovers
+
+    def receive(self) -> None:
+        """Take in every answer that has arrived."""
+        try:
+            while self.queue and self.connection.poll():
+                answers = self.connection.recv()
+                task, positions, slot = self.queue.popleft()
+                for i, (position, facts) in enumerate(zip(positions, answers, strict=True)):
+                    task.answer(position, facts, self._views[slot, i] if facts.status == "ok" else None)
+                self._free.append(slot)
+        except (EOFError, OSError):
+            pass  # the other end is gone; _collect sees that and recovers
+
+    def stuck_for(self) -> float:
+        """Return the seconds since this worker last began a picture."""
+        begun, now = self._progress[0], time.monotonic()
+        if begun == 0:
+            self._last = (0, max(self._last[1], now - 1)) if self._last[0] == 0 else (0, now)
+        elif begun != self._last[0]:
+            self._last = (begun, now)
+        return now - self._last[1]
+
+    def recover(self, verdict: FileFacts, *, tries: int) -> None:
+        """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th death."""
+        begun, at = self._progress[0], self._progress[1]
+        self.process.join()
+        if begun == 0:
+            raise TaggerError(
+                f"decode workers cannot start (exit code {self.process.exitcode}); "
+                "run 'python -c \"import tagger.decoding, cv2, PIL\"' to see why"
+            )
+        pending = [task for task, _, _ in self.queue]
+        task, positions, _ = self.queue[0]
+        culprit = positions[at]
+        task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
+        if task.deaths[culprit] >= tries:
+            task.answer(culprit, _looked_at(task.paths[culprit], verdict))
+        self.queue.clear()
+        self.connection.close()
+        self._start()
+        for task in pending:
+            if task.todo:
+                self.send(task)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+
+def read_stable(path: str) -> tuple[bytes, os.stat_result]:
+    """Return the bytes of a regular file and its `fstat`, which was the same before and after reading.
+
+    Raises
+    ------
+    OSError
+        As `open` and `read` do; also if the file is not regular, or was being written at every try.
+    """
+    for _ in range(_READ_TRIES):
+        # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise FileNotFoundError(f"not a regular file any more: {path!r}")
+            if before.st_size > MAX_BYTES:
+                return b"", before
+            data = file.read()
+            after = os.fstat(file.fileno())
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == after.st_size:
+            return data, after
+    raise OSError(f"it was written to during each of {_READ_TRIES} readings")
+
+
+def _serve(connection: Connection, slots: Any, progress: Any, size: int) -> None:
+    """Answer chunks until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    import cv2
+
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    views: Pixels = np.frombuffer(slots, np.uint8).reshape(_QUEUED_PER_WORKER, CHUNK, size, size, 3)
+    while True:
+        try:
+            slot, paths = connection.recv()
+        except (EOFError, OSError):
+            return
+        answers = []
+        for i, path in enumerate(paths):
+            progress[1] = i
+            progress[0] += 1
+            facts, pixels = _read_one(path, size)
+            if pixels is not None:
+                views[slot, i] = pixels
+            answers.append(facts)
+        try:
+            connection.send(answers)
+        except OSError:
+            return
+
+
+def _read_one(path: str, size: int) -> tuple[FileFacts, Pixels | None]:
+    from tagger.images import PictureError, read_picture
+
+    try:
+        data, facts = read_stable(path)
+    except FileNotFoundError as error:
+        return FileFacts("gone", str(error)), None
+    except PermissionError:
+        return FileFacts("denied", "permission denied"), None
+    except OSError as error:
+        return FileFacts("unreadable", f"cannot be read: {error.strerror or error}"), None
+    seen = FileFacts("ok", None, None, facts.st_size, facts.st_mtime_ns)
+    if facts.st_size > MAX_BYTES:
+        return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None
+    seen = seen._replace(content_sha256=hashlib.sha256(data).hexdigest())
+    try:
+        picture = read_picture(data, size)
+    except PictureError as error:
+        return seen._replace(
+            status=error.status, error=error.reason, width=error.width, height=error.height
+        ), None
+    except MemoryError:
+        return seen._replace(status="too_large", error="decoding it needs more memory than there is"), None
+    except Exception as error:  # a worker must outlive any picture
+        return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}"), None
+    return seen._replace(width=picture.width, height=picture.height), picture.pixels
+
+
+def _looked_at(path: str, verdict: FileFacts) -> FileFacts:
+    """Return `verdict` with the file's digest and fingerprint, which reading without decoding gives safely."""
+    try:
+        data, facts = read_stable(path)
+    except FileNotFoundError as error:
+        return FileFacts("gone", str(error))
+    except OSError:
+        return verdict
+    digest = hashlib.sha256(data).hexdigest() if facts.st_size <= MAX_BYTES else None
+    return verdict._replace(content_sha256=digest, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)

@@ -1,0 +1,56 @@
+"""Every error this product raises on purpose, and the exit code each one ends a command with.
+
+    TaggerError                    1   unexpected failure; nothing published
+    ├── InputError                 2   wrong usage or unusable input
+    │   ├── DatasetError           2   a labelled set that cannot be trained or measured on
+    │   ├── VocabularyError        2   labels or groups that contradict each other
+    │   ├── BundleError            2   a model bundle that is missing, damaged or not ours
+    │   └── IndexError_            2   an index that is missing, damaged, not ours or of another catalog
+    ├── Refused                    3   the run would have published something doubtful
+    ├── Locked                     4   another run holds the lock
+    └── TrainingDiverged           1   the loss stopped being a number
+"""
+
+
+class TaggerError(Exception):
+    """Something the product cannot do; the message names what was received and what to do next."""
+
+    exit_code = 1
+
+
+class InputError(TaggerError):
+    """Wrong usage or unusable input."""
+
+    exit_code = 2
+
+
+class DatasetError(InputError):
+    """A labelled set that cannot be trained or measured on."""
+
+
+class VocabularyError(InputError):
+    """Labels or groups that contradict each other."""
+
+
+class BundleError(InputError):
+    """A model bundle that is missing, damaged or not ours."""
+
+
+class IndexError_(InputError):
+    """An index that is missing, damaged, not ours or of another catalog."""
+
+
+class Refused(TaggerError):
+    """The run would have published something doubtful, so it published nothing."""
+
+    exit_code = 3
+
+
+class Locked(TaggerError):
+    """Another run holds the lock."""
+
+    exit_code = 4
+
+
+class TrainingDiverged(TaggerError):
+    """The loss stopped being a number."""

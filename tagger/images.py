@@ -1,0 +1,246 @@
+"""One way to read a picture: bytes in, the network's input out, in training and tagging alike.
+
+Pillow reads the header (format, size, orientation, transparency), OpenCV decodes the pixels. Strangers' bytes can
+kill the process that decodes them (OpenCV 5.0.0 dies on a 547-byte animated PNG), so only decode workers
+(`tagger.decoding`) call this module.
+"""
+
+import functools
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 100_000_000
+"""Pictures that claim more pixels are refused before decoding, which bounds a worker near 1.5 GB."""
+
+MIN_SIDE_FACTOR = 2
+"""A reduced JPEG decode keeps the short side at least this many times the network's input size."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000")
+_MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"mif1", b"msf1")
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
+_EXIF_ORIENTATION = 274
+
+
+class PictureError(Exception):
+    """A picture that cannot be scored: `status` as in the index, and the reason in words."""
+
+    def __init__(self, status: str, reason: str, width: int | None = None, height: int | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.width, self.height = status, reason, width, height
+
+
+class Picture(NamedTuple):
+    """A decoded picture.
+
+    Attributes
+    ----------
+    pixels : uint8 (size, size, 3)
+        RGB, EXIF orientation applied, transparency over white, squashed to a square by area.
+    width, height : int
+        Of the file, in pixels, after EXIF orientation.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+
+class _Header(NamedTuple):
+    format: str
+    width: int  # as stored, before orientation
+    height: int
+    orientation: int  # EXIF 1 to 8
+    transparent: bool
+
+
+def read_picture(data: bytes, size: int) -> Picture:
+    """Return the picture in `data`, resized to `size` x `size`.
+
+    A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 whose short side stays at least twice `size`: half the
+    cost of a full decode, and less aliasing.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file.
+    size : int
+        Side of the square that comes back, in pixels.
+
+    Raises
+    ------
+    PictureError
+        With status `empty`, `truncated`, `unreadable`, `unsupported` or `too_large`.
+    """
+    header = _read_header(data)
+    pixels = _decode(data, header, size)
+    pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+    pixels = orient(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation)
+    width, height = _oriented_size(header)
+    return Picture(np.ascontiguousarray(pixels), width, height)
+
+
+def orient(pixels: Pixels, orientation: int) -> Pixels:
+    """Return `pixels` (height, width, channels) turned upright, for an EXIF orientation of 1 to 8.
+
+    Source: Exif 2.32, tag 0x0112. Orientations 5 to 8 swap the axes.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _read_header(data: bytes) -> _Header:
+    if not data:
+        raise PictureError("empty", "the file has no bytes")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise PictureError("unsupported", "HEIC/HEIF: no decoder for it is installed; convert it to JPEG")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+                orientation = _exif_orientation(image)
+                name = image.format or ""
+    except Image.DecompressionBombError as error:
+        raise PictureError("too_large", f"claims more than {MAX_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise _unidentified(data) from error
+    except Exception as error:  # Pillow's header parsers raise all sorts on damaged files
+        raise PictureError(_damage(data), f"damaged header: {error}") from error
+    header = _Header(name, width, height, orientation, transparent)
+    if width * height > MAX_PIXELS:
+        shown = _oriented_size(header)
+        raise PictureError("too_large", f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}", *shown)
+    if width < 1 or height < 1:
+        raise PictureError("unreadable", f"claims {width} x {height} pixels")
+    return header
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF is no reason to lose the picture
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _unidentified(data: bytes) -> PictureError:
+    known = data.startswith(_MAGIC) or data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif", b"ftypavis")
+    if known:
+        return PictureError(_damage(data), "damaged header")
+    return PictureError("unsupported", f"not a picture format we know: begins with {data[:16]!r}")
+
+
+def _oriented_size(header: _Header) -> tuple[int, int]:
+    swapped = header.orientation >= 5
+    return (header.height, header.width) if swapped else (header.width, header.height)
+
+
+def _decode(data: bytes, header: _Header, size: int) -> Pixels:
+    """Return uint8 (height, width, 3) BGR as stored in the file, possibly at a reduced scale."""
+    flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
+    if header.format in ("JPEG", "MPO"):
+        short = min(header.width, header.height)
+        flags = next((flag for k, flag in _REDUCED if short // k >= MIN_SIDE_FACTOR * size), cv2.IMREAD_COLOR)
+    try:
+        with _decoder_messages() as messages:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise PictureError(_damage(data), f"OpenCV: {error.err}", *_oriented_size(header)) from error
+    if pixels is None or b"remature end" in messages:
+        status = "truncated" if b"remature end" in messages else _damage(data)
+        reason = "the file ends before the picture does" if status == "truncated" else "OpenCV cannot decode it"
+        raise PictureError(status, f"{header.format}: {reason}", *_oriented_size(header))
+    return _over_white(_to_8_bit(pixels)) if flags == cv2.IMREAD_UNCHANGED else _to_8_bit(pixels)  # type: ignore[arg-type]
+
+
+def _to_8_bit(pixels: npt.NDArray[np.generic]) -> Pixels:
+    if pixels.dtype == np.uint16:
+        return cv2.convertScaleAbs(pixels, alpha=1 / 257).astype(np.uint8, copy=False)
+    if pixels.dtype.kind == "f":  # float TIFF: 0 is black, 1 is white
+        return cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255).astype(np.uint8, copy=False)
+    return pixels.astype(np.uint8, copy=False)
+
+
+def _over_white(pixels: Pixels) -> Pixels:
+    """Return uint8 (height, width, 3): gray, BGR or BGRA composited over white."""
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+    if pixels.shape[2] == 3:
+        return pixels
+    if pixels.shape[2] == 2:
+        colour, alpha = cv2.merge([pixels[..., 0]] * 3), pixels[..., 1]
+    else:
+        colour, alpha = pixels[..., :3], pixels[..., 3]
+    # 255 - (255 - c) * a / 255 equals c * a + white * (1 - a), and stays in uint8.
+    ink = cv2.multiply(cv2.bitwise_not(colour), cv2.merge([alpha] * 3), scale=1 / 255)
+    return cv2.bitwise_not(ink).astype(np.uint8, copy=False)
+
+
+def _damage(data: bytes) -> str:
+    """Return `truncated` where the file's own end mark is missing, else `unreadable`. Asked only of failures."""
+    if data.startswith(b"\xff\xd8"):  # an EXIF thumbnail has an end mark too, so look behind the last scan
+        return "truncated" if data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda") else "unreadable"
+    if data.startswith(b"\x89PNG"):
+        return "unreadable" if b"IEND" in data else "truncated"
+    if data.startswith(b"GIF8"):
+        return "unreadable" if data.rstrip(b"\0").endswith(b";") else "truncated"
+    if data.startswith(b"RIFF"):
+        return "truncated" if int.from_bytes(data[4:8], "little") + 8 > len(data) else "unreadable"
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.load()
+    except Exception as error:
+        cut = ("truncated", "not enough", "incomplete", "unexpected end", "buffer is not large enough")
+        return "truncated" if any(words in str(error).lower() for words in cut) else "unreadable"
+    return "unreadable"
+
+
+@contextmanager
+def _decoder_messages() -> Iterator[bytearray]:
+    """Collect what C libraries print to standard error meanwhile.
+
+    libjpeg paints the rest of a cut picture grey and only *says* "premature end of data segment" when the file has an
+    end mark; OpenCV passes the half picture on. Its return value cannot tell, so its words must.
+    """
+    messages = bytearray()
+    log, saved = _message_log(), os.dup(2)
+    os.dup2(log, 2)
+    try:
+        yield messages
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        if os.lseek(log, 0, os.SEEK_CUR):
+            messages += os.pread(log, 65536, 0)
+            os.ftruncate(log, 0)
+            os.lseek(log, 0, os.SEEK_SET)
+
+
+@functools.cache
+def _message_log() -> int:
+    descriptor, path = tempfile.mkstemp(prefix="tagger-decoder-")
+    os.unlink(path)
+    return descriptor
