@@ -234,9 +234,10 @@ def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
             raise VocabularyError(f"label {label.key!r}: no such group; there are {names}")
         if not re.fullmatch(r"score_[a-z0-9_]+", label.column):
             raise VocabularyError(f"label {label.key!r}: column {label.column!r} is not score_<slug>")
-        twin = seen.setdefault((label.group, slug(label.name)), label.name)
-        if twin is not label.name:
-            raise VocabularyError(f"labels {twin!r} and {label.name!r} of {label.group} collide; rename one of them")
+        key = (label.group, slug(label.name))
+        if key in seen:
+            raise VocabularyError(f"labels {seen[key]!r} and {label.name!r} of {label.group} collide; rename one")
+        seen[key] = label.name
     answers = [column for group in groups if group.exclusive for column in (group.name, f"{group.name}_score")]
     columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
     twice = sorted({column for column in columns if columns.count(column) > 1})

@@ -1,0 +1,159 @@
+"""The catalog: which files are pictures, what they are called, and when they last changed. Opens no file."""
+
+import errno
+import fnmatch
+import hashlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tagger.errors import InputError, Refused
+
+EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .heic .heif .jp2".split()  # noqa: SIM905 - a table
+)
+
+SKIPPED = {
+    "hidden": "names that begin with a dot, folders with all they hold counted once",
+    "not_a_picture": "other file names",
+    "folder_link": "links to folders, never followed",
+    "link_outside": "links to files outside the catalog",
+    "broken_link": "links to nothing, or to themselves",
+    "special": "pipes, sockets and devices, never opened",
+    "excluded": "matched by --exclude",
+}
+
+
+class CatalogImage(NamedTuple):
+    """A picture found by the walk, and the fingerprint the plan compares."""
+
+    image_id: str
+    size: int
+    mtime_ns: int
+
+
+class Walk:
+    """Iterate over the pictures below `root`, in no particular order; count in `skipped` what is no picture.
+
+    Raises
+    ------
+    InputError
+        If `root` is no folder.
+    Refused
+        If a folder cannot be listed: it is never read as empty.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, exclude: Sequence[str] = ()) -> None:
+        self.root = os.path.realpath(root)
+        self.skipped: Counter[str] = Counter()
+        self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
+        if not os.path.isdir(self.root):
+            kind = "it is a file" if os.path.exists(self.root) else "there is no such folder"
+            raise InputError(f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures")
+
+    def __iter__(self) -> Iterator[CatalogImage]:
+        base = os.fsencode(self.root)
+        folders = [(base, b"")]
+        while folders:
+            folder, prefix = folders.pop()
+            try:
+                entries = os.scandir(folder)
+            except OSError as error:
+                shown = image_id(prefix) or "."
+                raise Refused(
+                    f"folder {shown!r} of the catalog cannot be listed ({error.strerror}); nothing was changed. "
+                    "Make it readable, or leave it out with --exclude"
+                ) from error
+            with entries:
+                for entry in entries:
+                    yield from self._look_at(entry, prefix, folders)
+
+    def _look_at(
+        self, entry: "os.DirEntry[bytes]", prefix: bytes, folders: list[tuple[bytes, bytes]]
+    ) -> Iterator[CatalogImage]:
+        name = prefix + entry.name
+        if entry.name.startswith(b"."):
+            self.skipped["hidden"] += 1
+        elif self._exclude and self._is_excluded(image_id(name)):
+            self.skipped["excluded"] += 1
+        elif entry.is_symlink():
+            yield from self._look_at_link(entry, name)
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append((entry.path, name + b"/"))
+        elif not _is_picture_name(entry.name):
+            self.skipped["not_a_picture"] += 1
+        elif not entry.is_file(follow_symlinks=False):
+            self.skipped["special"] += 1
+        else:
+            try:
+                facts = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                return  # it went between listing and stat: it is deleted
+            yield CatalogImage(image_id(name), facts.st_size, facts.st_mtime_ns)
+
+    def _is_excluded(self, name: str) -> bool:
+        return any(pattern.match(name) for pattern in self._exclude)
+
+    def _look_at_link(self, entry: "os.DirEntry[bytes]", name: bytes) -> Iterator[CatalogImage]:
+        try:
+            facts = entry.stat()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES):
+                raise
+            self.skipped["broken_link"] += 1
+            return
+        target = os.path.realpath(entry.path)
+        if stat.S_ISDIR(facts.st_mode):
+            self.skipped["folder_link"] += 1
+        elif not target.startswith(os.path.join(os.fsencode(self.root), b"")):
+            self.skipped["link_outside"] += 1
+        elif not _is_picture_name(entry.name):
+            self.skipped["not_a_picture"] += 1
+        elif not stat.S_ISREG(facts.st_mode):
+            self.skipped["special"] += 1
+        else:
+            yield CatalogImage(image_id(name), facts.st_size, facts.st_mtime_ns)
+
+
+def image_id(relative: bytes) -> str:
+    r"""Return the id of a path below the catalog: an invalid UTF-8 byte as ``\xNN``, a backslash as ``\\``.
+
+    >>> image_id(b"a b/\xff.jpg")
+    'a b/\\xff.jpg'
+    """
+    return relative.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
+
+
+def relative_path(image_id: str) -> bytes:
+    r"""Return the path below the catalog that `image_id` was made from.
+
+    >>> relative_path("a b/\\xff.jpg")
+    b'a b/\xff.jpg'
+    """
+    return re.sub(
+        rb"\\(\\|x[0-9a-f]{2})",
+        lambda m: b"\\" if m[1] == b"\\" else bytes([int(m[1][1:], 16)]),
+        image_id.encode(),
+    )
+
+
+def absolute_path(root: str, image_id: str) -> str:
+    """Return the path of a picture, as `open` takes it."""
+    return os.fsdecode(os.path.join(os.fsencode(root), relative_path(image_id)))
+
+
+def bucket_of(image_id: str, buckets: int) -> int:
+    """Return sha256(image_id) mod `buckets`, from 0: where a row lives for ever."""
+    return int.from_bytes(hashlib.sha256(image_id.encode()).digest(), "big") % buckets
+
+
+def bucket_count(found: int) -> int:
+    """Return how many buckets a new index of `found` pictures gets: clamp(ceil(found / 50,000), 1, 256)."""
+    return max(1, min(256, -(-found // 50_000)))
+
+
+def _is_picture_name(name: bytes) -> bool:
+    return os.path.splitext(name)[1].lower().decode("ascii", errors="replace") in EXTENSIONS

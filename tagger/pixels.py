@@ -1,0 +1,72 @@
+"""The decoded labelled set, on disk as uint8: every picture is decoded once per training, not once per epoch."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.decoding import CHUNK, Decoder, FileFacts
+
+
+@dataclass(frozen=True)
+class PixelCache:
+    """Decoded pictures, in the order of the paths they came from.
+
+    Attributes
+    ----------
+    pixels : uint8 (n, size, size, 3)
+        RGB, memory-mapped; zero where not ok.
+    facts : list of FileFacts
+        What reading each file gave.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    facts: list[FileFacts]
+
+    @property
+    def ok(self) -> npt.NDArray[np.bool_]:
+        """Return bool (n,): which pictures can be used."""
+        return np.array([facts.status == "ok" for facts in self.facts], bool)
+
+
+def decode_to_disk(
+    folder: Path, paths: Sequence[str], *, size: int, workers: int, progress: Callable[[int], object]
+) -> PixelCache:
+    """Return the pictures at `paths`, decoded into `folder`, or found there if the very same files already are.
+
+    Same means: paths, sizes and modification times. `progress` is called with the number of pictures just done.
+    """
+    fingerprint = [_fingerprint(path) for path in paths]
+    if (folder / "facts.json").exists():
+        stored = json.loads((folder / "facts.json").read_text())
+        if stored["size"] == size and stored["files"] == fingerprint:
+            progress(len(paths))
+            facts = [FileFacts(*row) for row in stored["facts"]]
+            return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3))
+    facts = []
+    with Decoder(size=size, workers=workers) as decoder:
+        chunks = ((start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK))
+        for chunk in decoder.decode(chunks):
+            pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
+            facts.extend(chunk.facts)
+            progress(len(chunk.facts))
+    pixels.flush()
+    # Written last: a cache without it is begun anew.
+    (folder / "facts.json").write_text(json.dumps({"size": size, "files": fingerprint, "facts": facts}))
+    return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
+
+
+def _fingerprint(path: str) -> list[str | int]:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return [path, -1, -1]
+    return [path, facts.st_size, facts.st_mtime_ns]
