@@ -1,0 +1,39 @@
+"""The bundle: what a model folder holds."""
+
+FORMAT_VERSION = 1
+
+FILES = {
+    "model.keras": "the network; keras.models.load_model(..., safe_mode=True), no custom objects, no optimizer state",
+    "openvino/model.xml": "the same network as OpenVINO IR",
+    "openvino/model.bin": "its weights, float32",
+    "vocabulary.json": "labels in column order, and groups",
+    "preprocessing.json": "how a picture becomes the network's input",
+    "thresholds.json": "one threshold per label, in column order, and how it was chosen",
+    "split.parquet": "content_sha256, cluster, part: train | tune | test",
+    "metrics.json": "the evaluation on the test part, and the pairs of labels seen in training",
+    "history.png": "loss and tuning metrics per epoch",
+    "README.md": "the model card",
+}
+"""Every file of a bundle but bundle.json, which lists their digests."""
+
+BUNDLE_FIELDS = {
+    "format_version": f"integer, {FORMAT_VERSION}",
+    "name": "string, the folder's name when it was saved: NAME-vK",
+    "model_id": "sha256 of canonical JSON over the digests of model.keras's config.json and model.weights.h5, the "
+    "vocabulary, the preprocessing and the thresholds; a change of the card changes no score and not this",
+    "files": "object, path to sha256 of each file",
+    "versions": "object, library to version",
+    "parent": "model_id of the bundle it was retrained from, or null",
+    "created_at": "ISO 8601, UTC",
+}
+
+PREPROCESSING_FIELDS = {
+    "format_version": f"integer, {FORMAT_VERSION}",
+    "size": "integer, side of the square input in pixels; the picture is squashed",
+    "channels": "RGB",
+    "resize": "area",
+    "background": "white, under transparent pixels",
+    "orientation": "exif: applied",
+    "scale": "number; input = uint8 * scale, so 0 to 1",
+    "reduced_jpeg_decode": "integer; the smallest 1/2, 1/4, 1/8 scale whose short side is at least this times size",
+}

@@ -1,0 +1,282 @@
+"""The model bundle: one folder, saved whole or not at all, never written again, no pickle anywhere.
+
+Loading trusts nothing: the file names are a closed set, every digest is checked before a byte is used, and the
+network's configuration may only name layers that this product builds.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.bundle import FILES, FORMAT_VERSION
+from schemas.split import SPLIT
+from tagger.errors import BundleError, InputError, VocabularyError
+from tagger.files import atomic_text, sync_folder
+from tagger.images import MIN_SIDE_FACTOR
+from tagger.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import keras
+
+_LAYERS = frozenset(
+    "Functional InputLayer Conv2D Activation BatchNormalization MaxPooling2D Dropout Flatten Dense Softmax Take Pad "
+    "GlorotUniform Zeros Ones DTypePolicy".split()
+)
+_VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A saved model whose digests have been checked.
+
+    Attributes
+    ----------
+    path : Path
+        Resolved; `current` is followed once.
+    name, model_id : str
+    vocabulary : Vocabulary
+    thresholds : float64 (n_labels,)
+        Four decimals.
+    size : int
+        Side of the input, in pixels.
+    """
+
+    path: Path
+    name: str
+    model_id: str
+    vocabulary: Vocabulary
+    thresholds: npt.NDArray[np.float64]
+    size: int
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the content of metrics.json."""
+        value: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
+        return value
+
+    def split(self) -> pa.Table:
+        """Return split.parquet."""
+        return pq.read_table(self.path / "split.parquet", schema=SPLIT)
+
+
+def preprocessing(size: int) -> dict[str, Any]:
+    """Return the content of preprocessing.json for an input of `size` pixels."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "size": size,
+        "channels": "RGB",
+        "resize": "area",
+        "background": "white",
+        "orientation": "exif",
+        "scale": 1 / 255,
+        "reduced_jpeg_decode": MIN_SIDE_FACTOR,
+    }
+
+
+def next_name(models: Path, name: str) -> str:
+    """Return `NAME-vK` with the next free K.
+
+    Raises
+    ------
+    InputError
+        If `name` could not be a folder's name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InputError(f"--name {name!r}: letters, digits, '.', '_' and '-' only, a letter or digit first")
+    taken = [re.fullmatch(re.escape(name) + r"-v(\d+)", path.name) for path in models.glob(f"{name}-v*")]
+    return f"{name}-v{max((int(match[1]) for match in taken if match), default=0) + 1}"
+
+
+def save_bundle(
+    models: Path,
+    name: str,
+    *,
+    network: "keras.Model",
+    vocabulary: Vocabulary,
+    thresholds: list[dict[str, Any]],
+    split: pa.Table,
+    metrics: dict[str, Any],
+    history_png: bytes,
+    card: Callable[[str], str],
+    parent: str | None = None,
+) -> Path:
+    """Return the folder of a new bundle, `models/name`; it appears by one rename, complete.
+
+    Parameters
+    ----------
+    network : keras.Model
+        With views, calibration folded in.
+    thresholds : list of dict
+        As in thresholds.json, one per label.
+    card : callable (model_id)
+        Returns the text of README.md.
+
+    Raises
+    ------
+    BundleError
+        If `models/name` exists.
+    """
+    final, work = models / name, models / f".{name}.saving-{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "openvino").mkdir(parents=True)
+    try:
+        _write_contents(work, network, vocabulary, thresholds, split, metrics, history_png)
+        model_id = _model_id(work)
+        (work / "README.md").write_text(card(model_id))
+        described = {
+            "format_version": FORMAT_VERSION,
+            "name": name,
+            "model_id": model_id,
+            "files": {file: _sha256(work / file) for file in sorted(FILES)},
+            "versions": {package: version(package) for package in _VERSIONS},
+            "parent": parent,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (work / "bundle.json").write_text(json.dumps(described, indent=1) + "\n")
+        for folder in (work / "openvino", work):
+            sync_folder(folder)
+        if final.exists():
+            raise BundleError(f"{str(final)!r} exists already; a saved bundle is never written again")
+        os.rename(work, final)
+        sync_folder(models)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def load_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Return the bundle at `path`, after checking every digest in it.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, incomplete, changed, or not a bundle.
+    """
+    folder = Path(os.path.realpath(path))
+    shown = repr(os.fspath(path))
+    try:
+        described = json.loads((folder / "bundle.json").read_text())
+        if described["format_version"] != FORMAT_VERSION:
+            raise BundleError(f"model {shown}: format_version {described['format_version']!r}, not {FORMAT_VERSION}")
+        if set(described["files"]) != set(FILES):
+            odd = sorted(set(described["files"]) ^ set(FILES))
+            raise BundleError(f"model {shown}: its bundle.json lists too few or too many files: {odd}")
+        for file, digest in described["files"].items():
+            if _sha256(folder / file) != digest:
+                raise BundleError(f"model {shown}: {file} was changed after it was saved; take the bundle from a backup")
+        if _model_id(folder) != described["model_id"]:
+            raise BundleError(f"model {shown}: its model_id does not follow from its files; take it from a backup")
+        vocabulary = Vocabulary.from_json(json.loads((folder / "vocabulary.json").read_text()), source="vocabulary.json")
+        thresholds = json.loads((folder / "thresholds.json").read_text())["labels"]
+        if [row["label"] for row in thresholds] != [label.key for label in vocabulary.labels]:
+            raise BundleError(f"model {shown}: thresholds.json and vocabulary.json name different labels")
+        size = json.loads((folder / "preprocessing.json").read_text())["size"]
+        values = np.array([row["threshold"] for row in thresholds], np.float64)
+        return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size)
+    except FileNotFoundError as error:
+        missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
+        raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, VocabularyError) as error:
+        raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
+
+
+def set_current(models: Path, name: str) -> None:
+    """Point `models/current` at `name`, by one rename."""
+    link = models / f".current.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    os.replace(link, models / "current")
+
+
+def check_network_config(model_file: Path) -> None:
+    """Raise BundleError if the network in a .keras file names anything but the layers that this product builds.
+
+    Keras's safe mode refuses lambdas; this also refuses every other class that a stranger's file could name.
+    """
+    with zipfile.ZipFile(model_file) as archive:
+        config = json.loads(archive.read("config.json"))
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if "class_name" in value and (value["class_name"] not in _LAYERS or value.get("registered_name")):
+                allowed = value["class_name"] in _LAYERS and value["registered_name"] == value["class_name"]
+                if not allowed:
+                    raise BundleError(f"model.keras names {value['class_name']!r}, which no bundle of ours has")
+            if not str(value.get("module") or "keras").split(".")[0] == "keras":
+                raise BundleError(f"model.keras names the module {value['module']!r}, which no bundle of ours has")
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(config)
+
+
+def _write_contents(
+    work: Path,
+    network: "keras.Model",
+    vocabulary: Vocabulary,
+    thresholds: list[dict[str, Any]],
+    split: pa.Table,
+    metrics: dict[str, Any],
+    history_png: bytes,
+) -> None:
+    network.save(work / "model.keras", include_optimizer=False)
+    save_openvino(network, work / "openvino" / "model.xml")
+    atomic_text(work / "vocabulary.json", json.dumps(vocabulary.to_json(), indent=1) + "\n")
+    atomic_text(work / "preprocessing.json", json.dumps(preprocessing(network.input_shape[1]), indent=1) + "\n")
+    rows = [{"label": x.key, **row} for x, row in zip(vocabulary.labels, thresholds, strict=True)]
+    text = json.dumps({"format_version": FORMAT_VERSION, "labels": rows}, indent=1)
+    atomic_text(work / "thresholds.json", text + "\n")
+    pq.write_table(split, work / "split.parquet")
+    atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    (work / "history.png").write_bytes(history_png)
+
+
+def save_openvino(network: "keras.Model", path: Path) -> None:
+    """Write the network as OpenVINO IR in float32, and tell nobody."""
+    # The converter would count its uses over the network; without this package it has a stub that does not.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import warnings
+
+    import openvino
+
+    with warnings.catch_warnings():
+        # Keras says that a tuple of one input is not the input itself; the converter calls it so.
+        warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
+        converted = openvino.convert_model(network)
+    for output in converted.outputs:
+        wanted = output.get_names() & set(network.output)
+        output.set_names(wanted)
+    openvino.save_model(converted, path, compress_to_fp16=False)
+
+
+def _model_id(folder: Path) -> str:
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        parts = {
+            name: hashlib.sha256(archive.read(name)).hexdigest() for name in ("config.json", "model.weights.h5")
+        }
+    for name in ("vocabulary", "preprocessing", "thresholds"):
+        parts[name] = json.loads((folder / f"{name}.json").read_text())
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,85 @@
+"""Writing files so that a reader, or a power cut, finds the old content or the new, never a half."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tagger.errors import InputError, Locked
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the files directly in `folder`, and their names, durable."""
+    for path in folder.iterdir():
+        if path.is_file() and not path.is_symlink():
+            sync_file(path)
+    sync_file(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make one file's content, or one folder's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def atomic_text(path: Path, text: str) -> None:
+    """Write `text` to `path` by way of a sibling and one rename."""
+    sibling = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(sibling, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(sibling, path)
+    finally:
+        sibling.unlink(missing_ok=True)
+
+
+class Lock:
+    """An advisory lock on a file, held for the length of a `with`; it dies with its process, however that ends.
+
+    Raises
+    ------
+    Locked
+        If another process holds it; names host, process and start.
+    InputError
+        If the file system has no locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        # Not inherited by spawned workers (Python's descriptors never are), so a worker that lives on holds nothing.
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise Locked(f"{str(self._path)!r} is held by another run: {holder or 'it has not said which'}") from None
+        except OSError as error:
+            os.close(self._descriptor)
+            raise InputError(
+                f"{str(self._path)!r}: this file system has no locks ({error.strerror}); "
+                "keep it on a local disk or on NFS 4"
+            ) from error
+        started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
+        holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)

@@ -1,0 +1,84 @@
+"""The network: SmallerVGGNet, one sigmoid head over the whole vocabulary, and a view per exclusive group.
+
+Source: A. Rosebrock, "Multi-label classification with Keras", PyImageSearch, 2018; blocks after Simonyan and
+Zisserman, arXiv 1409.1556.
+"""
+
+import os
+from dataclasses import dataclass
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the start-up chatter of a CPU build says nothing
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+
+from tagger.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of a SmallerVGGNet; the defaults are the published ones, smaller ones make quick tests.
+
+    Attributes
+    ----------
+    size : int
+        Side of the input, in pixels.
+    filters : tuple of int
+        Of the three blocks.
+    dense : int
+        Units of the layer before the head.
+    """
+
+    size: int = 96
+    filters: tuple[int, int, int] = (32, 64, 128)
+    dense: int = 1024
+
+
+def build_network(architecture: Architecture, labels: int, *, seed: int = 0) -> keras.Model:
+    """Return the trunk and its head: float32 (n, size, size, 3) RGB in [0, 1] to logits (n, labels).
+
+    With the default sizes and six labels it has 8,679,302 parameters.
+    """
+    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+    x = inputs = keras.Input((architecture.size, architecture.size, 3), name="pixels")
+    for block, (filters, convolutions, pool) in enumerate(zip(architecture.filters, (1, 2, 2), (3, 2, 2), strict=True)):
+        for i in range(convolutions):
+            name = f"block{block + 1}_conv{i + 1}"
+            start = keras.initializers.GlorotUniform(seed=next(seeds))
+            x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=name)(x)
+            x = layers.Activation("relu", name=f"{name}_relu")(x)
+            x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        x = layers.MaxPooling2D(pool, name=f"block{block + 1}_pool")(x)
+        x = layers.Dropout(0.25, seed=next(seeds), name=f"block{block + 1}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    start = keras.initializers.GlorotUniform(seed=next(seeds))
+    x = layers.Dense(architecture.dense, kernel_initializer=start, name="dense")(x)
+    x = layers.Activation("relu", name="dense_relu")(x)
+    x = layers.BatchNormalization(name="dense_norm")(x)
+    x = layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
+    start = keras.initializers.GlorotUniform(seed=next(seeds))
+    logits = layers.Dense(labels, kernel_initializer=start, name="logits")(x)
+    return keras.Model(inputs, logits, name="smaller_vgg_net")
+
+
+def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:
+    """Return the network with its outputs by name: `logits`, `scores`, and per exclusive group (n, k + 1), none last.
+
+    A view has no weights: it takes its group's logits, puts the zero of "none" behind them, and applies softmax.
+    """
+    logits = network.output
+    outputs = {"logits": logits, "scores": layers.Activation("sigmoid", name="scores")(logits)}
+    for group in vocabulary.exclusive_groups:
+        members = keras.ops.take(logits, vocabulary.members(group.name), axis=1)
+        outputs[group.name] = layers.Softmax(name=f"view_{group.name}")(keras.ops.pad(members, ((0, 0), (0, 1))))
+    return keras.Model(network.input, outputs, name="tagger")
+
+
+def fold_calibration(
+    network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
+) -> None:
+    """Change the head so that it gives `scale * z + shift` where it gave z; both float64 (n_labels,)."""
+    kernel, bias = network.get_layer("logits").get_weights()
+    network.get_layer("logits").set_weights([kernel * scale, bias * scale + shift])

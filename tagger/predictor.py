@@ -1,0 +1,105 @@
+"""From pixels to logits, with the OpenVINO network or, as the reference, the Keras one."""
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.bundle import Bundle, check_network_config
+from tagger.decoding import CHUNK
+from tagger.errors import BundleError, InputError
+
+Pixels = npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.float32]
+Backend = Literal["auto", "openvino", "keras"]
+
+BACKENDS = ("auto", "keras", "openvino")
+
+
+class Predictor(Protocol):
+    """What both backends are."""
+
+    backend: str
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        ...
+
+
+def make_predictor(bundle: Bundle, backend: str = "auto") -> Predictor:
+    """Return the predictor of a bundle; `auto` is OpenVINO, which needs no TensorFlow.
+
+    Raises
+    ------
+    BundleError
+        If the network's outputs do not fit the vocabulary.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"--backend {backend!r}: one of {', '.join(BACKENDS)}")
+    return KerasPredictor(bundle) if backend == "keras" else OpenVinoPredictor(bundle)
+
+
+class OpenVinoPredictor:
+    """The network in OpenVINO, float32, a fixed batch (scores then do not depend on how many there are)."""
+
+    backend = "openvino"
+
+    def __init__(self, bundle: Bundle) -> None:
+        import openvino
+        from openvino.preprocess import PrePostProcessor
+
+        core = openvino.Core()
+        try:
+            network = core.read_model(bundle.path / "openvino" / "model.xml")
+        except RuntimeError as error:
+            raise BundleError(f"model {str(bundle.path)!r}: OpenVINO cannot read its network: {error}") from error
+        names = {name: output.partial_shape[-1].get_length() for output in network.outputs for name in output.get_names()}
+        _check_outputs(bundle, names)
+        network.reshape([CHUNK, bundle.size, bundle.size, 3])
+        steps = PrePostProcessor(network)
+        steps.input().tensor().set_element_type(openvino.Type.u8)
+        steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+        # Without the hint, machines with bfloat16 units would use them.
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
+        self._request: Any = self._compiled.create_infer_request()
+        self._batch = np.zeros((CHUNK, bundle.size, bundle.size, 3), np.uint8)
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        self._batch[: len(pixels)] = pixels
+        self._request.infer([self._batch], share_inputs=True)
+        return np.array(self._request.get_tensor("logits").data[: len(pixels)], np.float32)
+
+
+class KerasPredictor:
+    """The network in Keras: slower, needs TensorFlow, and is what the other is held to."""
+
+    backend = "keras"
+
+    def __init__(self, bundle: Bundle) -> None:
+        check_network_config(bundle.path / "model.keras")
+        from tagger.model import keras  # sets TensorFlow's log level first
+
+        try:
+            self._network = keras.models.load_model(bundle.path / "model.keras", compile=False, safe_mode=True)
+        except (ValueError, TypeError, OSError) as error:
+            raise BundleError(f"model {str(bundle.path)!r}: Keras cannot read its network: {error}") from error
+        outputs = self._network.output
+        _check_outputs(bundle, {name: tensor.shape[-1] for name, tensor in outputs.items()})
+        self._batch = np.zeros((CHUNK, bundle.size, bundle.size, 3), np.float32)
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        self._batch[: len(pixels)] = pixels.astype(np.float32) / 255
+        return np.asarray(self._network(self._batch, training=False)["logits"])[: len(pixels)]
+
+
+def _check_outputs(bundle: Bundle, found: dict[str, int]) -> None:
+    vocabulary = bundle.vocabulary
+    wanted = {"logits": len(vocabulary), "scores": len(vocabulary)}
+    wanted |= {group.name: len(vocabulary.members(group.name)) + 1 for group in vocabulary.exclusive_groups}
+    if found != wanted:
+        raise BundleError(
+            f"model {str(bundle.path)!r}: the network's outputs {found} are not those of its vocabulary, {wanted}"
+        )
