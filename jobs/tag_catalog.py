@@ -26,7 +26,7 @@ from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
 from tagger.decoding import CHUNK, Decoder, FileFacts
 from tagger.errors import InputError, Refused, TaggerError
-from tagger.predictor import Predictor, make_predictor
+from tagger.predictor import make_predictor
 from tagger.rows import labels_table, make_rows, schema_of
 from tagger.store import Index, Snapshot, SnapshotWriter, Staging, new_id
 
@@ -36,7 +36,9 @@ UNIT = 2000
 MIN_FAILURES = 20
 """Fewer failures than this never refuse a run."""
 
-_LISTING = pa.schema([("image_id", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("bucket", pa.int32())])
+_LISTING = pa.schema(
+    [("image_id", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("bucket", pa.int32())]
+)
 _VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
 
 
@@ -333,7 +335,7 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
 
 
 def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
-    names = "new changed rescored unchanged deleted touched scored reused failed failed_now".split()
+    names = ["new", "changed", "rescored", "unchanged", "deleted", "touched", "scored", "reused", "failed", "failed_now"]
     counts = {name: run.counts[name] for name in names}
     seconds = run.seconds["score"]
     total = sum(run.seconds.values())
@@ -351,4 +353,11 @@ def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
     }
 
 
-__all__ = ["Predictor", "TagOptions", "tag_catalog"]
+def summary_text(summary: dict[str, Any]) -> str:
+    """Return the summary as text for a terminal."""
+    skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["skipped"].items())) or "nothing"
+    return (
+        f"{summary['found']:,} pictures, {summary['failed']:,} without scores; skipped: {skipped}\n"
+        f"new {summary['new']:,}, scored again {summary['rescored']:,}, deleted {summary['deleted']:,}\n"
+        f"{summary['seconds']:.1f} s, {summary['images_per_second']:.0f} images/s; snapshot {summary['snapshot']}"
+    )

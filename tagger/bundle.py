@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     import keras
 
 _LAYERS = frozenset(
-    "Functional InputLayer Conv2D Activation BatchNormalization MaxPooling2D Dropout Flatten Dense Softmax Take Pad "
-    "GlorotUniform Zeros Ones DTypePolicy".split()
+    ["Functional", "InputLayer", "Conv2D", "Activation", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Softmax", "Take", "Pad", "GlorotUniform", "Zeros", "Ones", "DTypePolicy"]
 )
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
@@ -177,10 +176,14 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             raise BundleError(f"model {shown}: its bundle.json lists too few or too many files: {odd}")
         for file, digest in described["files"].items():
             if _sha256(folder / file) != digest:
-                raise BundleError(f"model {shown}: {file} was changed after it was saved; take the bundle from a backup")
+                raise BundleError(
+                    f"model {shown}: {file} was changed after it was saved; take the bundle from a backup"
+                )
         if _model_id(folder) != described["model_id"]:
             raise BundleError(f"model {shown}: its model_id does not follow from its files; take it from a backup")
-        vocabulary = Vocabulary.from_json(json.loads((folder / "vocabulary.json").read_text()), source="vocabulary.json")
+        vocabulary = Vocabulary.from_json(
+            json.loads((folder / "vocabulary.json").read_text()), source="vocabulary.json"
+        )
         thresholds = json.loads((folder / "thresholds.json").read_text())["labels"]
         if [row["label"] for row in thresholds] != [label.key for label in vocabulary.labels]:
             raise BundleError(f"model {shown}: thresholds.json and vocabulary.json name different labels")
@@ -268,9 +271,7 @@ def save_openvino(network: "keras.Model", path: Path) -> None:
 
 def _model_id(folder: Path) -> str:
     with zipfile.ZipFile(folder / "model.keras") as archive:
-        parts = {
-            name: hashlib.sha256(archive.read(name)).hexdigest() for name in ("config.json", "model.weights.h5")
-        }
+        parts = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in ("config.json", "model.weights.h5")}
     for name in ("vocabulary", "preprocessing", "thresholds"):
         parts[name] = json.loads((folder / f"{name}.json").read_text())
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

@@ -205,7 +205,9 @@ def _read_table(path: Path, groups: Sequence[Group] | None, vocabulary: Vocabula
 def _inside(root: str, image: Any, table: Path) -> tuple[str, str]:
     where = os.path.normpath(os.path.join(root, str(image)))
     if not isinstance(image, str) or not where.startswith(os.path.join(root, "")):
-        raise DatasetError(f"table {os.fspath(table)!r}: image {image!r} is not a path below the table's folder {root!r}")
+        raise DatasetError(
+            f"table {os.fspath(table)!r}: image {image!r} is not a path below the table's folder {root!r}"
+        )
     return os.path.relpath(where, root), where
 
 

@@ -184,7 +184,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         shape = (_QUEUED_PER_WORKER, CHUNK, self._size, self._size, 3)
-        self._views: Pixels = np.frombuffer(self._slots, np.uint8).reshape(shape)
+        self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
         self._free = list(range(_QUEUED_PER_WORKER))
         self._last = (-1, time.monotonic())
 
@@ -315,9 +315,7 @@ def _read_one(path: str, size: int) -> tuple[FileFacts, Pixels | None]:
     try:
         picture = read_picture(data, size)
     except PictureError as error:
-        return seen._replace(
-            status=error.status, error=error.reason, width=error.width, height=error.height
-        ), None
+        return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height), None
     except MemoryError:
         return seen._replace(status="too_large", error="decoding it needs more memory than there is"), None
     except Exception as error:  # a worker must outlive any picture

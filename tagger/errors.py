@@ -1,14 +1,14 @@
 """Every error this product raises on purpose, and the exit code each one ends a command with.
 
-    TaggerError                    1   unexpected failure; nothing published
-    ├── InputError                 2   wrong usage or unusable input
-    │   ├── DatasetError           2   a labelled set that cannot be trained or measured on
-    │   ├── VocabularyError        2   labels or groups that contradict each other
-    │   ├── BundleError            2   a model bundle that is missing, damaged or not ours
-    │   └── IndexError_            2   an index that is missing, damaged, not ours or of another catalog
-    ├── Refused                    3   the run would have published something doubtful
-    ├── Locked                     4   another run holds the lock
-    └── TrainingDiverged           1   the loss stopped being a number
+TaggerError                    1   unexpected failure; nothing published
+├── InputError                 2   wrong usage or unusable input
+│   ├── DatasetError           2   a labelled set that cannot be trained or measured on
+│   ├── VocabularyError        2   labels or groups that contradict each other
+│   ├── BundleError            2   a model bundle that is missing, damaged or not ours
+│   └── IndexError_            2   an index that is missing, damaged, not ours or of another catalog
+├── Refused                    3   the run would have published something doubtful
+├── Locked                     4   another run holds the lock
+└── TrainingDiverged           1   the loss stopped being a number
 """
 
 

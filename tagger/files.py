@@ -73,9 +73,9 @@ class Lock:
                 "keep it on a local disk or on NFS 4"
             ) from error
         started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
-        holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
+        me = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        os.pwrite(self._descriptor, json.dumps(me).encode(), 0)
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -90,10 +90,10 @@ def read_picture(data: bytes, size: int) -> Picture:
     """
     header = _read_header(data)
     pixels = _decode(data, header, size)
-    pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-    pixels = orient(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation)
+    square = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+    rgb = cv2.cvtColor(square, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
     width, height = _oriented_size(header)
-    return Picture(np.ascontiguousarray(pixels), width, height)
+    return Picture(np.ascontiguousarray(orient(rgb, header.orientation)), width, height)
 
 
 def orient(pixels: Pixels, orientation: int) -> Pixels:
@@ -173,15 +173,16 @@ def _decode(data: bytes, header: _Header, size: int) -> Pixels:
         status = "truncated" if b"remature end" in messages else _damage(data)
         reason = "the file ends before the picture does" if status == "truncated" else "OpenCV cannot decode it"
         raise PictureError(status, f"{header.format}: {reason}", *_oriented_size(header))
-    return _over_white(_to_8_bit(pixels)) if flags == cv2.IMREAD_UNCHANGED else _to_8_bit(pixels)  # type: ignore[arg-type]
+    eight = _to_8_bit(np.asarray(pixels))
+    return _over_white(eight) if flags == cv2.IMREAD_UNCHANGED else eight
 
 
-def _to_8_bit(pixels: npt.NDArray[np.generic]) -> Pixels:
+def _to_8_bit(pixels: npt.NDArray[Any]) -> Pixels:
     if pixels.dtype == np.uint16:
-        return cv2.convertScaleAbs(pixels, alpha=1 / 257).astype(np.uint8, copy=False)
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
     if pixels.dtype.kind == "f":  # float TIFF: 0 is black, 1 is white
-        return cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255).astype(np.uint8, copy=False)
-    return pixels.astype(np.uint8, copy=False)
+        pixels = cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255)
+    return np.asarray(pixels, np.uint8)
 
 
 def _over_white(pixels: Pixels) -> Pixels:

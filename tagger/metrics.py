@@ -113,7 +113,7 @@ def _right(
     answer = view(logits, thresholds, members).answer
     truth = targets[:, members] == 1
     expected = np.where(truth.any(axis=1), np.asarray(members)[truth.argmax(axis=1)], -1)
-    return answer == expected, ~np.isnan(targets[:, members]).any(axis=1)
+    return np.asarray(answer == expected), np.asarray(~np.isnan(targets[:, members]).any(axis=1))
 
 
 def _combinations(

@@ -7,7 +7,7 @@ Zisserman, arXiv 1409.1556.
 import os
 from dataclasses import dataclass
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the start-up chatter of a CPU build says nothing
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # chatter of a CPU build; errors are raised anyway
 
 import keras
 import numpy as np
@@ -76,9 +76,7 @@ def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:
     return keras.Model(network.input, outputs, name="tagger")
 
 
-def fold_calibration(
-    network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
-) -> None:
+def fold_calibration(network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> None:
     """Change the head so that it gives `scale * z + shift` where it gave z; both float64 (n_labels,)."""
     kernel, bias = network.get_layer("logits").get_weights()
     network.get_layer("logits").set_weights([kernel * scale, bias * scale + shift])

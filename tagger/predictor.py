@@ -53,8 +53,8 @@ class OpenVinoPredictor:
             network = core.read_model(bundle.path / "openvino" / "model.xml")
         except RuntimeError as error:
             raise BundleError(f"model {str(bundle.path)!r}: OpenVINO cannot read its network: {error}") from error
-        names = {name: output.partial_shape[-1].get_length() for output in network.outputs for name in output.get_names()}
-        _check_outputs(bundle, names)
+        widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
+        _check_outputs(bundle, {name: width for names, width in widths for name in names})
         network.reshape([CHUNK, bundle.size, bundle.size, 3])
         steps = PrePostProcessor(network)
         steps.input().tensor().set_element_type(openvino.Type.u8)
@@ -79,7 +79,9 @@ class KerasPredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         check_network_config(bundle.path / "model.keras")
-        from tagger.model import keras  # sets TensorFlow's log level first
+        import keras
+
+        import tagger.model  # noqa: F401 - sets TensorFlow's log level first
 
         try:
             self._network = keras.models.load_model(bundle.path / "model.keras", compile=False, safe_mode=True)

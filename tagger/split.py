@@ -61,9 +61,7 @@ def near_duplicates(
     return np.array([_root(parent, i) for i in range(n)], np.int64)
 
 
-def split_clusters(
-    clusters: npt.NDArray[np.int64], strata: Sequence[Hashable], *, seed: int
-) -> npt.NDArray[np.str_]:
+def split_clusters(clusters: npt.NDArray[np.int64], strata: Sequence[Hashable], *, seed: int) -> npt.NDArray[np.str_]:
     """Return str (n,): train, tune or test for each picture; a cluster is never divided.
 
     Within each stratum (a combination of labels, that of the cluster's first picture) clusters are shuffled and each

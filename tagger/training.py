@@ -184,9 +184,7 @@ def _batches(data: TrainingData, vocabulary: Vocabulary, recipe: Recipe, epoch: 
             yield np.asarray(data.pixels[rows]), data.targets[rows], np.array([recipe.seed, epoch * 65536 + step])
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-        x, y = augment(
-            pixels, targets, seed, recoloured=recoloured, shuffled=shuffled, shape=shape, colour=colour
-        )
+        x, y = augment(pixels, targets, seed, recoloured=recoloured, shuffled=shuffled, shape=shape, colour=colour)
         return x, y * (1 - recipe.smoothing) + recipe.smoothing / 2
 
     size, labels = data.pixels.shape[1], len(vocabulary)

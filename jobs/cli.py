@@ -1,0 +1,229 @@
+"""The command line: thin commands over the jobs. Heavy imports happen inside the commands."""
+
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from tagger import __version__
+from tagger.errors import TaggerError
+
+TRAINING, TAGGING, START = "Models", "The index", "Start here"
+
+app = typer.Typer(
+    name="tagger",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Train a multi-label network on product photographs, tag a catalog every night, query plain Parquet.",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, 5 gate not passed, "
+    "6 verify found faults, 7 out of time, 130 and 143 interrupted.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table.")]
+BackendOption = Annotated[str, typer.Option(help="auto, openvino or keras (the slow reference).")]
+Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
+
+
+@app.command(
+    rich_help_panel=START, epilog="Example: `tagger demo --out demo`", help="The whole story on a drawn sample catalog."
+)
+def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything goes.")] = "demo") -> None:
+    from jobs.demo import demo
+
+    demo(out)
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger train photos/ --models models --groups color,garment`",
+    help="Train on a labelled set and save the bundle MODELS/NAME-vK.",
+)
+def train(
+    dataset: Dataset,
+    models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
+    name: Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")] = "fashion",
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:EVIDENCE][+],...",
+            help="What the folder names' tokens are, by position, or the table's columns. EVIDENCE is pixels, shape or "
+            "both; + means not exclusive.",
+        ),
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and of everything random.")] = 0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted training.")
+    ] = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    from jobs import train as job
+
+    options = job.TrainOptions(
+        dataset=dataset,
+        models=models,
+        name=name,
+        groups=groups,
+        vocabulary=vocabulary,
+        epochs=epochs,
+        seed=seed,
+        resume=resume,
+        workers=workers,
+    )
+    if check:
+        found = job.check(options)
+        _print(found, as_json, job.check_text(found))
+    else:
+        result = job.train(options)
+        _print(result, as_json, job.train_text(result))
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger evaluate models/current photos/`",
+    help="Measure a model per label, group and combination; what it was trained or tuned on is left out.",
+)
+def evaluate(
+    model: Model,
+    dataset: Dataset,
+    include_training: Annotated[
+        bool, typer.Option("--include-training", help="Measure on training and tuning pictures too.")
+    ] = False,
+    backend: BackendOption = "auto",
+    as_json: Json = False,
+) -> None:
+    from jobs import evaluate as job
+
+    report = job.evaluate(model, dataset, include_training=include_training, backend=backend)
+    _print(report, as_json, job.report_text(report))
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger predict models/current dress.jpg --overlay seen/`",
+    help="Print every score and each group's answer for single pictures.",
+)
+def predict(
+    model: Model,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...")],
+    overlay: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Draw scores and answers on a copy of each picture, in DIR.")
+    ] = None,
+    backend: BackendOption = "auto",
+    as_json: Json = False,
+) -> None:
+    from jobs import predict as job
+
+    results = job.predict(model, images, overlays=overlay, backend=backend)
+    text = "\n".join("\n".join([result["image"], *job.lines(result)]) for result in results)
+    _print({"predictions": results}, as_json, text)
+
+
+@app.command(
+    rich_help_panel=TAGGING,
+    epilog="Example: `tagger tag catalog/ --model models/current --index index`",
+    help="The nightly job: score every picture of a catalog and publish the index.",
+)
+def tag(
+    catalog: Annotated[str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")],
+    model: Annotated[str, typer.Option(metavar="MODEL", help="A bundle's folder, or MODELS/current.")],
+    index: Annotated[str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")],
+    backend: BackendOption = "auto",
+    workers: Workers = 0,
+    max_error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Refuse to publish above this share of failures, from 20 failures up.")
+    ] = 0.05,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Leave out matching paths; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    from jobs.tag_catalog import TagOptions, summary_text, tag_catalog
+
+    options = TagOptions(catalog, model, index, backend, workers, max_error_rate, tuple(exclude or ()))
+    summary = tag_catalog(options)
+    _print(summary, as_json, summary_text(summary))
+
+
+@app.command(
+    rich_help_panel=TAGGING,
+    epilog="Example: `tagger verify index`",
+    help="Check the published snapshot: files, digests, schema, values, and that answers follow from scores.",
+)
+def verify(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")], as_json: Json = False
+) -> None:
+    from jobs import verify as job
+
+    report = job.verify(index)
+    _print(report, as_json, job.report_text(report))
+    if report["faults"]:
+        raise typer.Exit(6)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"tagger {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that its help declares."""
+    signal.signal(signal.SIGTERM, _end)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Return the exit code of one command; says in one line why it is not 0."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="tagger", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("tagger: interrupted", file=sys.stderr)
+        return 130
+    except TaggerError as error:
+        print(f"tagger: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output went away: `tagger ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"tagger: {error}", file=sys.stderr)
+        return 1
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _print(value: Any, as_json: bool, text: str) -> None:
+    print(json.dumps(value, ensure_ascii=True) if as_json else text)
+
+
+if __name__ == "__main__":
+    main()

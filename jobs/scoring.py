@@ -1,0 +1,28 @@
+"""Scoring single files outside the nightly job: decoded in a worker, like everything else."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.bundle import Bundle
+from tagger.decoding import CHUNK, Decoder, FileFacts
+from tagger.predictor import make_predictor
+
+
+def score_files(
+    bundle: Bundle, paths: Sequence[str], *, backend: str = "auto", progress: Callable[[int], object] = lambda _: None
+) -> tuple[list[FileFacts], npt.NDArray[np.float32]]:
+    """Return the facts of each file and float32 (n, n_labels) logits, meaningless where a file is not ok."""
+    predictor = make_predictor(bundle, backend)
+    facts: list[FileFacts] = []
+    logits: list[npt.NDArray[np.float32]] = [np.zeros((0, len(bundle.vocabulary)), np.float32)]
+    workers = max(1, min(os.cpu_count() or 1, -(-len(paths) // CHUNK)))
+    with Decoder(size=bundle.size, workers=workers) as decoder:
+        chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
+        for chunk in decoder.decode(chunks):
+            facts.extend(chunk.facts)
+            logits.append(predictor.logits(chunk.pixels))
+            progress(len(chunk.facts))
+    return facts, np.concatenate(logits)

@@ -1,0 +1,290 @@
+"""Training: read, split, fit, calibrate, measure, save one bundle."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.progress import Progress, say
+from tagger.dataset import LabelledSet, read_dataset
+from tagger.errors import DatasetError, InputError
+from tagger.files import Lock, atomic_text
+from tagger.labelling import PreparedSet, prepare
+from tagger.vocabulary import Vocabulary, parse_groups
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `tagger train` was asked to do."""
+
+    dataset: str
+    models: str
+    name: str = "fashion"
+    groups: str | None = None
+    vocabulary: str | None = None
+    epochs: int = 30
+    seed: int = 0
+    resume: bool = False
+    workers: int = 0  # 0: one per core
+    architecture: dict[str, Any] = field(default_factory=dict)  # of `tagger.model.Architecture`; tests use small ones
+
+
+def train(options: TrainOptions) -> dict[str, Any]:
+    """Return the summary declared in `schemas.reports.TRAIN`, after saving a bundle.
+
+    Raises
+    ------
+    InputError, Locked, TrainingDiverged
+        Nothing is saved then.
+    """
+    from tagger.bundle import load_bundle, next_name, save_bundle, set_current
+
+    start = time.perf_counter()
+    labelled, given = _read(options)
+    models = Path(options.models)
+    name = next_name(models, options.name)
+    vocabulary = given or labelled.vocabulary(since=name)
+    work = _work_folder(models, options.name)
+    with Lock(work / "lock"):
+        _begin(work, labelled, vocabulary, options)
+        prepared = _prepare(labelled, work, options)
+        # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
+        fitted = _fit(prepared, vocabulary, options, work)
+        path = save_bundle(
+            models,
+            name,
+            network=fitted.network,
+            vocabulary=vocabulary,
+            thresholds=fitted.thresholds,
+            split=prepared.split_table(fitted.parts),
+            metrics=fitted.metrics,
+            history_png=fitted.history_png,
+            card=lambda model_id: _card(name, model_id, vocabulary, options, prepared, fitted),
+        )
+        shutil.rmtree(work)
+    if not os.path.lexists(models / "current"):
+        set_current(models, name)
+    return {
+        "bundle": str(path),
+        "model_id": load_bundle(path).model_id,
+        "parameters": fitted.facts["parameters"],
+        "pictures": {key: fitted.facts[key] for key in ("train", "tune", "test", "unreadable")},
+        "best_epoch": fitted.facts["best"],
+        "seconds": round(time.perf_counter() - start, 1),
+        "evaluation": fitted.metrics["evaluation"],
+    }
+
+
+def check(options: TrainOptions) -> dict[str, Any]:
+    """Return the report declared in `schemas.reports.CHECK`; trains nothing and leaves nothing behind."""
+    import tempfile
+
+    labelled, _ = _read(options)
+    with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
+        return _prepare(labelled, Path(folder), options).check()
+
+
+def train_text(result: dict[str, Any]) -> str:
+    """Return the result of a training as text for a terminal."""
+    from jobs.evaluate import table
+
+    head = f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch {result['best_epoch']} kept)"
+    return f"{table(result['evaluation'])}\n\n{head} in {result['seconds']:.0f} s"
+
+
+def check_text(found: dict[str, Any]) -> str:
+    """Return the report of --check as text for a terminal."""
+    lines = [f"{found['dataset']}: {found['pictures']:,} pictures"]
+    for title, counts in (("labels", found["labels"]), ("pairs", found["pairs"])):
+        lines.append(f"{title}:")
+        lines += [f"  {n:8,}  {name}" for name, n in counts.items()]
+    if found["unlabelled"]:
+        lines.append(f"without any label: {found['unlabelled']:,}")
+    for key in ("duplicates", "near_duplicates", "conflicts"):
+        families = found[key]
+        extra = sum(len(family) - 1 for family in families)
+        lines.append(f"{key.replace('_', '-')}: {len(families):,} families, {extra:,} pictures too many")
+        lines += [f"  {' = '.join(family)}" for family in families[:5]]
+    lines.append(f"unreadable: {len(found['unreadable']):,}")
+    lines += [f"  {row['image']}: {row['status']}: {row['error']}" for row in found["unreadable"][:20]]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    network: Any
+    thresholds: list[dict[str, Any]]
+    parts: Any
+    metrics: dict[str, Any]
+    history_png: bytes
+    facts: dict[str, Any]
+
+
+def _fit(prepared: PreparedSet, vocabulary: Vocabulary, options: TrainOptions, work: Path) -> _Fitted:
+    """Fit on the train part, choose on the tune part, measure on the test part."""
+    import tagger.model  # noqa: F401, I001 - sets TensorFlow's log level before it is loaded
+    import tensorflow as tf
+
+    from tagger.calibration import calibrate, choose_thresholds
+    from tagger.metrics import measure, pairs_of
+    from tagger.model import Architecture, add_views, build_network, fold_calibration
+    from tagger.plots import history_png
+    from tagger.training import Recipe, TrainingData, fit, predict_logits
+
+    tf.config.experimental.enable_op_determinism()
+    architecture = Architecture(**options.architecture)
+    parts = prepared.split(seed=options.seed)
+    rows = {part: prepared.rows[parts == part] for part in ("train", "tune", "test")}
+    targets = prepared.labelled.targets(vocabulary)
+    _check_parts(rows, targets, vocabulary)
+    data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
+    recipe = Recipe(epochs=options.epochs, seed=options.seed)
+    network = build_network(architecture, len(vocabulary), seed=options.seed)
+    sizes = {part: len(of_part) for part, of_part in rows.items()}
+    say(f"{network.count_params():,} parameters, {len(vocabulary)} labels; {sizes}; epochs: {recipe.epochs}")
+    with Progress(recipe.epochs * max(1, len(data.train) // recipe.batch), "training", unit="step") as progress:
+        history = fit(
+            network,
+            data,
+            vocabulary,
+            recipe,
+            checkpoints=work / "checkpoints",
+            resume=options.resume,
+            report=_reporter(progress, recipe.epochs),
+            epoch_done=_say_epoch,
+        )
+    tuning = predict_logits(network, data.pixels, data.tune)
+    fold_calibration(network, *calibrate(tuning, targets[data.tune]))
+    thresholds = choose_thresholds(predict_logits(network, data.pixels, data.tune), targets[data.tune])
+    seen = pairs_of(targets[data.train], vocabulary)
+    evaluation = measure(
+        predict_logits(network, data.pixels, rows["test"]),
+        targets[rows["test"]],
+        vocabulary=vocabulary,
+        thresholds=np.array([threshold.value for threshold in thresholds]),
+        seen_pairs=seen,
+    )
+    return _Fitted(
+        network=add_views(network, vocabulary),
+        thresholds=[threshold.to_json() for threshold in thresholds],
+        parts=parts,
+        metrics={"format_version": 1, "evaluation": evaluation, "pairs_in_training": seen},
+        history_png=history_png(history.epochs, best=history.best, title=os.path.basename(options.dataset)),
+        facts=sizes
+        | {
+            "unreadable": len(prepared.unreadable),
+            "epochs": recipe.epochs,
+            "best": history.best + 1,
+            "seed": options.seed,
+            "parameters": network.count_params(),
+        },
+    )
+
+
+def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
+    if options.groups and options.vocabulary:
+        raise InputError("--groups and --vocabulary: give one of them; a vocabulary names its groups itself")
+    vocabulary = None
+    if options.vocabulary:
+        try:
+            vocabulary = Vocabulary.from_json(
+                json.loads(Path(options.vocabulary).read_text()), source=options.vocabulary
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
+    groups = parse_groups(options.groups) if options.groups else None
+    labelled = read_dataset(options.dataset, groups=groups, vocabulary=vocabulary)
+    if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
+        raise DatasetError(f"{options.dataset}: labels that the vocabulary does not have: {sorted(strange)}; add them")
+    return labelled, vocabulary
+
+
+def _work_folder(models: Path, name: str) -> Path:
+    work = models / "_training" / name
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--models {str(models)!r} cannot be written: {error.strerror}") from error
+    return work
+
+
+def _begin(work: Path, labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> None:
+    """Clear the traces of an earlier training, or make sure that they are of this very one."""
+    said = asdict(options) | {"resume": None, "models": None, "workers": None}
+    said |= {"vocabulary": [label.key for label in vocabulary.labels]}
+    said |= {"examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
+    fingerprint = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    note, history = work / "training.json", work / "checkpoints" / "history.json"
+    if options.resume:
+        if not (note.exists() and history.exists()):
+            raise InputError(f"--resume: {str(work)!r} holds no interrupted training; start it without --resume")
+        if json.loads(note.read_text())["fingerprint"] != fingerprint:
+            raise InputError("--resume: the interrupted training had other pictures, labels or options; repeat those")
+        done = len(json.loads(history.read_text())["epochs"])
+        say(f"going on after epoch {done} of {options.epochs}")
+    else:
+        shutil.rmtree(work / "checkpoints", ignore_errors=True)
+        atomic_text(note, json.dumps({"fingerprint": fingerprint}))
+
+
+def _prepare(labelled: LabelledSet, work: Path, options: TrainOptions) -> PreparedSet:
+    size = options.architecture.get("size", 96)
+    with Progress(len(labelled.examples), "decoding") as progress:
+        prepared = prepare(
+            labelled,
+            work / "pixels",
+            size=size,
+            workers=options.workers or os.cpu_count() or 1,
+            progress=progress.advance,
+        )
+    for example, facts in prepared.unreadable[:5]:
+        say(f"left out: {example.image_id}: {facts.status}: {facts.error}")
+    if len(prepared.unreadable) > 5:
+        say(f"left out: {len(prepared.unreadable) - 5} more; --check lists them")
+    return prepared
+
+
+def _check_parts(rows: dict[str, Any], targets: Any, vocabulary: Vocabulary) -> None:
+    if len(rows["train"]) < 2 or not len(rows["tune"]) or not len(rows["test"]):
+        sizes = {part: len(of_part) for part, of_part in rows.items()}
+        raise DatasetError(f"too few different pictures to split into train, tune and test: {sizes}; give some 20 more")
+    positives = (targets[rows["train"]] == 1).sum(axis=0)
+    never = [label.key for label, n in zip(vocabulary.labels, positives, strict=True) if not n]
+    if never:
+        say(f"no training picture has {', '.join(never)}: the model cannot learn it")
+
+
+def _reporter(progress: Progress, epochs: int) -> Callable[[int, int, int, float], None]:
+    def report(epoch: int, step: int, steps: int, loss: float) -> None:
+        progress.advance(1, f"epoch {epoch + 1}/{epochs} loss {loss:.4f}")
+
+    return report
+
+
+def _say_epoch(epoch: int, row: dict[str, float]) -> None:
+    say(
+        f"epoch {epoch + 1}: loss {row['loss']:.4f}, tuning loss {row['tune_loss']:.4f}, "
+        f"tuning macro AP {row['tune_macro_ap']:.4f}, {row['seconds']:.1f} s"
+    )
+
+
+def _card(
+    name: str, model_id: str, vocabulary: Vocabulary, options: TrainOptions, prepared: PreparedSet, fitted: _Fitted
+) -> str:
+    from tagger.card import model_card
+
+    return model_card(
+        name=name,
+        model_id=model_id,
+        vocabulary=vocabulary,
+        source=os.path.basename(os.path.normpath(options.dataset)),
+        facts=fitted.facts,
+        evaluation=fitted.metrics["evaluation"],
+    )

@@ -1,0 +1,37 @@
+"""Verification of a published index."""
+
+import os
+from typing import Any
+
+from tagger.errors import IndexError_
+from tagger.store import Index
+from tagger.verification import verify_snapshot
+
+
+def verify(index: str) -> dict[str, Any]:
+    """Return the report declared in `schemas.reports.VERIFY`.
+
+    Raises
+    ------
+    IndexError_
+        If there is no published snapshot to check.
+    """
+    snapshot = Index(index).current()
+    if snapshot is None:
+        what = "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
+        raise IndexError_(f"index {index!r}: {what}; make one with 'tagger tag'")
+    return {
+        "index": index,
+        "snapshot": snapshot.path.name,
+        "rows": snapshot.manifest["rows"],
+        "parts": len(snapshot.manifest["parts"]),
+        "faults": list(verify_snapshot(snapshot)),
+    }
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """Return the report as text for a terminal."""
+    head = f"{report['index']}: snapshot {report['snapshot']}, {report['rows']:,} rows in {report['parts']} parts"
+    if not report["faults"]:
+        return f"{head}: no fault"
+    return "\n".join([f"{head}: {len(report['faults'])} faults", *(f"  {fault}" for fault in report["faults"])])

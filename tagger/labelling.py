@@ -1,0 +1,117 @@
+"""A labelled set made ready: decoded to disk, near-duplicates found, split."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from schemas.split import SPLIT
+from tagger.dataset import Example, LabelledSet
+from tagger.decoding import FileFacts
+from tagger.errors import DatasetError
+from tagger.pixels import PixelCache, decode_to_disk
+from tagger.split import SIDE, near_duplicates, split_clusters
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """The readable pictures of a labelled set.
+
+    Attributes
+    ----------
+    labelled : LabelledSet
+        All of it, unreadable pictures too.
+    cache : PixelCache
+        In the order of `labelled.examples`.
+    rows : int64 (n,)
+        Positions of readable pictures in both.
+    clusters : int64 (n,)
+        The near-duplicate cluster of each.
+    """
+
+    labelled: LabelledSet
+    cache: PixelCache
+    rows: npt.NDArray[np.int64]
+    clusters: npt.NDArray[np.int64]
+
+    @property
+    def digests(self) -> list[str]:
+        """Return the content_sha256 of each readable picture."""
+        return [self.cache.facts[row].content_sha256 or "" for row in self.rows]
+
+    @property
+    def unreadable(self) -> list[tuple[Example, FileFacts]]:
+        """Return what could not be read, and why."""
+        pairs = zip(self.labelled.examples, self.cache.facts, strict=True)
+        return [(example, facts) for example, facts in pairs if facts.status != "ok"]
+
+    def split(self, *, seed: int) -> npt.NDArray[np.str_]:
+        """Return str (n,): train, tune or test for each readable picture."""
+        strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
+        return split_clusters(self.clusters, strata, seed=seed)
+
+    def split_table(self, parts: npt.NDArray[np.str_]) -> pa.Table:
+        """Return split.parquet: one row per distinct content, sorted by digest."""
+        digests = self.digests
+        rows = {digest: (digests[c], str(part)) for digest, c, part in zip(digests, self.clusters, parts, strict=True)}
+        columns = [[digest, *rows[digest]] for digest in sorted(rows)]
+        return pa.table([pa.array(column, pa.string()) for column in zip(*columns, strict=True)], schema=SPLIT)
+
+    def check(self) -> dict[str, Any]:
+        """Return the report of `--check`, as declared in `schemas.reports.CHECK`."""
+        labels, pairs = self.labelled.counts()
+        examples = [self.labelled.examples[row] for row in self.rows]
+        by_digest: dict[str, list[str]] = {}
+        for digest, example in zip(self.digests, examples, strict=True):
+            by_digest.setdefault(digest, []).append(example.image_id)
+        alike: dict[int, list[Example]] = {}
+        for cluster, example in zip(self.clusters, examples, strict=True):
+            alike.setdefault(int(cluster), []).append(example)
+        families = [family for family in alike.values() if len(family) > 1]
+        return {
+            "dataset": self.labelled.source,
+            "pictures": len(self.labelled.examples),
+            "labels": dict(sorted(labels.items())),
+            "pairs": dict(sorted(pairs.items())),
+            "unlabelled": sum(not example.known for example in self.labelled.examples),
+            "unreadable": [
+                {"image": example.image_id, "status": facts.status, "error": facts.error}
+                for example, facts in self.unreadable
+            ],
+            "duplicates": [images for images in by_digest.values() if len(images) > 1],
+            "near_duplicates": [[example.image_id for example in family] for family in families],
+            "conflicts": [
+                [example.image_id for example in family]
+                for family in families
+                if len({example.present for example in family}) > 1
+            ],
+        }
+
+
+def prepare(
+    labelled: LabelledSet, folder: Path, *, size: int, workers: int, progress: Callable[[int], object]
+) -> PreparedSet:
+    """Return the set, decoded into `folder`, with its near-duplicates.
+
+    Raises
+    ------
+    DatasetError
+        If no picture of it can be read.
+    """
+    paths = [example.path for example in labelled.examples]
+    cache = decode_to_disk(folder, paths, size=size, workers=workers, progress=progress)
+    rows = np.flatnonzero(cache.ok)
+    if not len(rows):
+        causes = Counter(f"{facts.status}: {facts.error}" for facts in cache.facts)
+        raise DatasetError(f"{labelled.source}: none of {len(paths)} pictures can be read ({causes.most_common(1)})")
+    thumbnails = np.stack([cv2.resize(cache.pixels[row], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for row in rows])
+    facts = [cache.facts[row] for row in rows]
+    aspects = np.array([(f.width or 1) / (f.height or 1) for f in facts])
+    clusters = near_duplicates(thumbnails.astype(np.uint8), aspects, [f.content_sha256 or "" for f in facts])
+    return PreparedSet(labelled, cache, rows, clusters)

@@ -1,0 +1,74 @@
+"""Pictures for people: the training history, overlays, contact sheets. PNG bytes and uint8 arrays; no files."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tagger.decoding import Pixels
+
+_INK, _PAPER = (32, 32, 32), (255, 255, 255)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) -> bytes:
+    """Return a PNG of loss and tuning metrics per epoch, the kept epoch marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    x = range(1, len(epochs) + 1)
+    left.plot(x, [row["loss"] for row in epochs], label="training (augmented, smoothed)")
+    left.plot(x, [row["tune_loss"] for row in epochs], label="tuning part")
+    left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
+    right.plot(x, [row["tune_macro_ap"] for row in epochs], color="tab:green", label="tuning part")
+    right.set(xlabel="epoch", ylabel="macro average precision", title=f"kept: epoch {best + 1}")
+    for axes in (left, right):
+        axes.axvline(best + 1, color="grey", linewidth=1, linestyle=":")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=110)
+    return target.getvalue()
+
+
+def png(pixels: Pixels) -> bytes:
+    """Return uint8 (height, width, 3) RGB as PNG."""
+    return bytes(cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1])
+
+
+def overlay(pixels: Pixels, lines: Sequence[str]) -> Pixels:
+    """Return the picture, uint8 (height, width, 3) RGB, with lines of text on a white strip below it."""
+    scale = max(pixels.shape[1] / 480, 0.5)
+    step = round(24 * scale)
+    strip: npt.NDArray[Any] = np.full((step * len(lines) + step // 2, pixels.shape[1], 3), _PAPER, np.uint8)
+    for i, line in enumerate(lines):
+        _write(strip, line, (round(8 * scale), step * (i + 1)), 0.6 * scale)
+    return np.concatenate([pixels, strip.astype(np.uint8)])
+
+
+def contact_sheet(tiles: Sequence[tuple[Pixels, Sequence[str]]], *, columns: int = 8) -> Pixels:
+    """Return uint8 RGB: the tiles (square pictures of one size, with short captions) in rows of `columns`."""
+    side = tiles[0][0].shape[0]
+    lines = max(len(captions) for _, captions in tiles)
+    height, gap = side + 18 * lines + 6, 8
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (side + gap) + gap, 3), 245, np.uint8)
+    for i, (pixels, captions) in enumerate(tiles):
+        y, x = gap + (i // columns) * (height + gap), gap + (i % columns) * (side + gap)
+        sheet[y : y + height, x : x + side] = 255
+        sheet[y : y + side, x : x + side] = pixels
+        for k, caption in enumerate(captions):
+            _write(sheet[:, : x + side], caption, (x + 4, y + side + 16 + 18 * k), 0.42)
+    return sheet
+
+
+def _write(image: npt.NDArray[Any], text: str, where: tuple[int, int], scale: float) -> None:
+    # The font has ASCII only; anything else would be drawn as question marks of another width.
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(image, plain, where, _FONT, scale, _INK, max(1, round(scale * 1.6)), cv2.LINE_AA)
