@@ -1,0 +1,1 @@
+"""What a person or cron starts: thin commands over `tagger`."""

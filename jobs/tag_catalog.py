@@ -335,7 +335,18 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
 
 
 def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
-    names = ["new", "changed", "rescored", "unchanged", "deleted", "touched", "scored", "reused", "failed", "failed_now"]
+    names = [
+        "new",
+        "changed",
+        "rescored",
+        "unchanged",
+        "deleted",
+        "touched",
+        "scored",
+        "reused",
+        "failed",
+        "failed_now",
+    ]
     counts = {name: run.counts[name] for name in names}
     seconds = run.seconds["score"]
     total = sum(run.seconds.values())

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from tagger.errors import IndexError_
+from tagger.errors import StoreError
 from tagger.store import Index
 from tagger.verification import verify_snapshot
 
@@ -13,13 +13,13 @@ def verify(index: str) -> dict[str, Any]:
 
     Raises
     ------
-    IndexError_
+    StoreError
         If there is no published snapshot to check.
     """
     snapshot = Index(index).current()
     if snapshot is None:
         what = "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
-        raise IndexError_(f"index {index!r}: {what}; make one with 'tagger tag'")
+        raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
     return {
         "index": index,
         "snapshot": snapshot.path.name,

@@ -54,11 +54,19 @@ class LabelLike(Protocol):
     """What the schema needs to know of a label."""
 
     @property
-    def group(self) -> str: ...
+    def group(self) -> str:
+        """The group's name."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The label's name."""
+        ...
+
     @property
-    def column(self) -> str: ...
+    def column(self) -> str:
+        """The score column."""
+        ...
 
 
 def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) -> pa.Schema:

@@ -34,7 +34,24 @@ if TYPE_CHECKING:
     import keras
 
 _LAYERS = frozenset(
-    ["Functional", "InputLayer", "Conv2D", "Activation", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Softmax", "Take", "Pad", "GlorotUniform", "Zeros", "Ones", "DTypePolicy"]
+    [
+        "Functional",
+        "InputLayer",
+        "Conv2D",
+        "Activation",
+        "BatchNormalization",
+        "MaxPooling2D",
+        "Dropout",
+        "Flatten",
+        "Dense",
+        "Softmax",
+        "Take",
+        "Pad",
+        "GlorotUniform",
+        "Zeros",
+        "Ones",
+        "DTypePolicy",
+    ]
 )
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 

@@ -1,4 +1,4 @@
-"""Labelled sets: folders whose names are the labels, or a CSV/Parquet table. What is not said is unknown, not absent."""
+"""Labelled sets: folders named after labels, or a CSV/Parquet table. What is not said is unknown, not absent."""
 
 import os
 import re

@@ -277,6 +277,8 @@ def _serve(connection: Connection, slots: Any, progress: Any, size: int) -> None
 
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # C libraries complain about strangers' files on standard error; the row says what matters.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     views: Pixels = np.frombuffer(slots, np.uint8).reshape(_QUEUED_PER_WORKER, CHUNK, size, size, 3)
     while True:
         try:

@@ -5,7 +5,7 @@ TaggerError                    1   unexpected failure; nothing published
 │   ├── DatasetError           2   a labelled set that cannot be trained or measured on
 │   ├── VocabularyError        2   labels or groups that contradict each other
 │   ├── BundleError            2   a model bundle that is missing, damaged or not ours
-│   └── IndexError_            2   an index that is missing, damaged, not ours or of another catalog
+│   └── StoreError            2   an index that is missing, damaged, not ours or of another catalog
 ├── Refused                    3   the run would have published something doubtful
 ├── Locked                     4   another run holds the lock
 └── TrainingDiverged           1   the loss stopped being a number
@@ -36,7 +36,7 @@ class BundleError(InputError):
     """A model bundle that is missing, damaged or not ours."""
 
 
-class IndexError_(InputError):
+class StoreError(InputError):
     """An index that is missing, damaged, not ours or of another catalog."""
 
 

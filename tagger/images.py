@@ -1,6 +1,7 @@
 """One way to read a picture: bytes in, the network's input out, in training and tagging alike.
 
-Pillow reads the header (format, size, orientation, transparency), OpenCV decodes the pixels. Strangers' bytes can
+Pillow reads the header (format, size, orientation, transparency), OpenCV decodes the pixels; TIFF alone is decoded by
+Pillow, since OpenCV 5.0.0 turns some orientations by itself and premultiplies transparency. Strangers' bytes can
 kill the process that decodes them (OpenCV 5.0.0 dies on a 547-byte animated PNG), so only decode workers
 (`tagger.decoding`) call this module.
 """
@@ -121,8 +122,8 @@ def _read_header(data: bytes) -> _Header:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
                 transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-                orientation = _exif_orientation(image)
                 name = image.format or ""
+                orientation = 1 if name == "TIFF" else _exif_orientation(image)  # Pillow's TIFF reader applies it
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", f"claims more than {MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
@@ -160,6 +161,8 @@ def _oriented_size(header: _Header) -> tuple[int, int]:
 
 def _decode(data: bytes, header: _Header, size: int) -> Pixels:
     """Return uint8 (height, width, 3) BGR as stored in the file, possibly at a reduced scale."""
+    if header.format == "TIFF":
+        return _decode_tiff(data, header)
     flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
     if header.format in ("JPEG", "MPO"):
         short = min(header.width, header.height)
@@ -175,6 +178,24 @@ def _decode(data: bytes, header: _Header, size: int) -> Pixels:
         raise PictureError(status, f"{header.format}: {reason}", *_oriented_size(header))
     eight = _to_8_bit(np.asarray(pixels))
     return _over_white(eight) if flags == cv2.IMREAD_UNCHANGED else eight
+
+
+def _decode_tiff(data: bytes, header: _Header) -> Pixels:
+    try:
+        with warnings.catch_warnings(), _decoder_messages(), Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+            warnings.simplefilter("ignore")
+            image.load()
+            deep = image.mode == "F" or image.mode.startswith("I")
+            wanted = image.mode if deep else "RGBA" if header.transparent else "RGB"
+            pixels = np.asarray(image.convert(wanted))
+    except Exception as error:  # Pillow raises all sorts on damaged files
+        raise PictureError(_damage(data), f"TIFF: {error}", header.width, header.height) from error
+    if deep:
+        # Pillow's "I" holds what was 16 bit; its own conversion would cut it off at 255.
+        gray = _to_8_bit(pixels if pixels.dtype.kind == "f" else np.clip(pixels, 0, 65535).astype(np.uint16))
+        return _over_white(gray)
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if header.transparent else cv2.COLOR_RGB2BGR)
+    return _over_white(np.asarray(bgr, np.uint8))
 
 
 def _to_8_bit(pixels: npt.NDArray[Any]) -> Pixels:

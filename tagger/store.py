@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.index import FORMAT_VERSION
-from tagger.errors import IndexError_, InputError
+from tagger.errors import StoreError, InputError
 from tagger.files import Lock, atomic_text, sync_file, sync_folder
 
 _OURS = {"current", "snapshots", "runs", "_staging", "_lock"}
@@ -54,16 +54,16 @@ class Index:
 
         Raises
         ------
-        IndexError_
+        StoreError
             If the folder is not an index, or its current snapshot cannot be read.
         """
         if not self.path.exists():
             return None
         if not self.path.is_dir():
-            raise IndexError_(f"index {self._shown}: it is a file; name a folder, or one that does not exist yet")
+            raise StoreError(f"index {self._shown}: it is a file; name a folder, or one that does not exist yet")
         names = set(os.listdir(self.path))
         if names and not names & _OURS:
-            raise IndexError_(
+            raise StoreError(
                 f"index {self._shown}: the folder is not empty and is no index (it holds {sorted(names)[0]!r}); "
                 "name a folder that 'tagger tag' made, or a new one"
             )
@@ -72,17 +72,17 @@ class Index:
             return None
         folder = Path(os.path.realpath(link))
         if folder.parent != self.path / "snapshots":
-            raise IndexError_(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
+            raise StoreError(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
         try:
             manifest = json.loads((folder / "_manifest.json").read_text())
             if manifest["format_version"] != FORMAT_VERSION:
                 found = manifest["format_version"]
-                raise IndexError_(f"index {self._shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
+                raise StoreError(f"index {self._shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
             for part in manifest["parts"]:  # a name from a stranger must not leave the folder
                 if os.path.basename(part["file"]) != part["file"]:
-                    raise IndexError_(f"index {self._shown}: part {part['file']!r} is not a plain file name")
+                    raise StoreError(f"index {self._shown}: part {part['file']!r} is not a plain file name")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IndexError_(
+            raise StoreError(
                 f"index {self._shown}: snapshot {folder.name} has no readable manifest ({error}); "
                 "restore the index from a backup, or tag into a new folder"
             ) from error
@@ -93,14 +93,14 @@ class Index:
 
         Raises
         ------
-        IndexError_
+        StoreError
             If it is an index of another catalog.
         InputError
             If it cannot be written, or the file system has no symlinks.
         """
         snapshot = self.current()
         if snapshot and snapshot.manifest["catalog"] != catalog:
-            raise IndexError_(
+            raise StoreError(
                 f"index {self._shown} is of the catalog {snapshot.manifest['catalog']!r}, not of {catalog!r}; "
                 "name another index"
             )

@@ -1,0 +1,113 @@
+"""The whole story on a drawn sample catalog: train, tag, query, look."""
+
+import ast
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from jobs.evaluate import table
+from jobs.progress import say
+from jobs.queries import QUERIES
+from jobs.tag_catalog import TagOptions, summary_text, tag_catalog
+from jobs.train import TrainOptions, train
+from tagger.decoding import CHUNK, Decoder
+from tagger.errors import InputError
+from tagger.plots import contact_sheet, png
+from tagger.sample import UNSEEN, Sample, draw_sample
+
+EPOCHS = 10
+_TILES = 48
+_TILE_SIDE = 144
+
+
+def demo(
+    out: str,
+    *,
+    labelled: int = 480,
+    catalog: int = 320,
+    epochs: int = EPOCHS,
+    architecture: dict[str, Any] | None = None,
+) -> None:
+    """Draw a sample, train on one part of it, tag the other, and print the README's queries with their output."""
+    folder = Path(out)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "catalog").is_dir():
+        raise InputError(f"--out {out!r} is not empty and no earlier demo; name a new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out!r} cannot be written: {error.strerror}") from error
+    say("drawing a sample catalog")
+    sample = draw_sample(folder, labelled=labelled, catalog=catalog)
+    say(f"training on {sample.labelled}, which has no {' '.join(UNSEEN)}")
+    options = TrainOptions(
+        str(sample.labelled),
+        str(folder / "models"),
+        "demo",
+        "color,garment",
+        epochs=epochs,
+        architecture=architecture or {},
+    )
+    trained = train(options)
+    print(table(trained["evaluation"]), end="\n\n")
+    index = folder / "index"
+    summary = tag_catalog(TagOptions(str(sample.catalog), trained["bundle"], str(index), max_error_rate=0.2))
+    print(summary_text(summary), end="\n\n")
+    pd.DataFrame({"sku": [f"SKU-{i}" for i in range(5)], "image_id": sorted(sample.truth)[:5]}).to_csv(
+        folder / "skus.csv", index=False
+    )
+    for title, code in QUERIES:
+        print(f"# {title}\n{code}\n\n{_run_query(code, folder)}\n")
+    print(_against_truth(index, sample), end="\n\n")
+    sheet = folder / "contact-sheet.png"
+    sheet.write_bytes(_contact_sheet(index, sample.catalog))
+    print(f"index:         {index}/current\nmodel:         {trained['bundle']}\ncontact sheet: {sheet}")
+
+
+def _run_query(code: str, folder: Path) -> str:
+    """Return what a README query gives on the demo's index: its statements are run, its last expression is shown."""
+    code = code.replace("INDEX/current", str(folder / "index" / "current")).replace(
+        "skus.csv", str(folder / "skus.csv")
+    )
+    *statements, last = ast.parse(code).body
+    if not isinstance(last, ast.Expr):
+        raise TypeError(f"a query ends with an expression, not with {ast.unparse(last)!r}")
+    names: dict[str, Any] = {"os": os, "pd": pd, "night": os.path.realpath(folder / "index" / "current")}
+    exec(compile(ast.Module(statements, []), "<query>", "exec"), names)  # noqa: S102 - our own constant code
+    result = eval(compile(ast.Expression(last.value), "<query>", "eval"), names)  # noqa: S307 - the same
+    return str(result.to_string(max_rows=8))
+
+
+def _against_truth(index: Path, sample: Sample) -> str:
+    """Return how many drawn pictures were answered rightly, the unseen pair apart."""
+    rows = pd.read_parquet(os.path.realpath(index / "current"), columns=["image_id", "color", "garment"])
+    truth = pd.DataFrame(
+        [(i, *pair) for i, pair in sample.truth.items()], columns=["image_id", "is_color", "is_garment"]
+    )
+    both = rows.merge(truth, on="image_id")
+    both["right"] = (both["color"] == both["is_color"]) & (both["garment"] == both["is_garment"])
+    unseen = (both["is_color"] == UNSEEN[0]) & (both["is_garment"] == UNSEEN[1])
+    return (
+        f"both answers right: {both['right'][~unseen].mean():.1%} of {(~unseen).sum()} pictures; {' '.join(UNSEEN)}, "
+        f"a pair never seen in training: {both['right'][unseen].mean():.1%} of {unseen.sum()}"
+    )
+
+
+def _contact_sheet(index: Path, catalog: Path) -> bytes:
+    columns = ["image_id", "status", "error", "color", "color_score", "garment", "garment_score"]
+    rows = pd.read_parquet(os.path.realpath(index / "current"), columns=columns)
+    good = rows[rows["status"] == "ok"]
+    chosen = good.sample(min(_TILES, len(good)), random_state=0).sort_values("image_id")
+    paths = [str(catalog / image_id) for image_id in chosen["image_id"]]
+    tiles = []
+    with Decoder(size=_TILE_SIDE, workers=1) as decoder:
+        for chunk in decoder.decode((at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
+            for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].itertuples(), strict=False):
+                captions = [_caption(row.color, row.color_score), _caption(row.garment, row.garment_score)]
+                tiles.append((pixels, captions))
+    return png(contact_sheet(tiles))
+
+
+def _caption(answer: Any, score: Any) -> str:
+    return "none" if pd.isna(answer) else f"{answer} {score:.2f}"
