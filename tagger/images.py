@@ -123,7 +123,9 @@ def _read_header(data: bytes) -> _Header:
                 width, height = image.size
                 transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
                 name = image.format or ""
-                orientation = 1 if name == "TIFF" else _exif_orientation(image)  # Pillow's TIFF reader applies it
+                # Pillow's TIFF reader applies it; its PNG reader decodes the whole picture to look for it.
+                upright = name == "TIFF" or (name == "PNG" and b"eXIf" not in data)
+                orientation = 1 if upright else _exif_orientation(image)
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", f"claims more than {MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
