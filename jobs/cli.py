@@ -63,7 +63,7 @@ def train(
         str | None,
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of everything random.")] = 0,
     check: Annotated[
         bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")

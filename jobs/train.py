@@ -29,7 +29,7 @@ class TrainOptions:
     name: str = "fashion"
     groups: str | None = None
     vocabulary: str | None = None
-    epochs: int = 30
+    epochs: int = 24
     seed: int = 0
     resume: bool = False
     workers: int = 0  # 0: one per core

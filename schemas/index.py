@@ -32,9 +32,6 @@ LABELS = pa.schema(
         pa.field(
             "ap", pa.float64(), metadata={"meaning": "average precision on the model's test part; null if unmeasured"}
         ),
-        pa.field(
-            "exclusive", pa.bool_(), nullable=False, metadata={"meaning": "whether the group has an answer column"}
-        ),
     ],
     metadata={"tagger.format_version": str(FORMAT_VERSION)},
 )

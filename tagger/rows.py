@@ -66,7 +66,6 @@ def make_rows(
 def labels_table(bundle: Bundle) -> pa.Table:
     """Return the rows of `_labels.parquet` about one model, in column order."""
     ap = {row["label"]: row["ap"] for row in bundle.metrics()["evaluation"]["labels"]}
-    exclusive = {group.name for group in bundle.vocabulary.exclusive_groups}
     rows = [
         {
             "model_id": bundle.model_id,
@@ -75,7 +74,6 @@ def labels_table(bundle: Bundle) -> pa.Table:
             "column": label.column,
             "threshold": float(threshold),
             "ap": ap.get(label.key),
-            "exclusive": label.group in exclusive,
         }
         for label, threshold in zip(bundle.vocabulary.labels, bundle.thresholds, strict=True)
     ]

@@ -43,7 +43,7 @@ class Recipe:
         Shares of each batch, where the vocabulary has groups that they teach.
     """
 
-    epochs: int = 30
+    epochs: int = 24
     batch: int = 32
     seed: int = 0
     learning_rate: float = 1.5e-3

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 class _Label:
     def __init__(self, row: dict[str, Any]) -> None:
         self.group, self.name, self.column = row["group"], row["label"], row["column"]
-        self.threshold, self.exclusive = row["threshold"], row["exclusive"]
+        self.threshold: float = row["threshold"]
 
 
 def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
@@ -96,8 +96,10 @@ def _part(
         yield f"{name}: {len(table)} rows, the manifest says {part['rows']}"
     for row in table["status"].value_counts().to_pylist():
         statuses[row["values"]] = statuses.get(row["values"], 0) + row["counts"]
-    for fault in (*_ids(table, part["bucket"], snapshot.manifest["buckets"]), *_facts(table), *_scores(table, models)):
-        yield f"{name}: {fault}"
+    manifest = snapshot.manifest
+    yield from (f"{name}: {fault}" for fault in _ids(table, part["bucket"], manifest["buckets"]))
+    yield from (f"{name}: {fault}" for fault in _facts(table))
+    yield from (f"{name}: {fault}" for fault in _scores(table, models, manifest["groups"]))
 
 
 def _ids(table: pa.Table, bucket: int, buckets: int) -> Iterator[str]:
@@ -135,7 +137,7 @@ def _facts(table: pa.Table) -> Iterator[str]:
             yield from first(pc.is_null(table[field.name]), f"{field.name} is null")
 
 
-def _scores(table: pa.Table, models: dict[str, list[_Label]]) -> Iterator[str]:
+def _scores(table: pa.Table, models: dict[str, list[_Label]], groups: list[str]) -> Iterator[str]:
     """Check values, answers and tags, model by model."""
     bad = table.filter(pc.invert(pc.equal(table["status"], "ok")))
     for field in bad.schema:
@@ -148,10 +150,10 @@ def _scores(table: pa.Table, models: dict[str, list[_Label]]) -> Iterator[str]:
         if model_id not in models:
             yield f"rows name the model {model_id!r}, which _labels.parquet does not have"
             continue
-        yield from _model_scores(good.filter(pc.equal(good["model_id"], model_id)), models[model_id])
+        yield from _model_scores(good.filter(pc.equal(good["model_id"], model_id)), models[model_id], groups)
 
 
-def _model_scores(table: pa.Table, labels: list[_Label]) -> Iterator[str]:
+def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> Iterator[str]:
     ids = table["image_id"].to_pylist()
     if any(table[label.column].null_count for label in labels):
         yield "a score is null on a row that its model scored"
@@ -164,7 +166,7 @@ def _model_scores(table: pa.Table, labels: list[_Label]) -> Iterator[str]:
         return
     thresholds = np.array([label.threshold for label in labels])
     tags = scores >= thresholds
-    for group in dict.fromkeys(label.group for label in labels if label.exclusive):
+    for group in dict.fromkeys(label.group for label in labels if label.group in groups):
         members = [i for i, label in enumerate(labels) if label.group == group]
         names = {labels[i].name: k for k, i in enumerate(members)}
         given = np.array([names.get(answer, -2 if answer else -1) for answer in table[group].to_pylist()])

@@ -1,0 +1,89 @@
+"""The format page for readers in other languages, made from the declarations. `python -m schemas.page` writes it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from schemas import bundle, index, reports, rows, split, vocabulary
+
+PAGE = Path(__file__).with_name("FORMAT.md")
+
+
+class _Example(NamedTuple):
+    group: str
+    name: str
+    column: str
+
+
+def page() -> str:
+    """Return the text of FORMAT.md."""
+    example = rows.rows_schema(["<group>"], [_Example("<group>", "<label>", "score_<slug>")])
+    sections = [
+        _INTRODUCTION,
+        "## Layout of an index\n\n" + _fields(index.LAYOUT, "path"),
+        "## Rows\n\n" + _ROWS + _schema(example),
+        "### Status\n\n" + _fields(rows.STATUSES, "status"),
+        "## _labels.parquet\n\n" + _schema(index.LABELS),
+        "## _changes.parquet\n\n" + _schema(index.CHANGES),
+        "## _manifest.json\n\n" + _fields(index.MANIFEST_FIELDS),
+        "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
+        "## A model bundle\n\n" + _fields(bundle.FILES, "file"),
+        "### bundle.json\n\n" + _fields(bundle.BUNDLE_FIELDS),
+        "### vocabulary.json\n\n" + _fields(vocabulary.VOCABULARY_FIELDS),
+        "A group:\n\n" + _fields(vocabulary.GROUP_FIELDS),
+        "A label:\n\n" + _fields(vocabulary.LABEL_FIELDS),
+        "### preprocessing.json\n\n" + _fields(bundle.PREPROCESSING_FIELDS),
+        "### split.parquet\n\n" + _schema(split.SPLIT),
+        "## What --json prints\n\n`tagger tag`:\n\n" + _fields(reports.TAG),
+        '`tagger predict` prints `{"predictions": [...]}`, each:\n\n' + _fields(reports.PREDICTION),
+        "`tagger evaluate`:\n\n" + _fields(reports.EVALUATE),
+        "Its `evaluation`, which metrics.json holds too:\n\n" + _fields(reports.EVALUATION),
+        "Its `labels`:\n\n" + _fields(reports.EVALUATION_LABEL),
+        "`tagger train`:\n\n" + _fields(reports.TRAIN),
+        "`tagger train --check`:\n\n" + _fields(reports.CHECK),
+        "`tagger verify`:\n\n" + _fields(reports.VERIFY),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+_INTRODUCTION = f"""# Format
+
+Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version {index.FORMAT_VERSION}.
+
+To read a night: resolve the symlink `current` **once**, then read the files of that folder whose names do not begin
+with `_`. Every part has the same schema, column for column. A part's name never means two contents, so a reader that
+does not resolve the link first may fail to find a file while a night is published; it never reads two nights mixed.
+
+To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply `_changes.parquet`
+(`upsert`: take the row from the parts; `delete`: drop it). If not, read the whole snapshot.
+
+To recompute an answer: a label *holds* when its stored score is at least its stored threshold in `_labels.parquet`,
+of the row's `model_id`. With odds o = s / (1 - s) of a group's scores, p(label i) = o_i / (1 + sum o); none has the
+rest. The answer is, among the labels that hold, the one with the largest o_i / odds(threshold_i); none if none holds."""
+
+_ROWS = (
+    "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label one, in vocabulary\n"
+    "order. Each field's metadata has its `meaning`, and `group` and `label` where there is one. A column's name is\n"
+    "`score_` and the label's slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes\n"
+    "`score_<group>_<slug>`. It is fixed when the label is born and never changes.\n\n"
+)
+
+
+def _fields(fields: Mapping[str, str], what: str = "field") -> str:
+    lines = [f"| {what} | meaning |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in fields.items())]
+    return "\n".join(lines)
+
+
+def _schema(schema: pa.Schema) -> str:
+    lines = ["| column | type | null | meaning |", "|---|---|---|---|"]
+    for field in schema:
+        meaning = (field.metadata or {}).get(b"meaning", b"").decode()
+        kind = str(field.type).replace(" not null", "")
+        lines.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | {meaning} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
