@@ -129,9 +129,7 @@ class _Fitted:
 
 def _fit(prepared: PreparedSet, vocabulary: Vocabulary, options: TrainOptions, work: Path) -> _Fitted:
     """Fit on the train part, choose on the tune part, measure on the test part."""
-    import tagger.model  # noqa: F401, I001 - sets TensorFlow's log level before it is loaded
-    import tensorflow as tf
-
+    from tagger.backend import keras, tf
     from tagger.calibration import calibrate, choose_thresholds
     from tagger.metrics import measure, pairs_of
     from tagger.model import Architecture, add_views, build_network, fold_calibration
@@ -139,6 +137,7 @@ def _fit(prepared: PreparedSet, vocabulary: Vocabulary, options: TrainOptions, w
     from tagger.training import Recipe, TrainingData, fit, predict_logits
 
     tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()  # operations are named by counting: the same seed then gives the same bytes
     architecture = Architecture(**options.architecture)
     parts = prepared.split(seed=options.seed)
     rows = {part: prepared.rows[parts == part] for part in ("train", "tune", "test")}

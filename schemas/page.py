@@ -61,7 +61,7 @@ To follow the nights: remember the snapshot you have. If the manifest's `parent`
 
 To recompute an answer: a label *holds* when its stored score is at least its stored threshold in `_labels.parquet`,
 of the row's `model_id`. With odds o = s / (1 - s) of a group's scores, p(label i) = o_i / (1 + sum o); none has the
-rest. The answer is, among the labels that hold, the one with the largest o_i / odds(threshold_i); none if none holds."""
+rest. The answer is, among the labels that hold, the one with the largest o_i / odds(threshold_i), or none."""
 
 _ROWS = (
     "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label one, in vocabulary\n"

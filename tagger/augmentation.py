@@ -8,7 +8,7 @@ call a black dress a dress when no training picture paired black with dress.
 
 from typing import Any
 
-import tensorflow as tf
+from tagger.backend import tf
 
 ROTATION = 25 / 180 * 3.14159265
 SHIFT = 0.1

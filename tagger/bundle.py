@@ -33,25 +33,9 @@ from tagger.vocabulary import Vocabulary
 if TYPE_CHECKING:
     import keras
 
-_LAYERS = frozenset(
-    [
-        "Functional",
-        "InputLayer",
-        "Conv2D",
-        "Activation",
-        "BatchNormalization",
-        "MaxPooling2D",
-        "Dropout",
-        "Flatten",
-        "Dense",
-        "Softmax",
-        "Take",
-        "Pad",
-        "GlorotUniform",
-        "Zeros",
-        "Ones",
-        "DTypePolicy",
-    ]
+# What Keras 3 writes for the layers of `tagger.model`, and nothing else.
+_CLASSES = frozenset(
+    ["Functional", "InputLayer", "Conv2D", "Activation", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Softmax", "Take", "Pad", "GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"]
 )
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
@@ -232,12 +216,12 @@ def check_network_config(model_file: Path) -> None:
 
     def walk(value: Any) -> None:
         if isinstance(value, dict):
-            if "class_name" in value and (value["class_name"] not in _LAYERS or value.get("registered_name")):
-                allowed = value["class_name"] in _LAYERS and value["registered_name"] == value["class_name"]
-                if not allowed:
-                    raise BundleError(f"model.keras names {value['class_name']!r}, which no bundle of ours has")
-            if not str(value.get("module") or "keras").split(".")[0] == "keras":
-                raise BundleError(f"model.keras names the module {value['module']!r}, which no bundle of ours has")
+            name, module = value.get("class_name"), str(value.get("module") or "keras")
+            registered = value.get("registered_name")
+            if name is not None and (name not in _CLASSES or registered not in (None, name)):
+                raise BundleError(f"model.keras names the class {registered or name!r}, which no bundle of ours has")
+            if module.split(".")[0] != "keras":
+                raise BundleError(f"model.keras names the module {module!r}, which no bundle of ours has")
             for item in value.values():
                 walk(item)
         elif isinstance(value, list):

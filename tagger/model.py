@@ -4,16 +4,12 @@ Source: A. Rosebrock, "Multi-label classification with Keras", PyImageSearch, 20
 Zisserman, arXiv 1409.1556.
 """
 
-import os
 from dataclasses import dataclass
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # chatter of a CPU build; errors are raised anyway
-
-import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers
 
+from tagger.backend import keras
 from tagger.vocabulary import Vocabulary
 
 MOMENTUM = 0.9
@@ -54,19 +50,19 @@ def build_network(architecture: Architecture, labels: int, *, seed: int = 0) -> 
         for i in range(convolutions):
             name = f"block{block + 1}_conv{i + 1}"
             start = keras.initializers.GlorotUniform(seed=next(seeds))
-            x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=name)(x)
-            x = layers.Activation("relu", name=f"{name}_relu")(x)
-            x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
-        x = layers.MaxPooling2D(pool, name=f"block{block + 1}_pool")(x)
-        x = layers.Dropout(0.25, seed=next(seeds), name=f"block{block + 1}_dropout")(x)
-    x = layers.Flatten(name="flatten")(x)
+            x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=name)(x)
+            x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
+            x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
+        x = keras.layers.MaxPooling2D(pool, name=f"block{block + 1}_pool")(x)
+        x = keras.layers.Dropout(0.25, seed=next(seeds), name=f"block{block + 1}_dropout")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    x = layers.Dense(architecture.dense, kernel_initializer=start, name="dense")(x)
-    x = layers.Activation("relu", name="dense_relu")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(x)
-    x = layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
+    x = keras.layers.Dense(architecture.dense, kernel_initializer=start, name="dense")(x)
+    x = keras.layers.Activation("relu", name="dense_relu")(x)
+    x = keras.layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(x)
+    x = keras.layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    logits = layers.Dense(labels, kernel_initializer=start, name="logits")(x)
+    logits = keras.layers.Dense(labels, kernel_initializer=start, name="logits")(x)
     return keras.Model(inputs, logits, name="smaller_vgg_net")
 
 
@@ -76,10 +72,10 @@ def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:
     A view has no weights: it takes its group's logits, puts the zero of "none" behind them, and applies softmax.
     """
     logits = network.output
-    outputs = {"logits": logits, "scores": layers.Activation("sigmoid", name="scores")(logits)}
+    outputs = {"logits": logits, "scores": keras.layers.Activation("sigmoid", name="scores")(logits)}
     for group in vocabulary.exclusive_groups:
         members = keras.ops.take(logits, vocabulary.members(group.name), axis=1)
-        outputs[group.name] = layers.Softmax(name=f"view_{group.name}")(keras.ops.pad(members, ((0, 0), (0, 1))))
+        outputs[group.name] = keras.layers.Softmax(name=f"view_{group.name}")(keras.ops.pad(members, ((0, 0), (0, 1))))
     return keras.Model(network.input, outputs, name="tagger")
 
 

@@ -79,9 +79,7 @@ class KerasPredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         check_network_config(bundle.path / "model.keras")
-        import keras
-
-        import tagger.model  # noqa: F401 - sets TensorFlow's log level first
+        from tagger.backend import keras
 
         try:
             self._network = keras.models.load_model(bundle.path / "model.keras", compile=False, safe_mode=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.index import FORMAT_VERSION
-from tagger.errors import StoreError, InputError
+from tagger.errors import InputError, StoreError
 from tagger.files import Lock, atomic_text, sync_file, sync_folder
 
 _OURS = {"current", "snapshots", "runs", "_staging", "_lock"}

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from tagger.augmentation import augment
+from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.metrics import macro_average_precision
 from tagger.vocabulary import Vocabulary

@@ -1,6 +1,7 @@
 """The one picture reader, held to exact values."""
 
 import io
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -27,9 +28,9 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return target.getvalue()
 
 
-def status_of(data: bytes) -> str:
+def status_of(data: bytes, size: int = 8) -> str:
     with pytest.raises(PictureError) as caught:
-        read_picture(data, 8)
+        read_picture(data, size)
     return caught.value.status
 
 
@@ -150,15 +151,12 @@ def test_a_cut_jpeg_is_truncated_even_if_it_ends_like_a_whole_one(share: float, 
         data = encoded(Image.fromarray(textured(800, 600)), "JPEG", quality=90, **options)
         cut = data[: int(len(data) * share)]
         for damaged in (cut, cut + b"\xff\xd9"):
-            try:
-                read_picture(damaged, size)
-            except PictureError as error:
-                assert error.status in ("truncated", "unreadable")
-                assert share < 0.1 or error.status == "truncated"
+            if options and damaged.endswith(b"\xff\xd9"):
+                # A progressive picture closed between two scans has every block, if coarsely: it may be read.
+                with suppress(PictureError):
+                    read_picture(damaged, size)
             else:
-                # A progressive picture closed within its last, finest scan has every block: it is whole, if coarse.
-                assert options
-                assert damaged.endswith(b"\xff\xd9")
+                assert status_of(damaged, size) == "truncated"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000"])

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tagger.vocabulary import Vocabulary, parse_groups
 from tagger.views import group_probabilities, logit, sigmoid, stored_scores, tag_matrix, view
+from tagger.vocabulary import Vocabulary, parse_groups
 
 logits_of_five = arrays(np.float32, (12, 5), elements=st.floats(-30, 30, width=32))
 thresholds_of_five = arrays(np.float64, 5, elements=st.floats(0.05, 0.95)).map(lambda t: np.round(t, 4))

@@ -1,0 +1,145 @@
+"""The bundle: whole or not at all, never changed, never code."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.bundle import BUNDLE_FIELDS, FILES, PREPROCESSING_FIELDS
+from tagger.bundle import check_network_config, load_bundle, next_name, set_current
+from tagger.errors import BundleError, InputError
+from tagger.predictor import make_predictor
+
+
+@pytest.fixture
+def copy(bundle_path: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle_path, tmp_path / "copy"))
+
+
+def test_a_bundle_holds_exactly_the_declared_files_and_fields(bundle_path: Path) -> None:
+    files = {str(path.relative_to(bundle_path)) for path in bundle_path.rglob("*") if path.is_file()}
+    assert files == {*FILES, "bundle.json"}
+    assert set(json.loads((bundle_path / "bundle.json").read_text())) == set(BUNDLE_FIELDS)
+    assert set(json.loads((bundle_path / "preprocessing.json").read_text())) == set(PREPROCESSING_FIELDS)
+
+
+@pytest.mark.parametrize("file", [*FILES])
+def test_one_changed_byte_is_refused(copy: Path, file: str) -> None:
+    data = bytearray((copy / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / file).write_bytes(data)
+    with pytest.raises(BundleError, match=file.replace(".", r"\.")):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("file", [*FILES, "bundle.json"])
+def test_a_missing_file_is_named(copy: Path, file: str) -> None:
+    (copy / file).unlink()
+    with pytest.raises(BundleError, match=file.replace(".", r"\.")):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format_version": 1}', '{"format_version": 99, "files": {}}', "null"]
+)
+def test_a_bundle_json_that_makes_no_sense_is_refused(copy: Path, text: str) -> None:
+    (copy / "bundle.json").write_text(text)
+    with pytest.raises(BundleError):
+        load_bundle(copy)
+
+
+def test_a_file_name_that_leaves_the_folder_is_refused(copy: Path) -> None:
+    described = json.loads((copy / "bundle.json").read_text())
+    described["files"]["../../etc/passwd"] = "0" * 64
+    (copy / "bundle.json").write_text(json.dumps(described))
+    with pytest.raises(BundleError, match="passwd"):
+        load_bundle(copy)
+
+
+def test_a_stranger_s_network_that_names_other_classes_is_refused(copy: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(copy / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    for change in (
+        {"class_name": "Lambda"},
+        {"module": "os", "class_name": "Dense"},
+        {"registered_name": "evil>Dense"},
+    ):
+        evil = json.loads(json.dumps(config))
+        evil["config"]["layers"][3] |= change
+        with zipfile.ZipFile(tmp_path / "evil.keras", "w") as archive:
+            archive.writestr("config.json", json.dumps(evil))
+        with pytest.raises(BundleError, match="names"):
+            check_network_config(tmp_path / "evil.keras")
+    check_network_config(copy / "model.keras")
+
+
+def test_the_model_id_ignores_the_card_and_follows_the_thresholds(copy: Path, bundle_path: Path) -> None:
+    from tagger.bundle import _model_id
+
+    before = load_bundle(bundle_path).model_id
+    (copy / "README.md").write_text("a typo mended")
+    assert _model_id(copy) == before
+    thresholds = json.loads((copy / "thresholds.json").read_text())
+    thresholds["labels"][0]["threshold"] += 0.0001
+    (copy / "thresholds.json").write_text(json.dumps(thresholds))
+    assert _model_id(copy) != before
+
+
+def test_openvino_and_keras_agree_within_0_005(bundle_path: Path) -> None:
+    bundle = load_bundle(bundle_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (50, bundle.size, bundle.size, 3)).astype(np.uint8)
+    fast, reference = make_predictor(bundle, "openvino").logits(pixels), make_predictor(bundle, "keras").logits(pixels)
+    assert fast.shape == reference.shape == (50, len(bundle.vocabulary))
+    from tagger.views import sigmoid
+
+    assert np.abs(sigmoid(fast) - sigmoid(reference)).max() < 0.005
+
+
+def test_scores_do_not_depend_on_how_many_pictures_there_are(bundle_path: Path) -> None:
+    bundle = load_bundle(bundle_path)
+    pixels = np.random.default_rng(1).integers(0, 256, (20, bundle.size, bundle.size, 3)).astype(np.uint8)
+    predictor = make_predictor(bundle, "openvino")
+    alone = np.concatenate([predictor.logits(pixels[i : i + 1]) for i in range(20)])
+    assert np.array_equal(alone, predictor.logits(pixels))
+
+
+def test_the_network_s_own_views_equal_the_numpy_twin(bundle_path: Path) -> None:
+    import keras
+
+    from tagger.views import group_probabilities, sigmoid
+
+    bundle = load_bundle(bundle_path)
+    network = keras.models.load_model(bundle_path / "model.keras", compile=False, safe_mode=True)
+    pixels = np.random.default_rng(2).random((7, bundle.size, bundle.size, 3), np.float32)
+    outputs = {name: np.asarray(value) for name, value in network(pixels, training=False).items()}
+    assert set(outputs) == {"logits", "scores", "color", "garment"}
+    assert np.allclose(outputs["scores"], sigmoid(outputs["logits"]), atol=1e-6)
+    for group in bundle.vocabulary.exclusive_groups:
+        twin = group_probabilities(outputs["logits"], bundle.vocabulary.members(group.name))
+        assert np.allclose(outputs[group.name], twin, atol=1e-6)
+
+
+def test_a_network_whose_outputs_do_not_fit_the_vocabulary_is_refused(bundle_path: Path) -> None:
+    from dataclasses import replace
+
+    bundle = load_bundle(bundle_path)
+    larger = replace(bundle, vocabulary=bundle.vocabulary.extend([("color", "teal")]))
+    for backend in ("openvino", "keras"):
+        with pytest.raises(BundleError, match="outputs"):
+            make_predictor(larger, backend)
+
+
+def test_names_count_on_and_current_moves_by_rename(tmp_path: Path) -> None:
+    assert next_name(tmp_path, "fashion") == "fashion-v1"
+    for name in ("fashion-v1", "fashion-v9", "fashion-vx", "other-v20"):
+        (tmp_path / name).mkdir()
+    assert next_name(tmp_path, "fashion") == "fashion-v10"
+    set_current(tmp_path, "fashion-v1")
+    set_current(tmp_path, "fashion-v9")
+    assert (tmp_path / "current").resolve().name == "fashion-v9"
+    for bad in ("../x", "a/b", ".hidden", ""):
+        with pytest.raises(InputError, match="--name"):
+            next_name(tmp_path, bad)
