@@ -199,6 +199,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = command.main(args=arguments, prog_name="tagger", standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

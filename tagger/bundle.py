@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 # What Keras 3 writes for the layers of `tagger.model`, and nothing else.
 _CLASSES = frozenset(
-    ["Functional", "InputLayer", "Conv2D", "Activation", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Softmax", "Take", "Pad", "GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"]
+    (
+        *("Functional", "InputLayer", "Conv2D", "Activation", "BatchNormalization", "MaxPooling2D", "Dropout"),
+        *("Flatten", "Dense", "Softmax", "Take", "Pad"),
+        *("GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"),
+    )
 )
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
@@ -241,6 +245,7 @@ def _write_contents(
     history_png: bytes,
 ) -> None:
     network.save(work / "model.keras", include_optimizer=False)
+    _number_shared_objects(work / "model.keras")
     save_openvino(network, work / "openvino" / "model.xml")
     atomic_text(work / "vocabulary.json", json.dumps(vocabulary.to_json(), indent=1) + "\n")
     atomic_text(work / "preprocessing.json", json.dumps(preprocessing(network.input_shape[1]), indent=1) + "\n")
@@ -250,6 +255,22 @@ def _write_contents(
     pq.write_table(split, work / "split.parquet")
     atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     (work / "history.png").write_bytes(history_png)
+
+
+def _number_shared_objects(model_file: Path) -> None:
+    """Replace the memory addresses in a .keras file's configuration by 1, 2, 3 ...: equal networks get equal bytes."""
+    with zipfile.ZipFile(model_file) as archive:
+        contents = {item: archive.read(item) for item in archive.namelist()}
+    numbers: dict[str, int] = {}
+    config = re.sub(
+        r'("shared_object_id": )(\d+)',
+        lambda match: f"{match[1]}{numbers.setdefault(match[2], len(numbers) + 1)}",
+        contents["config.json"].decode(),
+    )
+    contents["config.json"] = config.encode()
+    with zipfile.ZipFile(model_file, "w") as archive:
+        for item, data in contents.items():
+            archive.writestr(item, data)
 
 
 def save_openvino(network: "keras.Model", path: Path) -> None:
