@@ -1,0 +1,364 @@
+"""The nightly job, end to end: real files, a real bundle, real Parquet, real kills."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import clean_environment, jpeg, textured
+
+import jobs.tag_catalog
+from jobs.tag_catalog import TagOptions, tag_catalog
+from jobs.verify import verify
+from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, RUN_FIELDS
+from schemas.reports import TAG
+from tagger.bundle import load_bundle
+from tagger.errors import InputError, Locked, Refused, StoreError
+from tagger.files import Lock
+from tagger.images import PictureError, read_picture
+from tagger.predictor import make_predictor
+from tagger.rows import schema_of
+from tagger.store import Index
+from tagger.views import stored_scores
+
+Tagger = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
+    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=2)
+
+
+def read(options: TagOptions) -> pd.DataFrame:
+    return pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
+
+
+def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(options: TagOptions, catalog: Path) -> None:
+    summary = tag_catalog(options)
+    rows, bundle = read(options).set_index("image_id"), load_bundle(options.model)
+    files = {str(path.relative_to(catalog)): path for path in catalog.rglob("*") if path.suffix in (".jpg", ".png")}
+    assert set(rows.index) == set(files)
+    predictor = make_predictor(bundle, "openvino")
+    for image_id, path in files.items():
+        row = rows.loc[image_id]
+        assert (row["size_bytes"], row["mtime_ns"]) == (path.stat().st_size, path.stat().st_mtime_ns)
+        try:
+            picture = read_picture(path.read_bytes(), bundle.size)
+        except PictureError as error:
+            assert (row["status"], row["error"]) == (error.status, error.reason)
+            assert pd.isna(row["model_id"])
+            assert list(row["tags"]) == []
+            continue
+        scores = stored_scores(predictor.logits(picture.pixels[None]))[0]
+        assert row["status"] == "ok"
+        assert [row[label.column] for label in bundle.vocabulary.labels] == scores.tolist()
+        assert (row["width"], row["height"]) == (picture.width, picture.height)
+    assert summary["found"] == summary["published_rows"] == summary["new"] == len(files)
+    assert summary["failed"] == summary["failed_now"] == 5
+    assert summary["skipped"] == {"not_a_picture": 1}
+
+
+def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
+    summary = tag_catalog(options)
+    assert set(summary) == set(TAG)
+    index = Path(options.index)
+    assert {path.name for path in index.iterdir()} == {"current", "snapshots", "runs", "_staging", "_lock"}
+    assert os.readlink(index / "current") == f"snapshots/{summary['snapshot']}"
+    assert not any((index / "_staging").iterdir())
+    night = (index / "current").resolve()
+    manifest = json.loads((night / "_manifest.json").read_text())
+    assert set(manifest) == set(MANIFEST_FIELDS)
+    (part,) = manifest["parts"]
+    assert {path.name for path in night.iterdir()} == {
+        part["file"],
+        "_labels.parquet",
+        "_changes.parquet",
+        "_manifest.json",
+    }
+    assert pq.read_schema(night / part["file"]).equals(schema_of(load_bundle(options.model).vocabulary), True)
+    assert pq.read_schema(night / "_labels.parquet").equals(LABELS, True)
+    assert pq.read_schema(night / "_changes.parquet").equals(CHANGES, True)
+    (record,) = (index / "runs").iterdir()
+    run = json.loads(record.read_text())
+    assert set(run) == set(RUN_FIELDS)
+    assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary["snapshot"])
+    assert verify(options.index)["faults"] == []
+
+
+def test_many_buckets_and_units_give_the_same_rows(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag_catalog(options)
+    whole = read(options).drop(columns="scored_at")
+    monkeypatch.setattr(jobs.tag_catalog, "bucket_count", lambda found: 7)
+    monkeypatch.setattr(jobs.tag_catalog, "UNIT", 3)
+    shutil.rmtree(options.index)
+    tag_catalog(options)
+    night = (Path(options.index) / "current").resolve()
+    assert len(list(night.glob("part-*.parquet"))) == 7
+    parts = read(options).drop(columns="scored_at").sort_values("image_id", ignore_index=True)
+    pd.testing.assert_frame_equal(parts, whole)
+    assert verify(options.index)["faults"] == []
+
+
+def test_the_change_feed_is_against_the_parent(options: TagOptions, catalog: Path) -> None:
+    first = tag_catalog(options)
+    gone = next(catalog.rglob("*.png"))
+    gone_id = str(gone.relative_to(catalog))
+    gone.unlink()
+    (catalog / "new.jpg").write_bytes(jpeg(textured(50, 50)))
+    second = tag_catalog(options)
+    night = (Path(options.index) / "current").resolve()
+    assert json.loads((night / "_manifest.json").read_text())["parent"] == first["snapshot"]
+    changes = pd.read_parquet(night / "_changes.parquet").set_index("image_id")["op"]
+    assert changes[gone_id] == "delete"
+    assert changes["new.jpg"] == "upsert"
+    assert set(changes[changes == "upsert"].index) == set(read(options)["image_id"])
+    assert (second["new"], second["deleted"], second["rescored"]) == (1, 1, first["found"] - 1)
+
+
+def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
+    options: TagOptions, catalog: Path, bundle_path: Path, tmp_path: Path
+) -> None:
+    for i in range(600):
+        (catalog / f"more-{i:04d}.jpg").write_bytes(jpeg(textured(300, 300, seed=i)))
+    script = tmp_path / "night.py"
+    script.write_text(
+        "import sys, jobs.tag_catalog as job\n"
+        "if __name__ == '__main__':\n"
+        "    job.UNIT = 50\n"
+        "    job.tag_catalog(job.TagOptions(*sys.argv[1:4], workers=1))\n"
+    )
+    command = [sys.executable, script, options.catalog, options.model, options.index]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=clean_environment())
+    staging = Path(options.index) / "_staging" / load_bundle(options.model).model_id
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(list(staging.glob("unit-*"))) < 3 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    done = len(list(staging.glob("unit-*")))
+    assert done >= 3
+    assert not os.path.lexists(Path(options.index) / "current")
+    finished = subprocess.run([*command[:2], *command[2:]], capture_output=True, env=clean_environment(), check=True)
+    assert finished.returncode == 0
+    runs = sorted((Path(options.index) / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
+    assert json.loads(runs[-1].read_text())["counts"]["reused"] == 50 * done
+    assert verify(options.index)["faults"] == []
+    assert len(read(options)) == 600 + 41
+
+
+def test_readers_see_one_whole_night_while_nights_are_published(options: TagOptions, catalog: Path) -> None:
+    """Each night's pictures all have one size, so a mixture of two nights would show."""
+    tag_catalog(options)
+    stop, seen, faults = threading.Event(), set(), []
+
+    def reader() -> None:
+        while not stop.is_set():
+            night = os.path.realpath(Path(options.index) / "current")
+            sizes = set(pd.read_parquet(night, columns=["width"], filters=[("status", "==", "ok")])["width"])
+            seen.add(night)
+            if len(sizes) != 1:
+                faults.append(sizes)
+
+    for path in catalog.rglob("*.*"):
+        path.unlink()
+    for i in range(30):
+        (catalog / f"{i}.jpg").write_bytes(jpeg(textured(20, 20, seed=i)))
+    tag_catalog(options)
+    threads = [threading.Thread(target=reader) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for night in range(1, 5):
+            for i in range(30):
+                (catalog / f"{i}.jpg").write_bytes(jpeg(textured(20, 20 + night, seed=i)))
+            tag_catalog(options)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert faults == []
+    assert len(seen) >= 3
+
+
+def test_the_job_never_imports_tensorflow_with_openvino(options: TagOptions) -> None:
+    script = (
+        "import sys\n"
+        "from jobs.tag_catalog import TagOptions, tag_catalog\n"
+        "if __name__ == '__main__':\n"
+        "    tag_catalog(TagOptions(*sys.argv[1:4]))\n"
+        "    heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'ray'} & set(sys.modules)\n"
+        "    assert not heavy, heavy\n"
+    )
+    path = Path(options.index).parent / "script.py"
+    path.write_text(script)
+    command = [sys.executable, path, options.catalog, options.model, options.index]
+    ended = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_reference_backend_gives_the_same_index_within_0_005(options: TagOptions, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    tag_catalog(options)
+    other = replace(options, backend="keras", index=str(tmp_path / "reference"))
+    tag_catalog(other)
+    columns = [label.column for label in load_bundle(options.model).vocabulary.labels]
+    assert np.nanmax(np.abs(read(options)[columns].to_numpy() - read(other)[columns].to_numpy())) < 0.005
+    assert verify(other.index)["faults"] == []
+
+
+def test_too_many_failures_refuse_the_night_and_keep_the_last(options: TagOptions, catalog: Path) -> None:
+    before = tag_catalog(options)["snapshot"]
+    for i in range(25):
+        (catalog / f"broken-{i}.jpg").write_bytes(b"")
+    with pytest.raises(Refused, match=r"30 of 66 pictures tried failed.*--max-error-rate"):
+        tag_catalog(options)
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
+    states = {json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()}
+    assert states == {"published", "refused"}
+    from dataclasses import replace
+
+    assert tag_catalog(replace(options, max_error_rate=0.6))["failed"] == 30
+
+
+def test_a_catalog_without_pictures_is_refused(options: TagOptions, catalog: Path) -> None:
+    tag_catalog(options)
+    shutil.rmtree(catalog)
+    catalog.mkdir()
+    with pytest.raises(Refused, match="is it mounted"):
+        tag_catalog(options)
+    assert len(read(options)) == 41
+
+
+def test_one_run_at_a_time_and_the_holder_is_named(options: TagOptions) -> None:
+    tag_catalog(options)
+    code = "import sys, time; from pathlib import Path; from tagger.files import Lock\n"
+    code += "with Lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(Path(options.index) / "_lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(Locked, match=rf'"process": {holder.pid}'):
+        tag_catalog(options)
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    tag_catalog(options)  # a dead holder does not block
+
+
+def test_an_index_of_another_catalog_is_refused(options: TagOptions, sample: object, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    tag_catalog(options)
+    other = tmp_path / "other"
+    shutil.copytree(options.catalog, other)
+    with pytest.raises(StoreError, match="is of the catalog"):
+        tag_catalog(replace(options, catalog=str(other)))
+
+
+def test_a_folder_that_is_no_index_is_refused_and_left_alone(options: TagOptions, tmp_path: Path) -> None:
+    mine = tmp_path / "index"
+    mine.mkdir()
+    (mine / "thesis.doc").write_text("mine")
+    with pytest.raises(StoreError, match=r"is no index .*'thesis.doc'"):
+        tag_catalog(options)
+    assert [path.name for path in mine.iterdir()] == ["thesis.doc"]
+
+
+def test_a_file_system_without_links_or_locks_is_named(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "symlink", refuse)
+        with pytest.raises(InputError, match="no symbolic links"):
+            tag_catalog(options)
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        with pytest.raises(InputError, match="no locks"):
+            tag_catalog(options)
+    tag_catalog(options)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="mounting a read-only disk needs root on Linux"
+)
+def test_a_read_only_index_is_named_and_nothing_is_lost(options: TagOptions, tagger: Tagger) -> None:
+    tag_catalog(options)
+    before = read(options)
+    index = options.index
+    mounted = subprocess.run(["mount", "--bind", index, index], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this sandbox may not mount")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", index], check=True)
+        ended = tagger("tag", options.catalog, "--model", options.model, "--index", index)
+    finally:
+        subprocess.run(["umount", index], check=True)
+    assert ended.returncode == 2
+    assert "cannot be written: Read-only file system" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    pd.testing.assert_frame_equal(read(options), before)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_cleanly(options: TagOptions, catalog: Path, number: int, code: int) -> None:
+    for i in range(1500):
+        (catalog / f"more-{i:04d}.jpg").write_bytes(jpeg(textured(300, 300, seed=i % 50)))
+    command = [sys.executable, "-m", "jobs.cli", "tag", options.catalog, "--model", options.model]
+    process = subprocess.Popen(
+        [*command, "--index", options.index, "--workers", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(Path(options.index).glob("runs/*.json")):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    (record,) = (Path(options.index) / "runs").iterdir()
+    assert json.loads(record.read_text())["state"] == "failed"
+    assert not os.path.lexists(Path(options.index) / "current")
+    with Lock(Path(options.index) / "_lock"):
+        pass
+
+
+def test_a_current_that_points_elsewhere_is_refused(options: TagOptions, tmp_path: Path) -> None:
+    tag_catalog(options)
+    (tmp_path / "index" / "current").unlink()
+    (tmp_path / "index" / "current").symlink_to("/etc")
+    with pytest.raises(StoreError, match="outside its snapshots"):
+        Index(options.index).current()
+
+
+@pytest.mark.shared
+def test_every_odd_file_is_a_row_and_the_deadly_one_costs_just_its_own(
+    shared: Path, bundle_path: Path, tmp_path: Path
+) -> None:
+    summary = tag_catalog(TagOptions(str(shared / "odd"), str(bundle_path), str(tmp_path / "odd"), max_error_rate=1))
+    rows = pd.read_parquet((tmp_path / "odd" / "current").resolve())
+    assert (
+        len(rows)
+        == summary["found"]
+        == sum(1 for path in (shared / "odd").iterdir()) - sum(summary["skipped"].values())
+    )
+    deadly = rows[rows["image_id"].str.contains("80d9991980")]
+    assert deadly["status"].tolist() == ["crashed"]
+    assert (rows["status"] == "ok").sum() >= 360
+    assert rows[rows["image_id"].str.endswith((".heic", ".heif"))]["status"].isin(["unsupported", "ok"]).all()
+    assert verify(str(tmp_path / "odd"))["faults"] == []
