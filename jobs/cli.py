@@ -7,7 +7,6 @@ import sys
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from tagger import __version__
@@ -195,17 +194,14 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Return the exit code of one command; says in one line why it is not 0."""
-    command = typer.main.get_command(app)
     try:
-        code = command.main(args=arguments, prog_name="tagger", standalone_mode=False)
+        app(args=arguments, prog_name="tagger")
+    except SystemExit as ended:
         sys.stdout.flush()
-        if code == 130:  # typer turns Ctrl-C into this code
-            raise KeyboardInterrupt
-        return code if isinstance(code, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        if ended.code == 130:
+            print("tagger: interrupted", file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:
         print("tagger: interrupted", file=sys.stderr)
         return 130
     except TaggerError as error:
@@ -217,6 +213,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         print(f"tagger: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,0 +1,120 @@
+"""README, --help, format page and code agree, because these tests hold them together."""
+
+import os
+import re
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+import typer.main
+
+import jobs.demo
+from jobs.cli import app
+from jobs.queries import DUCKDB, QUERIES
+from jobs.tag_catalog import TagOptions, tag_catalog
+from schemas.page import PAGE, page
+from tagger.catalog import EXTENSIONS
+from tagger.sample import Sample
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(sample: Sample, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an index and a table of SKUs, as the README's queries expect."""
+    folder = tmp_path_factory.mktemp("queries")
+    tag_catalog(TagOptions(str(sample.catalog), str(bundle_path), str(folder / "index")))
+    ids = sorted(sample.truth)[:3]
+    pd.DataFrame({"sku": ["a", "b", "c"], "image_id": ids}).to_csv(folder / "skus.csv", index=False)
+    return folder
+
+
+def test_the_format_page_is_the_one_the_declarations_make() -> None:
+    assert PAGE.read_text() == page(), "run: python -m schemas.page"
+
+
+def test_every_command_is_in_the_readme_and_has_help_with_an_example() -> None:
+    command = typer.main.get_command(app)
+    for name, sub in command.commands.items():
+        assert f"tagger {name}" in README or f"make {name}" in README, name
+        assert sub.help, name
+        assert f"Example: `tagger {name}" in (sub.epilog or ""), name
+
+
+def test_every_option_the_readme_names_exists() -> None:
+    command = typer.main.get_command(app)
+    options = {option for sub in command.commands.values() for parameter in sub.params for option in parameter.opts}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--help"}
+    assert named <= options, named - options
+
+
+def test_every_extension_and_module_in_the_readme_is_real() -> None:
+    listed = re.search(r"Pictures are `([^`]+)`", README)
+    assert listed is not None
+    assert set(listed[1].split()) == EXTENSIONS
+    for name in re.findall(r"`((?:jobs|tagger|schemas)/\w+\.py)`", README):
+        assert (ROOT / name).is_file(), name
+    for module in (ROOT / "tagger").glob("[a-z]*.py"):
+        assert f"`tagger/{module.name}`" in README or module.name in ("errors.py", "files.py", "backend.py"), (
+            module.name
+        )
+
+
+def test_the_readme_holds_the_queries_as_they_are_run() -> None:
+    for title, code in QUERIES:
+        assert f"**{title}:**\n\n```python\n{code}\n```" in README
+    assert DUCKDB in README
+
+
+@pytest.mark.parametrize(("title", "code"), QUERIES, ids=[title for title, _ in QUERIES])
+def test_every_query_runs_and_gives_what_a_scan_in_python_gives(title: str, code: str, folder: Path) -> None:
+    text = jobs.demo._run_query(code, folder)
+    rows = pd.read_parquet(os.path.realpath(folder / "index" / "current"))
+    ok = rows[rows["status"] == "ok"]
+    if title.startswith("All red"):
+        expected = rows[(rows["score_red"] >= 0.9) & (rows["score_dress"] >= 0.9)]
+        assert all(image_id in text for image_id in expected["image_id"])
+    elif title.startswith("Counts"):
+        counts = ok.fillna({"color": "none", "garment": "none"}).groupby(["color", "garment"]).size()
+        assert all(str(count) in text for count in counts)
+    elif title.startswith("What failed"):
+        assert all(image_id in text for image_id in rows[rows["status"] != "ok"]["image_id"])
+    elif title.startswith("Joined"):
+        assert all(sku in text for sku in "abc")
+    else:
+        assert "score_" in text
+
+
+def test_filters_push_down_to_the_same_rows_as_a_full_scan(folder: Path) -> None:
+    night = os.path.realpath(folder / "index" / "current")
+    rows = pd.read_parquet(night)
+    for limit in sorted(rows["score_red"].dropna().unique()):
+        found = pd.read_parquet(night, columns=["image_id"], filters=[("score_red", ">=", limit)])
+        assert set(found["image_id"]) == set(rows[rows["score_red"] >= limit]["image_id"])
+
+
+def test_the_duckdb_query_gives_the_same_rows_as_pandas(folder: Path) -> None:
+    night = os.path.realpath(folder / "index" / "current")
+    for code in (DUCKDB, DUCKDB.replace("0.9", "0.2")):
+        found = eval(code, {"duckdb": duckdb, "night": night})  # noqa: S307 - the README's own line
+        limit = 0.9 if code == DUCKDB else 0.2
+        rows = pd.read_parquet(night)
+        assert set(found["image_id"]) == set(
+            rows[(rows["score_red"] >= limit) & (rows["score_dress"] >= limit)]["image_id"]
+        )
+
+
+def test_the_readme_names_every_exit_code_that_the_code_has() -> None:
+    from tagger import errors
+
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    for code in codes | {0, 6}:
+        assert f"| {code} |" in README
+
+
+def test_the_changelog_names_the_version() -> None:
+    from tagger import __version__
+
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
