@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -28,7 +28,8 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table.")]
-BackendOption = Annotated[str, typer.Option(help="auto, openvino or keras (the slow reference).")]
+Backend = Literal["auto", "openvino", "keras"]
+BackendOption = Annotated[Backend, typer.Option(help="keras is the slow reference.")]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
 
 

@@ -12,11 +12,12 @@ from tagger.card import number
 from tagger.dataset import read_dataset
 from tagger.errors import DatasetError
 from tagger.metrics import measure
+from tagger.predictor import Backend
 
 _SHOWN = 40
 
 
-def evaluate(model: str, dataset: str, *, include_training: bool = False, backend: str = "auto") -> dict[str, Any]:
+def evaluate(model: str, dataset: str, *, include_training: bool = False, backend: Backend = "auto") -> dict[str, Any]:
     """Return the report declared in `schemas.reports.EVALUATE`.
 
     Raises

@@ -12,13 +12,14 @@ from tagger.bundle import Bundle, load_bundle
 from tagger.decoding import Decoder
 from tagger.errors import InputError
 from tagger.plots import overlay, png
+from tagger.predictor import Backend
 from tagger.views import stored_scores, tag_matrix, view
 
 _OVERLAY_SIDE = 480
 
 
 def predict(
-    model: str, images: Sequence[str], *, overlays: str | None = None, backend: str = "auto"
+    model: str, images: Sequence[str], *, overlays: str | None = None, backend: Backend = "auto"
 ) -> list[dict[str, Any]]:
     """Return one object per picture, as declared in `schemas.reports.PREDICTION`.
 

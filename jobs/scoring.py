@@ -8,11 +8,15 @@ import numpy.typing as npt
 
 from tagger.bundle import Bundle
 from tagger.decoding import CHUNK, Decoder, FileFacts
-from tagger.predictor import make_predictor
+from tagger.predictor import Backend, make_predictor
 
 
 def score_files(
-    bundle: Bundle, paths: Sequence[str], *, backend: str = "auto", progress: Callable[[int], object] = lambda _: None
+    bundle: Bundle,
+    paths: Sequence[str],
+    *,
+    backend: Backend = "auto",
+    progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[list[FileFacts], npt.NDArray[np.float32]]:
     """Return the facts of each file and float32 (n, n_labels) logits, meaningless where a file is not ok."""
     predictor = make_predictor(bundle, backend)

@@ -26,7 +26,7 @@ from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
 from tagger.decoding import CHUNK, Decoder, FileFacts
 from tagger.errors import InputError, Refused, TaggerError
-from tagger.predictor import make_predictor
+from tagger.predictor import Backend, make_predictor
 from tagger.rows import labels_table, make_rows, schema_of
 from tagger.store import Index, Snapshot, SnapshotWriter, Staging, new_id
 
@@ -49,7 +49,7 @@ class TagOptions:
     catalog: str
     model: str
     index: str
-    backend: str = "auto"
+    backend: Backend = "auto"
     workers: int = 0  # 0: one per core
     max_error_rate: float = 0.05
     exclude: Sequence[str] = ()

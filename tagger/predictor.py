@@ -7,13 +7,11 @@ import numpy.typing as npt
 
 from tagger.bundle import Bundle, check_network_config
 from tagger.decoding import CHUNK
-from tagger.errors import BundleError, InputError
+from tagger.errors import BundleError
 
 Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
 Backend = Literal["auto", "openvino", "keras"]
-
-BACKENDS = ("auto", "keras", "openvino")
 
 
 class Predictor(Protocol):
@@ -26,7 +24,7 @@ class Predictor(Protocol):
         ...
 
 
-def make_predictor(bundle: Bundle, backend: str = "auto") -> Predictor:
+def make_predictor(bundle: Bundle, backend: Backend = "auto") -> Predictor:
     """Return the predictor of a bundle; `auto` is OpenVINO, which needs no TensorFlow.
 
     Raises
@@ -34,8 +32,6 @@ def make_predictor(bundle: Bundle, backend: str = "auto") -> Predictor:
     BundleError
         If the network's outputs do not fit the vocabulary.
     """
-    if backend not in BACKENDS:
-        raise InputError(f"--backend {backend!r}: one of {', '.join(BACKENDS)}")
     return KerasPredictor(bundle) if backend == "keras" else OpenVinoPredictor(bundle)
 
 
