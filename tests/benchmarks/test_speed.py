@@ -67,10 +67,8 @@ def test_tagging_against_what_people_write_today(model: Path, pictures: Path, tm
     results["decode_ceiling (no network)"] = (seconds, int(said.split()[0]))
     print()
     for name, (seconds, n) in results.items():
-        rate = n / seconds
-        print(
-            f"{name:28} {n:6} pictures {seconds:8.2f} s {rate:8.1f} images/s, tagger tag is x {rate and summary['scored'] / ours / rate:.2f}"
-        )
+        rate, mine = n / seconds, summary["scored"] / ours
+        print(f"{name:28} {n:6} pictures {seconds:8.2f} s {rate:8.1f} images/s, tagger tag is x {mine / rate:.2f}")
     assert all(n for _, n in results.values())
 
 
