@@ -33,6 +33,8 @@ MAX_BYTES = 512 * 1024 * 1024
 """Larger files are `too_large` and are not read."""
 
 _READ_TRIES = 3
+_START_TRIES = 3
+_IDLE = -1  # in place of a position, between two chunks
 _QUEUED_PER_WORKER = 2  # one being decoded, one waiting, so that a worker never idles while the parent infers
 
 
@@ -171,13 +173,13 @@ class _Worker:
     """The parent's side of one decode process."""
 
     def __init__(self, context: SpawnContext, size: int) -> None:
-        self._context, self._size = context, size
+        self._context, self._size, self._failed_starts = context, size, 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
     def _start(self) -> None:
         self._slots = self._context.RawArray(ctypes.c_uint8, _QUEUED_PER_WORKER * CHUNK * self._size**2 * 3)
-        self._progress = self._context.RawArray(ctypes.c_int64, 2)  # pictures begun; position in the chunk
+        self._progress = self._context.RawArray(ctypes.c_int64, [0, _IDLE])  # pictures begun; position in the chunk
         self.connection, theirs = self._context.Pipe()
         arguments = (theirs, self._slots, self._progress, self._size)
         self.process: SpawnProcess = self._context.Process(target=_serve, args=arguments, daemon=True)
@@ -186,9 +188,11 @@ class _Worker:
         shape = (_QUEUED_PER_WORKER, CHUNK, self._size, self._size, 3)
         self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
         self._free = list(range(_QUEUED_PER_WORKER))
-        self._last = (-1, time.monotonic())
+        self._last = (0, time.monotonic())
 
     def send(self, task: _Task) -> None:
+        if not self.queue:
+            self._last = (self._progress[0], time.monotonic())  # it was idle, not stuck
         slot = self._free.pop()
         positions = list(task.todo)
         self.queue.append((task, positions, slot))
@@ -210,11 +214,9 @@ class _Worker:
             pass  # the other end is gone; _collect sees that and recovers
 
     def stuck_for(self) -> float:
-        """Return the seconds since this worker last began a picture."""
+        """Return the seconds since this worker last began a picture, or was given work or started."""
         begun, now = self._progress[0], time.monotonic()
-        if begun == 0:
-            self._last = (0, max(self._last[1], now - 1)) if self._last[0] == 0 else (0, now)
-        elif begun != self._last[0]:
+        if begun != self._last[0]:
             self._last = (begun, now)
         return now - self._last[1]
 
@@ -222,17 +224,19 @@ class _Worker:
         """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th death."""
         begun, at = self._progress[0], self._progress[1]
         self.process.join()
-        if begun == 0:
+        self._failed_starts = 0 if begun else self._failed_starts + 1
+        if self._failed_starts >= _START_TRIES:
             raise TaggerError(
                 f"decode workers cannot start (exit code {self.process.exitcode}); "
                 "run 'python -c \"import tagger.decoding, cv2, PIL\"' to see why"
             )
         pending = [task for task, _, _ in self.queue]
         task, positions, _ = self.queue[0]
-        culprit = positions[at]
-        task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
-        if task.deaths[culprit] >= tries:
-            task.answer(culprit, _looked_at(task.paths[culprit], verdict))
+        if at != _IDLE:
+            culprit = positions[at]
+            task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
+            if task.deaths[culprit] >= tries:
+                task.answer(culprit, _looked_at(task.paths[culprit], verdict))
         self.queue.clear()
         self.connection.close()
         self._start()
@@ -293,6 +297,7 @@ def _serve(connection: Connection, slots: Any, progress: Any, size: int) -> None
             if pixels is not None:
                 views[slot, i] = pixels
             answers.append(facts)
+        progress[1] = _IDLE
         try:
             connection.send(answers)
         except OSError:

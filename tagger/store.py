@@ -136,7 +136,12 @@ class Index:
         atomic_text(self.path / "runs" / f"{record['run_id']}.json", json.dumps(record, indent=1) + "\n")
 
     def new_snapshot(self, snapshot_id: str) -> "SnapshotWriter":
-        """Return a writer for a new snapshot; nothing shows before its `publish`."""
+        """Return a writer for a new snapshot; nothing shows before its `publish`.
+
+        What a killed run left half-written is removed; the lock is held, so nobody else is writing.
+        """
+        for leftover in (self.path / "_staging").glob("snapshot-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         return SnapshotWriter(self, snapshot_id)
 
     def point_current(self, snapshot_id: str) -> None:

@@ -66,6 +66,25 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
     assert [facts.status for chunk in found for facts in chunk.facts] == ["ok"] * len(paths)
 
 
+def test_a_worker_that_dies_while_idle_blames_no_picture(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path, 3)
+    with Decoder(size=8, workers=1) as decoder:
+        for _ in range(4):
+            (chunk,) = decoder.decode([(0, paths)])
+            assert [facts.status for facts in chunk.facts] == ["ok"] * 3
+            os.kill(decoder._workers[0].process.pid, signal.SIGKILL)
+            decoder._workers[0].process.join()
+
+
+def test_a_slow_consumer_is_no_timeout(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path, 3)
+    with Decoder(size=8, workers=1, timeout=1.0) as decoder:
+        list(decoder.decode([(0, paths)]))
+        time.sleep(1.5)
+        (chunk,) = decoder.decode([(0, paths)])
+    assert [facts.status for facts in chunk.facts] == ["ok"] * 3
+
+
 def test_a_picture_that_kills_its_worker_costs_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker is made to die on real reads of one file, as OpenCV 5.0.0 did on a 547-byte PNG."""
     paths = write_pictures(tmp_path, 70)
