@@ -21,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Train a multi-label network on product photographs, tag a catalog every night, query plain Parquet.",
-    epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, 5 gate not passed, "
-    "6 verify found faults, 7 out of time, 130 and 143 interrupted.",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
+    "6 verify found faults, 130 and 143 interrupted.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]

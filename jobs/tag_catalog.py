@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.progress import Progress, say
-from schemas.index import CHANGES, FORMAT_VERSION, LABELS
+from schemas.index import CHANGES, FORMAT_VERSION, LABELS, RUN_COUNTS
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
 from tagger.decoding import CHUNK, Decoder, FileFacts
@@ -80,7 +80,7 @@ class Run:
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - start, 3)
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
 
 
 def tag_catalog(options: TagOptions) -> dict[str, Any]:
@@ -102,8 +102,7 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
         if not len(listing):
             raise Refused(f"catalog {options.catalog!r} holds no picture; is it mounted? Nothing was changed")
         units = plan_units(listing, index.staging(bundle.model_id), schema_of(bundle.vocabulary))
-        with run.stage("score"):
-            score_units(units, bundle, walk.root, options, index.staging(bundle.model_id), run)
+        score_units(units, bundle, walk.root, options, index.staging(bundle.model_id), run)
         snapshot_id = run.record["run_id"]
         with run.stage("publish"):
             writer = index.new_snapshot(snapshot_id)
@@ -162,7 +161,8 @@ def score_units(
     run.counts["reused"] = sum(len(unit.listing) for unit in units if unit.staged)
     if not todo:
         return
-    predictor = make_predictor(bundle, options.backend)
+    with run.stage("start"):
+        predictor = make_predictor(bundle, options.backend)
     run.record["backend"] = predictor.backend
     total = sum(len(unit.listing) for unit in todo)
     workers = options.workers or os.cpu_count() or 1
@@ -172,13 +172,16 @@ def score_units(
             facts: list[FileFacts] = []
             logits: list[Any] = []
             while len(facts) < len(unit.listing):
-                chunk = next(chunks)
+                with run.stage("decode"):  # waiting for the workers, that is
+                    chunk = next(chunks)
+                with run.stage("infer"):
+                    logits.append(predictor.logits(chunk.pixels))
                 facts.extend(chunk.facts)
-                logits.append(predictor.logits(chunk.pixels))
                 progress.advance(len(chunk.facts))
             _count(facts, run)
             _check_error_rate(run.counts, options.max_error_rate, seen_all=unit is todo[-1])
-            staging.write(unit.path, _rows(unit, facts, np.concatenate(logits), bundle))
+            with run.stage("write"):
+                staging.write(unit.path, _rows(unit, facts, np.concatenate(logits), bundle))
 
 
 def publish(
@@ -207,7 +210,8 @@ def publish(
         run.counts["deleted"] += len(before) - (pc.sum(was_there).as_py() or 0)
         run.counts["published_rows"] += len(rows)
         statuses.update({row["values"]: row["counts"] for row in rows["status"].value_counts().to_pylist()})
-    run.counts["new"] = run.counts["published_rows"] - run.counts["rescored"]
+    run.counts["found"] = run.counts["published_rows"]
+    run.counts["new"] = run.counts["found"] - run.counts["rescored"]
     run.counts["failed"] = run.counts["published_rows"] - statuses["ok"]
     manifest = {
         "parent": parent.path.name if parent else None,
@@ -323,11 +327,11 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
         record["message"] = f"{type(error).__name__}: {error}"
         raise
     finally:
-        run.seconds["total"] = round(time.perf_counter() - start, 3)
+        run.seconds["total"] = time.perf_counter() - start
         peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         record |= {
-            "counts": dict(run.counts),
-            "seconds": run.seconds,
+            "counts": {name: run.counts[name] for name in RUN_COUNTS},
+            "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
             "peak_mib": round(max(peaks) / 1024, 1),
             "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
