@@ -339,30 +339,14 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
 
 
 def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
-    names = [
-        "new",
-        "changed",
-        "rescored",
-        "unchanged",
-        "deleted",
-        "touched",
-        "scored",
-        "reused",
-        "failed",
-        "failed_now",
-    ]
-    counts = {name: run.counts[name] for name in names}
-    seconds = run.seconds["score"]
-    total = sum(run.seconds.values())
+    seconds = run.seconds.get("decode", 0) + run.seconds.get("infer", 0)
     say(f"published {run.counts['published_rows']:,} rows as {snapshot_id}")
     return {
         "run_id": run.record["run_id"],
         "snapshot": snapshot_id,
-        "found": run.counts["published_rows"],
-        **counts,
+        **{name: run.counts[name] for name in RUN_COUNTS},
         "skipped": dict(walk.skipped),
-        "published_rows": run.counts["published_rows"],
-        "seconds": round(total, 3),
+        "seconds": round(sum(run.seconds.values()), 3),
         "images_per_second": round(run.counts["tried"] / seconds, 1) if seconds else 0.0,
         "exit_code": 0,
     }

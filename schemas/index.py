@@ -67,6 +67,11 @@ MANIFEST_FIELDS = {
     "versions": "object, library to version",
 }
 
+RUN_COUNTS = (
+    *("found", "new", "changed", "rescored", "unchanged", "deleted", "touched", "scored", "reused"),
+    *("failed", "failed_now", "published_rows"),
+)
+
 RUN_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "run_id": "string, UTC time and four hex digits; a published snapshot has the same name",
@@ -80,8 +85,9 @@ RUN_FIELDS = {
     "catalog": "string, absolute path",
     "model_id": "string",
     "backend": "openvino | keras, or null if nothing had to be scored",
-    "counts": "object, the numbers of the --json result",
-    "seconds": "object, stage to seconds: walk, score, write, publish, total",
+    "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
+    "seconds": "object, stage to seconds: walk, start (loading the network), decode (waiting for the workers), "
+    "infer, write, publish, total",
     "peak_mib": "number, the most memory any one process of the run held, in MiB",
     "versions": "object, library to version",
 }

@@ -20,7 +20,7 @@ from conftest import clean_environment, jpeg, textured
 import jobs.tag_catalog
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
-from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, RUN_FIELDS
+from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, RUN_COUNTS, RUN_FIELDS
 from schemas.reports import TAG
 from tagger.bundle import load_bundle
 from tagger.errors import InputError, Locked, Refused, StoreError
@@ -92,6 +92,9 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     run = json.loads(record.read_text())
     assert set(run) == set(RUN_FIELDS)
     assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary["snapshot"])
+    assert run["counts"] == {name: summary[name] for name in RUN_COUNTS}
+    assert set(run["seconds"]) == {"walk", "start", "decode", "infer", "write", "publish", "total"}
+    assert summary["found"] == sum(summary[name] for name in ("new", "changed", "rescored", "unchanged"))
     assert verify(options.index)["faults"] == []
 
 
