@@ -1,5 +1,6 @@
 """The command line: thin commands over the jobs. Heavy imports happen inside the commands."""
 
+import io
 import json
 import os
 import signal
@@ -63,8 +64,8 @@ def train(
         str | None,
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and of everything random.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
     check: Annotated[
         bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")
     ] = False,
@@ -190,6 +191,9 @@ def _version(
 def main() -> NoReturn:
     """Run the command line and exit with the code that its help declares."""
     signal.signal(signal.SIGTERM, _end)
+    for stream in (sys.stdout, sys.stderr):  # file names may be no text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

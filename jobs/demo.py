@@ -19,6 +19,7 @@ from tagger.sample import UNSEEN, Sample, draw_sample
 
 EPOCHS = 10
 _TILES = 48
+_MARK = ".tagger-demo"  # what is drawn into a folder of somebody else would be mixed with theirs
 _TILE_SIDE = 144
 
 
@@ -32,10 +33,11 @@ def demo(
 ) -> None:
     """Draw a sample, train on one part of it, tag the other, and print the README's queries with their output."""
     folder = Path(out)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "catalog").is_dir():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).exists():
         raise InputError(f"--out {out!r} is not empty and no earlier demo; name a new folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).touch()
     except OSError as error:
         raise InputError(f"--out {out!r} cannot be written: {error.strerror}") from error
     say("drawing a sample catalog")

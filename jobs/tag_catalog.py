@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shlex
 import socket
 import sys
 import time
@@ -11,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ import pyarrow.parquet as pq
 
 from jobs.progress import Progress, say
 from schemas.index import CHANGES, FORMAT_VERSION, LABELS, RUN_COUNTS
-from tagger.bundle import Bundle, load_bundle
+from tagger.bundle import Bundle, installed_versions, load_bundle
 from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
 from tagger.decoding import CHUNK, Decoder, FileFacts
 from tagger.errors import InputError, Refused, TaggerError
@@ -35,6 +33,9 @@ UNIT = 2000
 
 MIN_FAILURES = 20
 """Fewer failures than this never refuse a run."""
+
+MAX_GONE = 0.2
+"""A larger share of pictures that vanish after the walk refuses a run, from `MIN_FAILURES` up."""
 
 _LISTING = pa.schema(
     [("image_id", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("bucket", pa.int32())]
@@ -63,6 +64,7 @@ class Unit:
     listing: pa.Table
     path: Path
     staged: bool
+    failed: int  # of the staged rows
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Run:
     record: dict[str, Any]
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    contents: set[str | None] = field(default_factory=set)  # digests scored
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -94,15 +97,14 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
     bundle = load_bundle(options.model)
     walk = Walk(options.catalog, exclude=options.exclude)
     index = Index(options.index)
-    index.prepare(walk.root)
-    with index.lock(), _recorded(index, walk.root, bundle, options) as run:
-        parent = index.current()
+    with index.writing(walk.root) as parent, _recorded(index, walk.root, bundle, options) as run:
         with run.stage("walk"):
             listing = list_catalog(walk, parent)
         if not len(listing):
             raise Refused(f"catalog {options.catalog!r} holds no picture; is it mounted? Nothing was changed")
         units = plan_units(listing, index.staging(bundle.model_id), schema_of(bundle.vocabulary))
         score_units(units, bundle, walk.root, options, index.staging(bundle.model_id), run)
+        _check_still_there(run.counts, walk.root)
         snapshot_id = run.record["run_id"]
         with run.stage("publish"):
             writer = index.new_snapshot(snapshot_id)
@@ -134,14 +136,21 @@ def list_catalog(walk: Walk, parent: Snapshot | None) -> pa.Table:
 
 
 def plan_units(listing: pa.Table, staging: Staging, schema: pa.Schema) -> list[Unit]:
-    """Return the units of work, bucket by bucket; those that an interrupted run finished are `staged`."""
+    """Return the units of work, bucket by bucket; those that an interrupted run finished are `staged`.
+
+    A unit in which a failure may not have been the file's own fault (no permission, no time, no answer) is done again:
+    that can be mended without a new mtime.
+    """
     units = []
     buckets, starts = np.unique(listing["bucket"].to_numpy(), return_index=True)
     for bucket, start, end in zip(buckets, starts, [*starts[1:], len(listing)], strict=True):
         for at in range(int(start), int(end), UNIT):
             part = listing.slice(at, min(UNIT, int(end) - at))
             path = staging.unit_path(int(bucket), _fingerprints(part))
-            units.append(Unit(int(bucket), part, path, path.exists() and staging.read(path, schema) is not None))
+            rows = staging.read(path, schema)
+            staged = rows is not None and len(rows) == len(part) and not _passing_faults(rows)
+            failed = _failed(rows) if staged and rows is not None else 0
+            units.append(Unit(int(bucket), part, path, staged, failed))
     return units
 
 
@@ -158,7 +167,10 @@ def score_units(
         If too many pictures fail.
     """
     todo = [unit for unit in units if not unit.staged]
-    run.counts["reused"] = sum(len(unit.listing) for unit in units if unit.staged)
+    # Staged pictures were tried for this night too, so their failures count.
+    run.counts["reused"] = run.counts["tried"] = sum(len(unit.listing) for unit in units if unit.staged)
+    run.counts["failed_now"] = sum(unit.failed for unit in units)
+    _check_error_rate(run.counts, options.max_error_rate, sum(len(unit.listing) for unit in units))
     if not todo:
         return
     with run.stage("start"):
@@ -179,7 +191,8 @@ def score_units(
                 facts.extend(chunk.facts)
                 progress.advance(len(chunk.facts))
             _count(facts, run)
-            _check_error_rate(run.counts, options.max_error_rate, seen_all=unit is todo[-1])
+            rest = 0 if unit is todo[-1] else total + run.counts["reused"]
+            _check_error_rate(run.counts, options.max_error_rate, rest)
             with run.stage("write"):
                 staging.write(unit.path, _rows(unit, facts, np.concatenate(logits), bundle))
 
@@ -236,6 +249,16 @@ def _fingerprints(listing: pa.Table) -> Iterator[tuple[str, int, int]]:
     return zip(*columns, strict=True)
 
 
+def _failed(rows: pa.Table) -> int:
+    return len(rows) - int(pc.sum(pc.equal(rows["status"], "ok")).as_py() or 0)
+
+
+def _passing_faults(rows: pa.Table) -> bool:
+    unread = pc.and_(pc.is_null(rows["content_sha256"]), pc.not_equal(rows["status"], "too_large"))
+    passing = pc.is_in(rows["status"], value_set=pa.array(["denied", "timeout", "crashed"]))
+    return bool(pc.any(pc.or_(unread, passing)).as_py())
+
+
 def _chunks(units: Sequence[Unit], root: str) -> Iterator[tuple[None, list[str]]]:
     for unit in units:
         ids = unit.listing["image_id"].to_pylist()
@@ -248,18 +271,26 @@ def _count(facts: Sequence[FileFacts], run: Run) -> None:
     run.counts["tried"] += len(there)
     run.counts["gone"] += len(facts) - len(there)
     run.counts["failed_now"] += sum(f.status != "ok" for f in there)
-    run.counts["scored"] += sum(f.status == "ok" for f in there)
+    new = {f.content_sha256 for f in there if f.status == "ok"} - run.contents
+    run.counts["scored"] += len(new)
+    run.contents |= new
 
 
-def _check_error_rate(counts: Counter[str], limit: float, *, seen_all: bool) -> None:
+def _check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
+    """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate."""
     failed, tried = counts["failed_now"], counts["tried"]
-    # Early failures may be one bad folder; before the end only a rate that the rest can hardly mend stops the run.
-    enough = seen_all or tried >= 10_000
-    if enough and failed >= MIN_FAILURES and failed > limit * tried:
+    if failed >= MIN_FAILURES and failed > limit * max(tried, still_to_try):
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was published. "
             "Look at the catalog, or allow it with --max-error-rate"
         )
+
+
+def _check_still_there(counts: Counter[str], root: str) -> None:
+    """Refuse a night in which the catalog went away after the walk: an unmounted share looks like deletions."""
+    gone, tried = counts["gone"], counts["tried"]
+    if (gone >= MIN_FAILURES and gone > MAX_GONE * (gone + tried)) or not tried or not os.path.isdir(root):
+        raise Refused(f"{gone:,} pictures went away between walk and reading; is {root!r} mounted? Nothing was changed")
 
 
 def _rows(unit: Unit, facts: Sequence[FileFacts], logits: Any, bundle: Bundle) -> pa.Table:
@@ -300,7 +331,7 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
         "run_id": new_id(),
         "state": "running",
         "message": None,
-        "command": [shlex.quote(word) for word in sys.argv],
+        "command": list(sys.argv),
         "host": socket.gethostname(),
         "process": os.getpid(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -311,11 +342,11 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
         "counts": {},
         "seconds": {},
         "peak_mib": 0.0,
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": installed_versions(_VERSIONS),
     }
     run, start = Run(record), time.perf_counter()
     index.write_run(record)
-    record["state"], record["message"] = "failed", "ended by a signal"
+    record["state"], record["message"] = "killed", "ended by a signal"
     try:
         yield run
         record["state"], record["message"] = "published", None
@@ -324,6 +355,7 @@ def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> I
         record["message"] = str(error)
         raise
     except Exception as error:
+        record["state"] = "failed"
         record["message"] = f"{type(error).__name__}: {error}"
         raise
     finally:
@@ -347,7 +379,7 @@ def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
         **{name: run.counts[name] for name in RUN_COUNTS},
         "skipped": dict(walk.skipped),
         "seconds": round(sum(run.seconds.values()), 3),
-        "images_per_second": round(run.counts["tried"] / seconds, 1) if seconds else 0.0,
+        "images_per_second": round((run.counts["tried"] - run.counts["reused"]) / seconds, 1) if seconds else 0.0,
         "exit_code": 0,
     }
 

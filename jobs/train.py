@@ -29,7 +29,7 @@ class TrainOptions:
     name: str = "fashion"
     groups: str | None = None
     vocabulary: str | None = None
-    epochs: int = 24
+    epochs: int = 30
     seed: int = 0
     resume: bool = False
     workers: int = 0  # 0: one per core
@@ -55,6 +55,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     with Lock(work / "lock"):
         _begin(work, labelled, vocabulary, options)
         prepared = _prepare(labelled, work, options)
+        _check_contents(work, prepared, options)
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
         fitted = _fit(prepared, vocabulary, options, work)
         path = save_bundle(
@@ -86,7 +87,9 @@ def check(options: TrainOptions) -> dict[str, Any]:
     """Return the report declared in `schemas.reports.CHECK`; trains nothing and leaves nothing behind."""
     import tempfile
 
-    labelled, _ = _read(options)
+    labelled, given = _read(options)
+    if given is None:
+        labelled.vocabulary()  # says what is wrong with the labels
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         return _prepare(labelled, Path(folder), options).check()
 
@@ -231,6 +234,15 @@ def _begin(work: Path, labelled: LabelledSet, vocabulary: Vocabulary, options: T
     else:
         shutil.rmtree(work / "checkpoints", ignore_errors=True)
         atomic_text(note, json.dumps({"fingerprint": fingerprint}))
+
+
+def _check_contents(work: Path, prepared: PreparedSet, options: TrainOptions) -> None:
+    """Refuse to resume on other bytes: the split could put pictures that the weights have seen into the test part."""
+    digest = hashlib.sha256("".join(prepared.digests).encode()).hexdigest()
+    note = json.loads((work / "training.json").read_text())
+    if options.resume and note.get("contents") != digest:
+        raise InputError("--resume: pictures changed since the training was interrupted; start it without --resume")
+    atomic_text(work / "training.json", json.dumps(note | {"contents": digest}))
 
 
 def _prepare(labelled: LabelledSet, work: Path, options: TrainOptions) -> PreparedSet:

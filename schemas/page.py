@@ -72,8 +72,14 @@ _ROWS = (
 
 
 def _fields(fields: Mapping[str, str], what: str = "field") -> str:
-    lines = [f"| {what} | meaning |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in fields.items())]
+    lines = [f"| {what} | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {_escaped(text)} |" for name, text in fields.items()]
     return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """Return text that a Markdown table shows as it is."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
 def _schema(schema: pa.Schema) -> str:
@@ -81,7 +87,7 @@ def _schema(schema: pa.Schema) -> str:
     for field in schema:
         meaning = (field.metadata or {}).get(b"meaning", b"").decode()
         kind = str(field.type).replace(" not null", "")
-        lines.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | {meaning} |")
+        lines.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | {_escaped(meaning)} |")
     return "\n".join(lines)
 
 

@@ -11,10 +11,11 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,15 @@ def preprocessing(size: int) -> dict[str, Any]:
     }
 
 
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of each package that is installed; tagging needs no TensorFlow."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def next_name(models: Path, name: str) -> str:
     """Return `NAME-vK` with the next free K.
 
@@ -146,7 +156,7 @@ def save_bundle(
             "name": name,
             "model_id": model_id,
             "files": {file: _sha256(work / file) for file in sorted(FILES)},
-            "versions": {package: version(package) for package in _VERSIONS},
+            "versions": installed_versions(_VERSIONS),
             "parent": parent,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -194,11 +204,13 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             raise BundleError(f"model {shown}: thresholds.json and vocabulary.json name different labels")
         size = json.loads((folder / "preprocessing.json").read_text())["size"]
         values = np.array([row["threshold"] for row in thresholds], np.float64)
+        if not (isinstance(size, int) and 8 <= size <= 4096 and ((values > 0) & (values < 1)).all()):
+            raise BundleError(f"model {shown}: input size {size!r} or thresholds {values.tolist()} make no sense")
         return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, VocabularyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, VocabularyError) as error:
         raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
 
 

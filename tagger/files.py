@@ -59,7 +59,11 @@ class Lock:
 
     def __enter__(self) -> Self:
         # Not inherited by spawned workers (Python's descriptors never are), so a worker that lives on holds nothing.
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        new = not self._path.exists()
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InputError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -68,6 +72,8 @@ class Lock:
             raise Locked(f"{str(self._path)!r} is held by another run: {holder or 'it has not said which'}") from None
         except OSError as error:
             os.close(self._descriptor)
+            if new:
+                self._path.unlink(missing_ok=True)
             raise InputError(
                 f"{str(self._path)!r}: this file system has no locks ({error.strerror}); "
                 "keep it on a local disk or on NFS 4"

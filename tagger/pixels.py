@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.decoding import CHUNK, Decoder, FileFacts
+from tagger.files import atomic_text
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,13 @@ def decode_to_disk(
     Same means: paths, sizes and modification times. `progress` is called with the number of pictures just done.
     """
     fingerprint = [_fingerprint(path) for path in paths]
-    if (folder / "facts.json").exists():
+    with suppress(OSError, ValueError, KeyError):  # none there, or damaged: begun anew
         stored = json.loads((folder / "facts.json").read_text())
         if stored["size"] == size and stored["files"] == fingerprint:
+            pixels = np.load(folder / "pixels.npy", mmap_mode="r")
             progress(len(paths))
-            facts = [FileFacts(*row) for row in stored["facts"]]
-            return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
-        shutil.rmtree(folder)
+            return PixelCache(pixels, [FileFacts(*row) for row in stored["facts"]])
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3))
     facts = []
@@ -60,7 +62,7 @@ def decode_to_disk(
             progress(len(chunk.facts))
     pixels.flush()
     # Written last: a cache without it is begun anew.
-    (folder / "facts.json").write_text(json.dumps({"size": size, "files": fingerprint, "facts": facts}))
+    atomic_text(folder / "facts.json", json.dumps({"size": size, "files": fingerprint, "facts": facts}))
     return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
 
 

@@ -19,6 +19,9 @@ Measured on shop cut-outs over white, where a 64-bit difference hash called 182 
 separated them cleanly.
 """
 
+RARE = 10
+"""Combinations of fewer clusters than this are split together: one by one they would all go to train."""
+
 _ASPECT_TOLERANCE = 0.02
 _BLOCK = 1024
 
@@ -72,6 +75,10 @@ def split_clusters(clusters: npt.NDArray[np.int64], strata: Sequence[Hashable], 
     by_stratum: dict[Hashable, list[int]] = {}
     for cluster in sizes:
         by_stratum.setdefault(strata[cluster], []).append(int(cluster))
+    rare = [stratum for stratum, members in by_stratum.items() if len(members) < RARE]
+    pool = [cluster for stratum in rare for cluster in by_stratum.pop(stratum)]
+    if pool:
+        by_stratum[("rare",)] = sorted(pool)
     part_of: dict[int, str] = {}
     for stratum in sorted(by_stratum, key=str):
         members = by_stratum[stratum]

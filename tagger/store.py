@@ -3,13 +3,15 @@
 A reader that resolves `current` once reads one complete night. New data goes to a new place, and one rename publishes.
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,14 +63,20 @@ class Index:
             return None
         if not self.path.is_dir():
             raise StoreError(f"index {self._shown}: it is a file; name a folder, or one that does not exist yet")
-        names = set(os.listdir(self.path))
-        if names and not names & _OURS:
+        try:
+            names = set(os.listdir(self.path))
+        except OSError as error:
+            raise StoreError(f"index {self._shown} cannot be listed: {error.strerror}") from error
+        strange = sorted(name for name in names - _OURS if not name.startswith("_current-"))
+        if strange and "snapshots" not in names:
             raise StoreError(
-                f"index {self._shown}: the folder is not empty and is no index (it holds {sorted(names)[0]!r}); "
+                f"index {self._shown}: the folder is not empty and is no index (it holds {strange[0]!r}); "
                 "name a folder that 'tagger tag' made, or a new one"
             )
         link = self.path / "current"
         if not link.is_symlink():
+            if link.exists():
+                raise StoreError(f"index {self._shown}: current is no symbolic link; copy indexes with links kept")
             return None
         folder = Path(os.path.realpath(link))
         if folder.parent != self.path / "snapshots":
@@ -78,9 +86,7 @@ class Index:
             if manifest["format_version"] != FORMAT_VERSION:
                 found = manifest["format_version"]
                 raise StoreError(f"index {self._shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
-            for part in manifest["parts"]:  # a name from a stranger must not leave the folder
-                if os.path.basename(part["file"]) != part["file"]:
-                    raise StoreError(f"index {self._shown}: part {part['file']!r} is not a plain file name")
+            _check_manifest(manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"index {self._shown}: snapshot {folder.name} has no readable manifest ({error}); "
@@ -88,44 +94,64 @@ class Index:
             ) from error
         return Snapshot(folder, manifest)
 
-    def prepare(self, catalog: str) -> Snapshot | None:
-        """Make the folders of an index of `catalog` where missing; return the current snapshot.
+    @contextmanager
+    def writing(self, catalog: str) -> Iterator[Snapshot | None]:
+        """Hold the lock of an index of `catalog`, made where it is missing; yield the current snapshot.
 
         Raises
         ------
         StoreError
             If it is an index of another catalog.
         InputError
-            If it cannot be written, or the file system has no symlinks.
+            If it cannot be written, or the file system has no symlinks or no locks; nothing is left behind then.
+        Locked
+            If another run holds the lock.
         """
+        self._check_catalog(catalog)
+        new = not self.path.exists()
+        try:
+            self._probe()
+            lock = Lock(self.path / "_lock")
+            lock.__enter__()
+        except InputError:
+            if new:
+                with suppress(OSError):
+                    self.path.rmdir()
+            raise
+        try:
+            parent = self._check_catalog(catalog)  # again: another run may have published since
+            for name in ("snapshots", "runs", "_staging"):
+                (self.path / name).mkdir(exist_ok=True)
+            yield parent
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _check_catalog(self, catalog: str) -> Snapshot | None:
         snapshot = self.current()
         if snapshot and snapshot.manifest["catalog"] != catalog:
             raise StoreError(
                 f"index {self._shown} is of the catalog {snapshot.manifest['catalog']!r}, not of {catalog!r}; "
                 "name another index"
             )
-        probe = self.path / "_staging" / f".probe-{os.getpid()}"
-        try:
-            for name in ("snapshots", "runs", "_staging"):
-                (self.path / name).mkdir(parents=True, exist_ok=True)
-            (self.path / "_lock").touch()
-        except OSError as error:
-            raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
-        try:
-            probe.symlink_to("nowhere")
-        except OSError as error:
-            raise InputError(
-                f"index {self._shown}: this file system has no symbolic links ({error.strerror}); "
-                "keep the index on one that has, and publish copies from there"
-            ) from error
-        finally:
-            with suppress(OSError):
-                probe.unlink()
         return snapshot
 
-    def lock(self) -> Lock:
-        """Return the lock that one run at a time holds."""
-        return Lock(self.path / "_lock")
+    def _probe(self) -> None:
+        """Raise InputError if the index cannot be written, or the file system has no symbolic links."""
+        probe = self.path / f"_current-probe-{os.getpid()}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.symlink_to("nowhere")
+            probe.unlink()
+            for name in ("snapshots", "runs", "_staging"):
+                if (self.path / name).is_dir() and not os.access(self.path / name, os.W_OK):
+                    raise PermissionError(errno.EACCES, f"no permission to write {name}/")
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise InputError(
+                    f"index {self._shown}: this file system has no symbolic links ({error.strerror}); "
+                    "keep the index on one that has, and publish copies from there"
+                ) from error
+            raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
 
     def staging(self, model_id: str) -> "Staging":
         """Return the staging of a model."""
@@ -151,6 +177,18 @@ class Index:
         link.symlink_to(f"snapshots/{snapshot_id}")
         os.replace(link, self.path / "current")
         sync_file(self.path)
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise ValueError for a manifest whose parts or buckets cannot be ours: a name must not leave the folder."""
+    buckets = manifest["buckets"]
+    if not (isinstance(buckets, int) and 1 <= buckets <= 256):
+        raise ValueError(f"{buckets!r} buckets")
+    for part in manifest["parts"]:
+        if not re.fullmatch(r"part-\d{5}-[0-9a-f]{16}\.parquet", part["file"]):
+            raise ValueError(f"part {part['file']!r} is not a part's name")
+        if not (isinstance(part["rows"], int) and isinstance(part["bucket"], int) and isinstance(part["sha256"], str)):
+            raise ValueError(f"part {part['file']!r} lacks rows, bucket or sha256")
 
 
 class Staging:

@@ -42,7 +42,7 @@ class Recipe:
         Shares of each batch, where the vocabulary has groups that they teach.
     """
 
-    epochs: int = 24
+    epochs: int = 30
     batch: int = 32
     seed: int = 0
     learning_rate: float = 1.5e-3
@@ -136,6 +136,8 @@ def fit(
                 )
             report(epoch, step, steps, float(np.mean(losses[-50:])))
         row = {"loss": float(np.mean(losses))} | _tune(network, data)
+        if not np.isfinite(row["tune_loss"]):
+            raise TrainingDiverged(f"the tuning loss became {row['tune_loss']} in epoch {epoch + 1}; nothing was saved")
         row["seconds"] = time.perf_counter() - start
         history.epochs.append(row)
         state.save(history)

@@ -44,6 +44,12 @@ def test_a_cluster_is_never_divided_and_the_seed_decides(pairs: list[tuple[int, 
     assert np.array_equal(parts, split_clusters(clusters, strata, seed=seed))
 
 
+def test_many_rare_combinations_are_split_together() -> None:
+    parts = split_clusters(np.arange(1000), [f"pair {i // 3}" for i in range(1000)], seed=0)
+    counts = [int((parts == part).sum()) for part in ("train", "tune", "test")]
+    assert np.abs(np.array(counts) - (700, 100, 200)).max() <= 2
+
+
 def test_the_shares_are_seventy_ten_twenty_in_every_combination() -> None:
     strata = ["red dress"] * 500 + ["blue jeans"] * 100
     parts = split_clusters(np.arange(600), strata, seed=0)

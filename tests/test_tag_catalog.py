@@ -159,6 +159,45 @@ def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
     assert len(read(options)) == 600 + 41
 
 
+def test_a_refused_night_is_not_published_by_the_next_run(
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs.tag_catalog, "UNIT", 10)
+    for i in range(30):
+        (catalog / f"broken-{i}.jpg").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(Refused, match="max-error-rate"):
+            tag_catalog(options)
+        assert not os.path.lexists(Path(options.index) / "current")
+    assert verify_raises_nothing_published(options)
+    for i in range(30):
+        (catalog / f"broken-{i}.jpg").unlink()
+    assert tag_catalog(options)["found"] == 41
+
+
+def verify_raises_nothing_published(options: TagOptions) -> bool:
+    with pytest.raises(StoreError, match="nothing was published"):
+        verify(options.index)
+    return True
+
+
+def test_a_catalog_that_goes_away_while_it_is_read_is_refused(
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tag_catalog(options)["snapshot"]
+    real = jobs.tag_catalog.plan_units
+
+    def plan_and_lose(*arguments: object) -> object:
+        units = real(*arguments)
+        shutil.move(catalog, catalog.with_name("unmounted"))
+        return units
+
+    monkeypatch.setattr(jobs.tag_catalog, "plan_units", plan_and_lose)
+    with pytest.raises(Refused, match="went away"):
+        tag_catalog(options)
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
+
+
 def test_readers_see_one_whole_night_while_nights_are_published(options: TagOptions, catalog: Path) -> None:
     """Each night's pictures all have one size, so a mixture of two nights would show."""
     tag_catalog(options)
@@ -335,7 +374,7 @@ def test_a_signal_ends_the_run_cleanly(options: TagOptions, catalog: Path, numbe
     assert process.returncode == code, said
     assert "Traceback" not in said
     (record,) = (Path(options.index) / "runs").iterdir()
-    assert json.loads(record.read_text())["state"] == "failed"
+    assert json.loads(record.read_text())["state"] == "killed"
     assert not os.path.lexists(Path(options.index) / "current")
     with Lock(Path(options.index) / "_lock"):
         pass
