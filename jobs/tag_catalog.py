@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -74,7 +75,7 @@ class Run:
     record: dict[str, Any]
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
-    contents: set[str | None] = field(default_factory=set)  # digests scored
+    contents: list[npt.NDArray[np.uint64]] = field(default_factory=list)  # of what was scored: 8 bytes a picture
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -223,6 +224,7 @@ def publish(
         run.counts["deleted"] += len(before) - (pc.sum(was_there).as_py() or 0)
         run.counts["published_rows"] += len(rows)
         statuses.update({row["values"]: row["counts"] for row in rows["status"].value_counts().to_pylist()})
+    run.counts["scored"] = len(np.unique(np.concatenate([np.array([], np.uint64), *run.contents])))
     run.counts["found"] = run.counts["published_rows"]
     run.counts["new"] = run.counts["found"] - run.counts["rescored"]
     run.counts["failed"] = run.counts["published_rows"] - statuses["ok"]
@@ -271,9 +273,8 @@ def _count(facts: Sequence[FileFacts], run: Run) -> None:
     run.counts["tried"] += len(there)
     run.counts["gone"] += len(facts) - len(there)
     run.counts["failed_now"] += sum(f.status != "ok" for f in there)
-    new = {f.content_sha256 for f in there if f.status == "ok"} - run.contents
-    run.counts["scored"] += len(new)
-    run.contents |= new
+    heads = [int(f.content_sha256[:16], 16) for f in there if f.status == "ok" and f.content_sha256]
+    run.contents.append(np.array(heads, np.uint64))
 
 
 def _check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
