@@ -48,7 +48,7 @@ class Recipe:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
     smoothing: float = 0.02
-    recoloured: float = 0.25
+    recoloured: float = 0.125
     shuffled: float = 0.125
 
 
