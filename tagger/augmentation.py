@@ -22,20 +22,22 @@ Tensor = Any  # TensorFlow ships no types
 def transform(pixels: Tensor, seed: Tensor) -> Tensor:
     """Return float32 (n, size, size, 3) pictures turned up to 25 degrees, shifted 10 %, zoomed 20 %, mirrored.
 
+    Width and height are zoomed independently: pictures are squashed to a square, so their proportions say little.
+
     Edges are filled with the nearest pixel.
     """
     n, size = tf.shape(pixels)[0], pixels.shape[1]
-    seeds = tf.random.split(seed, 5)
+    seeds = tf.random.split(seed, 6)
 
     def uniform(i: int, limit: float) -> Tensor:
         return tf.random.stateless_uniform([n], seeds[i], -limit, limit)
 
-    angle, zoom = uniform(0, ROTATION), 1 + uniform(1, ZOOM)
+    angle, across, along = uniform(0, ROTATION), 1 + uniform(1, ZOOM), 1 + uniform(5, ZOOM)
     mirror = tf.where(uniform(2, 1.0) < 0, -1.0, 1.0)
-    cosine, sine = tf.cos(angle) * zoom, tf.sin(angle) * zoom
+    cosine, sine, across = tf.cos(angle), tf.sin(angle), across * mirror
     middle = (size - 1) / 2
     # Output (x, y) is read from the input at A (x, y) + shift, about the middle.
-    a, b, c, d = cosine * mirror, -sine, sine * mirror, cosine
+    a, b, c, d = cosine * across, -sine * along, sine * across, cosine * along
     dx = middle - (a + b) * middle + uniform(3, SHIFT * size)
     dy = middle - (c + d) * middle + uniform(4, SHIFT * size)
     zeros = tf.zeros_like(a)
