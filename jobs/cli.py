@@ -1,10 +1,12 @@
 """The command line: thin commands over the jobs. Heavy imports happen inside the commands."""
 
+import errno
 import io
 import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -199,26 +201,29 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Return the exit code of one command; says in one line why it is not 0."""
+    if "" in arguments:
+        _complain("an argument is empty; is a variable unset?")
+        return 2
     try:
         app(args=arguments, prog_name="tagger")
     except SystemExit as ended:
-        sys.stdout.flush()
         if ended.code == 130:
-            print("tagger: interrupted", file=sys.stderr)
+            _complain("interrupted")
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
-        print("tagger: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
     except TaggerError as error:
-        print(f"tagger: {error}", file=sys.stderr)
+        _complain(" ".join(str(error).split("\n")))
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output went away: `tagger ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        print(f"tagger: {error}", file=sys.stderr)
-        return 1
+        _complain(str(error))
+        return 2 if error.errno in _UNUSABLE else 1
     return 0
+
+
+# What a path that was given can be guilty of; a disk that fails or fills is not the user's input.
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -226,7 +231,19 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:
-    print(json.dumps(value, ensure_ascii=True) if as_json else text)
+    """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does not undo it."""
+    try:
+        print(json.dumps(value, ensure_ascii=True) if as_json else text, flush=True)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # `tagger ... | head` is no fault
+            _complain(f"the result could not be printed: {error.strerror}")
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is left in the buffer goes there at exit
+
+
+def _complain(text: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"tagger: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def predict(
     bundle = load_bundle(model)
     for image in images:
         if not os.path.isfile(image):
-            raise InputError(f"image {image!r}: there is no such file")
+            kind = "it is no regular file" if os.path.exists(image) else "there is no such file"
+            raise InputError(f"image {image!r}: {kind}")
     facts, logits = score_files(bundle, images, backend=backend)
     results = []
     for image, fact, z in zip(images, facts, logits, strict=True):
@@ -94,7 +95,10 @@ def _draw(results: list[dict[str, Any]], folder: Path) -> None:
             shape = (max(1, round(width * scale)), max(1, round(height * scale)))
             pixels = cv2.resize(chunk.pixels[0], shape, interpolation=cv2.INTER_AREA).astype(np.uint8)
             target = _free_name(folder, result["image"])
-            target.write_bytes(png(overlay(pixels, lines(result))))
+            try:
+                target.write_bytes(png(overlay(pixels, lines(result))))
+            except OSError as error:
+                raise InputError(f"--overlay {str(folder)!r} cannot be written: {error.strerror}") from error
             result["overlay"] = str(target)
 
 

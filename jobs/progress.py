@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ class Progress:
 
     def __init__(self, total: int, what: str, *, unit: str = "image") -> None:
         self._what, self._unit, self._total = what, unit, total
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(total=total, desc=what, unit=unit, disable=not self._terminal, leave=False, dynamic_ncols=True)
         self._done, self._start = 0, time.monotonic()
         self._last = self._start
@@ -42,5 +43,7 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, above a bar if there is one."""
-    tqdm.write(text, file=sys.stderr)
+    """Write a line to standard error, above a bar if there is one; a full disk under the log stops no job."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            tqdm.write(text, file=sys.stderr)

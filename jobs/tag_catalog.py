@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.progress import Progress, say
-from schemas.index import CHANGES, FORMAT_VERSION, LABELS, RUN_COUNTS
+from schemas.index import CHANGES, FORMAT_VERSION, RUN_COUNTS
 from tagger.bundle import Bundle, installed_versions, load_bundle
 from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
 from tagger.decoding import CHUNK, Decoder, FileFacts
-from tagger.errors import InputError, Refused, TaggerError
+from tagger.errors import InputError, Refused, StoreError, TaggerError
 from tagger.predictor import Backend, make_predictor
 from tagger.rows import labels_table, make_rows, schema_of
 from tagger.store import Index, Snapshot, SnapshotWriter, Staging, new_id
@@ -41,6 +41,7 @@ MAX_GONE = 0.2
 _LISTING = pa.schema(
     [("image_id", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("bucket", pa.int32())]
 )
+_IDS = pa.schema([("image_id", pa.string())])
 _VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
 
 
@@ -96,6 +97,7 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
         Nothing is published then.
     """
     bundle = load_bundle(options.model)
+    labels = labels_table(bundle)
     walk = Walk(options.catalog, exclude=options.exclude)
     index = Index(options.index)
     with index.writing(walk.root) as parent, _recorded(index, walk.root, bundle, options) as run:
@@ -110,7 +112,7 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
         with run.stage("publish"):
             writer = index.new_snapshot(snapshot_id)
             try:
-                publish(writer, units, bundle, parent, walk.root, options, run)
+                publish(writer, units, bundle, labels, parent, walk.root, run)
             finally:
                 writer.discard()
             index.staging(bundle.model_id).clear()
@@ -202,9 +204,9 @@ def publish(
     writer: SnapshotWriter,
     units: Sequence[Unit],
     bundle: Bundle,
+    labels: pa.Table,
     parent: Snapshot | None,
     root: str,
-    options: TagOptions,
     run: Run,
 ) -> None:
     """Merge the units of each bucket into its part, write the change feed and the manifest, and publish."""
@@ -238,7 +240,7 @@ def publish(
         "statuses": dict(sorted(statuses.items())),
         "versions": run.record["versions"],
     }
-    writer.publish(labels_table(bundle).cast(LABELS), manifest)
+    writer.publish(labels, manifest)
 
 
 def _listing_batch(rows: list[Any]) -> pa.RecordBatch:
@@ -315,7 +317,14 @@ def _old_ids(parent: Snapshot | None, bucket: int) -> pa.Array:
     part = parent.part(bucket) if parent else None
     if not parent or not part:
         return pa.array([], pa.string())
-    return pq.read_table(parent.path / part["file"], columns=["image_id"])["image_id"].combine_chunks()
+    try:
+        table = pq.read_table(parent.path / part["file"], columns=["image_id"], schema=_IDS)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise StoreError(
+            f"snapshot {parent.path.name}: {part['file']} cannot be read ({str(error).splitlines()[0]}); nothing was "
+            "changed. 'tagger verify' lists what is damaged; restore the index from a backup, or tag into a new folder"
+        ) from error
+    return table["image_id"].combine_chunks()
 
 
 def _changes(ids: pa.ChunkedArray, before: pa.Array) -> pa.Table:

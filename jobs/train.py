@@ -197,9 +197,9 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
     if options.vocabulary:
         try:
             vocabulary = Vocabulary.from_json(
-                json.loads(Path(options.vocabulary).read_text()), source=options.vocabulary
+                json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")), source=options.vocabulary
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None
     labelled = read_dataset(options.dataset, groups=groups, vocabulary=vocabulary)

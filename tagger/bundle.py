@@ -70,12 +70,18 @@ class Bundle:
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of metrics.json."""
-        value: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
-        return value
+        try:
+            value: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
+            return {"evaluation": value["evaluation"], "pairs_in_training": value["pairs_in_training"]}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise BundleError(f"model {str(self.path)!r}: metrics.json cannot be read: {error}") from error
 
     def split(self) -> pa.Table:
         """Return split.parquet."""
-        return pq.read_table(self.path / "split.parquet", schema=SPLIT)
+        try:
+            return pq.read_table(self.path / "split.parquet", schema=SPLIT)
+        except (OSError, pa.ArrowException) as error:
+            raise BundleError(f"model {str(self.path)!r}: split.parquet cannot be read: {error}") from error
 
 
 def preprocessing(size: int) -> dict[str, Any]:
@@ -202,15 +208,28 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         thresholds = json.loads((folder / "thresholds.json").read_text())["labels"]
         if [row["label"] for row in thresholds] != [label.key for label in vocabulary.labels]:
             raise BundleError(f"model {shown}: thresholds.json and vocabulary.json name different labels")
-        size = json.loads((folder / "preprocessing.json").read_text())["size"]
+        prepared = json.loads((folder / "preprocessing.json").read_text())
+        size = prepared["size"]
+        if prepared != preprocessing(size):
+            raise BundleError(f"model {shown}: its preprocessing.json is not what this program does: {prepared}")
         values = np.array([row["threshold"] for row in thresholds], np.float64)
-        if not (isinstance(size, int) and 8 <= size <= 4096 and ((values > 0) & (values < 1)).all()):
+        if not (isinstance(size, int) and 8 <= size <= 1024 and ((values > 0) & (values < 1)).all()):
             raise BundleError(f"model {shown}: input size {size!r} or thresholds {values.tolist()} make no sense")
         return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, VocabularyError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        zipfile.BadZipFile,
+        VocabularyError,
+    ) as error:
         raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
 
 

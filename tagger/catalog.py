@@ -62,11 +62,7 @@ class Walk:
             try:
                 entries = os.scandir(folder)
             except OSError as error:
-                shown = image_id(prefix) or "."
-                raise Refused(
-                    f"folder {shown!r} of the catalog cannot be listed ({error.strerror}); nothing was changed. "
-                    "Make it readable, or leave it out with --exclude"
-                ) from error
+                raise self._unlistable(prefix, error) from error
             with entries:
                 for entry in entries:
                     yield from self._look_at(entry, prefix, folders)
@@ -92,7 +88,15 @@ class Walk:
                 facts = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 return  # it went between listing and stat: it is deleted
-            yield CatalogImage(image_id(name), facts.st_size, facts.st_mtime_ns)
+            except PermissionError as error:  # listed, but not to be searched
+                raise self._unlistable(prefix, error) from error
+            yield CatalogImage(image_id(name), facts.st_size, stored_time(facts.st_mtime_ns))
+
+    def _unlistable(self, prefix: bytes, error: OSError) -> Refused:
+        return Refused(
+            f"folder {image_id(prefix) or '.'!r} of {self.root!r} cannot be listed ({error.strerror}); nothing was "
+            "changed. Make it readable, or let 'tagger tag' leave it out with --exclude"
+        )
 
     def _is_excluded(self, name: str) -> bool:
         return any(pattern.match(name) for pattern in self._exclude)
@@ -101,7 +105,7 @@ class Walk:
         try:
             facts = entry.stat()
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES):
+            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG):
                 raise
             self.skipped["broken_link"] += 1
             return
@@ -115,7 +119,12 @@ class Walk:
         elif not stat.S_ISREG(facts.st_mode):
             self.skipped["special"] += 1
         else:
-            yield CatalogImage(image_id(name), facts.st_size, facts.st_mtime_ns)
+            yield CatalogImage(image_id(name), facts.st_size, stored_time(facts.st_mtime_ns))
+
+
+def stored_time(mtime_ns: int) -> int:
+    """Return a modification time as an int64 can hold it: some files say that they are from the year 2300."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def image_id(relative: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pandas as pd
 
 from schemas.vocabulary import UNGROUPED
 from tagger.catalog import Walk, absolute_path
-from tagger.errors import DatasetError
+from tagger.errors import DatasetError, Refused
 from tagger.vocabulary import Group, Vocabulary, default_groups, sorted_keys
 
 Keys = frozenset[tuple[str, str]]
@@ -129,7 +130,10 @@ def read_dataset(
 
 
 def _read_folders(root: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None) -> LabelledSet:
-    found = sorted(image.image_id for image in Walk(root))
+    try:
+        found = sorted(image.image_id for image in Walk(root))
+    except Refused as error:
+        raise DatasetError(f"dataset {os.fspath(root)!r}: {str(error).split(';')[0]}") from error
     inside = [image_id for image_id in found if "/" in image_id]
     if not inside:
         loose = f"; {len(found)} pictures lie outside such folders" if found else ""
@@ -167,9 +171,14 @@ def _folder_keys(folder: str, groups: Sequence[Group] | None, vocabulary: Vocabu
 
 def _read_table(path: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None) -> LabelledSet:
     try:
-        table = pd.read_csv(path, dtype=str) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # rows longer than the header are only a warning
+            csv = path.suffix.lower() == ".csv"
+            table = pd.read_csv(path, dtype=str, index_col=False) if csv else pd.read_parquet(path)
     except Exception as error:  # pandas and pyarrow raise all sorts on a damaged file
-        raise DatasetError(f"table {os.fspath(path)!r} cannot be read: {error}") from error
+        raise DatasetError(f"table {os.fspath(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+    if any(group.name == "image" for group in (vocabulary.groups if vocabulary else groups or ())):
+        raise DatasetError(f"table {os.fspath(path)!r}: 'image' is the column of paths and cannot be a group")
     all_groups = tuple(vocabulary.groups if vocabulary else groups or ())
     columns = [group.name for group in all_groups if group.name in table.columns]
     if "image" not in table.columns or table.empty:
@@ -204,7 +213,7 @@ def _read_table(path: Path, groups: Sequence[Group] | None, vocabulary: Vocabula
 
 def _inside(root: str, image: Any, table: Path) -> tuple[str, str]:
     where = os.path.normpath(os.path.join(root, str(image)))
-    if not isinstance(image, str) or not where.startswith(os.path.join(root, "")):
+    if not isinstance(image, str) or image.endswith("/") or not where.startswith(os.path.join(root, "")):
         raise DatasetError(
             f"table {os.fspath(table)!r}: image {image!r} is not a path below the table's folder {root!r}"
         )
@@ -214,10 +223,22 @@ def _inside(root: str, image: Any, table: Path) -> tuple[str, str]:
 def _cell(value: Any) -> list[str] | None:
     """Return the values in a cell, None if it is empty: unknown, not absent. An empty list is a statement."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [str(item) for item in value]
-    if value is None or value is pd.NA or value != value or not str(value).strip():
+        return [_text(item) for item in value if not _is_empty(item)]
+    if _is_empty(value):
         return None
-    return [item.strip() for item in re.split(r"[,;|]", str(value)) if item.strip()]
+    return [item.strip() for item in re.split(r"[,;|]", _text(value)) if item.strip()]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is pd.NA or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))  # a column of whole numbers with a gap is read as floats
+    if isinstance(value, (str, int, float, np.integer, np.floating, np.bool_)):
+        return str(value)
+    raise DatasetError(f"a cell of the table holds {value!r} of type {type(value).__name__}; labels are text")
 
 
 def _key(value: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from tagger.catalog import stored_time
 from tagger.errors import TaggerError
 
 Pixels = npt.NDArray[np.uint8]
@@ -315,7 +316,7 @@ def _read_one(path: str, size: int) -> tuple[FileFacts, Pixels | None]:
         return FileFacts("denied", "permission denied"), None
     except OSError as error:
         return FileFacts("unreadable", f"cannot be read: {error.strerror or error}"), None
-    seen = FileFacts("ok", None, None, facts.st_size, facts.st_mtime_ns)
+    seen = FileFacts("ok", None, None, facts.st_size, stored_time(facts.st_mtime_ns))
     if facts.st_size > MAX_BYTES:
         return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None
     seen = seen._replace(content_sha256=hashlib.sha256(data).hexdigest())
@@ -339,4 +340,4 @@ def _looked_at(path: str, verdict: FileFacts) -> FileFacts:
     except OSError:
         return verdict
     digest = hashlib.sha256(data).hexdigest() if facts.st_size <= MAX_BYTES else None
-    return verdict._replace(content_sha256=digest, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+    return verdict._replace(content_sha256=digest, size_bytes=facts.st_size, mtime_ns=stored_time(facts.st_mtime_ns))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tagger.decoding import Pixels
 
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
+_TEXT_WIDTH = 320
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -44,6 +45,9 @@ def png(pixels: Pixels) -> bytes:
 
 def overlay(pixels: Pixels, lines: Sequence[str]) -> Pixels:
     """Return the picture, uint8 (height, width, 3) RGB, with lines of text on a white strip below it."""
+    if pixels.shape[1] < _TEXT_WIDTH:  # room for the words beside a narrow picture
+        margin = np.full((pixels.shape[0], _TEXT_WIDTH - pixels.shape[1], 3), _PAPER, np.uint8)
+        pixels = np.concatenate([pixels, margin], axis=1)
     scale = max(pixels.shape[1] / 480, 0.5)
     step = round(24 * scale)
     strip: npt.NDArray[Any] = np.full((step * len(lines) + step // 2, pixels.shape[1], 3), _PAPER, np.uint8)

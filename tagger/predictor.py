@@ -47,17 +47,20 @@ class OpenVinoPredictor:
         core = openvino.Core()
         try:
             network = core.read_model(bundle.path / "openvino" / "model.xml")
+            widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
+            _check_outputs(bundle, {name: width for names, width in widths for name in names})
+            if network.input().partial_shape[1].get_length() != bundle.size:
+                raise BundleError(f"model {str(bundle.path)!r}: its network takes another size than {bundle.size}")
+            network.reshape([CHUNK, bundle.size, bundle.size, 3])
+            steps = PrePostProcessor(network)
+            steps.input().tensor().set_element_type(openvino.Type.u8)
+            steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+            # Without the hint, machines with bfloat16 units would use them.
+            settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+            self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as error:
-            raise BundleError(f"model {str(bundle.path)!r}: OpenVINO cannot read its network: {error}") from error
-        widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
-        _check_outputs(bundle, {name: width for names, width in widths for name in names})
-        network.reshape([CHUNK, bundle.size, bundle.size, 3])
-        steps = PrePostProcessor(network)
-        steps.input().tensor().set_element_type(openvino.Type.u8)
-        steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
-        # Without the hint, machines with bfloat16 units would use them.
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
+            reason = str(error).strip().splitlines()[-1]
+            raise BundleError(f"model {str(bundle.path)!r}: OpenVINO cannot use its network: {reason}") from error
         self._request: Any = self._compiled.create_infer_request()
         self._batch = np.zeros((CHUNK, bundle.size, bundle.size, 3), np.uint8)
 

@@ -87,7 +87,7 @@ class Index:
                 found = manifest["format_version"]
                 raise StoreError(f"index {self._shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
             _check_manifest(manifest)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
                 f"index {self._shown}: snapshot {folder.name} has no readable manifest ({error}); "
                 "restore the index from a backup, or tag into a new folder"
@@ -179,16 +179,31 @@ class Index:
         sync_file(self.path)
 
 
+_TYPES = {
+    "rows": int,
+    "buckets": int,
+    "catalog": str,
+    "model_id": str,
+    "models": list,
+    "groups": list,
+    "statuses": dict,
+}
+
+
 def _check_manifest(manifest: dict[str, Any]) -> None:
-    """Raise ValueError for a manifest whose parts or buckets cannot be ours: a name must not leave the folder."""
-    buckets = manifest["buckets"]
-    if not (isinstance(buckets, int) and 1 <= buckets <= 256):
-        raise ValueError(f"{buckets!r} buckets")
+    """Raise ValueError for a manifest that cannot be ours: a part's name must not leave the folder."""
+    for name, kind in _TYPES.items():
+        if not isinstance(manifest[name], kind):
+            raise ValueError(f"{name} is {manifest[name]!r}")
+    if not all(isinstance(text, str) for text in (*manifest["models"], *manifest["groups"])):
+        raise ValueError("models and groups are lists of strings")
+    if not 1 <= manifest["buckets"] <= 256:
+        raise ValueError(f"{manifest['buckets']} buckets")
     for part in manifest["parts"]:
         if not re.fullmatch(r"part-\d{5}-[0-9a-f]{16}\.parquet", part["file"]):
             raise ValueError(f"part {part['file']!r} is not a part's name")
-        if not (isinstance(part["rows"], int) and isinstance(part["bucket"], int) and isinstance(part["sha256"], str)):
-            raise ValueError(f"part {part['file']!r} lacks rows, bucket or sha256")
+        if not all(isinstance(part[name], int) for name in ("rows", "bucket", "bytes")) or len(part["sha256"]) != 64:
+            raise ValueError(f"part {part['file']!r} lacks rows, bucket, bytes or sha256")
 
 
 class Staging:

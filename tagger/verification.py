@@ -49,6 +49,9 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     if manifest["model_id"] not in models:
         yield f"_labels.parquet: has no rows of the model {manifest['model_id']}"
         return
+    buckets = [part["bucket"] for part in manifest["parts"]]
+    if len(set(buckets)) != len(buckets):
+        yield f"_manifest.json: a bucket has two parts: {buckets}"
     listed = {part["file"] for part in manifest["parts"]}
     for stray in sorted({file.name for file in path.glob("*.parquet") if not file.name.startswith("_")} - listed):
         yield f"{stray}: is not in the manifest"
@@ -92,6 +95,8 @@ def _part(
     if not table.schema.equals(schema, check_metadata=True):
         yield f"{name}: its schema is not that of its model's labels"
         return
+    if path.stat().st_size != part["bytes"]:
+        yield f"{name}: {path.stat().st_size} bytes, the manifest says {part['bytes']}"
     if len(table) != part["rows"]:
         yield f"{name}: {len(table)} rows, the manifest says {part['rows']}"
     for row in table["status"].value_counts().to_pylist():

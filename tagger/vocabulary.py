@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
@@ -119,12 +119,17 @@ class Vocabulary:
             groups = [_group_from_json(group) for group in value["groups"]]
             vocabulary = cls(tuple(groups), ())
             for x in value["labels"]:
+                since, retired = x.get("since", ""), x.get("retired", False)
+                if not (isinstance(since, str) and isinstance(retired, bool)):
+                    raise TypeError(f"since is text, retired is true or false; received {x}")
                 if "column" in x:
-                    label = Label(x["group"], x["name"], x["column"], x.get("since", ""), bool(x.get("retired", False)))
-                    vocabulary = cls(vocabulary.groups, (*vocabulary.labels, label))
+                    label = Label(x["group"], x["name"], x["column"], since, retired)
                 else:
-                    vocabulary = vocabulary.extend([(x["group"], x["name"])], since=x.get("since", ""))
-        except (KeyError, TypeError, AttributeError) as error:
+                    label = replace(
+                        vocabulary.extend([(x["group"], x["name"])], since=since).labels[-1], retired=retired
+                    )
+                vocabulary = cls(vocabulary.groups, (*vocabulary.labels, label))
+        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
             shape = '{"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red"}]}'
             raise VocabularyError(f"{source}: not a vocabulary ({error!r}); at least: {shape}") from error
         return vocabulary
@@ -209,8 +214,10 @@ def _new_column(group: str, name: str, taken: set[str]) -> str:
 
 
 def _group_from_json(value: Mapping[str, Any]) -> Group:
-    name = value["name"]
-    return Group(name, bool(value.get("exclusive", True)), value.get("evidence", DEFAULT_EVIDENCE.get(name, "both")))
+    name, exclusive = value["name"], value.get("exclusive", True)
+    if not isinstance(exclusive, bool):
+        raise TypeError(f"exclusive is true or false; received {exclusive!r}")
+    return Group(name, exclusive, value.get("evidence", DEFAULT_EVIDENCE.get(name, "both")))
 
 
 def _words(name: str) -> tuple[str, ...]:

@@ -87,3 +87,12 @@ def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(tmp_path: Path, m
 def test_buckets_are_fixed_by_the_id_and_bounded() -> None:
     assert [bucket_count(n) for n in (0, 1, 50_000, 50_001, 10**9)] == [1, 1, 1, 2, 256]
     assert bucket_of("a/1.jpg", 7) == int("0x" + __import__("hashlib").sha256(b"a/1.jpg").hexdigest(), 16) % 7
+
+
+def test_odd_times_and_odd_links_cost_nothing(tmp_path: Path) -> None:
+    (tmp_path / "future.jpg").write_bytes(b"1")
+    os.utime(tmp_path / "future.jpg", ns=(0, 2**63 + 10**15))
+    (tmp_path / "long.jpg").symlink_to("z" * 300)
+    walk = Walk(tmp_path)
+    assert [image.mtime_ns for image in walk] == [2**63 - 1]
+    assert walk.skipped == {"broken_link": 1}

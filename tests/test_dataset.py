@@ -123,3 +123,24 @@ def test_the_label_table_of_the_real_shop_reads_with_its_gaps(shared: Path) -> N
     assert len(found.examples) == 17_057
     assert np.isnan(targets).any()
     assert (np.nansum(targets, axis=1) <= 4).all()
+
+
+def test_gaps_and_whole_numbers_in_parquet_cells_are_read_as_meant(tmp_path: Path) -> None:
+    make(tmp_path, "1.jpg", "2.jpg")
+    table = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "color": [["red", None], [None]], "garment": [7.0, np.nan]})
+    table.to_parquet(tmp_path / "t.parquet")
+    found = read_dataset(tmp_path / "t.parquet", groups=GROUPS)
+    assert [sorted(example.present) for example in found.examples] == [[("color", "red"), ("garment", "7")], []]
+    pd.DataFrame({"image": ["1.jpg"], "color": [b"red"], "garment": ["x"]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DatasetError, match="labels are text"):
+        read_dataset(tmp_path / "t.parquet", groups=GROUPS)
+
+
+def test_rows_longer_than_the_header_and_a_group_called_image_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "1.jpg")
+    (tmp_path / "t.csv").write_text("image,color,garment\n1.jpg,red,dress,extra\n")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_dataset(tmp_path / "t.csv", groups=GROUPS)
+    (tmp_path / "t.csv").write_text("image,color\n1.jpg,red\n")
+    with pytest.raises(DatasetError, match="cannot be a group"):
+        read_dataset(tmp_path / "t.csv", groups=parse_groups("image,color"))

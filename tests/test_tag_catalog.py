@@ -299,6 +299,40 @@ def test_one_run_at_a_time_and_the_holder_is_named(options: TagOptions) -> None:
     tag_catalog(options)  # a dead holder does not block
 
 
+def test_a_damaged_snapshot_is_named_and_nothing_is_changed(options: TagOptions) -> None:
+    tag_catalog(options)
+    (part,) = (Path(options.index) / "current").resolve().glob("part-*")
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(StoreError, match=r"part-.* cannot be read .*tagger verify"):
+        tag_catalog(options)
+
+
+@pytest.mark.parametrize("redirection", ["| true", ">/dev/full", ">&-", "2>/dev/full", "2>&-"])
+def test_a_night_that_was_published_ends_with_0_though_nobody_can_be_told(
+    options: TagOptions, redirection: str
+) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "jobs.cli",
+        "tag",
+        options.catalog,
+        "--model",
+        options.model,
+        "--index",
+        options.index,
+    ]
+    script = f'set -o pipefail; "$@" {redirection}'
+    ended = subprocess.run(
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, env=clean_environment()
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    (record,) = (Path(options.index) / "runs").iterdir()
+    assert json.loads(record.read_text())["state"] == "published"
+    assert len(read(options)) == 41
+
+
 def test_an_index_of_another_catalog_is_refused(options: TagOptions, sample: object, tmp_path: Path) -> None:
     from dataclasses import replace
 

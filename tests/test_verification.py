@@ -13,6 +13,7 @@ import pytest
 
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
+from tagger.errors import StoreError
 from tagger.sample import Sample
 from tagger.store import file_digest
 
@@ -149,3 +150,26 @@ def test_a_part_that_is_not_in_the_manifest_is_found(index: Path) -> None:
     (part,) = night.glob("part-*.parquet")
     shutil.copy(part, night / "part-00001-0123456789abcdef.parquet")
     assert any("not in the manifest" in fault for fault in verify(str(index))["faults"])
+
+
+def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
+    night = Path(os.path.realpath(index / "current"))
+    whole = json.loads((night / "_manifest.json").read_text())
+    doubled = whole | {"parts": whole["parts"] * 2, "rows": whole["rows"] * 2}
+    doubled["statuses"] = {status: 2 * n for status, n in whole["statuses"].items()}
+    (night / "_manifest.json").write_text(json.dumps(doubled))
+    assert any("two parts" in fault for fault in verify(str(index))["faults"])
+    whole["parts"][0]["bytes"] += 1
+    (night / "_manifest.json").write_text(json.dumps(whole))
+    assert any("bytes, the manifest says" in fault for fault in verify(str(index))["faults"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": None}, {"models": 3}, {"groups": [1]}, {"buckets": 0}, {"parts": [{"file": "../../x"}]}, {"catalog": []}],
+)
+def test_a_manifest_that_cannot_be_ours_is_refused(index: Path, change: dict[str, object]) -> None:
+    file = Path(os.path.realpath(index / "current")) / "_manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(StoreError, match="no readable manifest"):
+        verify(str(index))

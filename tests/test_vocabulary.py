@@ -91,3 +91,13 @@ def test_folder_names_spell_labels_longest_match_first() -> None:
 def test_what_is_no_vocabulary_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(VocabularyError, match="at least"):
         Vocabulary.from_json(value)
+
+
+def test_retired_and_exclusive_are_kept_and_must_be_booleans() -> None:
+    value = {"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red", "retired": True}]}
+    assert Vocabulary.from_json(value).labels[0].retired
+    value["labels"][0]["retired"] = "false"  # type: ignore[index]
+    with pytest.raises(VocabularyError, match="retired is true or false"):
+        Vocabulary.from_json(value)
+    with pytest.raises(VocabularyError, match="exclusive is true or false"):
+        Vocabulary.from_json({"groups": [{"name": "color", "exclusive": "no"}], "labels": []})
