@@ -39,7 +39,8 @@ class Recipe:
     smoothing : float
         Targets are this much less sure than 0 and 1.
     recoloured, shuffled : float
-        Shares of each batch, where the vocabulary has groups that they teach.
+        Shares of each batch, where the vocabulary has groups that they teach. Halves of these gave as good seen pairs
+        but lost the unseen ones: 6 % of black dresses fully right instead of 41 %.
     """
 
     epochs: int = 30
@@ -48,8 +49,8 @@ class Recipe:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
     smoothing: float = 0.02
-    recoloured: float = 0.125
-    shuffled: float = 0.125
+    recoloured: float = 0.25
+    shuffled: float = 0.25
 
 
 @dataclass
