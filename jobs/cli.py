@@ -192,7 +192,8 @@ def _version(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that its help declares."""
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     for stream in (sys.stdout, sys.stderr):  # file names may be no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -219,6 +220,12 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         _complain(str(error))
         return 2 if error.errno in _UNUSABLE else 1
+    except Exception:
+        # C code that a signal reaches while it runs Python replaces what the handler raised by errors of its own.
+        if not _signals:
+            raise
+        _complain("interrupted")
+        return 128 + _signals[0]
     return 0
 
 
@@ -226,7 +233,11 @@ def run(arguments: list[str]) -> int:
 _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
+_signals: list[int] = []
+
+
 def _end(number: int, frame: FrameType | None) -> NoReturn:
+    _signals.append(number)
     raise SystemExit(128 + number)
 
 

@@ -41,7 +41,7 @@ def rewrite(index: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     digest = file_digest(night / "new")
     name = f"part-00000-{digest[:16]}.parquet"
     (night / "new").rename(night / name)
-    part |= {"file": name, "sha256": digest, "rows": len(table)}
+    part |= {"file": name, "sha256": digest, "rows": len(table), "bytes": (night / name).stat().st_size}
     manifest["rows"] = len(table)
     manifest["statuses"] = {row["values"]: row["counts"] for row in table["status"].value_counts().to_pylist()}
     (night / "_manifest.json").write_text(json.dumps(manifest))
