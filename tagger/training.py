@@ -39,8 +39,8 @@ class Recipe:
     smoothing : float
         Targets are this much less sure than 0 and 1.
     recoloured, shuffled : float
-        Shares of each batch, where the vocabulary has groups that they teach. With an eighth each, pairs seen in training
-        were as good, but of black shirts, a pair never seen, 3 % were fully right instead of 46 % (one seed each).
+        Shares of each batch, where the vocabulary has groups that they teach. With an eighth each, pairs seen in
+        training were as good, but of black shirts, a pair never seen, 3 % were fully right, not 46 % (one seed each).
     """
 
     epochs: int = 30
