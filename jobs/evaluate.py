@@ -3,8 +3,6 @@
 import os
 from typing import Any
 
-import numpy as np
-
 from jobs.progress import Progress
 from jobs.scoring import score_files
 from tagger.bundle import load_bundle
@@ -100,13 +98,3 @@ def table(evaluation: dict[str, Any]) -> str:
         if len(rows) > _SHOWN:
             lines.append(f"    {len(rows) - _SHOWN} more with --json")
     return "\n".join(lines)
-
-
-def seen_and_unseen(evaluation: dict[str, Any]) -> dict[str, float | None]:
-    """Return the share of pictures with both answers right, for pairs seen in training and for the others."""
-    shares: dict[str, float | None] = {}
-    for name, seen in (("seen", True), ("unseen", False)):
-        rows = [row for row in evaluation["combinations"] if row["seen"] is seen]
-        n = sum(row["pictures"] for row in rows)
-        shares[name] = float(np.sum([row["both_right"] for row in rows]) / n) if n else None
-    return shares
