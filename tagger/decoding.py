@@ -3,14 +3,17 @@
 `Decoder.decode` hands chunks of files to spawned processes and yields uint8 batches with one `FileFacts` per file, in
 the order given. A worker that dies is replaced; the picture it died on is tried once more on its own worker and is
 then reported as `crashed`, so one bad file costs one row. A picture that takes longer than the timeout is `timeout`.
+Pictures whose content is known already are read, but not decoded. No wait here is without a bound.
 """
 
 import ctypes
 import hashlib
+import math
 import multiprocessing
 import os
 import signal
 import stat
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -23,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.catalog import stored_time
-from tagger.errors import TaggerError
+from tagger.contents import Contents, Keys, key_of
+from tagger.errors import TaggerError, TimeUp
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -37,6 +41,12 @@ _READ_TRIES = 3
 _START_TRIES = 3
 _IDLE = -1  # in place of a position, between two chunks
 _QUEUED_PER_WORKER = 2  # one being decoded, one waiting, so that a worker never idles while the parent infers
+_END_WITHIN = 5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
+_PATH_BYTES = 32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
+
+SETTLED_AFTER = 2_000_000_000
+"""Nanoseconds. Some file systems count time in steps of 2 s: a file read sooner after its last change may change once
+more and keep its modification time."""
 
 
 class FileFacts(NamedTuple):
@@ -45,7 +55,7 @@ class FileFacts(NamedTuple):
     Attributes
     ----------
     status : str
-        As in the index, or `gone` if the file vanished.
+        As in the index, or `gone` if the file vanished, or `known` if its content is and it was not decoded.
     error : str or None
         The reason in words; None when ok.
     content_sha256 : str or None
@@ -54,6 +64,8 @@ class FileFacts(NamedTuple):
         From `fstat` of the open file, the same before and after reading; None if it could not be opened.
     width, height : int or None
         Pixels after EXIF orientation; None unless known.
+    unsettled : bool
+        Whether the file was read within `SETTLED_AFTER` of its modification time.
     """
 
     status: str
@@ -63,6 +75,7 @@ class FileFacts(NamedTuple):
     mtime_ns: int | None = None
     width: int | None = None
     height: int | None = None
+    unsettled: bool = False
 
 
 class DecodedChunk(NamedTuple):
@@ -102,12 +115,23 @@ class Decoder:
         Number of processes.
     timeout : float
         Seconds one picture may take before its worker is killed.
+    known : uint64 (n, 2), optional
+        Sorted keys of the contents that need not be decoded, see `tagger.contents`.
+
+    Attributes
+    ----------
+    read_seconds, decode_seconds : float
+        What the workers spent so far on reading and hashing, and on decoding, added up over all of them.
     """
 
-    def __init__(self, *, size: int, workers: int, timeout: float = 60.0) -> None:
+    def __init__(self, *, size: int, workers: int, timeout: float = 60.0, known: Keys | None = None) -> None:
         self.size, self.timeout = size, timeout
-        self._context = multiprocessing.get_context("spawn")
-        self._workers = [_Worker(self._context, size) for _ in range(workers)]
+        self.read_seconds = self.decode_seconds = 0.0
+        context = multiprocessing.get_context("spawn")
+        shared = context.RawArray(ctypes.c_uint64, 0 if known is None else known.size)
+        if known is not None and known.size:
+            np.frombuffer(memoryview(shared), np.uint64)[:] = known.ravel()
+        self._workers = [_Worker(context, size, shared) for _ in range(workers)]
 
     def __enter__(self) -> Self:
         return self
@@ -120,16 +144,25 @@ class Decoder:
         for worker in self._workers:
             worker.kill()
 
-    def decode(self, chunks: Iterable[tuple[Any, list[str]]]) -> Iterator[DecodedChunk]:
-        """Yield one `DecodedChunk` per `(key, paths)`, in order; at most `CHUNK` paths each.
+    def decode(self, chunks: Iterable[tuple[Any, list[str]]], *, until: float = math.inf) -> Iterator[DecodedChunk]:
+        """Yield one `DecodedChunk` per `(key, paths)`, in order; at most `CHUNK` paths each, see `chunked`.
+
+        Parameters
+        ----------
+        until : float
+            When to stop, by `time.monotonic()`.
 
         Raises
         ------
         TaggerError
             If workers die before they can start.
+        TimeUp
+            Within about a second after `until`.
         """
         source, in_order = iter(chunks), deque[_Task]()
         while True:
+            if time.monotonic() > until:
+                raise TimeUp("the time that --max-seconds gives was up")
             self._hand_out(source, in_order)
             if not in_order:
                 return
@@ -159,30 +192,35 @@ class Decoder:
         busy = [worker for worker in self._workers if worker.queue]
         wait([w.connection for w in busy] + [w.process.sentinel for w in busy], timeout=1.0)
         for worker in busy:
-            worker.receive()
+            self._receive(worker)
             if worker.queue and not worker.process.is_alive():
-                worker.receive()  # what it said before it died
+                self._receive(worker)  # what it said before it died
                 worker.recover(FileFacts("crashed", "the decoder died on this picture, twice"), tries=2)
             elif worker.queue and worker.stuck_for() > self.timeout:
                 worker.kill()
-                worker.receive()
+                self._receive(worker)
                 reason = f"decoding took longer than {self.timeout:g} s"
                 worker.recover(FileFacts("timeout", reason), tries=1)
+
+    def _receive(self, worker: "_Worker") -> None:
+        for read, decode in worker.receive():
+            self.read_seconds += read
+            self.decode_seconds += decode
 
 
 class _Worker:
     """The parent's side of one decode process."""
 
-    def __init__(self, context: SpawnContext, size: int) -> None:
-        self._context, self._size, self._failed_starts = context, size, 0
+    def __init__(self, context: SpawnContext, size: int, known: Any) -> None:
+        self._context, self._size, self._known, self._failed_starts = context, size, known, 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
     def _start(self) -> None:
         self._slots = self._context.RawArray(ctypes.c_uint8, _QUEUED_PER_WORKER * CHUNK * self._size**2 * 3)
-        self._progress = self._context.RawArray(ctypes.c_int64, [0, _IDLE])  # pictures begun; position in the chunk
+        self._progress = self._context.RawArray(ctypes.c_int64, [0, _IDLE, *[0] * (_NOTE_LENGTH - 2)])
         self.connection, theirs = self._context.Pipe()
-        arguments = (theirs, self._slots, self._progress, self._size)
+        arguments = (theirs, self._slots, self._progress, self._known, self._size)
         self.process: SpawnProcess = self._context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
@@ -202,17 +240,20 @@ class _Worker:
         except OSError:
             pass  # it died; _collect sees that and recovers
 
-    def receive(self) -> None:
-        """Take in every answer that has arrived."""
+    def receive(self) -> list[tuple[float, float]]:
+        """Take in every answer that has arrived; return the seconds of reading and of decoding each took."""
+        seconds = []
         try:
             while self.queue and self.connection.poll():
-                answers = self.connection.recv()
+                answers, *spent = self.connection.recv()
+                seconds.append(tuple(spent))
                 task, positions, slot = self.queue.popleft()
                 for i, (position, facts) in enumerate(zip(positions, answers, strict=True)):
                     task.answer(position, facts, self._views[slot, i] if facts.status == "ok" else None)
                 self._free.append(slot)
         except (EOFError, OSError):
             pass  # the other end is gone; _collect sees that and recovers
+        return seconds
 
     def stuck_for(self) -> float:
         """Return the seconds since this worker last began a picture, or was given work or started."""
@@ -224,7 +265,7 @@ class _Worker:
     def recover(self, verdict: FileFacts, *, tries: int) -> None:
         """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th death."""
         begun, at = self._progress[0], self._progress[1]
-        self.process.join()
+        self.process.join(_END_WITHIN)
         self._failed_starts = 0 if begun else self._failed_starts + 1
         if self._failed_starts >= _START_TRIES:
             raise TaggerError(
@@ -237,7 +278,7 @@ class _Worker:
             culprit = positions[at]
             task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
             if task.deaths[culprit] >= tries:
-                task.answer(culprit, _looked_at(task.paths[culprit], verdict))
+                task.answer(culprit, _with_note(verdict, self._progress))
         self.queue.clear()
         self.connection.close()
         self._start()
@@ -247,7 +288,25 @@ class _Worker:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.join()
+        self.process.join(_END_WITHIN)
+        if self.process.is_alive():
+            # It waits in the kernel, for a dead share say, and will end when that answers. Python must not wait for it
+            # at exit, and has no public way to be told so.
+            multiprocessing.process._children.discard(self.process)  # type: ignore[attr-defined]
+
+
+def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the paths in tasks as `Decoder.decode` takes them."""
+    chunk: list[str] = []
+    size = 0
+    for path in paths:
+        if chunk and (len(chunk) == CHUNK or size + len(path) > _PATH_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(path)
+        size += len(path)
+    if chunk:
+        yield chunk
 
 
 def read_stable(path: str) -> tuple[bytes, os.stat_result]:
@@ -274,10 +333,26 @@ def read_stable(path: str) -> tuple[bytes, os.stat_result]:
     raise OSError(f"it was written to during each of {_READ_TRIES} readings")
 
 
-def _serve(connection: Connection, slots: Any, progress: Any, size: int) -> None:
+# What a worker writes down for the parent to find should it die: pictures begun, the position in the chunk, and of the
+# picture it has read last: which one (as begun), size, mtime, whether it was unsettled, and the four quarters of its
+# digest.
+_NOTE_LENGTH = 10
+
+
+def _with_note(verdict: FileFacts, note: Any) -> FileFacts:
+    """Return `verdict` with digest and fingerprint of the file, if the worker came to read it before it died."""
+    begun, _, read, size, mtime, unsettled, *quarters = note
+    if read != begun:
+        return verdict
+    digest = b"".join(quarter.to_bytes(8, "big", signed=True) for quarter in quarters).hex()
+    return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=bool(unsettled))
+
+
+def _serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) -> None:
     """Answer chunks until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)
@@ -285,41 +360,78 @@ def _serve(connection: Connection, slots: Any, progress: Any, size: int) -> None
     # C libraries complain about strangers' files on standard error; the row says what matters.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     views: Pixels = np.frombuffer(slots, np.uint8).reshape(_QUEUED_PER_WORKER, CHUNK, size, size, 3)
+    contents = Contents(np.frombuffer(known, np.uint64).reshape(-1, 2) if len(known) else np.zeros((0, 2), np.uint64))
     while True:
         try:
             slot, paths = connection.recv()
         except (EOFError, OSError):
             return
-        answers = []
+        answers, seconds = [], [0.0, 0.0]
         for i, path in enumerate(paths):
-            progress[1] = i
-            progress[0] += 1
-            facts, pixels = _read_one(path, size)
+            note[1] = i
+            note[0] += 1
+            facts, pixels = _read_one(path, size, contents, note, seconds)
             if pixels is not None:
                 views[slot, i] = pixels
             answers.append(facts)
-        progress[1] = _IDLE
+        note[1] = _IDLE
         try:
-            connection.send(answers)
+            connection.send((answers, *seconds))
         except OSError:
             return
 
 
-def _read_one(path: str, size: int) -> tuple[FileFacts, Pixels | None]:
-    from tagger.images import PictureError, read_picture
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, even in the middle of a picture that takes for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
+
+def _read_one(
+    path: str, size: int, contents: Contents, note: Any, seconds: list[float]
+) -> tuple[FileFacts, Pixels | None]:
+    start, now = time.perf_counter(), time.time_ns()
     try:
         data, facts = read_stable(path)
     except FileNotFoundError as error:
+        return FileFacts("gone", str(error)), None
+    except NotADirectoryError as error:  # a folder on its way was replaced by a file
         return FileFacts("gone", str(error)), None
     except PermissionError:
         return FileFacts("denied", "permission denied"), None
     except OSError as error:
         return FileFacts("unreadable", f"cannot be read: {error.strerror or error}"), None
-    seen = FileFacts("ok", None, None, facts.st_size, stored_time(facts.st_mtime_ns))
+    mtime = stored_time(facts.st_mtime_ns)
+    unsettled = abs(now - mtime) < SETTLED_AFTER
+    seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
     if facts.st_size > MAX_BYTES:
         return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None
-    seen = seen._replace(content_sha256=hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).digest()
+    note[3:] = [
+        facts.st_size,
+        mtime,
+        unsettled,
+        *(int.from_bytes(digest[i : i + 8], "big", signed=True) for i in _QUARTERS),
+    ]
+    note[2] = note[0]
+    seen = seen._replace(content_sha256=digest.hex())
+    seconds[0] += time.perf_counter() - start
+    if key_of(digest) in contents:
+        return seen._replace(status="known"), None
+    start = time.perf_counter()
+    answer = _decode(data, size, seen)
+    seconds[1] += time.perf_counter() - start
+    return answer
+
+
+_QUARTERS = (0, 8, 16, 24)
+
+
+def _decode(data: bytes, size: int, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
+    from tagger.images import PictureError, read_picture
+
     try:
         picture = read_picture(data, size)
     except PictureError as error:
@@ -329,15 +441,3 @@ def _read_one(path: str, size: int) -> tuple[FileFacts, Pixels | None]:
     except Exception as error:  # a worker must outlive any picture
         return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}"), None
     return seen._replace(width=picture.width, height=picture.height), picture.pixels
-
-
-def _looked_at(path: str, verdict: FileFacts) -> FileFacts:
-    """Return `verdict` with the file's digest and fingerprint, which reading without decoding gives safely."""
-    try:
-        data, facts = read_stable(path)
-    except FileNotFoundError as error:
-        return FileFacts("gone", str(error))
-    except OSError:
-        return verdict
-    digest = hashlib.sha256(data).hexdigest() if facts.st_size <= MAX_BYTES else None
-    return verdict._replace(content_sha256=digest, size_bytes=facts.st_size, mtime_ns=stored_time(facts.st_mtime_ns))

@@ -8,14 +8,19 @@ TaggerError                    1   unexpected failure; nothing published
 │   └── StoreError            2   an index that is missing, damaged, not ours or of another catalog
 ├── Refused                    3   the run would have published something doubtful
 ├── Locked                     4   another run holds the lock
+├── TimeUp                     7   --max-seconds was up; what was done is kept for the next run
 └── TrainingDiverged           1   the loss stopped being a number
 """
+
+from typing import Any
 
 
 class TaggerError(Exception):
     """Something the product cannot do; the message names what was received and what to do next."""
 
     exit_code = 1
+    report: dict[str, Any] | None = None
+    """What `--json` prints all the same: the counts of a night that ended so."""
 
 
 class InputError(TaggerError):
@@ -50,6 +55,12 @@ class Locked(TaggerError):
     """Another run holds the lock."""
 
     exit_code = 4
+
+
+class TimeUp(TaggerError):
+    """The time that was given is up; what was done is kept in staging, and nothing was published."""
+
+    exit_code = 7
 
 
 class TrainingDiverged(TaggerError):
