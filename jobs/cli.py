@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Train a multi-label network on product photographs, tag a catalog every night, query plain Parquet.",
     epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
-    "6 verify found faults, 130 and 143 interrupted.",
+    "6 verify found faults, 7 time was up, 130 and 143 interrupted.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -139,30 +139,130 @@ def predict(
     _print({"predictions": results}, as_json, text)
 
 
+def _configure(context: typer.Context, path: str | None) -> str | None:
+    """Take the file's settings as defaults, before the other options are looked at."""
+    if path is not None:
+        from jobs.settings import read_settings
+
+        names = {p.name.replace("_", "-"): p for p in context.command.params if p.name and not p.is_eager}
+        names.pop("config", None)
+        lists = [name for name, parameter in names.items() if parameter.multiple]
+        context.default_map = read_settings(path, [*names], lists)
+    return path
+
+
 @app.command(
     rich_help_panel=TAGGING,
     epilog="Example: `tagger tag catalog/ --model models/current --index index`",
-    help="The nightly job: score every picture of a catalog and publish the index.",
+    help="The nightly job: score what is new or changed in a catalog and publish the index.",
 )
 def tag(
     catalog: Annotated[str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")],
     model: Annotated[str, typer.Option(metavar="MODEL", help="A bundle's folder, or MODELS/current.")],
     index: Annotated[str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
     backend: BackendOption = "auto",
     workers: Workers = 0,
+    decode_timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="What one picture may take; then it is a timeout.")
+    ] = 60.0,
     max_error_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Refuse to publish above this share of failures, from 20 failures up.")
     ] = 0.05,
+    max_delete_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Refuse to delete more than this share of rows, from 20 deletions up.")
+    ] = 0.2,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Read pictures again that failed before and have not changed.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read and score every picture again.")] = False,
+    backfill_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Score at most N pictures again for a new model in this run, the newest first; the others keep the "
+            "older model's scores until a later run.",
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Leave out matching paths; may be repeated.")
     ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="N", help="Stop after N seconds; what was done is kept for the next run."),
+    ] = None,
+    keep: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Snapshots to keep; a replaced one is kept for 48 h at least.")
+    ] = 7,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            is_eager=True,
+            callback=_configure,
+            help="A TOML file with these names; the command line wins.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    from jobs.tag_catalog import TagOptions, summary_text, tag_catalog
+    from jobs import tag_catalog as job
 
-    options = TagOptions(catalog, model, index, backend, workers, max_error_rate, tuple(exclude or ()))
-    summary = tag_catalog(options)
-    _print(summary, as_json, summary_text(summary))
+    options = job.TagOptions(
+        catalog=catalog,
+        model=model,
+        index=index,
+        backend=backend,
+        workers=workers,
+        decode_timeout=decode_timeout,
+        max_error_rate=max_error_rate,
+        max_delete_rate=max_delete_rate,
+        retry_errors=retry_errors,
+        full=full,
+        backfill_limit=backfill_limit,
+        exclude=tuple(exclude or ()),
+        max_seconds=max_seconds,
+        keep=keep,
+    )
+    try:
+        summary = job.dry_run(options) if dry_run else job.tag_catalog(options)
+    except TaggerError as error:
+        if error.report and (as_json or (dry_run and error.report["plan"])):
+            _print(error.report, as_json, job.summary_text(error.report, dry=True))
+        raise
+    _print(summary, as_json, job.summary_text(summary, dry=dry_run))
+
+
+@app.command(
+    rich_help_panel=TAGGING,
+    epilog="Example: `tagger runs index`",
+    help="List the nights of an index: what each did, how it ended and why.",
+)
+def runs(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")],
+    last: Annotated[int, typer.Option(min=1, metavar="N", help="How many, the newest first.")] = 30,
+    as_json: Json = False,
+) -> None:
+    from jobs import runs as job
+
+    report = job.list_runs(index, last)
+    _print(report, as_json, job.runs_text(report))
+
+
+@app.command(
+    rich_help_panel=TAGGING,
+    epilog="Example: `tagger rollback index 20261123T031500Z-8f3a`",
+    help="Make an earlier snapshot current again, by one rename.",
+)
+def rollback(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")],
+    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="One that 'tagger runs INDEX' lists as kept.")],
+    as_json: Json = False,
+) -> None:
+    from jobs import runs as job
+
+    report = job.roll_back(index, snapshot)
+    _print(report, as_json, job.rollback_text(report))
 
 
 @app.command(

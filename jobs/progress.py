@@ -18,7 +18,7 @@ class Progress:
         self._what, self._unit, self._total = what, unit, total
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(total=total, desc=what, unit=unit, disable=not self._terminal, leave=False, dynamic_ncols=True)
-        self._done, self._start = 0, time.monotonic()
+        self.done, self._start = 0, time.monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:
@@ -31,14 +31,14 @@ class Progress:
 
     def advance(self, n: int = 1, note: str = "") -> None:
         """Count `n` more as done; `note` stands behind the numbers."""
-        self._done += n
+        self.done += n
         if note:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(n)
         now = time.monotonic()
         if not self._terminal and now - self._last >= _LINE_EVERY:
             self._last = now
-            meter = tqdm.format_meter(self._done, self._total, now - self._start, ncols=0, unit=self._unit)
+            meter = tqdm.format_meter(self.done, self._total, now - self._start, ncols=0, unit=self._unit)
             say(f"{self._what} {meter} {note}".rstrip())
 
 

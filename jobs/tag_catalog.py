@@ -1,404 +1,314 @@
 """The nightly job: walk, plan, decode, infer, view, write, publish."""
 
-import os
-import resource
-import socket
-import sys
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from jobs.progress import Progress, say
-from schemas.index import CHANGES, FORMAT_VERSION, RUN_COUNTS
-from tagger.bundle import Bundle, installed_versions, load_bundle
-from tagger.catalog import Walk, absolute_path, bucket_count, bucket_of
-from tagger.decoding import CHUNK, Decoder, FileFacts
-from tagger.errors import InputError, Refused, StoreError, TaggerError
-from tagger.predictor import Backend, make_predictor
-from tagger.rows import labels_table, make_rows, schema_of
-from tagger.store import Index, Snapshot, SnapshotWriter, Staging, new_id
+from jobs.progress import say
+from jobs.run_record import Run, new_run, recorded, refused_at_the_door
+from jobs.tag_publishing import Publisher
+from jobs.tag_scoring import MIN_FAILURES, Scoring, StagedUnit, check_error_rate, score
+from tagger.bundle import Bundle, load_bundle
+from tagger.catalog import Walk, bucket_count
+from tagger.contents import Contents, Keys, keys_of
+from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
+from tagger.plan import LISTING, Plan, Rules, make_plan, table_of
+from tagger.predictor import Backend
+from tagger.previous import Previous
+from tagger.rows import schema_of
+from tagger.snapshots import Snapshot
+from tagger.staging import Staged, Staging, scored_contents, staged_schema
+from tagger.store import Index
 
-UNIT = 2000
-"""Pictures of one bucket that are scored and staged together."""
-
-MIN_FAILURES = 20
-"""Fewer failures than this never refuse a run."""
+MIN_DELETIONS = 20
+"""Fewer deletions than this never refuse a run."""
 
 MAX_GONE = 0.2
 """A larger share of pictures that vanish after the walk refuses a run, from `MIN_FAILURES` up."""
 
-_LISTING = pa.schema(
-    [("image_id", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("bucket", pa.int32())]
-)
-_IDS = pa.schema([("image_id", pa.string())])
-_VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
-
 
 @dataclass(frozen=True)
 class TagOptions:
-    """What `tagger tag` was asked to do."""
+    """What `tagger tag` was asked to do; its help says what each means."""
 
     catalog: str
     model: str
     index: str
     backend: Backend = "auto"
     workers: int = 0  # 0: one per core
+    decode_timeout: float = 60.0
     max_error_rate: float = 0.05
+    max_delete_rate: float = 0.2
+    retry_errors: bool = False
+    full: bool = False
+    backfill_limit: int | None = None
     exclude: Sequence[str] = ()
+    max_seconds: float | None = None
+    keep: int = 7
 
-
-@dataclass
-class Unit:
-    """Up to `UNIT` pictures of one bucket, in order of `image_id`, and where their rows are staged."""
-
-    bucket: int
-    listing: pa.Table
-    path: Path
-    staged: bool
-    failed: int  # of the staged rows
-
-
-@dataclass
-class Run:
-    """What happened so far: the run record in the making."""
-
-    record: dict[str, Any]
-    counts: Counter[str] = field(default_factory=Counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    contents: list[npt.NDArray[np.uint64]] = field(default_factory=list)  # of what was scored: 8 bytes a picture
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+    @property
+    def rules(self) -> Rules:
+        """What to read again though it looks the same."""
+        return Rules(self.full, self.retry_errors, self.backfill_limit)
 
 
 def tag_catalog(options: TagOptions) -> dict[str, Any]:
-    """Return the summary declared in `schemas.reports.TAG`, after publishing a snapshot of the whole catalog.
+    """Return the summary declared in `schemas.reports.TAG`, after making the index equal to the catalog.
 
     Raises
     ------
-    InputError, Refused, Locked
-        Nothing is published then.
+    InputError, Refused, Locked, TimeUp
+        Nothing is published then; the error's `report` is the summary.
     """
-    bundle = load_bundle(options.model)
-    labels = labels_table(bundle)
-    walk = Walk(options.catalog, exclude=options.exclude)
+    until = _deadline(options)
     index = Index(options.index)
-    with index.writing(walk.root) as parent, _recorded(index, walk.root, bundle, options) as run:
-        with run.stage("walk"):
-            listing = list_catalog(walk, parent)
-        if not len(listing):
-            raise Refused(f"catalog {options.catalog!r} holds no picture; is it mounted? Nothing was changed")
-        units = plan_units(listing, index.staging(bundle.model_id), schema_of(bundle.vocabulary))
-        score_units(units, bundle, walk.root, options, index.staging(bundle.model_id), run)
-        _check_still_there(run.counts, walk.root)
-        snapshot_id = run.record["run_id"]
+    try:
+        bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
+    except InputError as error:
+        refused_at_the_door(index, options.catalog, error)
+        raise
+    run = new_run(walk.root, bundle.model_id)
+    try:
+        with index.writing(walk.root) as parent, recorded(index.runs, run):
+            run.record["snapshot"] = parent.path.name if parent else None
+            tag_night(index, parent, walk, bundle, options, until, run)
+    except Locked as error:
+        refused_at_the_door(index, walk.root, error)
+        raise
+    except TaggerError as error:
+        error.report = run.summary()
+        raise
+    return run.summary()
+
+
+def tag_night(
+    index: Index, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
+) -> None:
+    """Do one night's work on an index whose lock is held."""
+    staging = index.staging(bundle.model_id, full=options.full)
+    previous, staged, plan = plan_night(staging, parent, walk, bundle, options, until, run)
+    if nothing_to_do(plan, parent, bundle):
+        carry_everything(previous, run)
+    else:
+        known = known_contents(previous, staged, options)
+        index.check_space(estimated_bytes(plan, parent, bundle))
+        count_staged(plan, staged, run)
+        units: list[StagedUnit] = []
+        if plan.counts["to_read"]:
+            how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until)
+            units = score(plan, bundle, walk.root, staging, known, how, run)
+        check_error_rate(run.counts, options.max_error_rate, 0)
+        check_still_there(run.counts, walk)
         with run.stage("publish"):
-            writer = index.new_snapshot(snapshot_id)
+            buckets = bucket_number(plan, parent)
+            publisher, writer = (
+                Publisher(plan, previous, staged, units, bundle),
+                index.new_snapshot(run.record["run_id"]),
+            )
             try:
-                publish(writer, units, bundle, labels, parent, walk.root, run)
+                publisher.merge(writer, buckets, run)
+                check_deletions(run.counts["deleted"], len(previous.known), options)
+                check_not_empty(run.counts["found"], walk.root)
+                published = publisher.publish(writer, buckets, walk.root, run)
             finally:
                 writer.discard()
-            index.staging(bundle.model_id).clear()
-        return _summary(run, walk, snapshot_id)
+        run.record["state"] = "published" if published else "unchanged"
+        run.record["snapshot"] = run.record["run_id"] if published else run.record["snapshot"]
+    staging.clear()
+    index.retire(options.keep)
+    say(ending(run))
 
 
-def list_catalog(walk: Walk, parent: Snapshot | None) -> pa.Table:
-    """Return the catalog as a table (image_id, size, mtime_ns, bucket), sorted; some 100 bytes a picture."""
-    batches, rows = [], []
-    for image in walk:
-        rows.append(image)
-        if len(rows) == 65_536:
-            batches.append(_listing_batch(rows))
-            rows = []
-    table = pa.Table.from_batches([*batches, _listing_batch(rows)], _LISTING)
-    buckets = parent.manifest["buckets"] if parent else bucket_count(len(table))
-    # The bucket depends on how many there are, so it is known only now.
-    numbers = [
-        pa.array([bucket_of(image_id, buckets) for image_id in chunk.to_pylist()], pa.int32())
-        for chunk in table["image_id"].chunks
-    ]
-    table = table.set_column(3, "bucket", pa.chunked_array(numbers, pa.int32()))
-    return table.sort_by([("bucket", "ascending"), ("image_id", "ascending")])
-
-
-def plan_units(listing: pa.Table, staging: Staging, schema: pa.Schema) -> list[Unit]:
-    """Return the units of work, bucket by bucket; those that an interrupted run finished are `staged`.
-
-    A unit in which a failure may not have been the file's own fault (no permission, no time, no answer) is done again:
-    that can be mended without a new mtime.
-    """
-    units = []
-    buckets, starts = np.unique(listing["bucket"].to_numpy(), return_index=True)
-    for bucket, start, end in zip(buckets, starts, [*starts[1:], len(listing)], strict=True):
-        for at in range(int(start), int(end), UNIT):
-            part = listing.slice(at, min(UNIT, int(end) - at))
-            path = staging.unit_path(int(bucket), _fingerprints(part))
-            rows = staging.read(path, schema)
-            staged = rows is not None and len(rows) == len(part) and not _passing_faults(rows)
-            failed = _failed(rows) if staged and rows is not None else 0
-            units.append(Unit(int(bucket), part, path, staged, failed))
-    return units
-
-
-def score_units(
-    units: Sequence[Unit], bundle: Bundle, root: str, options: TagOptions, staging: Staging, run: Run
-) -> None:
-    """Decode and infer every unit that is not staged yet, and stage its rows.
-
-    Decode workers run ahead across the borders of units, so that the network never waits for a unit to end.
+def plan_night(
+    staging: Staging, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
+) -> tuple[Previous, Staged, Plan]:
+    """Return what was there, what lies in staging, and what is to be done; writes nothing but into `run`.
 
     Raises
     ------
     Refused
-        If too many pictures fail.
+        If there is no picture, a folder cannot be listed, or too many pictures are gone.
     """
-    todo = [unit for unit in units if not unit.staged]
-    # Staged pictures were tried for this night too, so their failures count.
-    run.counts["reused"] = run.counts["tried"] = sum(len(unit.listing) for unit in units if unit.staged)
-    run.counts["failed_now"] = sum(unit.failed for unit in units)
-    _check_error_rate(run.counts, options.max_error_rate, sum(len(unit.listing) for unit in units))
-    if not todo:
-        return
-    with run.stage("start"):
-        predictor = make_predictor(bundle, options.backend)
-    run.record["backend"] = predictor.backend
-    total = sum(len(unit.listing) for unit in todo)
-    workers = options.workers or os.cpu_count() or 1
-    with Decoder(size=bundle.size, workers=workers) as decoder, Progress(total, "tagging") as progress:
-        chunks = decoder.decode(_chunks(todo, root))
-        for unit in todo:
-            facts: list[FileFacts] = []
-            logits: list[Any] = []
-            while len(facts) < len(unit.listing):
-                with run.stage("decode"):  # waiting for the workers, that is
-                    chunk = next(chunks)
-                with run.stage("infer"):
-                    logits.append(predictor.logits(chunk.pixels))
-                facts.extend(chunk.facts)
-                progress.advance(len(chunk.facts))
-            _count(facts, run)
-            rest = 0 if unit is todo[-1] else total + run.counts["reused"]
-            _check_error_rate(run.counts, options.max_error_rate, rest)
-            with run.stage("write"):
-                staging.write(unit.path, _rows(unit, facts, np.concatenate(logits), bundle))
+    with run.stage("walk"):
+        listing = list_catalog(walk, until)
+    run.record["skipped"] = dict(walk.skipped)
+    check_not_empty(len(listing), walk.root)
+    with run.stage("plan"):
+        previous = Previous(parent, bundle.model_id)
+        if options.backfill_limit is not None and parent:
+            check_columns_stay(parent, bundle)
+        staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
+        # Looked at only where rows that wait for the scores of a known content are in staging.
+        contents = Contents(known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE))
+        buckets = parent.manifest["buckets"] if parent else bucket_count(len(listing))
+        plan = make_plan(listing, previous.known, previous.unsettled(), staged, contents, buckets, options.rules)
+    run.record["plan"] = plan.counts
+    check_deletions(plan.counts["deleted"], len(previous.known), options)
+    return previous, staged, plan
 
 
-def publish(
-    writer: SnapshotWriter,
-    units: Sequence[Unit],
-    bundle: Bundle,
-    labels: pa.Table,
-    parent: Snapshot | None,
-    root: str,
-    run: Run,
-) -> None:
-    """Merge the units of each bucket into its part, write the change feed and the manifest, and publish."""
-    schema, statuses = schema_of(bundle.vocabulary), Counter[str]()
-    by_bucket: dict[int, list[Unit]] = {}
-    for unit in units:
-        by_bucket.setdefault(unit.bucket, []).append(unit)
-    buckets = parent.manifest["buckets"] if parent else bucket_count(sum(len(unit.listing) for unit in units))
-    for bucket in range(buckets):
-        rows = _merge(by_bucket.get(bucket, []), schema)
-        before = _old_ids(parent, bucket)
-        if len(rows):
-            writer.add_part(bucket, rows)
-        writer.add_changes(_changes(rows["image_id"], before))
-        was_there = pc.is_in(rows["image_id"], value_set=before)
-        run.counts["rescored"] += pc.sum(was_there).as_py() or 0
-        run.counts["deleted"] += len(before) - (pc.sum(was_there).as_py() or 0)
-        run.counts["published_rows"] += len(rows)
-        statuses.update({row["values"]: row["counts"] for row in rows["status"].value_counts().to_pylist()})
-    run.counts["scored"] = len(np.unique(np.concatenate([np.array([], np.uint64), *run.contents])))
-    run.counts["found"] = run.counts["published_rows"]
-    run.counts["new"] = run.counts["found"] - run.counts["rescored"]
-    run.counts["failed"] = run.counts["published_rows"] - statuses["ok"]
-    manifest = {
-        "parent": parent.path.name if parent else None,
-        "catalog": root,
-        "buckets": buckets,
-        "model_id": bundle.model_id,
-        "models": [bundle.model_id],
-        "groups": [group.name for group in bundle.vocabulary.exclusive_groups],
-        "statuses": dict(sorted(statuses.items())),
-        "versions": run.record["versions"],
-    }
-    writer.publish(labels, manifest)
+def dry_run(options: TagOptions) -> dict[str, Any]:
+    """Return the summary of the night that `tag_catalog` would begin; touches nothing.
+
+    Raises
+    ------
+    InputError, Refused
+        As the night itself would, as far as can be told before a picture is read.
+    """
+    bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
+    index = Index(options.index)
+    parent = index.current_of(walk.root)
+    run = new_run(walk.root, bundle.model_id)
+    run.record |= {"run_id": None, "snapshot": parent.path.name if parent else None, "exit_code": 0}
+    try:
+        staging = index.staging(bundle.model_id, full=options.full)
+        plan_night(staging, parent, walk, bundle, options, _deadline(options), run)
+    except TaggerError as error:
+        run.record["exit_code"] = error.exit_code
+        error.report = run.summary()
+        raise
+    finally:
+        planned = run.record["plan"]
+        run.counts.update({name: planned.get(name, 0) for name in (*_KINDS, "found", "deleted")})
+        run.counts.update({"reused": planned.get("staged", 0), "published_rows": planned.get("found", 0)})
+        run.seconds["total"] = sum(run.seconds.values())
+    return run.summary()
 
 
-def _listing_batch(rows: list[Any]) -> pa.RecordBatch:
-    ids, sizes, times = zip(*rows, strict=True) if rows else ((), (), ())
-    return pa.record_batch([pa.array(ids, pa.string()), sizes, times, np.zeros(len(rows), np.int32)], schema=_LISTING)
+def list_catalog(walk: Walk, until: float) -> pa.Table:
+    """Return the catalog as `tagger.plan.LISTING`.
+
+    Raises
+    ------
+    TimeUp
+        If the time is up.
+    """
+    tables = [LISTING.empty_table()]
+    for table in table_of(iter(walk)):
+        tables.append(table)
+        if time.monotonic() > until:
+            raise TimeUp("the time that --max-seconds gives was up before the catalog was walked; nothing was changed")
+    return pa.concat_tables(tables)
 
 
-def _fingerprints(listing: pa.Table) -> Iterator[tuple[str, int, int]]:
-    columns = (listing[name].to_pylist() for name in ("image_id", "size", "mtime_ns"))
-    return zip(*columns, strict=True)
+def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> bool:
+    """Return whether the current snapshot is what the catalog holds and the model says."""
+    same_model = parent is not None and parent.manifest["model_id"] == bundle.model_id
+    return same_model and bool(plan.carried.all()) and not plan.counts["deleted"]
 
 
-def _failed(rows: pa.Table) -> int:
-    return len(rows) - int(pc.sum(pc.equal(rows["status"], "ok")).as_py() or 0)
+def carry_everything(previous: Previous, run: Run) -> None:
+    """Count a night that changes nothing."""
+    rows, statuses = len(previous.known), sum(previous.statuses.values(), Counter[str]())
+    run.counts.update({"found": rows, "unchanged": rows, "published_rows": rows, "failed": rows - statuses["ok"]})
+    run.record["state"] = "unchanged"
 
 
-def _passing_faults(rows: pa.Table) -> bool:
-    unread = pc.and_(pc.is_null(rows["content_sha256"]), pc.not_equal(rows["status"], "too_large"))
-    passing = pc.is_in(rows["status"], value_set=pa.array(["denied", "timeout", "crashed"]))
-    return bool(pc.any(pc.or_(unread, passing)).as_py())
+def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> Keys:
+    """Return the keys of contents whose scores need not be computed; --full trusts none but its own."""
+    chunks = scored_contents(staged.keys).chunks
+    here = keys_of(pa.chunked_array(chunks, pa.string()))
+    if options.full:
+        return here
+    there = previous.contents()
+    both = np.concatenate([there, here])
+    return np.ascontiguousarray(both[np.argsort(both[:, 0], kind="stable")]) if len(here) else there
 
 
-def _chunks(units: Sequence[Unit], root: str) -> Iterator[tuple[None, list[str]]]:
-    for unit in units:
-        ids = unit.listing["image_id"].to_pylist()
-        for at in range(0, len(ids), CHUNK):
-            yield None, [absolute_path(root, image_id) for image_id in ids[at : at + CHUNK]]
+def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
+    """Count the rows that an interrupted run left: its pictures were tried for this night too, so failures count."""
+    taken = staged.keys["status"].take(pa.array(plan.staged[plan.staged >= 0])).to_pylist()
+    run.counts["reused"] = run.counts["tried"] = len(taken)
+    run.counts["failed_now"] = sum(status != "ok" for status in taken)
 
 
-def _count(facts: Sequence[FileFacts], run: Run) -> None:
-    there = [f for f in facts if f.status != "gone"]
-    run.counts["tried"] += len(there)
-    run.counts["gone"] += len(facts) - len(there)
-    run.counts["failed_now"] += sum(f.status != "ok" for f in there)
-    heads = [int(f.content_sha256[:16], 16) for f in there if f.status == "ok" and f.content_sha256]
-    run.contents.append(np.array(heads, np.uint64))
+def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
+    """Return what staging, the rewritten parts and the change feed may take on the disk."""
+    parts = parent.manifest["parts"] if parent else []
+    per_row = 200 + 8 * len(bundle.vocabulary)  # from what real catalogs took: the digest alone does not compress
+    touched = set(np.unique(plan.bucket[~plan.carried]).tolist())
+    rewritten = sum(part["bytes"] for part in parts if part["bucket"] in touched)
+    return int(rewritten + 2 * per_row * (~plan.carried).sum())
 
 
-def _check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
-    """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate."""
-    failed, tried = counts["failed_now"], counts["tried"]
-    if failed >= MIN_FAILURES and failed > limit * max(tried, still_to_try):
+def bucket_number(plan: Plan, parent: Snapshot | None) -> int:
+    """Return how many buckets the index has: fixed when it is created."""
+    return int(parent.manifest["buckets"]) if parent else bucket_count(len(plan.listing))
+
+
+def check_not_empty(pictures: int, root: str) -> None:
+    """Refuse a catalog without a picture: an unmounted share looks like one."""
+    if not pictures:
+        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed")
+
+
+def check_deletions(deleted: int, before: int, options: TagOptions) -> None:
+    """Refuse a night that would delete too many rows."""
+    if deleted >= MIN_DELETIONS and deleted > options.max_delete_rate * before:
         raise Refused(
-            f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was published. "
-            "Look at the catalog, or allow it with --max-error-rate"
+            f"{deleted:,} of {before:,} pictures are gone, more than {options.max_delete_rate:.0%}; nothing was "
+            "changed. Is everything mounted? If they are meant to be gone, allow it with --max-delete-rate 1"
         )
 
 
-def _check_still_there(counts: Counter[str], root: str) -> None:
+def check_still_there(counts: Counter[str], walk: Walk) -> None:
     """Refuse a night in which the catalog went away after the walk: an unmounted share looks like deletions."""
     gone, tried = counts["gone"], counts["tried"]
-    if (gone >= MIN_FAILURES and gone > MAX_GONE * (gone + tried)) or not tried or not os.path.isdir(root):
-        raise Refused(f"{gone:,} pictures went away between walk and reading; is {root!r} mounted? Nothing was changed")
+    if not walk.is_still_there() or (gone >= MIN_FAILURES and gone > MAX_GONE * (gone + tried)):
+        raise Refused(
+            f"{gone:,} pictures went away between walk and reading; is {walk.root!r} mounted? Nothing was changed; "
+            "start again when the catalog is there"
+        )
 
 
-def _rows(unit: Unit, facts: Sequence[FileFacts], logits: Any, bundle: Bundle) -> pa.Table:
-    kept = [i for i, f in enumerate(facts) if f.status != "gone"]
-    ids = unit.listing["image_id"].to_pylist()
-    return make_rows(
-        [ids[i] for i in kept],
-        [facts[i] for i in kept],
-        logits[kept],
-        vocabulary=bundle.vocabulary,
-        thresholds=bundle.thresholds,
-        model_id=bundle.model_id,
-    )
+def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
+    """Refuse to keep rows of an older model for a later night where tonight's model lacks their columns."""
+    labels = parent.labels()
+    now = {(label.group, label.name, label.column) for label in bundle.vocabulary.labels}
+    before = set(zip(*(labels[name].to_pylist() for name in ("group", "label", "column")), strict=True))
+    views = {group.name for group in bundle.vocabulary.exclusive_groups}
+    turned = {group for group, _, _ in before} & (views ^ set(parent.manifest["groups"]))
+    if before - now or turned:
+        lacking = ", ".join(sorted(f"{group}:{label}" for group, label, _ in before - now)) or ", ".join(sorted(turned))
+        raise InputError(
+            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not have their {lacking}; "
+            "score all at once (without --backfill-limit), or retrain from the model that scored them"
+        )
 
 
-def _merge(units: Sequence[Unit], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables([schema.empty_table(), *(pq.read_table(unit.path) for unit in units)])
+def ending(run: Run) -> str:
+    """Return the line that ends a night's log."""
+    if run.record["state"] == "unchanged":
+        return f"nothing has changed: {run.record['snapshot']} stays, {run.counts['published_rows']:,} rows"
+    return f"published {run.counts['published_rows']:,} rows as {run.record['snapshot']}"
 
 
-def _old_ids(parent: Snapshot | None, bucket: int) -> pa.Array:
-    part = parent.part(bucket) if parent else None
-    if not parent or not part:
-        return pa.array([], pa.string())
-    try:
-        table = pq.read_table(parent.path / part["file"], columns=["image_id"], schema=_IDS)
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise StoreError(
-            f"snapshot {parent.path.name}: {part['file']} cannot be read ({str(error).splitlines()[0]}); nothing was "
-            "changed. 'tagger verify' lists what is damaged; restore the index from a backup, or tag into a new folder"
-        ) from error
-    return table["image_id"].combine_chunks()
-
-
-def _changes(ids: pa.ChunkedArray, before: pa.Array) -> pa.Table:
-    gone = before.filter(pc.invert(pc.is_in(before, value_set=ids.combine_chunks())))
-    ops = ["upsert"] * len(ids) + ["delete"] * len(gone)
-    return pa.table([pa.concat_arrays([ids.combine_chunks(), gone]), pa.array(ops, pa.string())], schema=CHANGES)
-
-
-@contextmanager
-def _recorded(index: Index, root: str, bundle: Bundle, options: TagOptions) -> Iterator[Run]:
-    """Keep the run record: running, then how it ended, whatever ended it."""
-    record = {
-        "format_version": FORMAT_VERSION,
-        "run_id": new_id(),
-        "state": "running",
-        "message": None,
-        "command": list(sys.argv),
-        "host": socket.gethostname(),
-        "process": os.getpid(),
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "ended_at": None,
-        "catalog": root,
-        "model_id": bundle.model_id,
-        "backend": None,
-        "counts": {},
-        "seconds": {},
-        "peak_mib": 0.0,
-        "versions": installed_versions(_VERSIONS),
-    }
-    run, start = Run(record), time.perf_counter()
-    index.write_run(record)
-    record["state"], record["message"] = "killed", "ended by a signal"
-    try:
-        yield run
-        record["state"], record["message"] = "published", None
-    except TaggerError as error:
-        record["state"] = "refused" if isinstance(error, (Refused, InputError)) else "failed"
-        record["message"] = str(error)
-        raise
-    except Exception as error:
-        record["state"] = "failed"
-        record["message"] = f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        run.seconds["total"] = time.perf_counter() - start
-        peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        record |= {
-            "counts": {name: run.counts[name] for name in RUN_COUNTS},
-            "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
-            "peak_mib": round(max(peaks) / 1024, 1),
-            "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        index.write_run(record)
-
-
-def _summary(run: Run, walk: Walk, snapshot_id: str) -> dict[str, Any]:
-    seconds = run.seconds.get("decode", 0) + run.seconds.get("infer", 0)
-    say(f"published {run.counts['published_rows']:,} rows as {snapshot_id}")
-    return {
-        "run_id": run.record["run_id"],
-        "snapshot": snapshot_id,
-        **{name: run.counts[name] for name in RUN_COUNTS},
-        "skipped": dict(walk.skipped),
-        "seconds": round(sum(run.seconds.values()), 3),
-        "images_per_second": round((run.counts["tried"] - run.counts["reused"]) / seconds, 1) if seconds else 0.0,
-        "exit_code": 0,
-    }
-
-
-def summary_text(summary: dict[str, Any]) -> str:
+def summary_text(summary: dict[str, Any], *, dry: bool = False) -> str:
     """Return the summary as text for a terminal."""
     skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["skipped"].items())) or "nothing"
-    return (
-        f"{summary['found']:,} pictures, {summary['failed']:,} without scores; skipped: {skipped}\n"
-        f"new {summary['new']:,}, scored again {summary['rescored']:,}, deleted {summary['deleted']:,}\n"
-        f"{summary['seconds']:.1f} s, {summary['images_per_second']:.0f} images/s; snapshot {summary['snapshot']}"
-    )
+    counts = ", ".join(f"{summary[name]:,} {name}" for name in (*_KINDS, "deleted"))
+    lines = [f"{summary['found']:,} pictures: {counts}; skipped: {skipped}"]
+    if dry:
+        plan = summary["plan"]
+        lines.append(f"to read: {plan['to_read']:,}; already staged: {plan['staged']:,}. Nothing was touched")
+    else:
+        again = f"{summary['touched']:,} touched with the same bytes, {summary['reused']:,} from an interrupted run"
+        lines.append(f"{summary['scored']:,} contents scored, {again}")
+        lines.append(f"{summary['failed']:,} without scores, {summary['failed_now']:,} of them tried tonight")
+        rate = f"{summary['images_per_second']:.0f} images/s"
+        lines.append(f"{summary['seconds']:.1f} s, {rate}; snapshot {summary['snapshot']}")
+    return "\n".join(lines)
+
+
+_KINDS = ("new", "changed", "rescored", "unchanged")
+_NONE = pa.chunked_array([], pa.string())
+
+
+def _deadline(options: TagOptions) -> float:
+    return time.monotonic() + (options.max_seconds if options.max_seconds is not None else math.inf)

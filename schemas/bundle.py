@@ -27,6 +27,9 @@ BUNDLE_FIELDS = {
     "created_at": "ISO 8601, UTC",
 }
 
+MIN_SIDE_FACTOR = 2
+"""A reduced JPEG decode keeps the short side at least this many times the network's input size."""
+
 PREPROCESSING_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "size": "integer, side of the square input in pixels; the picture is squashed",

@@ -11,9 +11,12 @@ LAYOUT = {
     "contents",
     "snapshots/<id>/_labels.parquet": "labels, columns and thresholds of every model that rows name",
     "snapshots/<id>/_changes.parquet": "what changed against the parent snapshot",
+    "snapshots/<id>/_unsettled.parquet": "pictures that were read within 2 s of their last change: the next run reads "
+    "them again",
     "snapshots/<id>/_manifest.json": "what the snapshot holds; written last",
-    "runs/<id>.json": "a record per run, refused and killed ones too",
-    "_staging/<model_id>/": "finished units of a run that has not published",
+    "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
+    "_staging/<model_id>/": "rows that a run finished and has not published, up to 2,000 a file, for the next run; "
+    "`<model_id>-full` is that of runs with --full",
     "_lock": "held by flock while a run works; names its holder",
 }
 
@@ -49,6 +52,11 @@ CHANGES = pa.schema(
     metadata={"tagger.format_version": str(FORMAT_VERSION)},
 )
 
+UNSETTLED = pa.schema(
+    [pa.field("image_id", pa.string(), nullable=False, metadata={"meaning": "read again by the next run"})],
+    metadata={"tagger.format_version": str(FORMAT_VERSION)},
+)
+
 MANIFEST_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "snapshot": "string, the folder's name: UTC time of the run and four hex digits",
@@ -62,8 +70,10 @@ MANIFEST_FIELDS = {
     "parts": "list of {file, bucket, rows, bytes, sha256}, by bucket",
     "labels_sha256": "string, of _labels.parquet",
     "changes_sha256": "string, of _changes.parquet",
+    "unsettled_sha256": "string, of _unsettled.parquet",
     "rows": "integer, all parts together: pictures found",
     "statuses": "object, status to number of rows; they add up to rows",
+    "counts": "object, the run's, as in its record; found is rows",
     "versions": "object, library to version",
 }
 
@@ -72,22 +82,51 @@ RUN_COUNTS = (
     *("failed", "failed_now", "published_rows"),
 )
 
+PLAN_FIELDS = {
+    "found": "pictures listed",
+    "new": "without a row",
+    "changed": "with another size or modification time than their row",
+    "rescored": "the same file, to be tried again: another model, --full, or --retry-errors",
+    "unchanged": "rows to be carried over",
+    "deleted": "rows whose picture was not found",
+    "staged": "pictures whose rows an interrupted run left in staging",
+    "to_read": "pictures to be read",
+    "behind": "unchanged rows that an older model scored, left for a later run by --backfill-limit",
+}
+
+RUN_STATES = {
+    "running": "not ended yet, or killed and not yet noticed by a later run",
+    "published": "a snapshot was published; it has the run's name",
+    "unchanged": "nothing to publish: the current snapshot is what the catalog holds",
+    "rolled_back": "`tagger rollback` pointed current to `snapshot`",
+    "refused": "a guard, the lock or unusable input; nothing was published",
+    "stopped": "--max-seconds was up; nothing was published, what was done is in staging",
+    "failed": "an unexpected failure; nothing was published",
+    "killed": "ended by a signal, or without a word (SIGKILL, power): the next run notes that",
+}
+
 RUN_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
-    "run_id": "string, UTC time and four hex digits; a published snapshot has the same name",
-    "state": "running | published | unchanged | refused | failed | killed",
-    "message": "string, why it was refused or failed, or null",
+    "run_id": "string, UTC time and four hex digits of its fraction; a published snapshot has the same name",
+    "state": " | ".join(RUN_STATES),
+    "message": "string, why it did not publish and what to do, or null",
+    "exit_code": "integer, or null while running or if it ended without a word",
     "command": "list of strings, as started",
     "host": "string",
     "process": "integer",
     "started_at": "ISO 8601, UTC",
-    "ended_at": "ISO 8601, UTC, or null while running",
-    "catalog": "string, absolute path",
-    "model_id": "string",
+    "ended_at": "ISO 8601, UTC, or null while running or if it ended without a word",
+    "catalog": "string, absolute path, or null for a rollback",
+    "model_id": "string, or null if it was not read",
     "backend": "openvino | keras, or null if nothing had to be scored",
+    "snapshot": "string, what `current` named at the end, or null",
+    "plan": "object, what was to be done: "
+    + ", ".join(PLAN_FIELDS)
+    + "; empty if the catalog was not walked to its end",
     "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
-    "seconds": "object, stage to seconds: walk, start (loading the network), decode (waiting for the workers), "
-    "infer, write, publish, total",
+    "skipped": "object, reason to number of things that are no picture",
+    "seconds": "object, stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer, "
+    "write, publish, total; read (and hash) and decode are those of the workers, added up over all of them",
     "peak_mib": "number, the most memory any one process of the run held, in MiB",
     "versions": "object, library to version",
 }

@@ -27,8 +27,11 @@ def page() -> str:
         "### Status\n\n" + _fields(rows.STATUSES, "status"),
         "## _labels.parquet\n\n" + _schema(index.LABELS),
         "## _changes.parquet\n\n" + _schema(index.CHANGES),
+        "## _unsettled.parquet\n\n" + _schema(index.UNSETTLED),
         "## _manifest.json\n\n" + _fields(index.MANIFEST_FIELDS),
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
+        "### state\n\n" + _fields(index.RUN_STATES, "state"),
+        "### plan\n\n" + _fields(index.PLAN_FIELDS),
         "## A model bundle\n\n" + _fields(bundle.FILES, "file"),
         "### bundle.json\n\n" + _fields(bundle.BUNDLE_FIELDS),
         "### vocabulary.json\n\n" + _fields(vocabulary.VOCABULARY_FIELDS),
@@ -44,6 +47,8 @@ def page() -> str:
         "`tagger train`:\n\n" + _fields(reports.TRAIN),
         "`tagger train --check`:\n\n" + _fields(reports.CHECK),
         "`tagger verify`:\n\n" + _fields(reports.VERIFY),
+        "`tagger runs`:\n\n" + _fields(reports.RUNS),
+        "`tagger rollback`:\n\n" + _fields(reports.ROLLBACK),
     ]
     return "\n\n".join(sections) + "\n"
 

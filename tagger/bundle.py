@@ -24,11 +24,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.bundle import FILES, FORMAT_VERSION
+from schemas.bundle import FILES, FORMAT_VERSION, MIN_SIDE_FACTOR
 from schemas.split import SPLIT
 from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
-from tagger.images import MIN_SIDE_FACTOR
 from tagger.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which contents are known already: a set of sha256 digests, small enough for millions, shared with workers as it is."""
+"""Which contents are known already: a set of sha256 digests, small enough for millions, that workers share."""
 
 import numpy as np
 import numpy.typing as npt

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -67,9 +68,9 @@ class Lock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()
+            holder = _holder(os.pread(self._descriptor, 4096, 0))
             os.close(self._descriptor)
-            raise Locked(f"{str(self._path)!r} is held by another run: {holder or 'it has not said which'}") from None
+            raise Locked(f"{str(self._path)!r} is held by {holder}; let it end, or end it, then start again") from None
         except OSError as error:
             os.close(self._descriptor)
             if new:
@@ -80,12 +81,22 @@ class Lock:
             ) from error
         started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
         me = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(me).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, if it cannot say whose it is
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(me).encode(), 0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def _holder(text: bytes) -> str:
+    try:
+        holder = json.loads(text)
+        return f"process {holder['process']} on {holder['host']}, which started at {holder['started']}"
+    except (ValueError, KeyError, TypeError):
+        return "another run, which has not said who it is"

@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from schemas.bundle import MIN_SIDE_FACTOR
+
 Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
 """Pictures that claim more pixels are refused before decoding, which bounds a worker near 1.5 GB."""
 
-MIN_SIDE_FACTOR = 2
-"""A reduced JPEG decode keeps the short side at least this many times the network's input size."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000")
 _MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")

@@ -11,6 +11,7 @@ from schemas.index import LABELS
 from schemas.rows import rows_schema
 from tagger.bundle import Bundle
 from tagger.decoding import FileFacts
+from tagger.staging import staged_schema
 from tagger.views import stored_scores, tag_matrix, view
 from tagger.vocabulary import Vocabulary
 
@@ -29,7 +30,9 @@ def make_rows(
     thresholds: npt.NDArray[np.float64],
     model_id: str,
 ) -> pa.Table:
-    """Return one row per picture, in the order given, with the schema of `schema_of`.
+    """Return one row per picture, in the order given, with the schema of `schema_of` and the mark of unsettled ones.
+
+    A picture whose content is `known` gets no scores and no model: they are filled in when the night is published.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def make_rows(
     now = datetime.now(UTC)
     columns: list[pa.Array] = [
         pa.array(image_ids, pa.string()),
-        pa.array([f.status for f in facts], pa.string()),
+        pa.array(["ok" if f.status == "known" else f.status for f in facts], pa.string()),
         pa.array([f.error for f in facts], pa.string()),
         pa.array([f.content_sha256 for f in facts], pa.string()),
         pa.array([f.size_bytes for f in facts], pa.int64()),
@@ -60,7 +63,8 @@ def make_rows(
         columns.append(pa.array(answers.probability, mask=none))
     scores = stored_scores(logits)
     columns.extend(pa.array(scores[:, i], mask=~ok) for i in range(len(vocabulary)))
-    return pa.Table.from_arrays(columns, schema=schema_of(vocabulary))
+    columns.append(pa.array([f.unsettled for f in facts], pa.bool_()))
+    return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
 
 
 def labels_table(bundle: Bundle) -> pa.Table:

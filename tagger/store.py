@@ -1,41 +1,28 @@
-"""The index on disk: staging, snapshots, `current`, run records. The only module that renames files of an index.
+"""The index on disk: its lock, its current snapshot, its housekeeping.
 
 A reader that resolves `current` once reads one complete night. New data goes to a new place, and one rename publishes.
 """
 
 import errno
-import hashlib
-import json
 import os
-import re
-import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from schemas.index import FORMAT_VERSION
-from tagger.errors import InputError, StoreError
-from tagger.files import Lock, atomic_text, sync_file, sync_folder
+from tagger.errors import InputError, StoreError, TaggerError
+from tagger.files import Lock
+from tagger.runs import Runs
+from tagger.snapshots import Snapshot, SnapshotWriter, open_snapshot, point_current, time_of
+from tagger.staging import Staging
 
 _OURS = {"current", "snapshots", "runs", "_staging", "_lock"}
-_ROW_GROUP = 50_000
+KEPT_FOR = timedelta(hours=48)
+"""A snapshot that is no longer current is kept at least so long, for readers that still have it open."""
 
-
-class Snapshot(NamedTuple):
-    """A published night: its folder and its manifest."""
-
-    path: Path
-    manifest: dict[str, Any]
-
-    def part(self, bucket: int) -> dict[str, Any] | None:
-        """Return the manifest's entry for a bucket's part."""
-        return next((part for part in self.manifest["parts"] if part["bucket"] == bucket), None)
+_SPARE_BYTES = 1_000_000  # for manifests and records
 
 
 class Index:
@@ -81,18 +68,7 @@ class Index:
         folder = Path(os.path.realpath(link))
         if folder.parent != self.path / "snapshots":
             raise StoreError(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
-        try:
-            manifest = json.loads((folder / "_manifest.json").read_text())
-            if manifest["format_version"] != FORMAT_VERSION:
-                found = manifest["format_version"]
-                raise StoreError(f"index {self._shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
-            _check_manifest(manifest)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise StoreError(
-                f"index {self._shown}: snapshot {folder.name} has no readable manifest ({error}); "
-                "restore the index from a backup, or tag into a new folder"
-            ) from error
-        return Snapshot(folder, manifest)
+        return open_snapshot(folder, self._shown)
 
     @contextmanager
     def writing(self, catalog: str) -> Iterator[Snapshot | None]:
@@ -107,7 +83,16 @@ class Index:
         Locked
             If another run holds the lock.
         """
-        self._check_catalog(catalog)
+        self.current_of(catalog)
+        with self._locked():
+            parent = self.current_of(catalog)  # again: another run may have published since
+            for name in ("snapshots", "runs", "_staging"):
+                (self.path / name).mkdir(exist_ok=True)
+            self._sweep(parent)
+            yield parent
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         new = not self.path.exists()
         try:
             self._probe()
@@ -119,14 +104,34 @@ class Index:
                     self.path.rmdir()
             raise
         try:
-            parent = self._check_catalog(catalog)  # again: another run may have published since
-            for name in ("snapshots", "runs", "_staging"):
-                (self.path / name).mkdir(exist_ok=True)
-            yield parent
+            yield
         finally:
             lock.__exit__(None, None, None)
 
-    def _check_catalog(self, catalog: str) -> Snapshot | None:
+    def _sweep(self, current: Snapshot | None) -> None:
+        """Remove what killed runs left half-done, and say of their records how they ended. The lock is held."""
+        for orphan in self.runs.mark_orphans(current.manifest if current else None):
+            # Killed between the renames that complete a snapshot and make it current: nobody ever saw it.
+            if current is None or current.path.name != orphan:
+                _remove(self.path / "snapshots" / orphan, self.path / "_staging")
+        staging = self.path / "_staging"
+        for leftover in (*staging.glob("snapshot-*"), *staging.glob("removed-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in (
+            *self.path.glob("_current-*"),
+            *(self.path / "runs").glob(".*.json.*"),
+            *staging.glob("*/.unit-*"),
+        ):
+            leftover.unlink(missing_ok=True)
+
+    def current_of(self, catalog: str) -> Snapshot | None:
+        """Return the current snapshot, or None before the first.
+
+        Raises
+        ------
+        StoreError
+            As `current`; also if the index is of another catalog.
+        """
         snapshot = self.current()
         if snapshot and snapshot.manifest["catalog"] != catalog:
             raise StoreError(
@@ -153,158 +158,99 @@ class Index:
                 ) from error
             raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
 
-    def staging(self, model_id: str) -> "Staging":
-        """Return the staging of a model."""
-        return Staging(self.path / "_staging" / model_id)
+    @property
+    def runs(self) -> Runs:
+        """The run records."""
+        return Runs(self.path / "runs")
 
-    def write_run(self, record: dict[str, Any]) -> None:
-        """Write or replace the record of a run."""
-        atomic_text(self.path / "runs" / f"{record['run_id']}.json", json.dumps(record, indent=1) + "\n")
+    def staging(self, model_id: str, *, full: bool = False) -> Staging:
+        """Return the staging of a model; runs with --full have their own, since they trust no earlier reading."""
+        return Staging(self.path / "_staging" / (f"{model_id}-full" if full else model_id))
 
-    def new_snapshot(self, snapshot_id: str) -> "SnapshotWriter":
-        """Return a writer for a new snapshot; nothing shows before its `publish`.
+    def new_snapshot(self, snapshot_id: str) -> SnapshotWriter:
+        """Return a writer for a new snapshot; nothing shows before its `publish`."""
+        return SnapshotWriter(self.path, snapshot_id)
 
-        What a killed run left half-written is removed; the lock is held, so nobody else is writing.
+    def check_space(self, needed: int) -> None:
+        """Raise TaggerError unless the disk has `needed` bytes left: better at the start than after hours."""
+        free = shutil.disk_usage(self.path).free
+        if free < needed + _SPARE_BYTES:
+            raise TaggerError(
+                f"index {self._shown}: this night needs some {_mib(needed + _SPARE_BYTES)} and the disk has "
+                f"{_mib(free)} left; nothing was changed. Make room, or keep fewer snapshots (--keep)"
+            )
+
+    def snapshots(self) -> list[str]:
+        """Return the names of all complete snapshots, oldest first."""
+        folders = (self.path / "snapshots").glob("*/_manifest.json")
+        return sorted(path.parent.name for path in folders)
+
+    def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
+        """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and stale staging.
+
+        Never the current one, nor its parent, which readers had until then. Returns what was removed. The lock is held.
         """
-        for leftover in (self.path / "_staging").glob("snapshot-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        return SnapshotWriter(self, snapshot_id)
+        now = now or datetime.now(UTC)
+        current = self.current()
+        spared = {current.path.name, current.manifest["parent"]} if current else set()
+        names, removed = self.snapshots(), []
+        for name, successor in list(pairwise(names))[: max(0, len(names) - keep)]:
+            with suppress(ValueError):  # a folder with another name is not ours to remove
+                if name not in spared and time_of(name) <= time_of(successor) <= now - KEPT_FOR:
+                    _remove(self.path / "snapshots" / name, self.path / "_staging")
+                    removed.append(name)
+        for folder in (self.path / "_staging").iterdir():
+            if folder.is_dir() and datetime.fromtimestamp(folder.stat().st_mtime, UTC) <= now - KEPT_FOR:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(f"_staging/{folder.name}")
+        return removed
 
-    def point_current(self, snapshot_id: str) -> None:
-        """Make readers see `snapshot_id`, by one rename."""
-        link = self.path / f"_current-{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"snapshots/{snapshot_id}")
-        os.replace(link, self.path / "current")
-        sync_file(self.path)
+    def is_there(self) -> bool:
+        """Return whether the folder is an index already, if perhaps one without a snapshot."""
+        return (self.path / "_lock").is_file() and (self.path / "snapshots").is_dir()
 
+    @contextmanager
+    def going_back(self, name: str) -> Iterator[tuple[str | None, Snapshot]]:
+        """Hold the lock; yield the name of the current snapshot, and the one to go back to, whose files are all there.
 
-_TYPES = {
-    "rows": int,
-    "buckets": int,
-    "catalog": str,
-    "model_id": str,
-    "models": list,
-    "groups": list,
-    "statuses": dict,
-}
+        Raises
+        ------
+        StoreError
+            If there is no such snapshot, or one of its files is missing.
+        Locked
+            If a run holds the lock.
+        """
+        if name not in self.snapshots():
+            there = ", ".join(self.snapshots()[-9:]) or "none"
+            raise StoreError(f"index {self._shown} has no snapshot {name!r}; there are: {there}")
+        with self._locked():
+            before = None
+            with suppress(StoreError):  # a broken snapshot is a reason to go back, not to stay
+                current = self.current()
+                self.runs.mark_orphans(current.manifest if current else None)
+                before = current.path.name if current else None
+            snapshot = open_snapshot(self.path / "snapshots" / name, self._shown)
+            for part in snapshot.manifest["parts"]:
+                try:
+                    size = (snapshot.path / part["file"]).stat().st_size
+                except OSError as error:
+                    raise snapshot.damaged(part["file"], error) from error
+                if size != part["bytes"]:
+                    raise snapshot.damaged(part["file"], ValueError(f"{size} bytes, not {part['bytes']}"))
+            yield before, snapshot
 
-
-def _check_manifest(manifest: dict[str, Any]) -> None:
-    """Raise ValueError for a manifest that cannot be ours: a part's name must not leave the folder."""
-    for name, kind in _TYPES.items():
-        if not isinstance(manifest[name], kind):
-            raise ValueError(f"{name} is {manifest[name]!r}")
-    if not all(isinstance(text, str) for text in (*manifest["models"], *manifest["groups"])):
-        raise ValueError("models and groups are lists of strings")
-    if not 1 <= manifest["buckets"] <= 256:
-        raise ValueError(f"{manifest['buckets']} buckets")
-    for part in manifest["parts"]:
-        if not re.fullmatch(r"part-\d{5}-[0-9a-f]{16}\.parquet", part["file"]):
-            raise ValueError(f"part {part['file']!r} is not a part's name")
-        if not all(isinstance(part[name], int) for name in ("rows", "bucket", "bytes")) or len(part["sha256"]) != 64:
-            raise ValueError(f"part {part['file']!r} lacks rows, bucket, bytes or sha256")
-
-
-class Staging:
-    """Finished units of a run that has not published: the next run uses them.
-
-    A unit's file is named by the fingerprints of the pictures in it, so it can only answer for the very same files.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def unit_path(self, bucket: int, fingerprints: Iterable[tuple[str, int, int]]) -> Path:
-        """Return where the unit of these `(image_id, size, mtime_ns)` lies, whether or not it does."""
-        digest = hashlib.sha256()
-        for fingerprint in fingerprints:
-            digest.update(json.dumps(fingerprint).encode() + b"\n")
-        return self.path / f"unit-{bucket:05d}-{digest.hexdigest()[:32]}.parquet"
-
-    def write(self, path: Path, rows: pa.Table) -> None:
-        """Write a finished unit, by way of a sibling and one rename."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        sibling = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            pq.write_table(rows, sibling, compression="zstd")
-            os.replace(sibling, path)
-        finally:
-            sibling.unlink(missing_ok=True)
-
-    def read(self, path: Path, schema: pa.Schema) -> pa.Table | None:
-        """Return a finished unit, or None if it is not there, or is damaged (a power cut may do that)."""
-        try:
-            table = pq.read_table(path, memory_map=False)
-        except (OSError, pa.ArrowInvalid):
-            return None
-        return table if table.schema.equals(schema, check_metadata=True) else None
-
-    def clear(self) -> None:
-        """Remove all units; they have been published."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def point_to(self, snapshot: Snapshot) -> None:
+        """Make a snapshot current, by one rename. The lock is held."""
+        point_current(self.path, snapshot.path.name)
 
 
-class SnapshotWriter:
-    """A snapshot being written in staging: parts first, then labels and changes, then the manifest, then one rename."""
-
-    def __init__(self, index: Index, snapshot_id: str) -> None:
-        self._index, self.snapshot_id = index, snapshot_id
-        self._work = index.path / "_staging" / f"snapshot-{snapshot_id}"
-        self._work.mkdir()
-        self._parts: list[dict[str, Any]] = []
-        self._changes: pq.ParquetWriter | None = None
-
-    def add_part(self, bucket: int, rows: pa.Table) -> None:
-        """Write a bucket's rows, sorted by `image_id`, as the part of that bucket."""
-        temporary = self._work / f".part-{bucket:05d}"
-        pq.write_table(rows.sort_by("image_id"), temporary, compression="zstd", row_group_size=_ROW_GROUP)
-        digest = file_digest(temporary)
-        name = f"part-{bucket:05d}-{digest[:16]}.parquet"
-        os.replace(temporary, self._work / name)
-        size = (self._work / name).stat().st_size
-        self._parts.append({"file": name, "bucket": bucket, "rows": len(rows), "bytes": size, "sha256": digest})
-
-    def add_changes(self, changes: pa.Table) -> None:
-        """Append to the change feed."""
-        if self._changes is None:
-            self._changes = pq.ParquetWriter(self._work / "_changes.parquet", changes.schema, compression="zstd")
-        if len(changes):
-            self._changes.write_table(changes)
-
-    def publish(self, labels: pa.Table, manifest: dict[str, Any]) -> Path:
-        """Write what is missing, make it durable, and make readers see it; return the snapshot's folder."""
-        if self._changes is not None:
-            self._changes.close()
-        pq.write_table(labels, self._work / "_labels.parquet")
-        manifest |= {
-            "format_version": FORMAT_VERSION,
-            "snapshot": self.snapshot_id,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parts": sorted(self._parts, key=lambda part: int(part["bucket"])),
-            "labels_sha256": file_digest(self._work / "_labels.parquet"),
-            "changes_sha256": file_digest(self._work / "_changes.parquet"),
-            "rows": sum(part["rows"] for part in self._parts),
-        }
-        atomic_text(self._work / "_manifest.json", json.dumps(manifest, indent=1) + "\n")
-        sync_folder(self._work)
-        final = self._index.path / "snapshots" / self.snapshot_id
-        os.rename(self._work, final)
-        sync_file(final.parent)
-        self._index.point_current(self.snapshot_id)
-        return final
-
-    def discard(self) -> None:
-        """Remove what was not published."""
-        shutil.rmtree(self._work, ignore_errors=True)
+def _remove(snapshot: Path, staging: Path) -> None:
+    """Remove a snapshot so that there is never half of one under its name."""
+    doomed = staging / f"removed-{snapshot.name}"
+    with suppress(FileNotFoundError):
+        os.rename(snapshot, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
-def new_id() -> str:
-    """Return an id for a run and its snapshot: UTC time and four hex digits."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes, as hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS
+from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, UNSETTLED
 from schemas.rows import STATUSES, LabelLike, rows_schema
 from tagger.catalog import bucket_of
-from tagger.store import Snapshot, file_digest
+from tagger.snapshots import Snapshot, file_digest
 
 HALF_STEP = 0.00005
 """Stored scores are rounded to four decimals; an answer must be possible within this of them."""
@@ -38,6 +38,7 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     try:
         yield from _side_file(path / "_labels.parquet", LABELS, manifest["labels_sha256"])
         yield from _side_file(path / "_changes.parquet", CHANGES, manifest["changes_sha256"])
+        yield from _side_file(path / "_unsettled.parquet", UNSETTLED, manifest["unsettled_sha256"])
         models: dict[str, list[_Label]] = {}
         for row in pq.read_table(path / "_labels.parquet").to_pylist():
             models.setdefault(row["model_id"], []).append(_Label(row))
@@ -56,6 +57,10 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     for stray in sorted({file.name for file in path.glob("*.parquet") if not file.name.startswith("_")} - listed):
         yield f"{stray}: is not in the manifest"
     schema = rows_schema(manifest["groups"], _labels_of(models[manifest["model_id"]]))
+    counts = manifest["counts"]
+    kinds = [counts.get(name, 0) for name in ("new", "changed", "rescored", "unchanged")]
+    if not sum(kinds) == counts.get("found") == manifest["rows"]:
+        yield f"_manifest.json: counts {counts} do not add up to {manifest['rows']} rows"
     statuses: dict[str, int] = {}
     for part in manifest["parts"]:
         yield from _part(snapshot, part, schema, models, statuses)

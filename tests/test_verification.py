@@ -15,7 +15,7 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from tagger.errors import StoreError
 from tagger.sample import Sample
-from tagger.store import file_digest
+from tagger.snapshots import file_digest
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,145 @@
+"""The record of a run in the making: written as running, replaced at the end, whatever the end."""
+
+import os
+import resource
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.progress import say
+from schemas.index import FORMAT_VERSION, RUN_COUNTS
+from tagger.bundle import installed_versions
+from tagger.errors import InputError, Refused, TaggerError, TimeUp
+from tagger.runs import Runs
+from tagger.snapshots import new_id
+from tagger.store import Index
+
+_VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
+
+
+@dataclass
+class Run:
+    """What happened so far."""
+
+    record: dict[str, Any]
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+
+    def summary(self) -> dict[str, Any]:
+        """Return the object declared in `schemas.reports.TAG`."""
+        spent = self.seconds.get("wait", 0) + self.seconds.get("infer", 0)
+        tried = self.counts["tried"] - self.counts["reused"]
+        return {
+            "run_id": self.record["run_id"],
+            "snapshot": self.record["snapshot"],
+            **{name: self.counts[name] for name in RUN_COUNTS},
+            "plan": self.record["plan"],
+            "skipped": self.record["skipped"],
+            "seconds": round(self.seconds.get("total", 0), 3),
+            "images_per_second": round(tried / spent, 1) if spent else 0.0,
+            "exit_code": self.record["exit_code"],
+        }
+
+
+def new_run(catalog: str | None, model_id: str | None = None) -> Run:
+    """Return a run that has just started."""
+    return Run(
+        {
+            "format_version": FORMAT_VERSION,
+            "run_id": new_id(),
+            "state": "running",
+            "message": None,
+            "exit_code": None,
+            "command": list(sys.argv),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "started_at": _now(),
+            "ended_at": None,
+            "catalog": catalog,
+            "model_id": model_id,
+            "backend": None,
+            "snapshot": None,
+            "plan": {},
+            "counts": {},
+            "skipped": {},
+            "seconds": {},
+            "peak_mib": 0.0,
+            "versions": installed_versions(_VERSIONS),
+        }
+    )
+
+
+@contextmanager
+def recorded(runs: Runs, run: Run) -> Iterator[Run]:
+    """Keep the record of `run`: running, then how it ended; a job that returns has set state `published` or another."""
+    start = time.perf_counter()
+    runs.write(run.record)
+    try:
+        yield run
+        run.record["exit_code"] = 0
+    except BaseException as error:
+        _note(run.record, error)
+        raise
+    finally:
+        run.seconds["total"] = time.perf_counter() - start
+        close(run)
+        try:
+            runs.write(run.record)
+        except OSError as error:  # a full disk: the next run will note what this one cannot
+            say(f"the run's record could not be written: {error.strerror}")
+
+
+def refused_at_the_door(index: Index, catalog: str, error: TaggerError) -> None:
+    """Record, in an index that is there, a run that ended before it began: locked, or catalog or model unusable."""
+    run = new_run(catalog)
+    _note(run.record, error)
+    close(run)
+    error.report = run.summary()
+    if index.is_there():
+        with suppress(OSError):  # one that cannot be written: the message on standard error must do
+            index.runs.write(run.record)
+
+
+def close(run: Run) -> None:
+    """Write into the record what is known at the end."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    run.record |= {
+        "counts": {name: run.counts[name] for name in RUN_COUNTS},
+        "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
+        "peak_mib": round(max(peaks) / 1024, 1),
+        "ended_at": _now(),
+    }
+
+
+def _note(record: dict[str, Any], error: BaseException) -> None:
+    """Say in the record how `error` ended the run."""
+    if isinstance(error, TaggerError):
+        record["exit_code"], record["message"] = error.exit_code, str(error)
+        if isinstance(error, TimeUp):
+            record["state"] = "stopped"
+        else:
+            record["state"] = "refused" if isinstance(error, Refused | InputError) or error.exit_code == 4 else "failed"
+    elif isinstance(error, Exception):
+        record |= {"state": "failed", "exit_code": 1, "message": f"{type(error).__name__}: {error}"}
+    else:
+        code = error.code if isinstance(error, SystemExit) else 130
+        record |= {"state": "killed", "exit_code": code, "message": "ended by a signal; what was done is in staging"}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,155 @@
+"""The end of the nightly job: merge rows bucket by bucket, write the change feed and the manifest, publish."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.run_record import Run
+from jobs.tag_scoring import StagedUnit
+from schemas.index import RUN_COUNTS
+from tagger.bundle import Bundle
+from tagger.errors import StoreError
+from tagger.merging import fill_in, merge
+from tagger.plan import Plan
+from tagger.previous import Previous
+from tagger.rows import labels_table, schema_of
+from tagger.snapshots import SnapshotWriter
+from tagger.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
+
+
+class Publisher:
+    """What the next snapshot is made of: carried rows, rows left in staging, and the units of this run.
+
+    Parameters
+    ----------
+    plan : Plan
+    previous : Previous
+    staged : Staged
+        What lay in staging before this run.
+    units : sequence of StagedUnit
+        What this run has staged.
+    bundle : Bundle
+    """
+
+    def __init__(
+        self, plan: Plan, previous: Previous, staged: Staged, units: Sequence[StagedUnit], bundle: Bundle
+    ) -> None:
+        self._plan, self._previous, self._bundle = plan, previous, bundle
+        self._schema = schema_of(bundle.vocabulary)
+        self._units: defaultdict[int, list[StagedUnit]] = defaultdict(list)
+        for unit in [*units, *_reused(plan, staged)]:
+            self._units[unit.bucket].append(unit)
+        self._files = [*(unit.path for unit in units), *staged.files]
+        self._carried = np.bincount(plan.bucket[plan.carried], minlength=256)
+        self._statuses, self._models = Counter[str](), Counter[str]()
+        self._unsettled = [pa.array([], pa.large_string())]
+
+    def merge(self, writer: SnapshotWriter, buckets: int, run: Run) -> None:
+        """Write or link every part, and the change feed; count."""
+        donors = self._donors()
+        for bucket in range(buckets):
+            run.counts.update(self._add_bucket(writer, bucket, donors))
+        run.counts["found"] = run.counts["published_rows"]
+        run.counts["failed"] = run.counts["published_rows"] - self._statuses["ok"]
+
+    def publish(self, writer: SnapshotWriter, buckets: int, root: str, run: Run) -> bool:
+        """Make the merged snapshot current; return False if it would not differ from the one that is."""
+        parent, unsettled = self._previous.parent, pa.concat_arrays(self._unsettled)
+        same_model = parent is not None and parent.manifest["model_id"] == self._bundle.model_id
+        if same_model and not writer.changed and len(unsettled) == len(self._previous.unsettled()) == 0:
+            return False
+        models = sorted({*self._models, self._bundle.model_id})
+        manifest = {
+            "parent": parent.path.name if parent else None,
+            "catalog": root,
+            "buckets": buckets,
+            "model_id": self._bundle.model_id,
+            "models": models,
+            "groups": [group.name for group in self._bundle.vocabulary.exclusive_groups],
+            "statuses": dict(sorted(self._statuses.items())),
+            "counts": {name: run.counts[name] for name in RUN_COUNTS},
+            "versions": run.record["versions"],
+        }
+        writer.publish(self._labels(models), unsettled, manifest)
+        return True
+
+    def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: pa.Table) -> Counter[str]:
+        """Write one part, or link the old one where nothing in it changes; return the counts."""
+        previous, parent = self._previous, self._previous.parent
+        part = parent.part(bucket) if parent else None
+        untouched = not self._units[bucket] and part and self._carried[bucket] == part["rows"]
+        if parent and part and untouched and self._same_schema():
+            writer.link_part(parent, part)
+            self._statuses.update(previous.statuses[bucket])
+            self._models.update(previous.models[bucket])
+            return Counter({"unchanged": part["rows"], "published_rows": part["rows"]})
+        here = pa.array(self._plan.carried & (self._plan.bucket == bucket))
+        carried = self._plan.listing["image_id"].filter(here).combine_chunks()
+        merged = merge(previous.rows(bucket, self._schema), carried, fill_in(self._fresh(bucket), donors))
+        if len(merged.rows):
+            writer.add_part(bucket, merged.rows)
+        writer.add_changes(merged.changes)
+        for tally, column in ((self._statuses, "status"), (self._models, "model_id")):
+            values = merged.rows[column].drop_null().value_counts().to_pylist()
+            tally.update({row["values"]: row["counts"] for row in values})
+        return merged.counts
+
+    def _same_schema(self) -> bool:
+        schema = self._previous.parent.schema() if self._previous.parent else None
+        return schema is not None and schema.equals(self._schema, check_metadata=True)
+
+    def _fresh(self, bucket: int) -> pa.Table:
+        """Return the rows that were made for a bucket; notes which of them are unsettled."""
+        tables = [self._schema.empty_table()]
+        for unit in self._units[bucket]:
+            rows = _read(unit)
+            self._unsettled.append(
+                rows.filter(rows[UNSETTLED_COLUMN])["image_id"].cast(pa.large_string()).combine_chunks()
+            )
+            tables.append(rows.drop_columns(UNSETTLED_COLUMN).cast(self._schema))
+        return pa.concat_tables(tables)
+
+    def _donors(self) -> pa.Table:
+        """Return a row with scores for every known content that waits for them: as many as were touched or moved."""
+        waiting = [pa.array([], pa.string())]
+        for unit in (unit for units in self._units.values() for unit in units):
+            rows = _read(unit)
+            waiting.append(rows.filter(is_pointer(rows))["content_sha256"].combine_chunks())
+        digests = pc.unique(pa.concat_arrays(waiting))
+        found = [self._previous.donors(digests, self._schema)]
+        for path in self._files if len(digests) else ():
+            rows = read_unit(path)
+            if rows is not None and rows.schema.field(0).equals(self._schema.field(0)):
+                wanted = pc.and_(pc.is_in(rows["content_sha256"], value_set=digests), pc.is_valid(rows["model_id"]))
+                found.append(rows.filter(wanted).drop_columns(UNSETTLED_COLUMN).cast(self._schema))
+        return pa.concat_tables(found)
+
+    def _labels(self, models: Sequence[str]) -> pa.Table:
+        """Return the labels of tonight's model, and of the older ones that rows still name."""
+        tables = [labels_table(self._bundle)]
+        older = [model for model in models if model != self._bundle.model_id]
+        if older and self._previous.parent:
+            before = self._previous.parent.labels()
+            tables.append(before.filter(pc.is_in(before["model_id"], value_set=pa.array(older))))
+        return pa.concat_tables(tables)
+
+
+def _reused(plan: Plan, staged: Staged) -> Iterator[StagedUnit]:
+    """Yield the rows of earlier runs' units that the plan takes."""
+    taken = np.flatnonzero(plan.staged >= 0)
+    keys = staged.keys.select(["file", "row"]).take(pa.array(plan.staged[taken]))
+    files, rows = keys["file"].to_numpy(), keys["row"].to_numpy()
+    places = np.stack([plan.bucket[taken], files], axis=1)
+    for bucket, file in np.unique(places, axis=0):
+        here = (places[:, 0] == bucket) & (places[:, 1] == file)
+        yield StagedUnit(int(bucket), staged.files[int(file)], rows[here])
+
+
+def _read(unit: StagedUnit) -> pa.Table:
+    rows = read_unit(unit.path)
+    if rows is None:
+        raise StoreError(f"{str(unit.path)!r} was there a moment ago and cannot be read; is anyone else writing?")
+    return rows if unit.rows is None else rows.take(pa.array(unit.rows))

@@ -1,0 +1,191 @@
+"""The middle of the nightly job: decode what the plan says, infer, and stage rows unit by unit."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from jobs.progress import Progress
+from jobs.run_record import Run
+from tagger.bundle import Bundle
+from tagger.catalog import absolute_path
+from tagger.contents import Contents, Keys, key_of
+from tagger.decoding import DecodedChunk, Decoder, FileFacts, chunked
+from tagger.errors import Refused
+from tagger.plan import Places, Plan
+from tagger.predictor import Backend, Predictor, make_predictor
+from tagger.rows import make_rows
+from tagger.staging import Staging
+
+Logits = npt.NDArray[np.float32]
+
+MIN_FAILURES = 20
+"""Fewer failures than this never refuse a run."""
+
+
+class StagedUnit(NamedTuple):
+    """A staged file, and the rows of it that belong to one bucket (None: all)."""
+
+    bucket: int
+    path: Path
+    rows: npt.NDArray[np.int64] | None
+
+
+class Scoring(NamedTuple):
+    """How to score."""
+
+    backend: Backend
+    workers: int
+    decode_timeout: float
+    max_error_rate: float
+    until: float  # time.monotonic() at which to stop
+
+
+def score(
+    plan: Plan, bundle: Bundle, root: str, staging: Staging, known: Keys, how: Scoring, run: Run
+) -> list[StagedUnit]:
+    """Read every picture that the plan says, score contents that are not known, and return the staged units.
+
+    Decode workers run ahead across the borders of units, so that the network never waits for a unit to end. Whatever
+    ends this early, what was scored is staged.
+
+    Raises
+    ------
+    Refused
+        If too many pictures fail.
+    TimeUp
+        If the time is up.
+    """
+    units = list(plan.units())
+    total = sum(len(places) for _, places in units)
+    workers = how.workers or os.cpu_count() or 1
+    scorer, writer = _Scorer(bundle, how.backend, Contents(known), run), _UnitWriter(plan, units, bundle, staging, run)
+    check_error_rate(run.counts, how.max_error_rate, total)
+    with (
+        Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known) as decoder,
+        Progress(total, "tagging") as progress,
+    ):
+        chunks = decoder.decode(_tasks(plan, units, root), until=how.until)
+        try:
+            while (chunk := _wait(chunks, run)) is not None:
+                facts, logits = scorer.score(chunk)
+                writer.add(facts, logits)
+                progress.advance(len(facts))
+                check_error_rate(run.counts, how.max_error_rate, total - progress.done)
+        finally:
+            run.seconds["read"], run.seconds["decode"] = decoder.read_seconds, decoder.decode_seconds
+            writer.flush()
+    return writer.written
+
+
+def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
+    """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate."""
+    failed, tried = counts["failed_now"], counts["tried"]
+    if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
+        raise Refused(
+            f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was published. "
+            "Look at the catalog, or allow it with --max-error-rate"
+        )
+
+
+class _Scorer:
+    """From decoded chunks to logits; the network is loaded when the first content needs it."""
+
+    def __init__(self, bundle: Bundle, backend: Backend, seen: Contents, run: Run) -> None:
+        self._bundle, self._backend, self._seen, self._run = bundle, backend, seen, run
+        self._predictor: Predictor | None = None
+
+    def score(self, chunk: DecodedChunk) -> tuple[list[FileFacts], Logits]:
+        """Return the facts, with contents scored before marked `known`, and float32 (n, n_labels) logits."""
+        facts, counts = list(chunk.facts), self._run.counts
+        fresh = 0
+        for i, one in enumerate(facts):
+            if one.status == "ok" and one.content_sha256:
+                key = key_of(bytes.fromhex(one.content_sha256))
+                if key in self._seen:
+                    facts[i] = one._replace(status="known")
+                else:
+                    self._seen.add(key)
+                    fresh += 1
+        gone = sum(one.status == "gone" for one in facts)
+        counts["gone"] += gone
+        counts["tried"] += len(facts) - gone
+        counts["failed_now"] += sum(one.status not in ("ok", "known", "gone") for one in facts)
+        counts["scored"] += fresh
+        if not fresh:
+            return facts, np.zeros((len(facts), len(self._bundle.vocabulary)), np.float32)
+        predictor = self._loaded()
+        with self._run.stage("infer"):
+            return facts, predictor.logits(chunk.pixels)
+
+    def _loaded(self) -> Predictor:
+        if self._predictor is None:
+            with self._run.stage("start"):
+                self._predictor = make_predictor(self._bundle, self._backend)
+            self._run.record["backend"] = self._predictor.backend
+        return self._predictor
+
+
+class _UnitWriter:
+    """Deals answers, which come in the order of the plan, out to units, and stages each unit when it is complete."""
+
+    def __init__(
+        self, plan: Plan, units: Sequence[tuple[int, Places]], bundle: Bundle, staging: Staging, run: Run
+    ) -> None:
+        self._plan, self._units, self._bundle, self._staging, self._run = plan, units, bundle, staging, run
+        self._facts: list[FileFacts] = []
+        self._logits: Logits = np.zeros((0, len(bundle.vocabulary)), np.float32)
+        self.written: list[StagedUnit] = []
+
+    def add(self, facts: Sequence[FileFacts], logits: Logits) -> None:
+        """Take in the next answers."""
+        self._facts.extend(facts)
+        self._logits = np.concatenate([self._logits, logits])
+        while len(self.written) < len(self._units) and len(self._facts) >= len(self._units[len(self.written)][1]):
+            self._write(len(self._units[len(self.written)][1]))
+
+    def flush(self) -> None:
+        """Stage what there is of an incomplete unit."""
+        if self._facts:
+            self._write(len(self._facts))
+
+    def _write(self, n: int) -> None:
+        bucket, places = self._units[len(self.written)]
+        facts = [_dated(one, self._plan.listing, place) for one, place in zip(self._facts[:n], places, strict=False)]
+        kept = [i for i, one in enumerate(facts) if one.status != "gone"]
+        rows = make_rows(
+            [self._plan.listing["image_id"][int(places[i])].as_py() for i in kept],
+            [facts[i] for i in kept],
+            self._logits[kept],
+            vocabulary=self._bundle.vocabulary,
+            thresholds=self._bundle.thresholds,
+            model_id=self._bundle.model_id,
+        )
+        with self._run.stage("write"):
+            path = self._staging.write(self._run.record["run_id"], len(self.written), rows)
+        self.written.append(StagedUnit(bucket, path, None))
+        self._facts, self._logits = self._facts[n:], self._logits[n:]
+
+
+def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:
+    ids = plan.listing["image_id"]
+    paths = (absolute_path(root, ids[int(place)].as_py()) for _, places in units for place in places)
+    return ((None, chunk) for chunk in chunked(paths))
+
+
+def _wait(chunks: Iterator[DecodedChunk], run: Run) -> DecodedChunk | None:
+    with run.stage("wait"):
+        return next(chunks, None)
+
+
+def _dated(facts: FileFacts, listing: pa.Table, place: int) -> FileFacts:
+    """Return the facts of a file that could not be opened with the size and time that the walk saw."""
+    if facts.size_bytes is not None:
+        return facts
+    size, mtime_ns = (listing[name][int(place)].as_py() for name in ("size", "mtime_ns"))
+    return facts._replace(size_bytes=size, mtime_ns=mtime_ns)

@@ -1,0 +1,226 @@
+"""The plan of a night: which rows stay, which pictures are read. Tables in, tables out; touches no file.
+
+A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tagger.catalog import CatalogImage, bucket_of
+from tagger.contents import Contents, key_of
+from tagger.staging import Staged, is_pointer, scored_contents, still_good
+
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+"""Positions in a listing."""
+
+UNIT = 2000
+"""Pictures of one bucket that are scored and staged together."""
+
+LISTING = pa.schema([("image_id", pa.large_string()), ("size", pa.int64()), ("mtime_ns", pa.int64())])
+"""A walked catalog; some 100 bytes a picture."""
+
+KNOWN = pa.schema(
+    [
+        *LISTING,
+        ("bucket", pa.int32()),
+        ("failed", pa.bool_()),  # not ok
+        ("behind", pa.bool_()),  # ok, and scored by another model
+    ]
+)
+"""What the plan needs to know of the rows of the current snapshot."""
+
+_BATCH = 65_536
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What to read again though it looks the same.
+
+    Attributes
+    ----------
+    full : bool
+        Everything.
+    retry_errors : bool
+        What failed before.
+    backfill_limit : int or None
+        How many rows of older models at most, the newest pictures first; None is all.
+    """
+
+    full: bool = False
+    retry_errors: bool = False
+    backfill_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with each listed picture; all arrays are of the listing's length.
+
+    Attributes
+    ----------
+    listing : pa.Table
+        As `LISTING`, each image_id once.
+    bucket : int32
+    carried : bool
+        Its row stays as it is.
+    staged : int64
+        Position in the staged keys of the row that an interrupted run made of it, or -1.
+    counts : dict
+        See `schemas.index.PLAN_FIELDS`.
+    """
+
+    listing: pa.Table
+    bucket: npt.NDArray[np.int32]
+    carried: Mask
+    staged: Places
+    counts: dict[str, int]
+
+    @property
+    def to_read(self) -> Places:
+        """Return the positions of the pictures to be read, in order of bucket and image_id."""
+        places = np.flatnonzero(~self.carried & (self.staged < 0))
+        ids = self.listing["image_id"].take(pa.array(places))
+        table = pa.table({"bucket": self.bucket[places], "id": ids, "place": places})
+        return np.asarray(table.sort_by([("bucket", "ascending"), ("id", "ascending")])["place"].to_numpy(), np.int64)
+
+    def units(self) -> Iterator[tuple[int, Places]]:
+        """Yield `(bucket, positions)` of at most `UNIT` pictures to be read each."""
+        places = self.to_read
+        buckets = self.bucket[places]
+        for bucket in np.unique(buckets):
+            start, end = np.searchsorted(buckets, [bucket, bucket + 1])
+            for at in range(int(start), int(end), UNIT):
+                yield int(bucket), places[at : min(at + UNIT, int(end))]
+
+
+def table_of(images: Iterator[CatalogImage]) -> Iterator[pa.Table]:
+    """Yield the walked pictures as tables of `LISTING`, some 65,000 pictures each."""
+    rows: list[CatalogImage] = []
+    for image in images:
+        rows.append(image)
+        if len(rows) == _BATCH:
+            yield _listing(rows)
+            rows = []
+    yield _listing(rows)
+
+
+def make_plan(
+    listing: pa.Table,
+    known: pa.Table,
+    unsettled: pa.Array,
+    staged: Staged,
+    contents: Contents,
+    buckets: int,
+    rules: Rules,
+) -> Plan:
+    """Return the plan for `listing` against the current rows and what lies in staging.
+
+    Parameters
+    ----------
+    listing, known : pa.Table
+        As `LISTING` and `KNOWN`.
+    unsettled : pa.Array of large_string
+        Ids of rows that were read too soon after their file's last change.
+    contents : Contents
+        Those that have scores of this model in the current snapshot.
+    """
+    listing = _each_once(listing)
+    ids = listing["image_id"]
+    previous = _places(ids, known["image_id"])
+    there = previous >= 0
+    row = known.drop_columns("image_id").take(pa.array(np.maximum(previous, 0))) if len(known) else None
+    same, failed, behind = np.zeros((3, len(listing)), bool)
+    bucket = np.zeros(len(listing), np.int32)
+    if row is not None:
+        same = there & (_numbers(row, "size") == _numbers(listing, "size"))
+        same &= _numbers(row, "mtime_ns") == _numbers(listing, "mtime_ns")
+        failed, behind = (same & row[name].to_numpy() for name in ("failed", "behind"))
+        bucket = row["bucket"].to_numpy().copy()
+    for place in np.flatnonzero(~there):
+        bucket[place] = bucket_of(ids[int(place)].as_py(), buckets)
+    again = same & np.asarray(pc.is_in(ids, value_set=unsettled).to_numpy()) if len(unsettled) else np.zeros_like(same)
+    later = _left_for_later(behind, listing, rules.backfill_limit)
+    rescored = same if rules.full else (behind & ~later) | (failed if rules.retry_errors else False)
+    carried = same & ~rescored & ~again
+    found = _staged_places(listing, ~carried, staged, contents)
+    counts = {
+        "found": len(listing),
+        "new": int((~there).sum()),
+        "changed": int((there & ~same).sum()),
+        "rescored": int(rescored.sum()),
+        "unchanged": int((same & ~rescored).sum()),
+        "deleted": len(known) - int(there.sum()),
+        "staged": int((found >= 0).sum()),
+        "to_read": int((~carried & (found < 0)).sum()),
+        "behind": int((behind & ~rescored).sum()),
+    }
+    return Plan(listing, bucket, carried, found, counts)
+
+
+def _listing(rows: Sequence[CatalogImage]) -> pa.Table:
+    ids, sizes, times = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        [pa.array(ids, pa.large_string()), np.array(sizes, np.int64), np.array(times, np.int64)], schema=LISTING
+    )
+
+
+def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.int64]:
+    return np.asarray(table[column].to_numpy(), np.int64)
+
+
+def _each_once(listing: pa.Table) -> pa.Table:
+    """Return the listing without what a folder listed twice because it changed meanwhile; the last look counts."""
+    backwards = listing.take(pa.array(np.arange(len(listing))[::-1]))
+    first = _places(backwards["image_id"], backwards["image_id"]) == np.arange(len(listing))
+    return listing if first.all() else listing.filter(pa.array(first[::-1]))
+
+
+def _places(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
+    """Return int64 (n,): where each id is first found, or -1."""
+    return np.asarray(pc.fill_null(pc.index_in(ids, value_set=among), -1).to_numpy(), np.int64)
+
+
+def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
+    """Return bool (n,): rows of older models that are beyond the limit, the newest pictures coming first."""
+    later = np.zeros_like(behind)
+    if limit is not None and behind.sum() > limit:
+        places = np.flatnonzero(behind)
+        newest = np.argsort(-_numbers(listing, "mtime_ns")[places], kind="stable")
+        later[places[newest[limit:]]] = True
+    return later
+
+
+def _staged_places(listing: pa.Table, wanted: Mask, staged: Staged, contents: Contents) -> Places:
+    """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
+    result = np.full(len(listing), -1, np.int64)
+    keys = staged.keys
+    if not len(keys) or not wanted.any():
+        return result
+    good = still_good(keys).to_numpy(zero_copy_only=False) & _scores_known(keys, contents)
+    usable = np.flatnonzero(good)
+    candidates = keys.take(pa.array(usable))
+    # Of one picture read twice, the newer reading comes first and counts; an older one is of an older file.
+    at = _places(listing["image_id"], candidates["image_id"].cast(pa.large_string()))
+    places = np.flatnonzero(wanted & (at >= 0))
+    row = candidates.take(pa.array(at[places]))
+    same = np.ones(len(places), bool)
+    for name, column in (("size", "size_bytes"), ("mtime_ns", "mtime_ns")):
+        same &= _numbers(listing, name)[places] == pc.fill_null(row[column], -1).to_numpy()
+    result[places[same]] = usable[at[places[same]]]
+    return result
+
+
+def _scores_known(keys: pa.Table, contents: Contents) -> Mask:
+    """Return bool (n,): False for rows of known contents whose scores are nowhere any more."""
+    pointer = is_pointer(keys).to_numpy()
+    result = np.ones(len(keys), bool)
+    here = set(scored_contents(keys).to_pylist()) if pointer.any() else set()
+    for place in np.flatnonzero(pointer):
+        digest = keys["content_sha256"][int(place)].as_py()
+        result[place] = digest in here or key_of(bytes.fromhex(digest)) in contents
+    return result

@@ -1,0 +1,50 @@
+"""Run records: one JSON file per run, written when it starts and replaced when it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tagger.files import atomic_text
+
+
+class Runs:
+    """The records of an index."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Write or replace the record of a run."""
+        atomic_text(self._path / f"{record['run_id']}.json", json.dumps(record, indent=1) + "\n")
+
+    def newest_first(self) -> Iterator[dict[str, Any]]:
+        """Yield every readable record."""
+        for path in sorted(self._path.glob("[0-9]*.json"), reverse=True):
+            try:
+                record = json.loads(path.read_text())
+            except (OSError, ValueError, RecursionError):
+                continue  # a stranger's or damaged file tells nothing, and must not stop a night
+            if isinstance(record, dict) and record.get("run_id") == path.stem and isinstance(record.get("state"), str):
+                yield record
+
+    def mark_orphans(self, published: dict[str, Any] | None) -> list[str]:
+        """Say of runs that are still `running` how they ended, and return their ids.
+
+        Call it under the lock: nobody else is running then. `published` is the manifest of the current snapshot: a run
+        that was killed after its snapshot became current did publish.
+        """
+        found = []
+        for record in self.newest_first():
+            if record["state"] == "running":
+                found.append(record["run_id"])
+                if published and published["snapshot"] == record["run_id"]:
+                    record |= {"state": "published", "snapshot": record["run_id"], "counts": published["counts"]}
+                    record["message"] = "published, then ended without a word before it could say so"
+                else:
+                    record["state"] = "killed"
+                    record["message"] = "ended without a word (SIGKILL, out of memory, power); noted by the next run"
+                self.write(record)
+            elif record.get("exit_code") != 4:  # one that found the lock taken ran beside another
+                break
+        return found

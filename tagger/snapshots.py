@@ -1,0 +1,239 @@
+"""Snapshots: complete nights that are never written again, and the link that readers follow."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.index import CHANGES, FORMAT_VERSION, LABELS, UNSETTLED
+from tagger.errors import StoreError
+from tagger.files import atomic_text, sync_file, sync_folder
+
+_ROW_GROUP = 50_000
+
+
+class Snapshot(NamedTuple):
+    """A published night: its folder and its manifest."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    def part(self, bucket: int) -> dict[str, Any] | None:
+        """Return the manifest's entry for a bucket's part."""
+        return next((part for part in self.manifest["parts"] if part["bucket"] == bucket), None)
+
+    def read(self, file: str, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of one file of this snapshot.
+
+        Raises
+        ------
+        StoreError
+            If it is missing or damaged.
+        """
+        try:
+            return pq.read_table(self.path / file, columns=columns)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise self.damaged(file, error) from error
+
+    def schema(self) -> pa.Schema | None:
+        """Return the schema that all parts have, or None if there is no part."""
+        parts = self.manifest["parts"]
+        try:
+            return pq.read_schema(self.path / parts[0]["file"]) if parts else None
+        except (OSError, pa.ArrowException) as error:
+            raise self.damaged(parts[0]["file"], error) from error
+
+    def labels(self) -> pa.Table:
+        """Return `_labels.parquet`."""
+        table = self.read("_labels.parquet")
+        if not table.schema.equals(LABELS):
+            raise self.damaged("_labels.parquet", ValueError("its schema is not the declared one"))
+        return table
+
+    def unsettled(self) -> pa.Array:
+        """Return the ids in `_unsettled.parquet`."""
+        return self.read("_unsettled.parquet", ["image_id"])["image_id"].cast(pa.large_string()).combine_chunks()
+
+    def damaged(self, file: str, error: Exception) -> StoreError:
+        """Return the error that says what to do about a damaged file."""
+        return StoreError(
+            f"snapshot {self.path.name}: {file} cannot be read ({str(error).splitlines()[0]}); nothing was changed. "
+            "'tagger verify' lists what is damaged; go back with 'tagger rollback', restore the index from a backup, "
+            "or tag into a new folder"
+        )
+
+
+def open_snapshot(folder: Path, shown: str) -> Snapshot:
+    """Return the snapshot in `folder`; `shown` names the index in messages.
+
+    Raises
+    ------
+    StoreError
+        If its manifest is missing, damaged or not ours.
+    """
+    try:
+        manifest = json.loads((folder / "_manifest.json").read_text())
+        if manifest["format_version"] != FORMAT_VERSION:
+            found = manifest["format_version"]
+            raise StoreError(f"index {shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
+        _check_manifest(manifest)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(
+            f"index {shown}: snapshot {folder.name} has no readable manifest ({error}); "
+            "restore the index from a backup, or tag into a new folder"
+        ) from error
+    return Snapshot(folder, manifest)
+
+
+def point_current(index: Path, snapshot_id: str) -> None:
+    """Make readers of `index` see `snapshot_id`, by one rename."""
+    link = index / f"_current-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"snapshots/{snapshot_id}")
+    os.replace(link, index / "current")
+    sync_file(index)
+
+
+class SnapshotWriter:
+    """A snapshot being written in staging: parts first, then labels and changes, then the manifest, then one rename.
+
+    Parameters
+    ----------
+    index : Path
+    snapshot_id : str
+    changed : bool, attribute
+        Whether any row differs from the parent's.
+    """
+
+    def __init__(self, index: Path, snapshot_id: str) -> None:
+        self._index, self.snapshot_id = index, snapshot_id
+        self._work = index / "_staging" / f"snapshot-{snapshot_id}"
+        self._work.mkdir()
+        self._parts: list[dict[str, Any]] = []
+        self._changes = pq.ParquetWriter(self._work / "_changes.parquet", CHANGES, compression="zstd")
+        self.changed = False
+
+    def add_part(self, bucket: int, rows: pa.Table) -> None:
+        """Write a bucket's rows, sorted by `image_id`, as the part of that bucket."""
+        temporary = self._work / f".part-{bucket:05d}"
+        pq.write_table(rows.sort_by("image_id"), temporary, compression="zstd", row_group_size=_ROW_GROUP)
+        digest = file_digest(temporary)
+        name = f"part-{bucket:05d}-{digest[:16]}.parquet"
+        os.replace(temporary, self._work / name)
+        size = (self._work / name).stat().st_size
+        self._parts.append({"file": name, "bucket": bucket, "rows": len(rows), "bytes": size, "sha256": digest})
+
+    def link_part(self, parent: Snapshot, part: dict[str, Any]) -> None:
+        """Take over a part of `parent` as it is."""
+        source, target = parent.path / part["file"], self._work / part["file"]
+        try:
+            try:
+                os.link(source, target)
+            except FileNotFoundError:
+                raise
+            except OSError:  # no hard links here, or too many of this file
+                shutil.copyfile(source, target)
+            if target.stat().st_size != part["bytes"]:
+                raise OSError(f"it has {target.stat().st_size} bytes, not {part['bytes']}")
+        except OSError as error:
+            raise parent.damaged(part["file"], error) from error
+        self._parts.append(part)
+
+    def add_changes(self, changes: pa.Table) -> None:
+        """Append to the change feed."""
+        if len(changes):
+            self.changed = True
+            self._changes.write_table(changes)
+
+    def publish(self, labels: pa.Table, unsettled: pa.Array, manifest: dict[str, Any]) -> Path:
+        """Write what is missing, make it durable, and make readers see it; return the snapshot's folder."""
+        self._changes.close()
+        pq.write_table(labels, self._work / "_labels.parquet")
+        pq.write_table(pa.table([pc.cast(unsettled, pa.string())], schema=UNSETTLED), self._work / "_unsettled.parquet")
+        digests = {
+            f"{name}_sha256": file_digest(self._work / f"_{name}.parquet")
+            for name in ("labels", "changes", "unsettled")
+        }
+        manifest |= digests | {
+            "format_version": FORMAT_VERSION,
+            "snapshot": self.snapshot_id,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "parts": sorted(self._parts, key=lambda part: int(part["bucket"])),
+            "rows": sum(part["rows"] for part in self._parts),
+        }
+        atomic_text(self._work / "_manifest.json", json.dumps(manifest, indent=1) + "\n")
+        sync_folder(self._work)
+        final = self._index / "snapshots" / self.snapshot_id
+        os.rename(self._work, final)
+        sync_file(final.parent)
+        point_current(self._index, self.snapshot_id)
+        return final
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        self._changes.close()
+        shutil.rmtree(self._work, ignore_errors=True)
+
+
+def new_id() -> str:
+    """Return an id for a run and its snapshot: UTC time, and its fraction of a second as four hex digits.
+
+    Ids sort by time, as the names of nights should.
+    """
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 65_536 // 1_000_000:04x}"
+
+
+def time_of(snapshot_id: str) -> datetime:
+    """Return when the run of a snapshot started, from its id.
+
+    Raises
+    ------
+    ValueError
+        If it is no id of ours.
+    """
+    return datetime.strptime(snapshot_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_TYPES = {
+    "rows": int,
+    "buckets": int,
+    "catalog": str,
+    "model_id": str,
+    "models": list,
+    "groups": list,
+    "statuses": dict,
+    "counts": dict,
+}
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise ValueError for a manifest that cannot be ours: a part's name must not leave the folder."""
+    for name, kind in _TYPES.items():
+        if not isinstance(manifest[name], kind):
+            raise ValueError(f"{name} is {manifest[name]!r}")
+    if not all(isinstance(text, str) for text in (*manifest["models"], *manifest["groups"])):
+        raise ValueError("models and groups are lists of strings")
+    if not (manifest["parent"] is None or isinstance(manifest["parent"], str)):
+        raise ValueError(f"parent is {manifest['parent']!r}")
+    if not 1 <= manifest["buckets"] <= 256:
+        raise ValueError(f"{manifest['buckets']} buckets")
+    for part in manifest["parts"]:
+        if not re.fullmatch(r"part-\d{5}-[0-9a-f]{16}\.parquet", part["file"]):
+            raise ValueError(f"part {part['file']!r} is not a part's name")
+        if not all(isinstance(part[name], int) for name in ("rows", "bucket", "bytes")) or len(part["sha256"]) != 64:
+            raise ValueError(f"part {part['file']!r} lacks rows, bucket, bytes or sha256")
