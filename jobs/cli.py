@@ -227,8 +227,8 @@ def tag(
     try:
         summary = job.dry_run(options) if dry_run else job.tag_catalog(options)
     except TaggerError as error:
-        if error.report and (as_json or (dry_run and error.report["plan"])):
-            _print(error.report, as_json, job.summary_text(error.report, dry=True))
+        if error.report and as_json:
+            _print(error.report, True, "")
         raise
     _print(summary, as_json, job.summary_text(summary, dry=dry_run))
 

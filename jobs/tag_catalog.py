@@ -18,7 +18,7 @@ from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk, bucket_count
 from tagger.contents import Contents, Keys, keys_of
 from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
-from tagger.plan import LISTING, Plan, Rules, make_plan, table_of
+from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
 from tagger.previous import Previous
 from tagger.rows import schema_of
@@ -190,7 +190,7 @@ def list_catalog(walk: Walk, until: float) -> pa.Table:
         If the time is up.
     """
     tables = [LISTING.empty_table()]
-    for table in table_of(iter(walk)):
+    for table in tables_of(walk.by_folder()):
         tables.append(table)
         if time.monotonic() > until:
             raise TimeUp("the time that --max-seconds gives was up before the catalog was walked; nothing was changed")
@@ -223,9 +223,12 @@ def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> K
 
 def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
     """Count the rows that an interrupted run left: its pictures were tried for this night too, so failures count."""
-    taken = staged.keys["status"].take(pa.array(plan.staged[plan.staged >= 0])).to_pylist()
-    run.counts["reused"] = run.counts["tried"] = len(taken)
-    run.counts["failed_now"] = sum(status != "ok" for status in taken)
+    here = np.flatnonzero(plan.staged >= 0)
+    statuses = staged.keys["status"].take(pa.array(plan.staged[here])).to_pylist()
+    failed = np.array([status != "ok" for status in statuses], bool)
+    run.counts["reused"] = run.counts["tried"] = len(here)
+    run.counts["failed_now"] = int(failed.sum())
+    run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
 
 
 def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:

@@ -17,7 +17,7 @@ from tagger.catalog import absolute_path
 from tagger.contents import Contents, Keys, key_of
 from tagger.decoding import DecodedChunk, Decoder, FileFacts, chunked
 from tagger.errors import Refused
-from tagger.plan import Places, Plan
+from tagger.plan import Mask, Places, Plan
 from tagger.predictor import Backend, Predictor, make_predictor
 from tagger.rows import make_rows
 from tagger.staging import Staging
@@ -65,6 +65,7 @@ def score(
     total = sum(len(places) for _, places in units)
     workers = how.workers or os.cpu_count() or 1
     scorer, writer = _Scorer(bundle, how.backend, Contents(known), run), _UnitWriter(plan, units, bundle, staging, run)
+    retried = plan.retried[np.concatenate([places for _, places in units])]
     check_error_rate(run.counts, how.max_error_rate, total)
     with (
         Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known) as decoder,
@@ -74,6 +75,7 @@ def score(
         try:
             while (chunk := _wait(chunks, run)) is not None:
                 facts, logits = scorer.score(chunk)
+                _count(facts, retried[progress.done :], run.counts)
                 writer.add(facts, logits)
                 progress.advance(len(facts))
                 check_error_rate(run.counts, how.max_error_rate, total - progress.done)
@@ -84,13 +86,26 @@ def score(
 
 
 def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
-    """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate."""
-    failed, tried = counts["failed_now"], counts["tried"]
+    """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate.
+
+    Pictures that failed before, have not changed and fail again are no news, and count in neither number.
+    """
+    again = counts["failed_again"]
+    failed, tried = counts["failed_now"] - again, counts["tried"] - again
     if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was published. "
             "Look at the catalog, or allow it with --max-error-rate"
         )
+
+
+def _count(facts: Sequence[FileFacts], retried: Mask, counts: Counter[str]) -> None:
+    for one, again in zip(facts, retried, strict=False):
+        failed = one.status not in ("ok", "known", "gone")
+        counts["gone"] += one.status == "gone"
+        counts["tried"] += one.status != "gone"
+        counts["failed_now"] += failed
+        counts["failed_again"] += failed and bool(again)
 
 
 class _Scorer:
@@ -112,10 +127,6 @@ class _Scorer:
                 else:
                     self._seen.add(key)
                     fresh += 1
-        gone = sum(one.status == "gone" for one in facts)
-        counts["gone"] += gone
-        counts["tried"] += len(facts) - gone
-        counts["failed_now"] += sum(one.status not in ("ok", "known", "gone") for one in facts)
         counts["scored"] += fresh
         if not fresh:
             return facts, np.zeros((len(facts), len(self._bundle.vocabulary)), np.float32)

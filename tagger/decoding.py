@@ -395,9 +395,7 @@ def _read_one(
     start, now = time.perf_counter(), time.time_ns()
     try:
         data, facts = read_stable(path)
-    except FileNotFoundError as error:
-        return FileFacts("gone", str(error)), None
-    except NotADirectoryError as error:  # a folder on its way was replaced by a file
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:  # it, or a folder on its way
         return FileFacts("gone", str(error)), None
     except PermissionError:
         return FileFacts("denied", "permission denied"), None

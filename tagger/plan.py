@@ -3,7 +3,7 @@
 A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.catalog import CatalogImage, bucket_of
+from tagger.catalog import Found, bucket_of
 from tagger.contents import Contents, key_of
 from tagger.staging import Staged, is_pointer, scored_contents, still_good
 
@@ -68,6 +68,8 @@ class Plan:
     bucket : int32
     carried : bool
         Its row stays as it is.
+    retried : bool
+        It failed before, has not changed, and is tried again.
     staged : int64
         Position in the staged keys of the row that an interrupted run made of it, or -1.
     counts : dict
@@ -77,6 +79,7 @@ class Plan:
     listing: pa.Table
     bucket: npt.NDArray[np.int32]
     carried: Mask
+    retried: Mask
     staged: Places
     counts: dict[str, int]
 
@@ -98,15 +101,17 @@ class Plan:
                 yield int(bucket), places[at : min(at + UNIT, int(end))]
 
 
-def table_of(images: Iterator[CatalogImage]) -> Iterator[pa.Table]:
-    """Yield the walked pictures as tables of `LISTING`, some 65,000 pictures each."""
-    rows: list[CatalogImage] = []
-    for image in images:
-        rows.append(image)
-        if len(rows) == _BATCH:
-            yield _listing(rows)
-            rows = []
-    yield _listing(rows)
+def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
+    """Yield the walked pictures as tables of `LISTING`, of some 65,000 pictures or a folder."""
+    batch = Found([], [], [])
+    for found in walked:
+        batch.ids.extend(found.ids)
+        batch.sizes.extend(found.sizes)
+        batch.times.extend(found.times)
+        if len(batch.ids) >= _BATCH:
+            yield _listing(batch)
+            batch = Found([], [], [])
+    yield _listing(batch)
 
 
 def make_plan(
@@ -159,14 +164,15 @@ def make_plan(
         "to_read": int((~carried & (found < 0)).sum()),
         "behind": int((behind & ~rescored).sum()),
     }
-    return Plan(listing, bucket, carried, found, counts)
+    return Plan(listing, bucket, carried, failed & ~carried, found, counts)
 
 
-def _listing(rows: Sequence[CatalogImage]) -> pa.Table:
-    ids, sizes, times = zip(*rows, strict=True) if rows else ((), (), ())
-    return pa.table(
-        [pa.array(ids, pa.large_string()), np.array(sizes, np.int64), np.array(times, np.int64)], schema=LISTING
-    )
+def _listing(found: Found) -> pa.Table:
+    # From the bytes as they are: a list of texts takes ten times as long.
+    ends = np.zeros(len(found.ids) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, found.ids), np.int64, len(found.ids)), out=ends[1:])
+    ids = pa.LargeStringArray.from_buffers(len(found.ids), pa.py_buffer(ends), pa.py_buffer(b"".join(found.ids)))
+    return pa.table([ids, np.array(found.sizes, np.int64), np.array(found.times, np.int64)], schema=LISTING)
 
 
 def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.int64]:

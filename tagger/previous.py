@@ -56,7 +56,7 @@ class Previous:
                 pc.fill_null(rows["mtime_ns"], -1),
                 np.full(len(rows), bucket, np.int32),
                 pc.invert(ok),
-                pc.and_(ok, pc.not_equal(rows["model_id"], self._model_id)),
+                pc.and_(ok, pc.fill_null(pc.not_equal(rows["model_id"], self._model_id), False)),
             ]
             return pa.table(columns, schema=KNOWN)
         except (pa.ArrowException, TypeError) as error:
