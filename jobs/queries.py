@@ -49,6 +49,33 @@ pd.read_parquet(night, columns=["image_id", "score_jeans"], filters=[("score_jea
     ),
 ]
 
+CONSUMER = """\
+import json
+import os
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+def follow(index, table, seen):  # the rows and the snapshot that I have; at first an empty table and None
+    night = os.path.realpath(os.path.join(index, "current"))
+    with open(os.path.join(night, "_manifest.json")) as file:
+        manifest = json.load(file)
+    if manifest["snapshot"] == seen:
+        return table, seen
+    if manifest["parent"] != seen:  # I missed a night, or somebody rolled back
+        print(f"{seen} is not the parent of {manifest['snapshot']}: reload")
+        return pq.read_table(night), manifest["snapshot"]
+    changes = pq.read_table(os.path.join(night, "_changes.parquet"))
+    upserts = changes["image_id"].filter(pc.equal(changes["op"], "upsert"))
+    rows = pq.read_table(night, filters=pc.field("image_id").isin(upserts))
+    kept = table.filter(pc.invert(pc.is_in(table["image_id"], changes["image_id"])))
+    both = pa.concat_tables([rows, kept], promote_options="default")  # a new label's column is null in old rows
+    return both.select(rows.column_names).cast(rows.schema), manifest["snapshot"]
+
+table, seen = follow("INDEX", pa.table({"image_id": pa.array([], pa.string())}), None)"""
+"""Keeps a copy of the rows by the change feed."""
+
 DUCKDB = """\
 duckdb.sql(f"SELECT image_id, score_red, score_dress FROM '{night}/part-*.parquet' "
            "WHERE score_red >= 0.9 AND score_dress >= 0.9").df()"""
