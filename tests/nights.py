@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class World:
         self.script.write_text(_NIGHT)
         self.catalog.mkdir(parents=True)
         self.scored.touch()
+        self.environment = {"SCORED": str(self.scored), "PYTHONPATH": os.getcwd()}
         self._random, self._clock, self._drawn = np.random.default_rng(seed), 1_600_000_000, 0
         self._follow = consumer()
         self.table, self.seen = NOTHING, None
@@ -125,14 +126,15 @@ class World:
         for _ in range(times):
             deeds[int(self._random.integers(len(deeds)))]()
 
-    def start(self, *options: object) -> "subprocess.Popen[str]":
+    def start(self, *options: object, under: Sequence[str] = ()) -> "subprocess.Popen[str]":
+        """Start `tagger tag`; `under` is a command that runs another one."""
         command = ["tag", self.catalog, "--model", self.model, "--index", self.index, "--max-error-rate", 1]
         return subprocess.Popen(
-            [sys.executable, str(self.script), *map(str, command), "--max-delete-rate", "1", *map(str, options)],
+            [*under, sys.executable, str(self.script), *map(str, [*command, "--max-delete-rate", 1, *options])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=clean_environment() | {"SCORED": str(self.scored), "PYTHONPATH": os.getcwd()},
+            env=clean_environment() | self.environment,
         )
 
     def run(self, *options: object) -> str:
