@@ -144,10 +144,11 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
     if path is not None:
         from jobs.settings import read_settings
 
-        names = {p.name.replace("_", "-"): p for p in context.command.params if p.name and not p.is_eager}
-        names.pop("config", None)
+        known = [parameter for parameter in context.command.params if not parameter.is_eager]
+        names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
         lists = [name for name, parameter in names.items() if parameter.multiple]
-        context.default_map = read_settings(path, [*names], lists)
+        settings = read_settings(path, [*names], lists)
+        context.default_map = {str(names[name].name): value for name, value in settings.items()}
     return path
 
 

@@ -8,7 +8,7 @@ from tagger.errors import InputError
 
 
 def read_settings(path: str, allowed: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
-    """Return the settings in a TOML file by parameter name, as typer takes its defaults.
+    """Return the settings in a TOML file.
 
     Parameters
     ----------
@@ -39,4 +39,4 @@ def read_settings(path: str, allowed: Sequence[str], lists: Sequence[str]) -> di
             )
         if not many and not isinstance(value, str | int | float | bool):
             raise InputError(f"--config {path!r}: {name} = {value!r} should be a text, a number, or true or false")
-    return {name.replace("-", "_"): value for name, value in settings.items()}
+    return settings

@@ -1,0 +1,251 @@
+"""Records, retention, going back, stopping in time, settings from a file: through the real command line."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import jpeg, settle, textured
+from nights import World, wait_until
+
+from jobs.runs import list_runs, runs_text
+from jobs.tag_catalog import TagOptions, tag_catalog
+from jobs.verify import verify
+from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
+from schemas.reports import ROLLBACK, RUNS
+from tagger.errors import StoreError
+from tagger.snapshots import new_id, time_of
+from tagger.store import Index
+
+Tagger = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
+    settle(catalog)
+    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
+
+
+def add(catalog: Path, name: str, seed: int) -> None:
+    (catalog / name).write_bytes(jpeg(textured(40, 40, seed=seed)))
+    os.utime(catalog / name, (1.6e9, 1.6e9))
+
+
+def test_ids_sort_by_time_and_tell_it() -> None:
+    ids = [new_id() for _ in range(50)]
+    assert ids == sorted(ids)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", ids[0])
+    assert abs(time_of(ids[0]) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_records_hold_what_is_declared_and_counts_that_add_up(options: TagOptions, catalog: Path) -> None:
+    summary = tag_catalog(options)
+    add(catalog, "new.jpg", 1)
+    tag_catalog(options)
+    report = list_runs(options.index)
+    assert set(report) == set(RUNS)
+    assert [record["state"] for record in report["runs"]] == ["published", "published"]
+    for record in report["runs"]:
+        assert set(record) == set(RUN_FIELDS)
+        assert set(record["plan"]) == set(PLAN_FIELDS)
+        assert set(record["counts"]) == set(RUN_COUNTS)
+        assert record["state"] in RUN_STATES
+        counts = record["counts"]
+        assert counts["found"] == counts["published_rows"]
+        assert counts["found"] == sum(counts[name] for name in ("new", "changed", "rescored", "unchanged"))
+        assert record["plan"]["to_read"] + record["plan"]["staged"] + counts["unchanged"] == counts["found"]
+        assert record["peak_mib"] > 50
+        parts = sum(seconds for name, seconds in record["seconds"].items() if name not in ("total", "read", "decode"))
+        assert 0 < parts <= record["seconds"]["total"] + 0.01
+    assert report["runs"][1]["counts"]["scored"] == summary["scored"]
+    text = runs_text(report)
+    assert text.splitlines()[1].startswith(report["current"] + "*")
+
+
+def test_a_run_that_ended_without_a_word_is_marked_by_the_next(world: World) -> None:
+    process = world.start()
+    wait_until(lambda: any((world.index / "runs").glob("[0-9]*.json")), process)
+    process.kill()
+    process.communicate()
+    (record,) = list_runs(str(world.index))["runs"]
+    assert (record["state"], record["exit_code"]) == ("running", None)
+    world.run()
+    second, first = list_runs(str(world.index))["runs"]
+    assert (first["state"], second["state"]) == ("killed", "published")
+    assert "ended without a word" in first["message"]
+
+
+@pytest.fixture
+def world(tmp_path: Path, bundle_path: Path) -> World:
+    return World(tmp_path, bundle_path, seed=0, pictures=200)
+
+
+def test_a_run_killed_after_it_published_is_not_called_killed(options: TagOptions, catalog: Path) -> None:
+    """The moment between the rename that publishes and the record's last word."""
+    summary = tag_catalog(options)
+    path = Path(options.index) / "runs" / f"{summary['run_id']}.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"state": "running", "counts": {}, "snapshot": None, "exit_code": None}))
+    tag_catalog(options)
+    first = json.loads(path.read_text())
+    assert (first["state"], first["snapshot"], first["counts"]) == ("published", summary["snapshot"], record["counts"])
+    assert "before it could say so" in first["message"]
+
+
+def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog: Path) -> None:
+    """A run killed between the rename that completes its snapshot and the one that makes it current."""
+    first = tag_catalog(options)
+    add(catalog, "new.jpg", 1)
+    second = tag_catalog(options)
+    index = Index(options.index)
+    (index.path / "current").unlink()
+    (index.path / "current").symlink_to(f"snapshots/{first['snapshot']}")
+    record = json.loads((index.path / "runs" / f"{second['run_id']}.json").read_text())
+    index.runs.write(record | {"state": "running"})
+    third = tag_catalog(options)
+    assert (third["new"], third["unchanged"]) == (1, 41)
+    assert index.snapshots() == sorted([first["snapshot"], third["snapshot"]])
+
+
+def test_rollback_goes_back_and_the_next_night_goes_forward(options: TagOptions, catalog: Path, tagger: Tagger) -> None:
+    first = tag_catalog(options)["snapshot"]
+    add(catalog, "new.jpg", 1)
+    second = tag_catalog(options)["snapshot"]
+    ended = tagger("rollback", options.index, first, "--json")
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert set(report) == set(ROLLBACK)
+    assert (report["before"], report["snapshot"], report["rows"]) == (second, first, 41)
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{first}"
+    assert verify(options.index)["faults"] == []
+    newest = list_runs(options.index)["runs"][0]
+    assert (newest["state"], newest["snapshot"]) == ("rolled_back", first)
+    assert set(newest) == set(RUN_FIELDS)
+    third = tag_catalog(options)
+    assert (third["new"], third["unchanged"]) == (1, 41)
+    manifest = json.loads((Path(options.index) / "current" / "_manifest.json").read_text())
+    assert manifest["parent"] == first
+
+
+@pytest.mark.parametrize("name", ["nonsense", "../../etc", "", "20260101T000000Z-0000"])
+def test_rollback_to_what_is_not_there_says_what_is(options: TagOptions, tagger: Tagger, name: str) -> None:
+    first = tag_catalog(options)["snapshot"]
+    ended = tagger("rollback", options.index, name)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    if name:
+        assert f"has no snapshot {name!r}; there are: {first}" in ended.stderr
+
+
+def test_rollback_refuses_a_snapshot_that_is_not_whole_and_leaves_a_broken_one(
+    options: TagOptions, catalog: Path, tagger: Tagger
+) -> None:
+    first = tag_catalog(options)["snapshot"]
+    add(catalog, "new.jpg", 1)
+    second = tag_catalog(options)["snapshot"]
+    snapshots = Path(options.index) / "snapshots"
+    (snapshots / second / "_manifest.json").write_text("{")
+    with pytest.raises(StoreError, match="no readable manifest"):
+        tag_catalog(options)
+    assert tagger("rollback", options.index, first).returncode == 0
+    for part in (snapshots / first).glob("part-*"):
+        part.unlink()
+    assert "cannot be read" in tagger("rollback", options.index, first).stderr
+
+
+def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
+    options: TagOptions, catalog: Path
+) -> None:
+    names = []
+    for night in range(5):
+        add(catalog, f"{night}.jpg", night)
+        names.append(tag_catalog(options)["snapshot"])
+    index, now = Index(options.index), datetime.now(UTC)
+    stale = index.path / "_staging" / ("0" * 64)
+    stale.mkdir()
+    assert index.retire(1, now=now) == []  # none was replaced 48 h ago
+    late = now + timedelta(hours=49)
+    assert index.retire(4, now=late) == [names[0], f"_staging/{stale.name}"]
+    index.point_to(index.current_of(str(catalog)))  # type: ignore[arg-type]
+    (index.path / "current").unlink()
+    (index.path / "current").symlink_to(f"snapshots/{names[2]}")
+    # Rolled back to 2: that one and its parent stay, and so does the newest, which nothing has replaced.
+    assert index.retire(1, now=late) == [names[3]]
+    assert index.snapshots() == [names[1], names[2], names[4]]
+    assert verify(options.index)["faults"] == []
+
+
+def test_time_up_stops_cleanly_and_the_next_run_goes_on(world: World) -> None:
+    process = world.start("--max-seconds", "0", "--json")
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 7, said
+    assert json.loads(out)["exit_code"] == 7
+    for _ in range(1500):
+        world.add()
+    process = world.start("--max-seconds", "2", "--json", "--workers", "1")
+    out, said = process.communicate(timeout=60)
+    if process.returncode == 7:  # a fast machine may be done
+        assert "max-seconds" in said
+        assert list_runs(str(world.index))["runs"][0]["state"] == "stopped"
+        staged = world.staged_rows()
+        assert json.loads(world.run("--json"))["reused"] == staged
+    world.rows_equal_files()
+    assert world.scored_again() == 0
+
+
+def test_settings_come_from_a_file_and_the_command_line_wins(
+    options: TagOptions, tmp_path: Path, tagger: Tagger
+) -> None:
+    config = tmp_path / "nightly.toml"
+    config.write_text(
+        f'catalog = "{options.catalog}"\nmodel = "{options.model}"\nindex = "{options.index}"\n'
+        'exclude = ["*.png"]\nmax-error-rate = 0.5\nworkers = 1\nretry-errors = true\njson = true\n'
+    )
+    ended = tagger("tag", "--config", config)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["skipped"]["excluded"] > 0
+    other = tmp_path / "other"
+    ended = tagger("tag", "--config", config, "--index", other, "--exclude", "nothing")
+    assert ended.returncode == 0, ended.stderr
+    assert "excluded" not in json.loads(ended.stdout)["skipped"]
+    assert other.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("keepp = 3", "sets 'keepp'; it may set: "),
+        ("exclude = '*.png'", "should be a list of texts"),
+        ("keep = ['a']", "should be one value"),
+        ("keep = {a = 1}", "should be a text, a number, or true or false"),
+        ("keep = ", "is no TOML"),
+        ("keep = 'many'", "Invalid value for '--keep'"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, tagger: Tagger, text: str, message: str) -> None:
+    (tmp_path / "nightly.toml").write_text(text)
+    ended = tagger("tag", "x", "--model", "y", "--index", "z", "--config", tmp_path / "nightly.toml")
+    assert ended.returncode == 2
+    assert message in re.sub(r"\s*│?\s*\n\s*│?\s*", " ", ended.stderr)
+    assert "Traceback" not in ended.stderr
+
+
+def test_runs_of_what_is_no_index_says_so(tmp_path: Path, tagger: Tagger) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        ended = tagger("runs", folder)
+        assert ended.returncode == 2
+        assert "make one with 'tagger tag'" in ended.stderr
+
+
+def test_a_term_signal_is_in_the_record(world: World) -> None:
+    process = world.start()
+    wait_until(lambda: any((world.index / "runs").glob("[0-9]*.json")), process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143, said
+    assert list_runs(str(world.index))["runs"][0]["exit_code"] == 143
