@@ -207,7 +207,7 @@ class Index:
 
     def is_there(self) -> bool:
         """Return whether the folder is an index already, if perhaps one without a snapshot."""
-        return (self.path / "_lock").is_file() and (self.path / "snapshots").is_dir()
+        return (self.path / "snapshots").is_dir()
 
     @contextmanager
     def going_back(self, name: str) -> Iterator[tuple[str | None, Snapshot]]:
@@ -224,6 +224,7 @@ class Index:
             there = ", ".join(self.snapshots()[-9:]) or "none"
             raise StoreError(f"index {self._shown} has no snapshot {name!r}; there are: {there}")
         with self._locked():
+            (self.path / "runs").mkdir(exist_ok=True)  # not there in an index that was restored by hand
             before = None
             with suppress(StoreError):  # a broken snapshot is a reason to go back, not to stay
                 current = self.current()

@@ -1,17 +1,23 @@
 """README, --help, format page and code agree, because these tests hold them together."""
 
+import configparser
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
 import typer.main
+from conftest import clean_environment
 
 import jobs.demo
 from jobs.cli import app
-from jobs.queries import DUCKDB, QUERIES
+from jobs.queries import CONSUMER, DUCKDB, QUERIES
+from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, tag_catalog
 from schemas.page import PAGE, page
 from tagger.catalog import EXTENSIONS
@@ -85,6 +91,61 @@ def test_every_query_runs_and_gives_what_a_scan_in_python_gives(title: str, code
         assert all(sku in text for sku in "abc")
     else:
         assert "score_" in text
+
+
+def test_the_readme_holds_the_consumer_as_it_is_tested() -> None:
+    assert f"<!-- consumer -->\n```python\n{CONSUMER}\n```" in README
+    assert len(CONSUMER.splitlines()) <= 28
+
+
+def blocks(language: str) -> list[str]:
+    operate = README[README.index("## Operate") : README.index("## How it is built")]
+    return re.findall(rf"```{language}\n(.*?)```", operate, re.S)
+
+
+@pytest.fixture
+def srv(sample: Sample, bundle_path: Path, tmp_path: Path) -> Path:
+    """What the operations page calls /srv/fashion."""
+    shutil.copytree(sample.catalog, tmp_path / "catalog")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "current").symlink_to(bundle_path)
+    (tmp_path / "backup").mkdir()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "tagger").symlink_to(Path(sys.executable).parent / "tagger")
+    (settings,) = blocks("toml")
+    (tmp_path / "nightly.toml").write_text(settings)
+    return tmp_path
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = clean_environment() | {"PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    return ended
+
+
+def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
+    (crontab,) = blocks("cron")
+    for line in crontab.splitlines():
+        *when, command = line.split(maxsplit=5)
+        assert all(re.fullmatch(r"[\d*]+", part) for part in when)
+        shell(command.replace("/srv/fashion", str(srv)), srv)
+    (unit,) = blocks("ini")
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string(unit)
+    assert parsed["Service"]["WorkingDirectory"] == "/srv/fashion"
+    shell(parsed["Service"]["ExecStart"].replace("/srv/fashion", str(srv)), srv)
+    night = os.path.realpath(srv / "index" / "current")
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(commands) >= 7
+    for command in commands:
+        shell(command.replace("SNAPSHOT", os.path.basename(night)), srv)
+    restored = os.path.realpath(srv / "restored" / "current")
+    pd.testing.assert_frame_equal(pd.read_parquet(restored), pd.read_parquet(night))
+    assert next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"
 
 
 def test_filters_push_down_to_the_same_rows_as_a_full_scan(folder: Path) -> None:
