@@ -4,14 +4,13 @@ import errno
 import io
 import json
 import os
-import signal
 import sys
 from contextlib import suppress
-from types import FrameType
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from jobs import signals
 from tagger import __version__
 from tagger.errors import TaggerError
 
@@ -293,8 +292,7 @@ def _version(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that its help declares."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    signals.install()
     for stream in (sys.stdout, sys.stderr):  # file names may be no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -322,24 +320,15 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return 2 if error.errno in _UNUSABLE else 1
     except Exception:
-        # C code that a signal reaches while it runs Python replaces what the handler raised by errors of its own.
-        if not _signals:
+        if not signals.received:
             raise
         _complain("interrupted")
-        return 128 + _signals[0]
+        return 128 + signals.received[0]
     return 0
 
 
 # What a path that was given can be guilty of; a disk that fails or fills is not the user's input.
 _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
-
-
-_signals: list[int] = []
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    _signals.append(number)
-    raise SystemExit(128 + number)
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs import signals
 from jobs.progress import say
 from schemas.index import FORMAT_VERSION, RUN_COUNTS
 from tagger.bundle import installed_versions
@@ -128,17 +129,17 @@ def close(run: Run) -> None:
 
 def _note(record: dict[str, Any], error: BaseException) -> None:
     """Say in the record how `error` ended the run."""
-    if isinstance(error, TaggerError):
+    if signals.received or not isinstance(error, Exception):
+        code = 128 + signals.received[0] if signals.received else 130
+        record |= {"state": "killed", "exit_code": code, "message": "ended by a signal; what was done is in staging"}
+    elif isinstance(error, TaggerError):
         record["exit_code"], record["message"] = error.exit_code, str(error)
         if isinstance(error, TimeUp):
             record["state"] = "stopped"
         else:
             record["state"] = "refused" if isinstance(error, Refused | InputError) or error.exit_code == 4 else "failed"
-    elif isinstance(error, Exception):
-        record |= {"state": "failed", "exit_code": 1, "message": f"{type(error).__name__}: {error}"}
     else:
-        code = error.code if isinstance(error, SystemExit) else 130
-        record |= {"state": "killed", "exit_code": code, "message": "ended by a signal; what was done is in staging"}
+        record |= {"state": "failed", "exit_code": 1, "message": f"{type(error).__name__}: {error}"}
 
 
 def _now() -> str:

@@ -277,7 +277,7 @@ def test_too_many_failures_refuse_the_night_and_keep_the_last(options: TagOption
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
     states = {json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()}
     assert states == {"published", "refused"}
-    assert tag_catalog(replace(options, max_error_rate=0.6))["failed"] == 30
+    assert tag_catalog(replace(options, max_error_rate=1))["failed"] == 30
 
 
 def test_a_catalog_without_pictures_is_refused(options: TagOptions, catalog: Path) -> None:
