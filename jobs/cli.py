@@ -313,17 +313,17 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except TaggerError as error:
-        _complain(" ".join(str(error).split("\n")))
-        return error.exit_code
-    except OSError as error:
-        _complain(str(error))
-        return 2 if error.errno in _UNUSABLE else 1
-    except Exception:
-        if not signals.received:
-            raise
-        _complain("interrupted")
-        return 128 + signals.received[0]
+    except Exception as error:
+        if signals.received:
+            _complain("interrupted")
+            return 128 + signals.received[0]
+        if isinstance(error, TaggerError):
+            _complain(" ".join(str(error).split("\n")))
+            return error.exit_code
+        if isinstance(error, OSError):
+            _complain(str(error))
+            return 2 if error.errno in _UNUSABLE else 1
+        raise
     return 0
 
 
