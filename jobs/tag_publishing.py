@@ -19,6 +19,8 @@ from tagger.rows import labels_table, schema_of
 from tagger.snapshots import SnapshotWriter
 from tagger.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
 
+_NOTHING = pa.array([], pa.large_string())
+
 
 class Publisher:
     """What the next snapshot is made of: carried rows, rows left in staging, and the units of this run.
@@ -37,15 +39,17 @@ class Publisher:
     def __init__(
         self, plan: Plan, previous: Previous, staged: Staged, units: Sequence[StagedUnit], bundle: Bundle
     ) -> None:
-        self._plan, self._previous, self._bundle = plan, previous, bundle
+        self._previous, self._bundle = previous, bundle
         self._schema = schema_of(bundle.vocabulary)
         self._units: defaultdict[int, list[StagedUnit]] = defaultdict(list)
         for unit in [*units, *_reused(plan, staged)]:
             self._units[unit.bucket].append(unit)
         self._files = [*(unit.path for unit in units), *staged.files]
-        self._carried = np.bincount(plan.bucket[plan.carried], minlength=256)
+        self._carried = plan.carried_ids()
+        before = previous.parent.schema() if previous.parent else None
+        self._same_schema = before is not None and before.equals(self._schema, check_metadata=True)
         self._statuses, self._models = Counter[str](), Counter[str]()
-        self._unsettled = [pa.array([], pa.large_string())]
+        self._unsettled = [_NOTHING]
 
     def merge(self, writer: SnapshotWriter, buckets: int, run: Run) -> None:
         """Write or link every part, and the change feed; count."""
@@ -80,14 +84,13 @@ class Publisher:
         """Write one part, or link the old one where nothing in it changes; return the counts."""
         previous, parent = self._previous, self._previous.parent
         part = parent.part(bucket) if parent else None
-        untouched = not self._units[bucket] and part and self._carried[bucket] == part["rows"]
-        if parent and part and untouched and self._same_schema():
+        carried = self._carried.get(bucket, _NOTHING)
+        untouched = not self._units[bucket] and part and len(carried) == part["rows"]
+        if parent and part and untouched and self._same_schema:
             writer.link_part(parent, part)
             self._statuses.update(previous.statuses[bucket])
             self._models.update(previous.models[bucket])
             return Counter({"unchanged": part["rows"], "published_rows": part["rows"]})
-        here = pa.array(self._plan.carried & (self._plan.bucket == bucket))
-        carried = self._plan.listing["image_id"].filter(here).combine_chunks()
         merged = merge(previous.rows(bucket, self._schema), carried, fill_in(self._fresh(bucket), donors))
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
@@ -96,10 +99,6 @@ class Publisher:
             values = merged.rows[column].drop_null().value_counts().to_pylist()
             tally.update({row["values"]: row["counts"] for row in values})
         return merged.counts
-
-    def _same_schema(self) -> bool:
-        schema = self._previous.parent.schema() if self._previous.parent else None
-        return schema is not None and schema.equals(self._schema, check_metadata=True)
 
     def _fresh(self, bucket: int) -> pa.Table:
         """Return the rows that were made for a bucket; notes which of them are unsettled."""
@@ -116,7 +115,7 @@ class Publisher:
         """Return a row with scores for every known content that waits for them: as many as were touched or moved."""
         waiting = [pa.array([], pa.string())]
         for unit in (unit for units in self._units.values() for unit in units):
-            rows = _read(unit)
+            rows = _read(unit, ["status", "model_id", "content_sha256"])
             waiting.append(rows.filter(is_pointer(rows))["content_sha256"].combine_chunks())
         digests = pc.unique(pa.concat_arrays(waiting))
         found = [self._previous.donors(digests, self._schema)]
@@ -142,14 +141,16 @@ def _reused(plan: Plan, staged: Staged) -> Iterator[StagedUnit]:
     taken = np.flatnonzero(plan.staged >= 0)
     keys = staged.keys.select(["file", "row"]).take(pa.array(plan.staged[taken]))
     files, rows = keys["file"].to_numpy(), keys["row"].to_numpy()
-    places = np.stack([plan.bucket[taken], files], axis=1)
-    for bucket, file in np.unique(places, axis=0):
-        here = (places[:, 0] == bucket) & (places[:, 1] == file)
-        yield StagedUnit(int(bucket), staged.files[int(file)], rows[here])
+    buckets = plan.bucket[taken]
+    order = np.lexsort([files, buckets])
+    places = np.stack([buckets[order], files[order]], axis=1)
+    starts = np.flatnonzero(np.any(np.diff(places, axis=0, prepend=-1), axis=1))
+    for here in np.split(order, starts[1:]) if len(order) else ():
+        yield StagedUnit(int(buckets[here[0]]), staged.files[int(files[here[0]])], rows[here])
 
 
-def _read(unit: StagedUnit) -> pa.Table:
-    rows = read_unit(unit.path)
+def _read(unit: StagedUnit, columns: list[str] | None = None) -> pa.Table:
+    rows = read_unit(unit.path, columns)
     if rows is None:
         raise StoreError(f"{str(unit.path)!r} was there a moment ago and cannot be read; is anyone else writing?")
     return rows if unit.rows is None else rows.take(pa.array(unit.rows))

@@ -167,10 +167,10 @@ class _UnitWriter:
 
     def _write(self, n: int) -> None:
         bucket, places = self._units[len(self.written)]
-        facts = [_dated(one, self._plan.listing, place) for one, place in zip(self._facts[:n], places, strict=False)]
+        facts, ids = _dated(self._facts[:n], self._plan, places[:n]), self._plan.ids(places[:n])
         kept = [i for i, one in enumerate(facts) if one.status != "gone"]
         rows = make_rows(
-            [self._plan.listing["image_id"][int(places[i])].as_py() for i in kept],
+            [ids[i] for i in kept],
             [facts[i] for i in kept],
             self._logits[kept],
             vocabulary=self._bundle.vocabulary,
@@ -184,8 +184,7 @@ class _UnitWriter:
 
 
 def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:
-    ids = plan.listing["image_id"]
-    paths = (absolute_path(root, ids[int(place)].as_py()) for _, places in units for place in places)
+    paths = (absolute_path(root, image_id) for _, places in units for image_id in plan.ids(places))
     return ((None, chunk) for chunk in chunked(paths))
 
 
@@ -194,9 +193,10 @@ def _wait(chunks: Iterator[DecodedChunk], run: Run) -> DecodedChunk | None:
         return next(chunks, None)
 
 
-def _dated(facts: FileFacts, listing: pa.Table, place: int) -> FileFacts:
-    """Return the facts of a file that could not be opened with the size and time that the walk saw."""
-    if facts.size_bytes is not None:
-        return facts
-    size, mtime_ns = (listing[name][int(place)].as_py() for name in ("size", "mtime_ns"))
-    return facts._replace(size_bytes=size, mtime_ns=mtime_ns)
+def _dated(facts: Sequence[FileFacts], plan: Plan, places: Places) -> list[FileFacts]:
+    """Return the facts; files that could not be opened get the size and time that the walk saw."""
+    walked = plan.listing.select(["size", "mtime_ns"]).take(pa.array(places)).to_pylist()
+    return [
+        one if one.size_bytes is not None else one._replace(size_bytes=seen["size"], mtime_ns=seen["mtime_ns"])
+        for one, seen in zip(facts, walked, strict=True)
+    ]

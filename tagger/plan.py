@@ -83,6 +83,23 @@ class Plan:
     staged: Places
     counts: dict[str, int]
 
+    def ids(self, places: Places) -> list[str]:
+        """Return the image_ids at these positions."""
+        ids: list[str] = self.listing["image_id"].take(pa.array(places)).to_pylist()
+        return ids
+
+    def carried_ids(self) -> dict[int, pa.Array]:
+        """Return, for each bucket that has any, the ids whose rows stay, as large_string."""
+        places = np.flatnonzero(self.carried)
+        places = places[np.argsort(self.bucket[places], kind="stable")]
+        numbers, starts = np.unique(self.bucket[places], return_index=True)
+        ids = self.listing["image_id"].take(pa.array(places)).combine_chunks()
+        ends = np.append(starts[1:], len(places))[: len(starts)]
+        return {
+            int(number): ids.slice(int(start), int(end - start))
+            for number, start, end in zip(numbers, starts, ends, strict=True)
+        }
+
     @property
     def to_read(self) -> Places:
         """Return the positions of the pictures to be read, in order of bucket and image_id."""
@@ -134,7 +151,7 @@ def make_plan(
     contents : Contents
         Those that have scores of this model in the current snapshot.
     """
-    listing = _each_once(listing)
+    listing = _each_once(listing).combine_chunks()  # taking from chunks would copy them all, every time
     ids = listing["image_id"]
     previous = _places(ids, known["image_id"])
     there = previous >= 0
@@ -146,8 +163,8 @@ def make_plan(
         same &= _numbers(row, "mtime_ns") == _numbers(listing, "mtime_ns")
         failed, behind = (same & row[name].to_numpy() for name in ("failed", "behind"))
         bucket = row["bucket"].to_numpy().copy()
-    for place in np.flatnonzero(~there):
-        bucket[place] = bucket_of(ids[int(place)].as_py(), buckets)
+    for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
+        bucket[places] = [bucket_of(image_id, buckets) for image_id in ids.take(pa.array(places)).to_pylist()]
     again = same & np.asarray(pc.is_in(ids, value_set=unsettled).to_numpy()) if len(unsettled) else np.zeros_like(same)
     later = _left_for_later(behind, listing, rules.backfill_limit)
     rescored = same if rules.full else (behind & ~later) | (failed if rules.retry_errors else False)

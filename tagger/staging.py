@@ -74,10 +74,10 @@ class Staging:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def read_unit(path: Path) -> pa.Table | None:
-    """Return a staged unit, or None if it is missing or damaged (a power cut may do that)."""
+def read_unit(path: Path, columns: list[str] | None = None) -> pa.Table | None:
+    """Return a staged unit, or some of its columns, or None if it is missing or damaged (a power cut may do that)."""
     try:
-        return pq.read_table(path, memory_map=False, page_checksum_verification=True)
+        return pq.read_table(path, columns=columns, memory_map=False, page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
 
