@@ -1,6 +1,5 @@
 """The command line: thin commands over the jobs. Heavy imports happen inside the commands."""
 
-import errno
 import io
 import json
 import os
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from jobs import signals
+from jobs import ending
 from tagger import __version__
 from tagger.errors import TaggerError
 
@@ -292,7 +291,7 @@ def _version(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that its help declares."""
-    signals.install()
+    ending.take_over_signals()
     for stream in (sys.stdout, sys.stderr):  # file names may be no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -306,29 +305,16 @@ def run(arguments: list[str]) -> int:
         return 2
     try:
         app(args=arguments, prog_name="tagger")
-    except SystemExit as ended:
-        if ended.code == 130:
+    except BaseException as error:
+        code = ending.exit_code(error)
+        if code in (130, 143):
             _complain("interrupted")
-        return ended.code if isinstance(ended.code, int) else 0
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        return 130
-    except Exception as error:
-        if signals.received:
-            _complain("interrupted")
-            return 128 + signals.received[0]
-        if isinstance(error, TaggerError):
+        elif isinstance(error, TaggerError | OSError):
             _complain(" ".join(str(error).split("\n")))
-            return error.exit_code
-        if isinstance(error, OSError):
-            _complain(str(error))
-            return 2 if error.errno in _UNUSABLE else 1
-        raise
+        elif not isinstance(error, SystemExit):
+            raise
+        return code
     return 0
-
-
-# What a path that was given can be guilty of; a disk that fails or fills is not the user's input.
-_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs import signals
+from jobs import ending
 from jobs.progress import say
 from schemas.index import FORMAT_VERSION, RUN_COUNTS
 from tagger.bundle import installed_versions
-from tagger.errors import InputError, Refused, TaggerError, TimeUp
-from tagger.runs import Runs
-from tagger.snapshots import new_id
+from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
+from tagger.snapshots import current_name, new_id
 from tagger.store import Index
 
 _VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
@@ -86,38 +85,43 @@ def new_run(catalog: str | None, model_id: str | None = None) -> Run:
 
 
 @contextmanager
-def recorded(runs: Runs, run: Run) -> Iterator[Run]:
+def recorded(index: Index, run: Run) -> Iterator[Run]:
     """Keep the record of `run`: running, then how it ended; a job that returns has set state `published` or another."""
     start = time.perf_counter()
-    runs.write(run.record)
+    index.runs.write(run.record)
     try:
         yield run
         run.record["exit_code"] = 0
     except BaseException as error:
         _note(run.record, error)
+        if current_name(index.path) == run.record["run_id"]:
+            told = "published; what should follow, tidying up and saying so, was cut short: "
+            run.record |= {"state": "published", "message": told + str(run.record["message"])}
         raise
     finally:
         run.seconds["total"] = time.perf_counter() - start
+        run.record["snapshot"] = current_name(index.path)
         close(run)
         try:
-            runs.write(run.record)
+            index.runs.write(run.record)
         except OSError as error:  # a full disk: the next run will note what this one cannot
             say(f"the run's record could not be written: {error.strerror}")
 
 
-def refused_at_the_door(index: Index, catalog: str, error: TaggerError) -> None:
-    """Record, in an index that is there, a run that ended before it began: locked, or catalog or model unusable."""
-    run = new_run(catalog)
+def refused_at_the_door(index: Index, run: Run, error: TaggerError, *, write: bool = True) -> None:
+    """Give `error` the report of a run that ended before it began, and record that in an index that is there."""
     _note(run.record, error)
     close(run)
     error.report = run.summary()
-    if index.is_there():
+    if write and index.is_there():
         with suppress(OSError):  # one that cannot be written: the message on standard error must do
             index.runs.write(run.record)
 
 
 def close(run: Run) -> None:
     """Write into the record what is known at the end."""
+    if run.record["state"] not in ("published", "unchanged"):
+        run.counts["published_rows"] = 0
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     run.record |= {
         "counts": {name: run.counts[name] for name in RUN_COUNTS},
@@ -129,17 +133,17 @@ def close(run: Run) -> None:
 
 def _note(record: dict[str, Any], error: BaseException) -> None:
     """Say in the record how `error` ended the run."""
-    if signals.received or not isinstance(error, Exception):
-        code = 128 + signals.received[0] if signals.received else 130
-        record |= {"state": "killed", "exit_code": code, "message": "ended by a signal; what was done is in staging"}
-    elif isinstance(error, TaggerError):
-        record["exit_code"], record["message"] = error.exit_code, str(error)
-        if isinstance(error, TimeUp):
-            record["state"] = "stopped"
-        else:
-            record["state"] = "refused" if isinstance(error, Refused | InputError) or error.exit_code == 4 else "failed"
+    record["exit_code"], record["message"] = ending.exit_code(error), str(error)
+    if ending.received or not isinstance(error, Exception):
+        record |= {"state": "killed", "message": "ended by a signal; what was done is in staging"}
+    elif isinstance(error, TimeUp):
+        record["state"] = "stopped"
+    elif isinstance(error, Refused | InputError | Locked):
+        record["state"] = "refused"
     else:
-        record |= {"state": "failed", "exit_code": 1, "message": f"{type(error).__name__}: {error}"}
+        record["state"] = "failed"
+        if not isinstance(error, TaggerError):
+            record["message"] = f"{type(error).__name__}: {error}"
 
 
 def _now() -> str:

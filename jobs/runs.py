@@ -1,11 +1,12 @@
 """The nights of an index, newest first, and going back to one."""
 
 import os
-from pathlib import Path
 from typing import Any
 
-from jobs.run_record import new_run, recorded
+from jobs.progress import say
+from jobs.run_record import close, new_run
 from tagger.errors import StoreError
+from tagger.snapshots import current_name
 from tagger.store import Index
 
 _COLUMNS = ("run", "state", "exit", "rows", "new", "changed", "rescored", "deleted", "failed", "seconds", "message")
@@ -21,8 +22,7 @@ def list_runs(index: str, last: int = 30) -> dict[str, Any]:
     """
     found = _existing(index)
     records = [record for record, _ in zip(found.runs.newest_first(), range(last), strict=False)]
-    current = Path(os.path.realpath(found.path / "current")).name if (found.path / "current").is_symlink() else None
-    return {"index": index, "current": current, "snapshots": found.snapshots(), "runs": records}
+    return {"index": index, "current": current_name(found.path), "snapshots": found.snapshots(), "runs": records}
 
 
 def roll_back(index: str, snapshot: str) -> dict[str, Any]:
@@ -37,10 +37,15 @@ def roll_back(index: str, snapshot: str) -> dict[str, Any]:
     """
     found = _existing(index)
     run = new_run(None)
-    with found.going_back(snapshot) as (before, after), recorded(found.runs, run):
+    with found.going_back(snapshot) as (before, after):
         found.point_to(after)
-        run.record |= {"state": "rolled_back", "snapshot": snapshot, "catalog": after.manifest["catalog"]}
-        run.record["message"] = f"from {before} to {snapshot}"
+        run.record |= {"state": "rolled_back", "exit_code": 0, "snapshot": snapshot}
+        run.record |= {"catalog": after.manifest["catalog"], "message": f"from {before} to {snapshot}"}
+        close(run)
+        try:
+            found.runs.write(run.record)
+        except OSError as error:  # a full disk is a time to roll back, too
+            say(f"the record of this rollback could not be written: {error.strerror}")
     rows = after.manifest["rows"]
     return {"index": index, "snapshot": snapshot, "before": before, "rows": rows, "run_id": run.record["run_id"]}
 

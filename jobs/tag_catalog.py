@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,24 +13,21 @@ import pyarrow as pa
 from jobs.progress import say
 from jobs.run_record import Run, new_run, recorded, refused_at_the_door
 from jobs.tag_publishing import Publisher
-from jobs.tag_scoring import MIN_FAILURES, Scoring, StagedUnit, check_error_rate, score
+from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
 from tagger.bundle import Bundle, load_bundle
-from tagger.catalog import Walk, bucket_count
-from tagger.contents import Contents, Keys, keys_of
+from tagger.catalog import Walk
+from tagger.contents import Contents, Keys, keys_of, sorted_keys
 from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
 from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
 from tagger.previous import Previous
 from tagger.rows import schema_of
 from tagger.snapshots import Snapshot
-from tagger.staging import Staged, Staging, scored_contents, staged_schema
+from tagger.staging import Staged, Staging, staged_schema
 from tagger.store import Index
 
 MIN_DELETIONS = 20
 """Fewer deletions than this never refuse a run."""
-
-MAX_GONE = 0.2
-"""A larger share of pictures that vanish after the walk refuses a run, from `MIN_FAILURES` up."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +63,20 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
     InputError, Refused, Locked, TimeUp
         Nothing is published then; the error's `report` is the summary.
     """
-    until = _deadline(options)
-    index = Index(options.index)
+    until, index, run = _deadline(options), Index(options.index), new_run(options.catalog)
     try:
         bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
     except InputError as error:
-        refused_at_the_door(index, options.catalog, error)
+        refused_at_the_door(index, run, error)
         raise
-    run = new_run(walk.root, bundle.model_id)
+    run.record |= {"catalog": walk.root, "model_id": bundle.model_id}
     try:
-        with index.writing(walk.root) as parent, recorded(index.runs, run):
-            run.record["snapshot"] = parent.path.name if parent else None
+        with index.writing(walk.root) as parent, recorded(index, run):
             tag_night(index, parent, walk, bundle, options, until, run)
-    except Locked as error:
-        refused_at_the_door(index, walk.root, error)
-        raise
     except TaggerError as error:
         error.report = run.summary()
+        if run.record["state"] == "running":  # not even begun: locked, or an index that is not for this catalog
+            refused_at_the_door(index, run, error, write=isinstance(error, Locked))
         raise
     return run.summary()
 
@@ -91,43 +85,40 @@ def tag_night(
     index: Index, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
 ) -> None:
     """Do one night's work on an index whose lock is held."""
+    index.retire(options.keep)
     staging = index.staging(bundle.model_id, full=options.full)
-    previous, staged, plan = plan_night(staging, parent, walk, bundle, options, until, run)
+    night = plan_night(staging, parent, walk, bundle, options, until, run)
+    plan = night.plan
     if nothing_to_do(plan, parent, bundle):
-        carry_everything(previous, run)
+        carry_everything(night.previous, run)
     else:
-        known = known_contents(previous, staged, options)
         index.check_space(estimated_bytes(plan, parent, bundle))
-        count_staged(plan, staged, run)
+        count_staged(plan, night.staged, run)
         units: list[StagedUnit] = []
         if plan.counts["to_read"]:
             how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until)
-            units = score(plan, bundle, walk.root, staging, known, how, run)
+            units = score(plan, bundle, walk.root, staging, night.known, how, run)
         check_error_rate(run.counts, options.max_error_rate, 0)
-        check_still_there(run.counts, walk)
+        check_still_there(run.counts["gone"], walk, plan, options)
+        publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
         with run.stage("publish"):
-            buckets = bucket_number(plan, parent)
-            publisher, writer = (
-                Publisher(plan, previous, staged, units, bundle),
-                index.new_snapshot(run.record["run_id"]),
-            )
-            try:
-                publisher.merge(writer, buckets, run)
-                check_deletions(run.counts["deleted"], len(previous.known), options)
-                check_not_empty(run.counts["found"], walk.root)
-                published = publisher.publish(writer, buckets, walk.root, run)
-            finally:
-                writer.discard()
-        run.record["state"] = "published" if published else "unchanged"
-        run.record["snapshot"] = run.record["run_id"] if published else run.record["snapshot"]
-    staging.clear()
-    index.retire(options.keep)
+            publish(index, publisher, plan, night.previous, walk.root, options, run)
     say(ending(run))
+    staging.clear()
+
+
+class Night(NamedTuple):
+    """What a night starts from, and what it has to do; `known` are contents whose scores need not be computed."""
+
+    previous: Previous
+    staged: Staged
+    known: Keys
+    plan: Plan
 
 
 def plan_night(
     staging: Staging, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
-) -> tuple[Previous, Staged, Plan]:
+) -> Night:
     """Return what was there, what lies in staging, and what is to be done; writes nothing but into `run`.
 
     Raises
@@ -144,13 +135,37 @@ def plan_night(
         if options.backfill_limit is not None and parent:
             check_columns_stay(parent, bundle)
         staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
-        # Looked at only where rows that wait for the scores of a known content are in staging.
-        contents = Contents(known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE))
-        buckets = parent.manifest["buckets"] if parent else bucket_count(len(listing))
-        plan = make_plan(listing, previous.known, previous.unsettled(), staged, contents, buckets, options.rules)
+        known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
+        buckets = parent.manifest["buckets"] if parent else None
+        unsettled = previous.unsettled()
+        plan = make_plan(listing, previous.known, unsettled, staged, Contents(known), buckets, options.rules)
+        if plan.counts["to_read"] and not len(staged.keys):
+            known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
     check_deletions(plan.counts["deleted"], len(previous.known), options)
-    return previous, staged, plan
+    return Night(previous, staged, known, plan)
+
+
+def publish(
+    index: Index, publisher: Publisher, plan: Plan, previous: Previous, root: str, options: TagOptions, run: Run
+) -> None:
+    """Write the next snapshot and make it current, if it differs from the one that is."""
+    writer = index.new_snapshot(run.record["run_id"])
+    try:
+        publisher.merge(writer, run)
+        if run.counts["published_rows"] + run.counts["gone"] != plan.counts["found"]:
+            raise TaggerError(
+                f"{plan.counts['found']:,} pictures were found, {run.counts['gone']:,} went away and "
+                f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is a fault of this "
+                "program. Nothing was published; please report it with the run's record"
+            )
+        check_deletions(run.counts["deleted"], len(previous.known), options)
+        check_not_empty(run.counts["found"], root)
+        published = publisher.publish(writer, root, run)
+    finally:
+        writer.discard()
+    run.record["state"] = "published" if published else "unchanged"
+    run.record["snapshot"] = run.record["run_id"] if published else run.record["snapshot"]
 
 
 def dry_run(options: TagOptions) -> dict[str, Any]:
@@ -161,23 +176,26 @@ def dry_run(options: TagOptions) -> dict[str, Any]:
     InputError, Refused
         As the night itself would, as far as can be told before a picture is read.
     """
-    bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
-    index = Index(options.index)
-    parent = index.current_of(walk.root)
-    run = new_run(walk.root, bundle.model_id)
-    run.record |= {"run_id": None, "snapshot": parent.path.name if parent else None, "exit_code": 0}
+    index, run = Index(options.index), new_run(options.catalog)
+    run.record |= {"run_id": None, "exit_code": 0}
     try:
+        bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
+        parent = index.current_of(walk.root)
+        run.record["snapshot"] = parent.path.name if parent else None
         staging = index.staging(bundle.model_id, full=options.full)
         plan_night(staging, parent, walk, bundle, options, _deadline(options), run)
     except TaggerError as error:
         run.record["exit_code"] = error.exit_code
-        error.report = run.summary()
+        error.report = _planned(run)
         raise
-    finally:
-        planned = run.record["plan"]
-        run.counts.update({name: planned.get(name, 0) for name in (*_KINDS, "found", "deleted")})
-        run.counts.update({"reused": planned.get("staged", 0), "published_rows": planned.get("found", 0)})
-        run.seconds["total"] = sum(run.seconds.values())
+    return _planned(run)
+
+
+def _planned(run: Run) -> dict[str, Any]:
+    plan = run.record["plan"]
+    run.counts.update({name: plan.get(name, 0) for name in (*_KINDS, "found", "deleted")})
+    run.counts.update({"reused": plan.get("staged", 0), "published_rows": plan.get("found", 0)})
+    run.seconds["total"] = sum(run.seconds.values())
     return run.summary()
 
 
@@ -212,20 +230,14 @@ def carry_everything(previous: Previous, run: Run) -> None:
 
 def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> Keys:
     """Return the keys of contents whose scores need not be computed; --full trusts none but its own."""
-    chunks = scored_contents(staged.keys).chunks
-    here = keys_of(pa.chunked_array(chunks, pa.string()))
-    if options.full:
-        return here
-    there = previous.contents()
-    both = np.concatenate([there, here])
-    return np.ascontiguousarray(both[np.argsort(both[:, 0], kind="stable")]) if len(here) else there
+    here = keys_of(staged.keys.filter(staged.keys["scored"])["content_sha256"])
+    return here if options.full else sorted_keys(np.concatenate([previous.contents(), here]))
 
 
 def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
     """Count the rows that an interrupted run left: its pictures were tried for this night too, so failures count."""
     here = np.flatnonzero(plan.staged >= 0)
-    statuses = staged.keys["status"].take(pa.array(plan.staged[here])).to_pylist()
-    failed = np.array([status != "ok" for status in statuses], bool)
+    failed = staged.keys["failed"].to_numpy()[plan.staged[here]]
     run.counts["reused"] = run.counts["tried"] = len(here)
     run.counts["failed_now"] = int(failed.sum())
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
@@ -233,16 +245,16 @@ def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
 
 def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
     """Return what staging, the rewritten parts and the change feed may take on the disk."""
-    parts = parent.manifest["parts"] if parent else []
     per_row = 200 + 8 * len(bundle.vocabulary)  # from what real catalogs took: the digest alone does not compress
-    touched = set(np.unique(plan.bucket[~plan.carried]).tolist())
-    rewritten = sum(part["bytes"] for part in parts if part["bucket"] in touched)
-    return int(rewritten + 2 * per_row * (~plan.carried).sum())
-
-
-def bucket_number(plan: Plan, parent: Snapshot | None) -> int:
-    """Return how many buckets the index has: fixed when it is created."""
-    return int(parent.manifest["buckets"]) if parent else bucket_count(len(plan.listing))
+    carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
+    fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
+    grown = parent is not None and parent.schema() != schema_of(bundle.vocabulary)
+    rewritten = sum(
+        part["bytes"]
+        for part in (parent.manifest["parts"] if parent else [])
+        if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
+    )
+    return int(rewritten + per_row * (fresh.sum() + plan.counts["to_read"]))
 
 
 def check_not_empty(pictures: int, root: str) -> None:
@@ -260,13 +272,13 @@ def check_deletions(deleted: int, before: int, options: TagOptions) -> None:
         )
 
 
-def check_still_there(counts: Counter[str], walk: Walk) -> None:
+def check_still_there(gone: int, walk: Walk, plan: Plan, options: TagOptions) -> None:
     """Refuse a night in which the catalog went away after the walk: an unmounted share looks like deletions."""
-    gone, tried = counts["gone"], counts["tried"]
-    if not walk.is_still_there() or (gone >= MIN_FAILURES and gone > MAX_GONE * (gone + tried)):
+    found = plan.counts["found"]
+    if not walk.is_still_there() or (gone >= MIN_DELETIONS and gone > options.max_delete_rate * found):
         raise Refused(
-            f"{gone:,} pictures went away between walk and reading; is {walk.root!r} mounted? Nothing was changed; "
-            "start again when the catalog is there"
+            f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} mounted? Nothing was "
+            "changed. Start again when the catalog is there, or if they were deleted, with --max-delete-rate 1"
         )
 
 

@@ -12,7 +12,7 @@ from jobs.tag_scoring import StagedUnit
 from schemas.index import RUN_COUNTS
 from tagger.bundle import Bundle
 from tagger.errors import StoreError
-from tagger.merging import fill_in, merge
+from tagger.merging import Donors, as_donors, fill_in, merge
 from tagger.plan import Plan
 from tagger.previous import Previous
 from tagger.rows import labels_table, schema_of
@@ -34,12 +34,21 @@ class Publisher:
     units : sequence of StagedUnit
         What this run has staged.
     bundle : Bundle
+    full : bool
+        Whether scores of the parent snapshot are not to be used.
     """
 
     def __init__(
-        self, plan: Plan, previous: Previous, staged: Staged, units: Sequence[StagedUnit], bundle: Bundle
+        self,
+        plan: Plan,
+        previous: Previous,
+        staged: Staged,
+        units: Sequence[StagedUnit],
+        bundle: Bundle,
+        *,
+        full: bool = False,
     ) -> None:
-        self._previous, self._bundle = previous, bundle
+        self._buckets, self._previous, self._bundle, self._full = plan.buckets, previous, bundle, full
         self._schema = schema_of(bundle.vocabulary)
         self._units: defaultdict[int, list[StagedUnit]] = defaultdict(list)
         for unit in [*units, *_reused(plan, staged)]:
@@ -51,25 +60,26 @@ class Publisher:
         self._statuses, self._models = Counter[str](), Counter[str]()
         self._unsettled = [_NOTHING]
 
-    def merge(self, writer: SnapshotWriter, buckets: int, run: Run) -> None:
+    def merge(self, writer: SnapshotWriter, run: Run) -> None:
         """Write or link every part, and the change feed; count."""
         donors = self._donors()
-        for bucket in range(buckets):
+        for bucket in range(self._buckets):
             run.counts.update(self._add_bucket(writer, bucket, donors))
         run.counts["found"] = run.counts["published_rows"]
         run.counts["failed"] = run.counts["published_rows"] - self._statuses["ok"]
 
-    def publish(self, writer: SnapshotWriter, buckets: int, root: str, run: Run) -> bool:
+    def publish(self, writer: SnapshotWriter, root: str, run: Run) -> bool:
         """Make the merged snapshot current; return False if it would not differ from the one that is."""
         parent, unsettled = self._previous.parent, pa.concat_arrays(self._unsettled)
         same_model = parent is not None and parent.manifest["model_id"] == self._bundle.model_id
-        if same_model and not writer.changed and len(unsettled) == len(self._previous.unsettled()) == 0:
+        same_unsettled = set(unsettled.to_pylist()) == set(self._previous.unsettled().to_pylist())
+        if same_model and same_unsettled and not writer.changed:
             return False
         models = sorted({*self._models, self._bundle.model_id})
         manifest = {
             "parent": parent.path.name if parent else None,
             "catalog": root,
-            "buckets": buckets,
+            "buckets": self._buckets,
             "model_id": self._bundle.model_id,
             "models": models,
             "groups": [group.name for group in self._bundle.vocabulary.exclusive_groups],
@@ -80,7 +90,7 @@ class Publisher:
         writer.publish(self._labels(models), unsettled, manifest)
         return True
 
-    def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: pa.Table) -> Counter[str]:
+    def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: Donors) -> Counter[str]:
         """Write one part, or link the old one where nothing in it changes; return the counts."""
         previous, parent = self._previous, self._previous.parent
         part = parent.part(bucket) if parent else None
@@ -111,20 +121,23 @@ class Publisher:
             tables.append(rows.drop_columns(UNSETTLED_COLUMN).cast(self._schema))
         return pa.concat_tables(tables)
 
-    def _donors(self) -> pa.Table:
-        """Return a row with scores for every known content that waits for them: as many as were touched or moved."""
-        waiting = [pa.array([], pa.string())]
+    def _donors(self) -> Donors:
+        """Return the scores of every known content that waits for them: as many rows as were touched or moved."""
+        waiting = [_NOTHING]
         for unit in (unit for units in self._units.values() for unit in units):
             rows = _read(unit, ["status", "model_id", "content_sha256"])
-            waiting.append(rows.filter(is_pointer(rows))["content_sha256"].combine_chunks())
+            waiting.append(rows.filter(is_pointer(rows))["content_sha256"].cast(pa.large_string()).combine_chunks())
         digests = pc.unique(pa.concat_arrays(waiting))
-        found = [self._previous.donors(digests, self._schema)]
+        found = [self._schema.empty_table()]
         for path in self._files if len(digests) else ():
-            rows = read_unit(path)
-            if rows is not None and rows.schema.field(0).equals(self._schema.field(0)):
-                wanted = pc.and_(pc.is_in(rows["content_sha256"], value_set=digests), pc.is_valid(rows["model_id"]))
-                found.append(rows.filter(wanted).drop_columns(UNSETTLED_COLUMN).cast(self._schema))
-        return pa.concat_tables(found)
+            staged = read_unit(path)
+            if staged is not None:
+                wanted = pc.is_in(staged["content_sha256"].cast(pa.large_string()), value_set=digests)
+                scored = staged.filter(pc.and_(wanted, pc.is_valid(staged["model_id"])))
+                found.append(scored.drop_columns(UNSETTLED_COLUMN).cast(self._schema))
+        if not self._full:
+            found.append(self._previous.donors(digests, self._schema))
+        return as_donors(pa.concat_tables(found))
 
     def _labels(self, models: Sequence[str]) -> pa.Table:
         """Return the labels of tonight's model, and of the older ones that rows still name."""

@@ -57,7 +57,7 @@ def score(
     Raises
     ------
     Refused
-        If too many pictures fail.
+        If too many pictures fail, or none can be read any more.
     TimeUp
         If the time is up.
     """
@@ -79,10 +79,11 @@ def score(
                 writer.add(facts, logits)
                 progress.advance(len(facts))
                 check_error_rate(run.counts, how.max_error_rate, total - progress.done)
+                _check_answering(facts, run.counts, root)
         finally:
             run.seconds["read"], run.seconds["decode"] = decoder.read_seconds, decoder.decode_seconds
             writer.flush()
-    return writer.written
+    return writer.written()
 
 
 def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
@@ -106,6 +107,18 @@ def _count(facts: Sequence[FileFacts], retried: Mask, counts: Counter[str]) -> N
         counts["tried"] += one.status != "gone"
         counts["failed_now"] += failed
         counts["failed_again"] += failed and bool(again)
+
+
+def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str) -> None:
+    """Refuse to go on where every reading hangs: a share that is dead takes the timeout for each picture."""
+    for one in facts:
+        hangs = one.status == "timeout" and one.content_sha256 is None
+        counts["hanging"] = counts["hanging"] + 1 if hangs else 0
+    if counts["hanging"] >= MIN_FAILURES:
+        raise Refused(
+            f"{counts['hanging']} pictures in a row could not be read in time; does {root!r} still answer? Nothing was "
+            "published, what was done is kept. Start again when it does, or allow more time with --decode-timeout"
+        )
 
 
 class _Scorer:
@@ -142,45 +155,64 @@ class _Scorer:
         return self._predictor
 
 
+class _Pending(NamedTuple):
+    facts: list[FileFacts]
+    logits: Logits
+    unit: int  # the one that these are of, or the first of them
+
+
 class _UnitWriter:
-    """Deals answers, which come in the order of the plan, out to units, and stages each unit when it is complete."""
+    """Deals answers, which come in the order of the plan, out to units, and stages each unit when it is complete.
+
+    A signal may end any statement. So what is pending changes in single assignments, and a unit that is written twice
+    is the same file twice.
+    """
 
     def __init__(
         self, plan: Plan, units: Sequence[tuple[int, Places]], bundle: Bundle, staging: Staging, run: Run
     ) -> None:
         self._plan, self._units, self._bundle, self._staging, self._run = plan, units, bundle, staging, run
-        self._facts: list[FileFacts] = []
-        self._logits: Logits = np.zeros((0, len(bundle.vocabulary)), np.float32)
-        self.written: list[StagedUnit] = []
+        self._pending = _Pending([], np.zeros((0, len(bundle.vocabulary)), np.float32), 0)
 
     def add(self, facts: Sequence[FileFacts], logits: Logits) -> None:
         """Take in the next answers."""
-        self._facts.extend(facts)
-        self._logits = np.concatenate([self._logits, logits])
-        while len(self.written) < len(self._units) and len(self._facts) >= len(self._units[len(self.written)][1]):
-            self._write(len(self._units[len(self.written)][1]))
+        old = self._pending
+        self._pending = _Pending([*old.facts, *facts], np.concatenate([old.logits, logits]), old.unit)
+        while self._pending.facts and len(self._pending.facts) >= self._wanted():
+            self._write()
 
     def flush(self) -> None:
         """Stage what there is of an incomplete unit."""
-        if self._facts:
-            self._write(len(self._facts))
+        while self._pending.facts:
+            self._write()
 
-    def _write(self, n: int) -> None:
-        bucket, places = self._units[len(self.written)]
-        facts, ids = _dated(self._facts[:n], self._plan, places[:n]), self._plan.ids(places[:n])
+    def written(self) -> list[StagedUnit]:
+        """Return the units that were staged."""
+        return [StagedUnit(self._units[i][0], self._path(i), None) for i in range(self._pending.unit)]
+
+    def _wanted(self) -> int:
+        return len(self._units[self._pending.unit][1])
+
+    def _path(self, unit: int) -> Path:
+        return self._staging.unit(self._run.record["run_id"], unit, self._plan.buckets)
+
+    def _write(self) -> None:
+        pending = self._pending
+        n = min(self._wanted(), len(pending.facts))
+        places = self._units[pending.unit][1][:n]
+        facts, ids = _dated(pending.facts[:n], self._plan, places), self._plan.ids(places)
         kept = [i for i, one in enumerate(facts) if one.status != "gone"]
         rows = make_rows(
             [ids[i] for i in kept],
             [facts[i] for i in kept],
-            self._logits[kept],
+            pending.logits[kept],
             vocabulary=self._bundle.vocabulary,
             thresholds=self._bundle.thresholds,
             model_id=self._bundle.model_id,
         )
         with self._run.stage("write"):
-            path = self._staging.write(self._run.record["run_id"], len(self.written), rows)
-        self.written.append(StagedUnit(bucket, path, None))
-        self._facts, self._logits = self._facts[n:], self._logits[n:]
+            self._staging.write(self._path(pending.unit), rows)
+        self._pending = _Pending(pending.facts[n:], pending.logits[n:], pending.unit + 1)
 
 
 def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:

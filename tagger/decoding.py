@@ -65,7 +65,8 @@ class FileFacts(NamedTuple):
     width, height : int or None
         Pixels after EXIF orientation; None unless known.
     unsettled : bool
-        Whether the file was read within `SETTLED_AFTER` of its modification time.
+        Whether the file is to be read again though it may look the same: it was read within `SETTLED_AFTER` of its
+        modification time, or what failed was not the file.
     """
 
     status: str
@@ -195,12 +196,21 @@ class Decoder:
             self._receive(worker)
             if worker.queue and not worker.process.is_alive():
                 self._receive(worker)  # what it said before it died
-                worker.recover(FileFacts("crashed", "the decoder died on this picture, twice"), tries=2)
+                # Killed from outside (out of memory, say) says nothing of the picture: it is read again the next night.
+                outside = worker.process.exitcode == -signal.SIGKILL
+                reason = (
+                    "the decoder was killed on this picture, twice"
+                    if outside
+                    else "the decoder died on this picture, twice"
+                )
+                worker.recover(FileFacts("crashed", reason, unsettled=outside), tries=2)
             elif worker.queue and worker.stuck_for() > self.timeout:
+                begun = worker.begun
                 worker.kill()
                 self._receive(worker)
                 reason = f"decoding took longer than {self.timeout:g} s"
-                worker.recover(FileFacts("timeout", reason), tries=1)
+                # If it has moved on between the look and the kill, the picture it is at now is not to blame.
+                worker.recover(FileFacts("timeout", reason), tries=1 if worker.begun == begun else 2)
 
     def _receive(self, worker: "_Worker") -> None:
         for read, decode in worker.receive():
@@ -255,6 +265,11 @@ class _Worker:
             pass  # the other end is gone; _collect sees that and recovers
         return seconds
 
+    @property
+    def begun(self) -> int:
+        """How many pictures the process has begun."""
+        return int(self._progress[0])
+
     def stuck_for(self) -> float:
         """Return the seconds since this worker last began a picture, or was given work or started."""
         begun, now = self._progress[0], time.monotonic()
@@ -265,7 +280,8 @@ class _Worker:
     def recover(self, verdict: FileFacts, *, tries: int) -> None:
         """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th death."""
         begun, at = self._progress[0], self._progress[1]
-        self.process.join(_END_WITHIN)
+        if self.process.is_alive():
+            self.process.join(_END_WITHIN)
         self._failed_starts = 0 if begun else self._failed_starts + 1
         if self._failed_starts >= _START_TRIES:
             raise TaggerError(
@@ -273,8 +289,8 @@ class _Worker:
                 "run 'python -c \"import tagger.decoding, cv2, PIL\"' to see why"
             )
         pending = [task for task, _, _ in self.queue]
-        task, positions, _ = self.queue[0]
-        if at != _IDLE:
+        if self.queue and at != _IDLE:
+            task, positions, _ = self.queue[0]
             culprit = positions[at]
             task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
             if task.deaths[culprit] >= tries:
@@ -309,8 +325,8 @@ def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def read_stable(path: str) -> tuple[bytes, os.stat_result]:
-    """Return the bytes of a regular file and its `fstat`, which was the same before and after reading.
+def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
+    """Return the bytes of a regular file, its `fstat`, the same before and after, and whether it is unsettled.
 
     Raises
     ------
@@ -319,17 +335,19 @@ def read_stable(path: str) -> tuple[bytes, os.stat_result]:
     """
     for _ in range(_READ_TRIES):
         # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
+        began = time.time_ns()
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise FileNotFoundError(f"not a regular file any more: {path!r}")
             if before.st_size > MAX_BYTES:
-                return b"", before
+                return b"", before, False
             data = file.read()
             after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == after.st_size:
-            return data, after
+            unsettled = began - SETTLED_AFTER < after.st_mtime_ns < time.time_ns() + SETTLED_AFTER
+            return data, after, unsettled
     raise OSError(f"it was written to during each of {_READ_TRIES} readings")
 
 
@@ -345,7 +363,8 @@ def _with_note(verdict: FileFacts, note: Any) -> FileFacts:
     if read != begun:
         return verdict
     digest = b"".join(quarter.to_bytes(8, "big", signed=True) for quarter in quarters).hex()
-    return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=bool(unsettled))
+    unsettled = bool(unsettled) or verdict.unsettled
+    return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=unsettled)
 
 
 def _serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) -> None:
@@ -392,17 +411,17 @@ def _end_with_parent() -> None:
 def _read_one(
     path: str, size: int, contents: Contents, note: Any, seconds: list[float]
 ) -> tuple[FileFacts, Pixels | None]:
-    start, now = time.perf_counter(), time.time_ns()
+    start = time.perf_counter()
     try:
-        data, facts = read_stable(path)
+        data, facts, unsettled = read_stable(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:  # it, or a folder on its way
         return FileFacts("gone", str(error)), None
     except PermissionError:
         return FileFacts("denied", "permission denied"), None
     except OSError as error:
-        return FileFacts("unreadable", f"cannot be read: {error.strerror or error}"), None
+        # A disk or a share that fails is not the file's fault: read again the next night.
+        return FileFacts("unreadable", f"cannot be read: {error.strerror or error}", unsettled=True), None
     mtime = stored_time(facts.st_mtime_ns)
-    unsettled = abs(now - mtime) < SETTLED_AFTER
     seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
     if facts.st_size > MAX_BYTES:
         return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None

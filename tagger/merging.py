@@ -58,8 +58,21 @@ def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
     return Merged(rows, _changes(fresh["image_id"].filter(pa.array(~identical)), gone), counts)
 
 
-def fill_in(fresh: pa.Table, donors: pa.Table) -> pa.Table:
-    """Return `fresh` with the scores of known contents taken from rows of `donors` that have the same bytes.
+class Donors(NamedTuple):
+    """One row per content that waits for scores, in order of its digest; digests are bytes (n,) of 64 hex digits."""
+
+    rows: pa.Table
+    digests: npt.NDArray[np.bytes_]
+
+
+def as_donors(rows: pa.Table) -> Donors:
+    """Return the first row of each content."""
+    digests, first = np.unique(_digests(rows), return_index=True)
+    return Donors(rows.take(pa.array(first)).combine_chunks(), digests)
+
+
+def fill_in(fresh: pa.Table, donors: Donors) -> pa.Table:
+    """Return `fresh` with the scores of known contents taken from rows that have the same bytes.
 
     Raises
     ------
@@ -70,13 +83,15 @@ def fill_in(fresh: pa.Table, donors: pa.Table) -> pa.Table:
     waiting = fresh.filter(pointer)
     if not len(waiting):
         return fresh
-    at = pc.index_in(waiting["content_sha256"], value_set=donors["content_sha256"])
-    if at.null_count:
-        digest = waiting["content_sha256"].filter(pc.is_null(at))[0]
+    digests = _digests(waiting)
+    at = np.searchsorted(donors.digests, digests)
+    there = np.append(donors.digests, b"")[at] == digests
+    if not there.all():
+        digest = digests[~there][0].decode()
         raise StoreError(
             f"the scores of {digest} were there at the start of the run and are gone; is anyone else writing?"
         )
-    filled = donors.take(at)
+    filled = donors.rows.take(pa.array(at))
     for name in _OF_THE_FILE:
         place = filled.schema.get_field_index(name)
         filled = filled.set_column(place, filled.schema.field(place), waiting[name])
@@ -92,6 +107,10 @@ def aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def _digests(rows: pa.Table) -> npt.NDArray[np.bytes_]:
+    return np.array(rows["content_sha256"].to_pylist(), "S64")
 
 
 def _agree(fresh: pa.Table, old: pa.Table, column: str) -> npt.NDArray[np.bool_]:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.catalog import Found, bucket_of
+from tagger.catalog import Found, bucket_count, bucket_of
 from tagger.contents import Contents, key_of
-from tagger.staging import Staged, is_pointer, scored_contents, still_good
+from tagger.staging import Staged
 
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
@@ -66,6 +66,8 @@ class Plan:
     listing : pa.Table
         As `LISTING`, each image_id once.
     bucket : int32
+    buckets : int, not an array
+        How many the index has.
     carried : bool
         Its row stays as it is.
     retried : bool
@@ -78,6 +80,7 @@ class Plan:
 
     listing: pa.Table
     bucket: npt.NDArray[np.int32]
+    buckets: int
     carried: Mask
     retried: Mask
     staged: Places
@@ -137,7 +140,7 @@ def make_plan(
     unsettled: pa.Array,
     staged: Staged,
     contents: Contents,
-    buckets: int,
+    buckets: int | None,
     rules: Rules,
 ) -> Plan:
     """Return the plan for `listing` against the current rows and what lies in staging.
@@ -147,22 +150,18 @@ def make_plan(
     listing, known : pa.Table
         As `LISTING` and `KNOWN`.
     unsettled : pa.Array of large_string
-        Ids of rows that were read too soon after their file's last change.
+        Ids of rows that are to be read again though they look the same.
     contents : Contents
-        Those that have scores of this model in the current snapshot.
+        Those that have scores of this model, in the current snapshot or in staging.
+    buckets : int or None
+        Of the index; None before its first snapshot.
     """
     listing = _each_once(listing).combine_chunks()  # taking from chunks would copy them all, every time
     ids = listing["image_id"]
     previous = _places(ids, known["image_id"])
     there = previous >= 0
-    row = known.drop_columns("image_id").take(pa.array(np.maximum(previous, 0))) if len(known) else None
-    same, failed, behind = np.zeros((3, len(listing)), bool)
-    bucket = np.zeros(len(listing), np.int32)
-    if row is not None:
-        same = there & (_numbers(row, "size") == _numbers(listing, "size"))
-        same &= _numbers(row, "mtime_ns") == _numbers(listing, "mtime_ns")
-        failed, behind = (same & row[name].to_numpy() for name in ("failed", "behind"))
-        bucket = row["bucket"].to_numpy().copy()
+    same, failed, behind, bucket = _compare(listing, known, previous)
+    buckets = buckets or staged.buckets or bucket_count(len(listing))
     for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
         bucket[places] = [bucket_of(image_id, buckets) for image_id in ids.take(pa.array(places)).to_pylist()]
     again = same & np.asarray(pc.is_in(ids, value_set=unsettled).to_numpy()) if len(unsettled) else np.zeros_like(same)
@@ -181,7 +180,18 @@ def make_plan(
         "to_read": int((~carried & (found < 0)).sum()),
         "behind": int((behind & ~rescored).sum()),
     }
-    return Plan(listing, bucket, carried, failed & ~carried, found, counts)
+    return Plan(listing, bucket, buckets, carried, failed & ~carried, found, counts)
+
+
+def _compare(listing: pa.Table, known: pa.Table, previous: Places) -> tuple[Mask, Mask, Mask, npt.NDArray[np.int32]]:
+    """Return, per listed picture, whether it is the same file as its row; of those, failed, behind; and its bucket."""
+    if not len(known):
+        same, failed, behind = np.zeros((3, len(listing)), bool)
+        return same, failed, behind, np.zeros(len(listing), np.int32)
+    row = known.drop_columns("image_id").take(pa.array(np.maximum(previous, 0)))
+    same = (previous >= 0) & (_numbers(row, "size") == _numbers(listing, "size"))
+    same &= _numbers(row, "mtime_ns") == _numbers(listing, "mtime_ns")
+    return same, same & row["failed"].to_numpy(), same & row["behind"].to_numpy(), row["bucket"].to_numpy().copy()
 
 
 def _listing(found: Found) -> pa.Table:
@@ -221,29 +231,25 @@ def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
 def _staged_places(listing: pa.Table, wanted: Mask, staged: Staged, contents: Contents) -> Places:
     """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
     result = np.full(len(listing), -1, np.int64)
-    keys = staged.keys
-    if not len(keys) or not wanted.any():
+    if not len(staged.keys) or not wanted.any():
         return result
-    good = still_good(keys).to_numpy(zero_copy_only=False) & _scores_known(keys, contents)
-    usable = np.flatnonzero(good)
-    candidates = keys.take(pa.array(usable))
+    keys = staged.keys.combine_chunks()
+    usable = np.flatnonzero(keys["good"].to_numpy() & ~_waits_for_ever(keys, contents))
     # Of one picture read twice, the newer reading comes first and counts; an older one is of an older file.
-    at = _places(listing["image_id"], candidates["image_id"].cast(pa.large_string()))
+    at = _places(listing["image_id"], keys["image_id"].take(pa.array(usable)))
     places = np.flatnonzero(wanted & (at >= 0))
-    row = candidates.take(pa.array(at[places]))
+    row = usable[at[places]]
     same = np.ones(len(places), bool)
-    for name, column in (("size", "size_bytes"), ("mtime_ns", "mtime_ns")):
-        same &= _numbers(listing, name)[places] == pc.fill_null(row[column], -1).to_numpy()
-    result[places[same]] = usable[at[places[same]]]
+    for name in ("size", "mtime_ns"):
+        same &= _numbers(listing, name)[places] == _numbers(keys, name)[row]
+    result[places[same]] = row[same]
     return result
 
 
-def _scores_known(keys: pa.Table, contents: Contents) -> Mask:
-    """Return bool (n,): False for rows of known contents whose scores are nowhere any more."""
-    pointer = is_pointer(keys).to_numpy()
-    result = np.ones(len(keys), bool)
-    here = set(scored_contents(keys).to_pylist()) if pointer.any() else set()
-    for place in np.flatnonzero(pointer):
-        digest = keys["content_sha256"][int(place)].as_py()
-        result[place] = digest in here or key_of(bytes.fromhex(digest)) in contents
+def _waits_for_ever(keys: pa.Table, contents: Contents) -> Mask:
+    """Return bool (n,): rows of known contents whose scores are nowhere any more."""
+    result = np.zeros(len(keys), bool)
+    pointers = np.flatnonzero(keys["pointer"].to_numpy())
+    digests = keys["content_sha256"].take(pa.array(pointers)).to_pylist()
+    result[pointers] = [key_of(bytes.fromhex(digest)) not in contents for digest in digests]
     return result

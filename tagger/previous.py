@@ -1,12 +1,13 @@
 """The snapshot that a night starts from, as the plan and the merge need it."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.contents import Keys, keys_of
+from tagger.contents import Keys, keys_of, sorted_keys
 from tagger.merging import aligned
 from tagger.plan import KNOWN
 from tagger.snapshots import Snapshot
@@ -40,10 +41,10 @@ class Previous:
         self.parent, self._model_id = parent, model_id
         self.statuses: dict[int, Counter[str]] = {}
         self.models: dict[int, Counter[str]] = {}
-        tables = [self._known_rows(parent, part) for part in parent.manifest["parts"]] if parent else []
+        tables = [self._known_rows(parent, part) for parent, part in self._parts()]
         self.known = pa.concat_tables([KNOWN.empty_table(), *tables])
 
-    def _known_rows(self, parent: Snapshot, part: dict[str, int | str]) -> pa.Table:
+    def _known_rows(self, parent: Snapshot, part: dict[str, Any]) -> pa.Table:
         rows = parent.read(str(part["file"]), _PLANNED)
         try:
             bucket = int(part["bucket"])
@@ -68,22 +69,21 @@ class Previous:
 
     def contents(self) -> Keys:
         """Return the keys of all contents that have scores of tonight's model."""
-        digests = [
-            rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"].chunks
-            for rows in self._each_part(["content_sha256", "model_id"])
-        ]
-        return keys_of(pa.chunked_array([chunk for chunks in digests for chunk in chunks], pa.string()))
+        keys = [sorted_keys(np.zeros((0, 2), np.uint64))]
+        for parent, part in self._parts():
+            rows = parent.read(part["file"], ["content_sha256", "model_id"])
+            keys.append(keys_of(rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"]))
+        return sorted_keys(np.concatenate(keys))
 
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
-        """Return rows of tonight's model with these contents."""
+        """Return rows of tonight's model with these contents; `digests` are large_string."""
         found = [schema.empty_table()]
-        if self.parent and len(digests):
-            for part in self.parent.manifest["parts"]:
-                keys = self.parent.read(part["file"], ["content_sha256", "model_id"])
-                wanted = pc.is_in(keys["content_sha256"], value_set=digests)
-                wanted = pc.fill_null(pc.and_(wanted, pc.equal(keys["model_id"], self._model_id)), False)
-                if pc.any(wanted).as_py():
-                    found.append(aligned(self.parent.read(part["file"]).filter(wanted), schema))
+        for parent, part in self._parts() if len(digests) else ():
+            keys = parent.read(part["file"], ["content_sha256", "model_id"])
+            wanted = pc.is_in(keys["content_sha256"].cast(pa.large_string()), value_set=digests)
+            wanted = pc.fill_null(pc.and_(wanted, pc.equal(keys["model_id"], self._model_id)), False)
+            if pc.any(wanted).as_py():
+                found.append(aligned(parent.read_whole(part).filter(wanted), schema))
         return pa.concat_tables(found)
 
     def rows(self, bucket: int, schema: pa.Schema) -> pa.Table:
@@ -91,12 +91,10 @@ class Previous:
         part = self.parent.part(bucket) if self.parent else None
         if self.parent is None or part is None:
             return schema.empty_table()
-        return aligned(self.parent.read(part["file"]), schema)
+        return aligned(self.parent.read_whole(part), schema)
 
-    def _each_part(self, columns: list[str]) -> list[pa.Table]:
-        if self.parent is None:
-            return []
-        return [self.parent.read(part["file"], columns) for part in self.parent.manifest["parts"]]
+    def _parts(self) -> list[tuple[Snapshot, dict[str, Any]]]:
+        return [(self.parent, part) for part in self.parent.manifest["parts"]] if self.parent else []
 
 
 def _counted(values: pa.ChunkedArray) -> Counter[str]:

@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tagger.files import atomic_text
+
+_LOOKED_AT = 200  # records in search of orphans: half a year of nights
 
 
 class Runs:
@@ -35,7 +39,8 @@ class Runs:
         that was killed after its snapshot became current did publish.
         """
         found = []
-        for record in self.newest_first():
+        # Not just up to the last run that ended well: clocks are set back, and refused runs record beside others.
+        for record in islice(self.newest_first(), _LOOKED_AT):
             if record["state"] == "running":
                 found.append(record["run_id"])
                 if published and published["snapshot"] == record["run_id"]:
@@ -44,7 +49,6 @@ class Runs:
                 else:
                     record["state"] = "killed"
                     record["message"] = "ended without a word (SIGKILL, out of memory, power); noted by the next run"
-                self.write(record)
-            elif record.get("exit_code") != 4:  # one that found the lock taken ran beside another
-                break
+                with suppress(OSError):  # a full disk must not keep a night from making room
+                    self.write(record)
         return found

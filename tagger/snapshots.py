@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,9 +40,44 @@ class Snapshot(NamedTuple):
             If it is missing or damaged.
         """
         try:
-            return pq.read_table(self.path / file, columns=columns)
+            return pq.read_table(self.path / file, columns=columns, page_checksum_verification=True)
         except (OSError, pa.ArrowException, KeyError) as error:
             raise self.damaged(file, error) from error
+
+    def read_whole(self, part: dict[str, Any]) -> pa.Table:
+        """Return all rows of a part whose bytes are still those that the manifest names.
+
+        Rows that are carried over get a new digest: a bit that has turned on the disk must not get one too.
+
+        Raises
+        ------
+        StoreError
+            If it is missing or damaged.
+        """
+        try:
+            data = (self.path / part["file"]).read_bytes()
+            if hashlib.sha256(data).hexdigest() != part["sha256"]:
+                raise OSError("its sha256 is not the manifest's")
+            return pq.read_table(pa.BufferReader(data))
+        except (OSError, pa.ArrowException) as error:
+            raise self.damaged(part["file"], error) from error
+
+    def check_files(self) -> None:
+        """Raise StoreError unless every part has its size, and every other file its digest."""
+        for part in self.manifest["parts"]:
+            try:
+                size = (self.path / part["file"]).stat().st_size
+            except OSError as error:
+                raise self.damaged(part["file"], error) from error
+            if size != part["bytes"]:
+                raise self.damaged(part["file"], ValueError(f"{size} bytes, not {part['bytes']}"))
+        for name in ("labels", "changes", "unsettled"):
+            try:
+                digest = file_digest(self.path / f"_{name}.parquet")
+            except OSError as error:
+                raise self.damaged(f"_{name}.parquet", error) from error
+            if digest != self.manifest.get(f"{name}_sha256"):
+                raise self.damaged(f"_{name}.parquet", ValueError("its sha256 is not the manifest's"))
 
     def schema(self) -> pa.Schema | None:
         """Return the schema that all parts have, or None if there is no part."""
@@ -94,12 +130,33 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
 
 
 def point_current(index: Path, snapshot_id: str) -> None:
-    """Make readers of `index` see `snapshot_id`, by one rename."""
+    """Make readers of `index` see `snapshot_id`, by one rename.
+
+    The folder of the snapshot that they saw before gets the modification time of now: when it was replaced.
+    """
+    with suppress(OSError):  # there is none, or it is another user's
+        os.utime(index / "current")
     link = index / f"_current-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(f"snapshots/{snapshot_id}")
     os.replace(link, index / "current")
     sync_file(index)
+
+
+def current_name(index: Path) -> str | None:
+    """Return the name of the snapshot that readers of `index` see, or None."""
+    try:
+        return os.path.basename(os.readlink(index / "current"))
+    except OSError:
+        return None
+
+
+def remove_snapshot(index: Path, snapshot_id: str) -> None:
+    """Remove a snapshot so that there is never half of one under its name."""
+    doomed = index / "_staging" / f"removed-{snapshot_id}"
+    with suppress(FileNotFoundError):
+        os.rename(index / "snapshots" / snapshot_id, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 class SnapshotWriter:
@@ -109,7 +166,10 @@ class SnapshotWriter:
     ----------
     index : Path
     snapshot_id : str
-    changed : bool, attribute
+
+    Attributes
+    ----------
+    changed : bool
         Whether any row differs from the parent's.
     """
 
@@ -124,7 +184,13 @@ class SnapshotWriter:
     def add_part(self, bucket: int, rows: pa.Table) -> None:
         """Write a bucket's rows, sorted by `image_id`, as the part of that bucket."""
         temporary = self._work / f".part-{bucket:05d}"
-        pq.write_table(rows.sort_by("image_id"), temporary, compression="zstd", row_group_size=_ROW_GROUP)
+        pq.write_table(
+            rows.sort_by("image_id"),
+            temporary,
+            compression="zstd",
+            row_group_size=_ROW_GROUP,
+            write_page_checksum=True,
+        )
         digest = file_digest(temporary)
         name = f"part-{bucket:05d}-{digest[:16]}.parquet"
         os.replace(temporary, self._work / name)
@@ -135,16 +201,15 @@ class SnapshotWriter:
         """Take over a part of `parent` as it is."""
         source, target = parent.path / part["file"], self._work / part["file"]
         try:
-            try:
-                os.link(source, target)
-            except FileNotFoundError:
-                raise
-            except OSError:  # no hard links here, or too many of this file
-                shutil.copyfile(source, target)
-            if target.stat().st_size != part["bytes"]:
-                raise OSError(f"it has {target.stat().st_size} bytes, not {part['bytes']}")
+            size = source.stat().st_size
+            if size != part["bytes"]:
+                raise OSError(f"it has {size} bytes, not {part['bytes']}")
         except OSError as error:
             raise parent.damaged(part["file"], error) from error
+        try:
+            os.link(source, target)
+        except OSError:  # no hard links here, or too many of this file
+            shutil.copyfile(source, target)
         self._parts.append(part)
 
     def add_changes(self, changes: pa.Table) -> None:
@@ -172,9 +237,14 @@ class SnapshotWriter:
         atomic_text(self._work / "_manifest.json", json.dumps(manifest, indent=1) + "\n")
         sync_folder(self._work)
         final = self._index / "snapshots" / self.snapshot_id
-        os.rename(self._work, final)
-        sync_file(final.parent)
-        point_current(self._index, self.snapshot_id)
+        try:
+            os.rename(self._work, final)
+            sync_file(final.parent)
+            point_current(self._index, self.snapshot_id)
+        except BaseException:
+            if current_name(self._index) != self.snapshot_id:  # whole, but nobody will ever see it
+                remove_snapshot(self._index, self.snapshot_id)
+            raise
         return final
 
     def discard(self) -> None:
@@ -190,17 +260,6 @@ def new_id() -> str:
     """
     now = datetime.now(UTC)
     return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 65_536 // 1_000_000:04x}"
-
-
-def time_of(snapshot_id: str) -> datetime:
-    """Return when the run of a snapshot started, from its id.
-
-    Raises
-    ------
-    ValueError
-        If it is no id of ours.
-    """
-    return datetime.strptime(snapshot_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def file_digest(path: Path) -> str:

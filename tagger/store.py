@@ -9,13 +9,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.files import Lock
 from tagger.runs import Runs
-from tagger.snapshots import Snapshot, SnapshotWriter, open_snapshot, point_current, time_of
+from tagger.snapshots import Snapshot, SnapshotWriter, current_name, open_snapshot, point_current, remove_snapshot
 from tagger.staging import Staging
 
 _OURS = {"current", "snapshots", "runs", "_staging", "_lock"}
@@ -109,11 +108,10 @@ class Index:
             lock.__exit__(None, None, None)
 
     def _sweep(self, current: Snapshot | None) -> None:
-        """Remove what killed runs left half-done, and say of their records how they ended. The lock is held."""
-        for orphan in self.runs.mark_orphans(current.manifest if current else None):
-            # Killed between the renames that complete a snapshot and make it current: nobody ever saw it.
-            if current is None or current.path.name != orphan:
-                _remove(self.path / "snapshots" / orphan, self.path / "_staging")
+        """Remove what killed runs left half-done, and say of their records how they ended. The lock is held.
+
+        Removing comes first: what a killed run left may be what fills the disk.
+        """
         staging = self.path / "_staging"
         for leftover in (*staging.glob("snapshot-*"), *staging.glob("removed-*")):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -122,7 +120,13 @@ class Index:
             *(self.path / "runs").glob(".*.json.*"),
             *staging.glob("*/.unit-*"),
         ):
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):
+                leftover.unlink()
+        for orphan in self.runs.mark_orphans(current.manifest if current else None):
+            # Killed between the renames that complete a snapshot and make it current: nobody ever saw it.
+            if orphan != current_name(self.path):
+                with suppress(OSError):
+                    remove_snapshot(self.path, orphan)
 
     def current_of(self, catalog: str) -> Snapshot | None:
         """Return the current snapshot, or None before the first.
@@ -177,7 +181,8 @@ class Index:
         if free < needed + _SPARE_BYTES:
             raise TaggerError(
                 f"index {self._shown}: this night needs some {_mib(needed + _SPARE_BYTES)} and the disk has "
-                f"{_mib(free)} left; nothing was changed. Make room, or keep fewer snapshots (--keep)"
+                f"{_mib(free)} left; nothing was changed. Make room; snapshots that were replaced over 48 hours ago go "
+                "with a smaller --keep"
             )
 
     def snapshots(self) -> list[str]:
@@ -186,21 +191,23 @@ class Index:
         return sorted(path.parent.name for path in folders)
 
     def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
-        """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and stale staging.
+        """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and staging as old.
 
         Never the current one, nor its parent, which readers had until then. Returns what was removed. The lock is held.
         """
-        now = now or datetime.now(UTC)
+        limit = (now or datetime.now(UTC)) - KEPT_FOR
         current = self.current()
         spared = {current.path.name, current.manifest["parent"]} if current else set()
-        names, removed = self.snapshots(), []
-        for name, successor in list(pairwise(names))[: max(0, len(names) - keep)]:
-            with suppress(ValueError):  # a folder with another name is not ours to remove
-                if name not in spared and time_of(name) <= time_of(successor) <= now - KEPT_FOR:
-                    _remove(self.path / "snapshots" / name, self.path / "_staging")
+        removed = []
+        for name in self.snapshots()[:-keep]:
+            folder = self.path / "snapshots" / name
+            # Its modification time is when it was replaced, see `point_current`.
+            if current and name not in spared and _modified(folder) <= limit:
+                with suppress(OSError):  # another user's, say
+                    remove_snapshot(self.path, name)
                     removed.append(name)
-        for folder in (self.path / "_staging").iterdir():
-            if folder.is_dir() and datetime.fromtimestamp(folder.stat().st_mtime, UTC) <= now - KEPT_FOR:
+        for folder in sorted((self.path / "_staging").iterdir()):
+            if folder.is_dir() and not folder.is_symlink() and _modified(folder) <= limit:
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(f"_staging/{folder.name}")
         return removed
@@ -224,20 +231,15 @@ class Index:
             there = ", ".join(self.snapshots()[-9:]) or "none"
             raise StoreError(f"index {self._shown} has no snapshot {name!r}; there are: {there}")
         with self._locked():
-            (self.path / "runs").mkdir(exist_ok=True)  # not there in an index that was restored by hand
-            before = None
-            with suppress(StoreError):  # a broken snapshot is a reason to go back, not to stay
-                current = self.current()
-                self.runs.mark_orphans(current.manifest if current else None)
-                before = current.path.name if current else None
+            for folder in ("runs", "_staging"):  # not there in an index that was restored by hand
+                (self.path / folder).mkdir(exist_ok=True)
+            before = current_name(self.path)
+            with suppress(
+                StoreError, OSError
+            ):  # a broken snapshot, or a full disk, is a reason to go back, not to stay
+                self._sweep(self.current())
             snapshot = open_snapshot(self.path / "snapshots" / name, self._shown)
-            for part in snapshot.manifest["parts"]:
-                try:
-                    size = (snapshot.path / part["file"]).stat().st_size
-                except OSError as error:
-                    raise snapshot.damaged(part["file"], error) from error
-                if size != part["bytes"]:
-                    raise snapshot.damaged(part["file"], ValueError(f"{size} bytes, not {part['bytes']}"))
+            snapshot.check_files()
             yield before, snapshot
 
     def point_to(self, snapshot: Snapshot) -> None:
@@ -245,12 +247,8 @@ class Index:
         point_current(self.path, snapshot.path.name)
 
 
-def _remove(snapshot: Path, staging: Path) -> None:
-    """Remove a snapshot so that there is never half of one under its name."""
-    doomed = staging / f"removed-{snapshot.name}"
-    with suppress(FileNotFoundError):
-        os.rename(snapshot, doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+def _modified(folder: Path) -> datetime:
+    return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
 
 def _mib(size: int) -> str:

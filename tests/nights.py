@@ -22,9 +22,9 @@ UNIT = 40
 
 _NIGHT = f"""
 import os, sys
-import jobs.cli, jobs.tag_catalog, jobs.tag_scoring, tagger.plan
+import jobs.cli, jobs.tag_scoring, tagger.plan
 if __name__ == "__main__":
-    jobs.tag_catalog.bucket_count = lambda found: {BUCKETS}
+    tagger.plan.bucket_count = lambda found: {BUCKETS}
     tagger.plan.UNIT = {UNIT}
     real = jobs.tag_scoring._Scorer.score
 

@@ -17,6 +17,7 @@ import pytest
 from conftest import TINY, clean_environment, jpeg, settle, textured
 
 import jobs.tag_catalog
+import tagger.plan
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
@@ -281,7 +282,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs.tag_catalog, "bucket_count", lambda found: 5)
+    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 5)
     tag_catalog(options)
     old = load_bundle(options.model)
     grown = load_bundle(grown_model(tmp_path))

@@ -13,13 +13,13 @@ import pytest
 from conftest import jpeg, settle, textured
 from nights import World, wait_until
 
-from jobs.runs import list_runs, runs_text
+from jobs.runs import list_runs, roll_back, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
 from schemas.reports import ROLLBACK, RUNS
 from tagger.errors import StoreError
-from tagger.snapshots import new_id, time_of
+from tagger.snapshots import new_id
 from tagger.store import Index
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,7 +40,8 @@ def test_ids_sort_by_time_and_tell_it() -> None:
     ids = [new_id() for _ in range(50)]
     assert ids == sorted(ids)
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", ids[0])
-    assert abs(time_of(ids[0]) - datetime.now(UTC)) < timedelta(seconds=5)
+    told = datetime.strptime(ids[0][:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    assert abs(told - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def test_records_hold_what_is_declared_and_counts_that_add_up(options: TagOptions, catalog: Path) -> None:
@@ -171,13 +172,29 @@ def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
     assert index.retire(1, now=now) == []  # none was replaced 48 h ago
     late = now + timedelta(hours=49)
     assert index.retire(4, now=late) == [names[0], f"_staging/{stale.name}"]
-    index.point_to(index.current_of(str(catalog)))  # type: ignore[arg-type]
-    (index.path / "current").unlink()
-    (index.path / "current").symlink_to(f"snapshots/{names[2]}")
-    # Rolled back to 2: that one and its parent stay, and so does the newest, which nothing has replaced.
+    roll_back(options.index, names[2])
+    # Rolled back to 2: that one and its parent stay, and so does 4, which is the newest. Only 3 may go.
     assert index.retire(1, now=late) == [names[3]]
     assert index.snapshots() == [names[1], names[2], names[4]]
     assert verify(options.index)["faults"] == []
+
+
+def test_a_snapshot_that_was_current_until_a_moment_ago_stays_though_it_is_old(
+    options: TagOptions, catalog: Path
+) -> None:
+    names = []
+    for night in range(3):
+        add(catalog, f"{night}.jpg", night)
+        names.append(tag_catalog(options)["snapshot"])
+    index = Index(options.index)
+    for name in names:  # a month without a change
+        os.utime(index.path / "snapshots" / name, (1.6e9, 1.6e9))
+    roll_back(options.index, names[0])
+    roll_back(options.index, names[1])
+    assert index.retire(1) == []  # 0 was current a moment ago, 1 is, 2 was before and is the newest
+    add(catalog, "last.jpg", 9)
+    tag_catalog(options)
+    assert names[0] in index.snapshots()
 
 
 def test_time_up_stops_cleanly_and_the_next_run_goes_on(world: World) -> None:

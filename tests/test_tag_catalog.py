@@ -108,7 +108,7 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
 def test_many_buckets_and_units_give_the_same_rows(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     tag_catalog(options)
     whole = read(options).drop(columns="scored_at")
-    monkeypatch.setattr(jobs.tag_catalog, "bucket_count", lambda found: 7)
+    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 7)
     monkeypatch.setattr(tagger.plan, "UNIT", 3)
     shutil.rmtree(options.index)
     tag_catalog(options)
