@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, clean_environment, jpeg, settle, textured
 
 import jobs.tag_catalog
 import tagger.plan
+from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
 from schemas.reports import TAG
 from tagger.bundle import load_bundle
-from tagger.errors import InputError, Refused
+from tagger.errors import InputError, Refused, StoreError
 from tagger.sample import draw_sample
+from tagger.store import Index
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 OLD = (1.6e9, 1.6e9)
@@ -333,3 +336,129 @@ def grown_model(folder: Path) -> Path:
         architecture=TINY,
     )
     return Path(train(options)["bundle"])
+
+
+def test_full_scores_duplicates_anew_too(options: TagOptions, catalog: Path) -> None:
+    shutil.copy2(a_picture(catalog), catalog / "copy.jpg")
+    tag_catalog(options)
+    before = read(options)
+    summary = tag_catalog(replace(options, full=True))
+    after = read(options)
+    ok = before["status"] == "ok"
+    assert counted(summary, "rescored") == (int(ok.sum()),)
+    assert (after.loc[ok, "scored_at"] > before.loc[ok, "scored_at"]).all()
+
+
+def test_a_full_run_does_not_trust_what_an_old_one_left(options: TagOptions, catalog: Path) -> None:
+    tag_catalog(options)
+    for i in range(30):
+        (catalog / f"broken-{i}.jpg").write_bytes(b"")
+    settle(catalog)
+    with pytest.raises(Refused):
+        tag_catalog(replace(options, full=True))
+    (staging,) = (Path(options.index) / "_staging").glob("*-full")
+    for i in range(30):
+        (catalog / f"broken-{i}.jpg").unlink()
+    assert dry_run(replace(options, full=True))["plan"]["staged"] > 0
+    os.utime(staging, OLD)
+    assert tag_catalog(replace(options, full=True))["reused"] == 0
+
+
+def test_a_bit_that_turned_on_the_disk_is_not_carried_over(options: TagOptions, catalog: Path) -> None:
+    tag_catalog(options)
+    before = os.readlink(Path(options.index) / "current")
+    (part,) = (Path(options.index) / "current").resolve().glob("part-*")
+    data = bytearray(part.read_bytes())
+    (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60)))
+    for at in range(40, len(data) // 2, len(data) // 20):
+        flipped = data.copy()
+        flipped[at] ^= 4
+        part.write_bytes(flipped)
+        with pytest.raises(StoreError, match=r"cannot be read .*nothing was changed.*tagger verify"):
+            tag_catalog(options)
+    part.write_bytes(data)
+    assert os.readlink(Path(options.index) / "current") == before
+    assert tag_catalog(options)["new"] == 1
+
+
+def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = jobs.tag_catalog.list_catalog
+    monkeypatch.setattr(jobs.tag_catalog, "list_catalog", lambda *a: pa.concat_tables([real(*a), real(*a).slice(0, 9)]))
+    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: -(-found // 41))
+    assert counted(tag_catalog(options), "new") == (41,)
+    assert len(read(options)) == 41
+    assert verify(options.index)["faults"] == []
+
+
+def test_a_first_night_goes_on_with_the_buckets_it_began_with(
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 3)
+    for i in range(30):
+        (catalog / f"broken-{i}.jpg").write_bytes(b"")
+    settle(catalog)
+    with pytest.raises(Refused):
+        tag_catalog(options)
+    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 9)
+    summary = tag_catalog(replace(options, max_error_rate=1))
+    assert summary["reused"] > 0
+    manifest = json.loads((Path(options.index) / "current" / "_manifest.json").read_text())
+    assert manifest["buckets"] == 3
+    assert verify(options.index)["faults"] == []
+
+
+def test_a_signal_right_after_a_unit_was_written_mixes_nothing_up(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagger.plan, "UNIT", 5)
+    real, calls = os.replace, []
+
+    def replace_and_end(source: Any, target: Any) -> None:
+        real(source, target)
+        calls.append(target)
+        if Path(target).name.startswith("unit-") and sum("unit-" in str(call) for call in calls) == 3:
+            raise SystemExit(143)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace_and_end)
+        with pytest.raises(SystemExit):
+            tag_catalog(options)
+    assert tag_catalog(options)["reused"] >= 36  # and what failed in passing is read again
+    assert_equal_to_a_fresh_index(options)
+
+
+@pytest.mark.parametrize("moment", ["rename", "point"])
+def test_a_signal_while_a_night_is_published_leaves_the_old_night_or_the_new(
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    first = tag_catalog(options)["snapshot"]
+    (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60)))
+    os.utime(catalog / "new.jpg", OLD)
+    real_rename, real_replace = os.rename, os.replace
+
+    def rename(source: Any, target: Any) -> None:
+        real_rename(source, target)
+        if Path(target).parent.name == "snapshots":
+            raise SystemExit(143)
+
+    def replace_(source: Any, target: Any) -> None:
+        real_replace(source, target)
+        if Path(target).name == "current":
+            raise SystemExit(143)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", rename) if moment == "rename" else patch.setattr(os, "replace", replace_)
+        with pytest.raises(SystemExit):
+            tag_catalog(options)
+    record = list_runs(options.index)["runs"][0]
+    if moment == "rename":
+        assert Index(options.index).snapshots() == [first]
+        assert (record["state"], record["snapshot"]) == ("killed", first)
+    else:
+        assert (record["state"], record["snapshot"], record["exit_code"]) == ("published", record["run_id"], 143)
+        assert len(Index(options.index).snapshots()) == 2
+    assert verify(options.index)["faults"] == []
+    assert tag_catalog(options)["new"] == (moment == "rename")
+    assert_equal_to_a_fresh_index(options)

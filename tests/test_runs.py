@@ -18,7 +18,7 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
 from schemas.reports import ROLLBACK, RUNS
-from tagger.errors import StoreError
+from tagger.errors import InputError, StoreError
 from tagger.snapshots import new_id
 from tagger.store import Index
 
@@ -98,6 +98,22 @@ def test_a_run_killed_after_it_published_is_not_called_killed(options: TagOption
     assert "before it could say so" in first["message"]
 
 
+def test_an_orphan_is_found_behind_runs_that_were_refused_at_the_door(options: TagOptions, catalog: Path) -> None:
+    index = Index(options.index)
+    run_id = tag_catalog(options)["run_id"]
+    record = json.loads((index.path / "runs" / f"{run_id}.json").read_text())
+    orphan = record | {"run_id": "20200101T000000Z-0000", "state": "running", "exit_code": None}
+    index.runs.write(orphan)
+    index.runs.write(record | {"run_id": "29990101T000000Z-0000"})  # the clock was wrong once
+    catalog.rename(catalog.with_name("away"))
+    with pytest.raises(InputError):
+        tag_catalog(options)
+    catalog.with_name("away").rename(catalog)
+    tag_catalog(options)
+    states = {record["run_id"]: record["state"] for record in list_runs(options.index)["runs"]}
+    assert states[orphan["run_id"]] == "killed"
+
+
 def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog: Path) -> None:
     """A run killed between the rename that completes its snapshot and the one that makes it current."""
     first = tag_catalog(options)
@@ -154,9 +170,11 @@ def test_rollback_refuses_a_snapshot_that_is_not_whole_and_leaves_a_broken_one(
     with pytest.raises(StoreError, match="no readable manifest"):
         tag_catalog(options)
     assert tagger("rollback", options.index, first).returncode == 0
-    for part in (snapshots / first).glob("part-*"):
-        part.unlink()
-    assert "cannot be read" in tagger("rollback", options.index, first).stderr
+    for pattern in ("_unsettled.parquet", "part-*"):
+        for file in (snapshots / first).glob(pattern):
+            file.unlink()
+        ended = tagger("rollback", options.index, first)
+        assert (ended.returncode, "cannot be read" in ended.stderr) == (2, True)
 
 
 def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
