@@ -12,7 +12,8 @@ from jobs.progress import say
 from jobs.queries import QUERIES
 from jobs.tag_catalog import TagOptions, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
-from tagger.decoding import CHUNK, Decoder
+from tagger.decode_worker import CHUNK
+from tagger.decoding import Decoder
 from tagger.errors import InputError
 from tagger.plots import contact_sheet, png
 from tagger.sample import UNSEEN, Sample, draw_sample

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.bundle import Bundle
-from tagger.decoding import CHUNK, Decoder, FileFacts
+from tagger.decode_worker import CHUNK, FileFacts
+from tagger.decoding import Decoder
 from tagger.predictor import Backend, make_predictor
 
 

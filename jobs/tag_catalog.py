@@ -12,12 +12,19 @@ import pyarrow as pa
 
 from jobs.progress import say
 from jobs.run_record import Run, new_run, recorded, refused_at_the_door
+from jobs.tag_guards import (
+    check_columns_stay,
+    check_deletions,
+    check_not_empty,
+    check_still_there,
+    estimated_bytes,
+)
 from jobs.tag_publishing import Publisher
 from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
 from tagger.contents import Contents, Keys, keys_of, sorted_keys
-from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
+from tagger.errors import InputError, Locked, TaggerError, TimeUp
 from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
 from tagger.previous import Previous
@@ -25,9 +32,6 @@ from tagger.rows import schema_of
 from tagger.snapshots import Snapshot
 from tagger.staging import Staged, Staging, staged_schema
 from tagger.store import Index
-
-MIN_DELETIONS = 20
-"""Fewer deletions than this never refuse a run."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,11 @@ def tag_night(
             how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until)
             units = score(plan, bundle, walk.root, staging, night.known, how, run)
         check_error_rate(run.counts, options.max_error_rate, 0)
-        check_still_there(run.counts["gone"], walk, plan, options)
+        check_still_there(run.counts["gone"], plan.counts["found"], walk, options.max_delete_rate)
         publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
         with run.stage("publish"):
             publish(index, publisher, plan, night.previous, walk.root, options, run)
-    say(ending(run))
+    say(last_line(run))
     staging.clear()
 
 
@@ -142,7 +146,7 @@ def plan_night(
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
-    check_deletions(plan.counts["deleted"], len(previous.known), options)
+    check_deletions(plan.counts["deleted"], len(previous.known), options.max_delete_rate)
     return Night(previous, staged, known, plan)
 
 
@@ -159,7 +163,7 @@ def publish(
                 f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is a fault of this "
                 "program. Nothing was published; please report it with the run's record"
             )
-        check_deletions(run.counts["deleted"], len(previous.known), options)
+        check_deletions(run.counts["deleted"], len(previous.known), options.max_delete_rate)
         check_not_empty(run.counts["found"], root)
         published = publisher.publish(writer, root, run)
     finally:
@@ -243,61 +247,7 @@ def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
 
 
-def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
-    """Return what staging, the rewritten parts and the change feed may take on the disk."""
-    per_row = 200 + 8 * len(bundle.vocabulary)  # from what real catalogs took: the digest alone does not compress
-    carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
-    fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
-    grown = parent is not None and parent.schema() != schema_of(bundle.vocabulary)
-    rewritten = sum(
-        part["bytes"]
-        for part in (parent.manifest["parts"] if parent else [])
-        if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
-    )
-    return int(rewritten + per_row * (fresh.sum() + plan.counts["to_read"]))
-
-
-def check_not_empty(pictures: int, root: str) -> None:
-    """Refuse a catalog without a picture: an unmounted share looks like one."""
-    if not pictures:
-        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed")
-
-
-def check_deletions(deleted: int, before: int, options: TagOptions) -> None:
-    """Refuse a night that would delete too many rows."""
-    if deleted >= MIN_DELETIONS and deleted > options.max_delete_rate * before:
-        raise Refused(
-            f"{deleted:,} of {before:,} pictures are gone, more than {options.max_delete_rate:.0%}; nothing was "
-            "changed. Is everything mounted? If they are meant to be gone, allow it with --max-delete-rate 1"
-        )
-
-
-def check_still_there(gone: int, walk: Walk, plan: Plan, options: TagOptions) -> None:
-    """Refuse a night in which the catalog went away after the walk: an unmounted share looks like deletions."""
-    found = plan.counts["found"]
-    if not walk.is_still_there() or (gone >= MIN_DELETIONS and gone > options.max_delete_rate * found):
-        raise Refused(
-            f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} mounted? Nothing was "
-            "changed. Start again when the catalog is there, or if they were deleted, with --max-delete-rate 1"
-        )
-
-
-def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
-    """Refuse to keep rows of an older model for a later night where tonight's model lacks their columns."""
-    labels = parent.labels()
-    now = {(label.group, label.name, label.column) for label in bundle.vocabulary.labels}
-    before = set(zip(*(labels[name].to_pylist() for name in ("group", "label", "column")), strict=True))
-    views = {group.name for group in bundle.vocabulary.exclusive_groups}
-    turned = {group for group, _, _ in before} & (views ^ set(parent.manifest["groups"]))
-    if before - now or turned:
-        lacking = ", ".join(sorted(f"{group}:{label}" for group, label, _ in before - now)) or ", ".join(sorted(turned))
-        raise InputError(
-            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not have their {lacking}; "
-            "score all at once (without --backfill-limit), or retrain from the model that scored them"
-        )
-
-
-def ending(run: Run) -> str:
+def last_line(run: Run) -> str:
     """Return the line that ends a night's log."""
     if run.record["state"] == "unchanged":
         return f"nothing has changed: {run.record['snapshot']} stays, {run.counts['published_rows']:,} rows"

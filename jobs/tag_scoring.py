@@ -15,7 +15,8 @@ from jobs.run_record import Run
 from tagger.bundle import Bundle
 from tagger.catalog import absolute_path
 from tagger.contents import Contents, Keys, key_of
-from tagger.decoding import DecodedChunk, Decoder, FileFacts, chunked
+from tagger.decode_worker import FileFacts
+from tagger.decoding import DecodedChunk, Decoder, chunked
 from tagger.errors import Refused
 from tagger.plan import Mask, Places, Plan
 from tagger.predictor import Backend, Predictor, make_predictor
@@ -63,7 +64,7 @@ def score(
     """
     units = list(plan.units())
     total = sum(len(places) for _, places in units)
-    workers = how.workers or os.cpu_count() or 1
+    workers = max(1, min(how.workers or os.cpu_count() or 1, total // 8))  # starting one takes as long as some pictures
     scorer, writer = _Scorer(bundle, how.backend, Contents(known), run), _UnitWriter(plan, units, bundle, staging, run)
     retried = plan.retried[np.concatenate([places for _, places in units])]
     check_error_rate(run.counts, how.max_error_rate, total)

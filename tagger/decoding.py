@@ -7,76 +7,26 @@ Pictures whose content is known already are read, but not decoded. No wait here 
 """
 
 import ctypes
-import hashlib
 import math
 import multiprocessing
-import os
 import signal
-import stat
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from tagger.catalog import stored_time
-from tagger.contents import Contents, Keys, key_of
+from tagger.contents import Keys
+from tagger.decode_worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, Pixels, serve, with_note
 from tagger.errors import TaggerError, TimeUp
 
-Pixels = npt.NDArray[np.uint8]
-
-CHUNK = 64
-"""Pictures per task: one inference batch."""
-
-MAX_BYTES = 512 * 1024 * 1024
-"""Larger files are `too_large` and are not read."""
-
-_READ_TRIES = 3
 _START_TRIES = 3
-_IDLE = -1  # in place of a position, between two chunks
-_QUEUED_PER_WORKER = 2  # one being decoded, one waiting, so that a worker never idles while the parent infers
 _END_WITHIN = 5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
 _PATH_BYTES = 32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
-
-SETTLED_AFTER = 2_000_000_000
-"""Nanoseconds. Some file systems count time in steps of 2 s: a file read sooner after its last change may change once
-more and keep its modification time."""
-
-
-class FileFacts(NamedTuple):
-    """What one look at a file gave; all fields are of the same moment.
-
-    Attributes
-    ----------
-    status : str
-        As in the index, or `gone` if the file vanished, or `known` if its content is and it was not decoded.
-    error : str or None
-        The reason in words; None when ok.
-    content_sha256 : str or None
-        Hex digest of the bytes; None if they were never read.
-    size_bytes, mtime_ns : int or None
-        From `fstat` of the open file, the same before and after reading; None if it could not be opened.
-    width, height : int or None
-        Pixels after EXIF orientation; None unless known.
-    unsettled : bool
-        Whether the file is to be read again though it may look the same: it was read within `SETTLED_AFTER` of its
-        modification time, or what failed was not the file.
-    """
-
-    status: str
-    error: str | None = None
-    content_sha256: str | None = None
-    size_bytes: int | None = None
-    mtime_ns: int | None = None
-    width: int | None = None
-    height: int | None = None
-    unsettled: bool = False
 
 
 class DecodedChunk(NamedTuple):
@@ -174,10 +124,10 @@ class Decoder:
                 self._collect()
 
     def _hand_out(self, source: Iterator[tuple[Any, list[str]]], in_order: deque[_Task]) -> None:
-        for _ in range(_QUEUED_PER_WORKER):
+        for _ in range(QUEUED):
             for worker in self._workers:
                 # Bounded in the chunks ahead of the oldest, too: a slow one must not let the rest pile up.
-                if len(worker.queue) < _QUEUED_PER_WORKER and len(in_order) < 4 * len(self._workers):
+                if len(worker.queue) < QUEUED and len(in_order) < 4 * len(self._workers):
                     item = next(source, None)
                     if item is None:
                         return
@@ -227,16 +177,16 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        self._slots = self._context.RawArray(ctypes.c_uint8, _QUEUED_PER_WORKER * CHUNK * self._size**2 * 3)
-        self._progress = self._context.RawArray(ctypes.c_int64, [0, _IDLE, *[0] * (_NOTE_LENGTH - 2)])
+        self._slots = self._context.RawArray(ctypes.c_uint8, QUEUED * CHUNK * self._size**2 * 3)
+        self._progress = self._context.RawArray(ctypes.c_int64, [0, IDLE, *[0] * (NOTE_LENGTH - 2)])
         self.connection, theirs = self._context.Pipe()
         arguments = (theirs, self._slots, self._progress, self._known, self._size)
-        self.process: SpawnProcess = self._context.Process(target=_serve, args=arguments, daemon=True)
+        self.process: SpawnProcess = self._context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        shape = (_QUEUED_PER_WORKER, CHUNK, self._size, self._size, 3)
+        shape = (QUEUED, CHUNK, self._size, self._size, 3)
         self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
-        self._free = list(range(_QUEUED_PER_WORKER))
+        self._free = list(range(QUEUED))
         self._last = (0, time.monotonic())
 
     def send(self, task: _Task) -> None:
@@ -289,12 +239,12 @@ class _Worker:
                 "run 'python -c \"import tagger.decoding, cv2, PIL\"' to see why"
             )
         pending = [task for task, _, _ in self.queue]
-        if self.queue and at != _IDLE:
+        if self.queue and at != IDLE:
             task, positions, _ = self.queue[0]
             culprit = positions[at]
             task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
             if task.deaths[culprit] >= tries:
-                task.answer(culprit, _with_note(verdict, self._progress))
+                task.answer(culprit, with_note(verdict, self._progress))
         self.queue.clear()
         self.connection.close()
         self._start()
@@ -323,138 +273,3 @@ def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
         size += len(path)
     if chunk:
         yield chunk
-
-
-def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
-    """Return the bytes of a regular file, its `fstat`, the same before and after, and whether it is unsettled.
-
-    Raises
-    ------
-    OSError
-        As `open` and `read` do; also if the file is not regular, or was being written at every try.
-    """
-    for _ in range(_READ_TRIES):
-        # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
-        began = time.time_ns()
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
-            before = os.fstat(file.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise FileNotFoundError(f"not a regular file any more: {path!r}")
-            if before.st_size > MAX_BYTES:
-                return b"", before, False
-            data = file.read()
-            after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == after.st_size:
-            unsettled = began - SETTLED_AFTER < after.st_mtime_ns < time.time_ns() + SETTLED_AFTER
-            return data, after, unsettled
-    raise OSError(f"it was written to during each of {_READ_TRIES} readings")
-
-
-# What a worker writes down for the parent to find should it die: pictures begun, the position in the chunk, and of the
-# picture it has read last: which one (as begun), size, mtime, whether it was unsettled, and the four quarters of its
-# digest.
-_NOTE_LENGTH = 10
-
-
-def _with_note(verdict: FileFacts, note: Any) -> FileFacts:
-    """Return `verdict` with digest and fingerprint of the file, if the worker came to read it before it died."""
-    begun, _, read, size, mtime, unsettled, *quarters = note
-    if read != begun:
-        return verdict
-    digest = b"".join(quarter.to_bytes(8, "big", signed=True) for quarter in quarters).hex()
-    unsettled = bool(unsettled) or verdict.unsettled
-    return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=unsettled)
-
-
-def _serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) -> None:
-    """Answer chunks until the parent goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    import cv2
-
-    cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    # C libraries complain about strangers' files on standard error; the row says what matters.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    views: Pixels = np.frombuffer(slots, np.uint8).reshape(_QUEUED_PER_WORKER, CHUNK, size, size, 3)
-    contents = Contents(np.frombuffer(known, np.uint64).reshape(-1, 2) if len(known) else np.zeros((0, 2), np.uint64))
-    while True:
-        try:
-            slot, paths = connection.recv()
-        except (EOFError, OSError):
-            return
-        answers, seconds = [], [0.0, 0.0]
-        for i, path in enumerate(paths):
-            note[1] = i
-            note[0] += 1
-            facts, pixels = _read_one(path, size, contents, note, seconds)
-            if pixels is not None:
-                views[slot, i] = pixels
-            answers.append(facts)
-        note[1] = _IDLE
-        try:
-            connection.send((answers, *seconds))
-        except OSError:
-            return
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, even in the middle of a picture that takes for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _read_one(
-    path: str, size: int, contents: Contents, note: Any, seconds: list[float]
-) -> tuple[FileFacts, Pixels | None]:
-    start = time.perf_counter()
-    try:
-        data, facts, unsettled = read_stable(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:  # it, or a folder on its way
-        return FileFacts("gone", str(error)), None
-    except PermissionError:
-        return FileFacts("denied", "permission denied"), None
-    except OSError as error:
-        # A disk or a share that fails is not the file's fault: read again the next night.
-        return FileFacts("unreadable", f"cannot be read: {error.strerror or error}", unsettled=True), None
-    mtime = stored_time(facts.st_mtime_ns)
-    seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
-    if facts.st_size > MAX_BYTES:
-        return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None
-    digest = hashlib.sha256(data).digest()
-    note[3:] = [
-        facts.st_size,
-        mtime,
-        unsettled,
-        *(int.from_bytes(digest[i : i + 8], "big", signed=True) for i in _QUARTERS),
-    ]
-    note[2] = note[0]
-    seen = seen._replace(content_sha256=digest.hex())
-    seconds[0] += time.perf_counter() - start
-    if key_of(digest) in contents:
-        return seen._replace(status="known"), None
-    start = time.perf_counter()
-    answer = _decode(data, size, seen)
-    seconds[1] += time.perf_counter() - start
-    return answer
-
-
-_QUARTERS = (0, 8, 16, 24)
-
-
-def _decode(data: bytes, size: int, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
-    from tagger.images import PictureError, read_picture
-
-    try:
-        picture = read_picture(data, size)
-    except PictureError as error:
-        return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height), None
-    except MemoryError:
-        return seen._replace(status="too_large", error="decoding it needs more memory than there is"), None
-    except Exception as error:  # a worker must outlive any picture
-        return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}"), None
-    return seen._replace(width=picture.width, height=picture.height), picture.pixels

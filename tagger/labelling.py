@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from schemas.split import SPLIT
 from tagger.dataset import Example, LabelledSet
-from tagger.decoding import FileFacts
+from tagger.decode_worker import FileFacts
 from tagger.errors import DatasetError
 from tagger.pixels import PixelCache, decode_to_disk
 from tagger.split import SIDE, near_duplicates, split_clusters

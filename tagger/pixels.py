@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tagger.decoding import CHUNK, Decoder, FileFacts
+from tagger.decode_worker import CHUNK, FileFacts
+from tagger.decoding import Decoder
 from tagger.files import atomic_text
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tagger.decoding import Pixels
+from tagger.decode_worker import Pixels
 
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
 _TEXT_WIDTH = 320

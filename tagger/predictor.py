@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.bundle import Bundle, check_network_config
-from tagger.decoding import CHUNK
+from tagger.decode_worker import CHUNK
 from tagger.errors import BundleError
 
 Pixels = npt.NDArray[np.uint8]

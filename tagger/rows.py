@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.index import LABELS
 from schemas.rows import rows_schema
 from tagger.bundle import Bundle
-from tagger.decoding import FileFacts
+from tagger.decode_worker import FileFacts
 from tagger.staging import staged_schema
 from tagger.views import stored_scores, tag_matrix, view
 from tagger.vocabulary import Vocabulary

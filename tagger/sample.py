@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tagger.decoding import Pixels
+from tagger.decode_worker import Pixels
 
 Floats = npt.NDArray[np.float64]
 

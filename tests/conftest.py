@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobs.train import TrainOptions, train
-from tagger.decoding import Pixels
+from tagger.decode_worker import Pixels
 from tagger.sample import Sample, draw_sample
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}

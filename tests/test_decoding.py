@@ -15,7 +15,8 @@ import pytest
 from conftest import jpeg, textured
 
 from tagger.contents import keys_of
-from tagger.decoding import CHUNK, Decoder, FileFacts, chunked, read_stable
+from tagger.decode_worker import CHUNK, FileFacts, read_stable
+from tagger.decoding import Decoder, chunked
 from tagger.errors import TimeUp
 from tagger.images import read_picture
 

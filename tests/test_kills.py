@@ -9,7 +9,7 @@ import pytest
 from nights import UNIT, World, wait_until
 
 from jobs.verify import verify
-from tagger.decoding import CHUNK
+from tagger.decode_worker import CHUNK
 
 
 def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:

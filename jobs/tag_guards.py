@@ -1,0 +1,66 @@
+"""What stops a night before it publishes something doubtful: each says why, and how to override it."""
+
+import numpy as np
+
+from tagger.bundle import Bundle
+from tagger.catalog import Walk
+from tagger.errors import InputError, Refused
+from tagger.plan import Plan
+from tagger.rows import schema_of
+from tagger.snapshots import Snapshot
+
+MIN_DELETIONS = 20
+"""Fewer deletions than this never refuse a run."""
+
+
+def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
+    """Return what staging, the rewritten parts and the change feed may take on the disk."""
+    per_row = 200 + 8 * len(bundle.vocabulary)  # from what real catalogs took: the digest alone does not compress
+    carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
+    fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
+    grown = parent is not None and parent.schema() != schema_of(bundle.vocabulary)
+    rewritten = sum(
+        part["bytes"]
+        for part in (parent.manifest["parts"] if parent else [])
+        if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
+    )
+    return int(rewritten + per_row * (fresh.sum() + plan.counts["to_read"]))
+
+
+def check_not_empty(pictures: int, root: str) -> None:
+    """Refuse a catalog without a picture: an unmounted share looks like one."""
+    if not pictures:
+        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed")
+
+
+def check_deletions(deleted: int, before: int, limit: float) -> None:
+    """Refuse a night that would delete too many rows."""
+    if deleted >= MIN_DELETIONS and deleted > limit * before:
+        raise Refused(
+            f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}; nothing was "
+            "changed. Is everything mounted? If they are meant to be gone, allow it with --max-delete-rate 1"
+        )
+
+
+def check_still_there(gone: int, found: int, walk: Walk, limit: float) -> None:
+    """Refuse a night in which the catalog went away after the walk: an unmounted share looks like deletions."""
+    if not walk.is_still_there() or (gone >= MIN_DELETIONS and gone > limit * found):
+        raise Refused(
+            f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} mounted? Nothing was "
+            "changed. Start again when the catalog is there, or if they were deleted, with --max-delete-rate 1"
+        )
+
+
+def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
+    """Refuse to keep rows of an older model for a later night where tonight's model lacks their columns."""
+    labels = parent.labels()
+    now = {(label.group, label.name, label.column) for label in bundle.vocabulary.labels}
+    before = set(zip(*(labels[name].to_pylist() for name in ("group", "label", "column")), strict=True))
+    views = {group.name for group in bundle.vocabulary.exclusive_groups}
+    turned = {group for group, _, _ in before} & (views ^ set(parent.manifest["groups"]))
+    if before - now or turned:
+        lacking = ", ".join(sorted(f"{group}:{label}" for group, label, _ in before - now)) or ", ".join(sorted(turned))
+        raise InputError(
+            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not have their {lacking}; "
+            "score all at once (without --backfill-limit), or retrain from the model that scored them"
+        )

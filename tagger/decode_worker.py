@@ -1,0 +1,202 @@
+"""What a decode worker does: read files, hash them, decode them, and write down where it is, for it may die."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import stat
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.catalog import stored_time
+from tagger.contents import Contents, key_of
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Larger files are `too_large` and are not read."""
+
+SETTLED_AFTER = 2_000_000_000
+"""Nanoseconds. Some file systems count time in steps of 2 s: a file read sooner after its last change may change once
+more and keep its modification time."""
+
+CHUNK = 64
+"""Pictures per task: one inference batch."""
+
+QUEUED = 2
+"""Tasks per worker: one being decoded, one waiting, so that it never idles while the parent infers."""
+
+IDLE = -1
+"""In place of a position, between two chunks."""
+
+_READ_TRIES = 3
+
+
+class FileFacts(NamedTuple):
+    """What one look at a file gave; all fields are of the same moment.
+
+    Attributes
+    ----------
+    status : str
+        As in the index, or `gone` if the file vanished, or `known` if its content is and it was not decoded.
+    error : str or None
+        The reason in words; None when ok.
+    content_sha256 : str or None
+        Hex digest of the bytes; None if they were never read.
+    size_bytes, mtime_ns : int or None
+        From `fstat` of the open file, the same before and after reading; None if it could not be opened.
+    width, height : int or None
+        Pixels after EXIF orientation; None unless known.
+    unsettled : bool
+        Whether the file is to be read again though it may look the same: it was read within `SETTLED_AFTER` of its
+        modification time, or what failed was not the file.
+    """
+
+    status: str
+    error: str | None = None
+    content_sha256: str | None = None
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+    width: int | None = None
+    height: int | None = None
+    unsettled: bool = False
+
+
+# What a worker writes down for the parent to find should it die: pictures begun, the position in the chunk, and of the
+# picture it has read last: which one (as begun), size, mtime, whether it was unsettled, and the four quarters of its
+# digest.
+NOTE_LENGTH = 10
+
+
+def with_note(verdict: FileFacts, note: Any) -> FileFacts:
+    """Return `verdict` with digest and fingerprint of the file, if the worker came to read it before it died."""
+    begun, _, read, size, mtime, unsettled, *quarters = note
+    if read != begun:
+        return verdict
+    digest = b"".join(quarter.to_bytes(8, "big", signed=True) for quarter in quarters).hex()
+    unsettled = bool(unsettled) or verdict.unsettled
+    return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=unsettled)
+
+
+def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
+    """Return the bytes of a regular file, its `fstat`, the same before and after, and whether it is unsettled.
+
+    Raises
+    ------
+    OSError
+        As `open` and `read` do; also if the file is not regular, or was being written at every try.
+    """
+    for _ in range(_READ_TRIES):
+        # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
+        began = time.time_ns()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise FileNotFoundError(f"not a regular file any more: {path!r}")
+            if before.st_size > MAX_BYTES:
+                return b"", before, False
+            data = file.read()
+            after = os.fstat(file.fileno())
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == after.st_size:
+            unsettled = began - SETTLED_AFTER < after.st_mtime_ns < time.time_ns() + SETTLED_AFTER
+            return data, after, unsettled
+    raise OSError(f"it was written to during each of {_READ_TRIES} readings")
+
+
+def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) -> None:
+    """Answer chunks until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import cv2
+
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # C libraries complain about strangers' files on standard error; the row says what matters.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    views: Pixels = np.frombuffer(slots, np.uint8).reshape(QUEUED, CHUNK, size, size, 3)
+    contents = Contents(np.frombuffer(known, np.uint64).reshape(-1, 2) if len(known) else np.zeros((0, 2), np.uint64))
+    while True:
+        try:
+            slot, paths = connection.recv()
+        except (EOFError, OSError):
+            return
+        answers, seconds = [], [0.0, 0.0]
+        for i, path in enumerate(paths):
+            note[1] = i
+            note[0] += 1
+            facts, pixels = _read_one(path, size, contents, note, seconds)
+            if pixels is not None:
+                views[slot, i] = pixels
+            answers.append(facts)
+        note[1] = IDLE
+        try:
+            connection.send((answers, *seconds))
+        except OSError:
+            return
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, even in the middle of a picture that takes for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _read_one(
+    path: str, size: int, contents: Contents, note: Any, seconds: list[float]
+) -> tuple[FileFacts, Pixels | None]:
+    start = time.perf_counter()
+    try:
+        data, facts, unsettled = read_stable(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:  # it, or a folder on its way
+        return FileFacts("gone", str(error)), None
+    except PermissionError:
+        return FileFacts("denied", "permission denied"), None
+    except OSError as error:
+        # A disk or a share that fails is not the file's fault: read again the next night.
+        return FileFacts("unreadable", f"cannot be read: {error.strerror or error}", unsettled=True), None
+    mtime = stored_time(facts.st_mtime_ns)
+    seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
+    if facts.st_size > MAX_BYTES:
+        return seen._replace(status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"), None
+    digest = hashlib.sha256(data).digest()
+    note[3:] = [
+        facts.st_size,
+        mtime,
+        unsettled,
+        *(int.from_bytes(digest[i : i + 8], "big", signed=True) for i in _QUARTERS),
+    ]
+    note[2] = note[0]
+    seen = seen._replace(content_sha256=digest.hex())
+    seconds[0] += time.perf_counter() - start
+    if key_of(digest) in contents:
+        return seen._replace(status="known"), None
+    start = time.perf_counter()
+    answer = _decode(data, size, seen)
+    seconds[1] += time.perf_counter() - start
+    return answer
+
+
+_QUARTERS = (0, 8, 16, 24)
+
+
+def _decode(data: bytes, size: int, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
+    from tagger.images import PictureError, read_picture
+
+    try:
+        picture = read_picture(data, size)
+    except PictureError as error:
+        return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height), None
+    except MemoryError:
+        return seen._replace(status="too_large", error="decoding it needs more memory than there is"), None
+    except Exception as error:  # a worker must outlive any picture
+        return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}"), None
+    return seen._replace(width=picture.width, height=picture.height), picture.pixels
