@@ -1,0 +1,129 @@
+"""The plan and the merge do what a loop over dictionaries would do."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagger.catalog import bucket_of
+from tagger.contents import Contents
+from tagger.merging import aligned, merge
+from tagger.plan import KNOWN, LISTING, Rules, make_plan
+from tagger.staging import KEYS, Staged
+
+NAMES = st.sampled_from([f"{name}.jpg" for name in "abcdefgh"])
+FILES = st.dictionaries(NAMES, st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1)
+ROWS = st.dictionaries(NAMES, st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans()))
+NO_CONTENTS = Contents(np.zeros((0, 2), np.uint64))
+
+
+def staged(rows: list[tuple[str, int, int, bool]]) -> Staged:
+    columns = {name: [] for name in KEYS.names}  # type: ignore[var-annotated]
+    for i, (name, size, mtime, good) in enumerate(rows):
+        one = (name, None, size, mtime, False, good, False, True, 0, i)
+        for column, value in zip(columns.values(), one, strict=True):
+            column.append(value)
+    return Staged([Path("unit")], pa.table(columns, schema=KEYS), None)
+
+
+@given(
+    FILES,
+    ROWS,
+    st.sets(NAMES),
+    st.lists(st.tuples(NAMES, st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=6),
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 3)),
+)
+def test_the_plan_is_that_of_a_loop(
+    files: dict[str, tuple[int, int]],
+    rows: dict[str, tuple[int, int, bool, bool]],
+    unsettled: set[str],
+    in_staging: list[tuple[str, int, int, bool]],
+    full: bool,
+    retry: bool,
+    limit: int | None,
+) -> None:
+    listing = pa.table([list(files), [f[0] for f in files.values()], [f[1] for f in files.values()]], schema=LISTING)
+    tuples = [(n, s, m, bucket_of(n, 3), failed, behind and not failed) for n, (s, m, failed, behind) in rows.items()]
+    columns = [list(column) for column in zip(*tuples, strict=True)] or [[]] * len(KNOWN)
+    known = pa.table(columns, schema=KNOWN)
+    marked = pa.array(sorted(unsettled), pa.large_string())
+    plan = make_plan(listing, known, marked, staged(in_staging), NO_CONTENTS, 3, Rules(full, retry, limit))
+
+    same = {name for name in files if name in rows and rows[name][:2] == files[name]}
+    failed = {name for name in same if rows[name][2]}
+    behind = {name for name in same if rows[name][3] and not rows[name][2]}
+    newest = sorted(behind, key=lambda name: -files[name][1])
+    chosen = behind if limit is None else set(newest[:limit])
+    carried = dict(zip(files, plan.carried, strict=True))
+    for name in files:
+        if full or name not in same or name in unsettled or (retry and name in failed):
+            assert not carried[name], name
+        elif name not in behind:
+            assert carried[name], name
+    if not full:
+        assert plan.counts["behind"] == len(behind) - len(chosen)
+        later = [files[name][1] for name in behind if carried[name]]
+        now = [files[name][1] for name in behind - unsettled if not carried[name]]
+        assert not later or not now or max(later) <= min(now)
+    assert plan.counts["found"] == len(files)
+    assert plan.counts["new"] == len(set(files) - set(rows))
+    assert plan.counts["changed"] == len(set(files) & set(rows) - same)
+    assert plan.counts["deleted"] == len(set(rows) - set(files))
+    assert plan.counts["found"] == sum(plan.counts[kind] for kind in ("new", "changed", "rescored", "unchanged"))
+    for name, at in zip(files, plan.staged, strict=True):
+        answers = [i for i, (n, *_, good) in enumerate(in_staging) if n == name and good]
+        first = answers[0] if answers else None  # the newest reading counts, or none
+        fits = first is not None and in_staging[first][1:3] == files[name]
+        assert at == (first if fits and not carried[name] else -1)
+    assert [bucket_of(name, 3) for name in files] == plan.bucket.tolist()
+    ordered = [name for _, places in plan.units() for name in plan.ids(places)]
+    todo = [name for name, at in zip(files, plan.staged, strict=True) if not carried[name] and at < 0]
+    assert ordered == sorted(todo, key=lambda name: (bucket_of(name, 3), name))
+    assert {b: ids.to_pylist() for b, ids in plan.carried_ids().items()} == {
+        b: kept for b in range(3) if (kept := [name for name in files if carried[name] and bucket_of(name, 3) == b])
+    }
+
+
+COLUMNS = ("status", "error", "content_sha256", "size_bytes", "mtime_ns", "model_id", "scored_at")
+SCHEMA = pa.schema([("image_id", pa.string()), *((name, pa.string()) for name in COLUMNS)])
+VALUES = st.tuples(*[st.sampled_from([None, "x", "y"]) for _ in COLUMNS])
+TABLES = st.dictionaries(NAMES, VALUES)
+
+
+def table(rows: dict[str, Any]) -> pa.Table:
+    columns = [list(rows), *([values[i] for values in rows.values()] for i in range(len(COLUMNS)))]
+    return pa.table(columns, schema=SCHEMA)
+
+
+@given(TABLES, TABLES, st.sets(NAMES))
+def test_the_merge_is_that_of_a_loop(before: dict[str, Any], fresh: dict[str, Any], keep: set[str]) -> None:
+    keep -= set(fresh)
+    merged = merge(table(before), pa.array(sorted(keep), pa.large_string()), table(fresh))
+    kept = {name: before[name] for name in keep & set(before)}
+    rows = {row.pop("image_id"): tuple(row.values()) for row in merged.rows.to_pylist()}
+    assert rows == kept | fresh
+    changes = {row["image_id"]: row["op"] for row in merged.changes.to_pylist()}
+    upserted = {name for name, values in fresh.items() if before.get(name) != values}
+    gone = set(before) - set(rows)
+    assert changes == dict.fromkeys(upserted, "upsert") | dict.fromkeys(gone, "delete")
+    counts = merged.counts
+    assert counts["new"] == len(set(fresh) - set(before))
+    assert counts["deleted"] == len(gone)
+    assert counts["published_rows"] == len(rows)
+    assert counts["published_rows"] == sum(counts[kind] for kind in ("new", "changed", "rescored", "unchanged"))
+    moved = [name for name in fresh if name in before and before[name][3:5] != fresh[name][3:5]]
+    assert counts["changed"] == len(moved)
+    touched = [name for name in moved if fresh[name][2] is not None and before[name][2] == fresh[name][2]]
+    assert counts["touched"] == len(touched)
+
+
+def test_rows_get_the_columns_of_a_grown_vocabulary() -> None:
+    grown = SCHEMA.append(pa.field("score_new", pa.float64()))
+    rows = aligned(table({"a.jpg": ("x",) * 7}), grown)
+    assert rows.schema.equals(grown)
+    assert rows["score_new"].to_pylist() == [None]
