@@ -304,12 +304,22 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     labels = pd.read_parquet(night / "_labels.parquet")
     assert set(labels["model_id"]) == {old.model_id, grown.model_id}
     assert verify(options.index)["faults"] == []
+    invented = Path(shutil.copytree(options.index, tmp_path / "invented", symlinks=True))
+    part = next(part for part in sorted((invented / "current").resolve().glob("part-*")) if has_old(part, old.model_id))
+    table = pq.read_table(part)
+    at = table.schema.get_field_index("score_purple")
+    pq.write_table(table.set_column(at, table.schema.field(at), pa.array([0.5] * len(table))), part)
+    assert any("does not have this label" in fault for fault in verify(str(invented))["faults"])
     tag_catalog(now)
     labels = pd.read_parquet((Path(options.index) / "current").resolve() / "_labels.parquet")
     assert set(labels["model_id"]) == {grown.model_id}
     assert_equal_to_a_fresh_index(now)
     with pytest.raises(InputError, match=r"--backfill-limit .* does not have their color:purple"):
         tag_catalog(replace(options, backfill_limit=3))
+
+
+def has_old(part: Path, model_id: str) -> bool:
+    return model_id in pq.read_table(part)["model_id"].to_pylist()
 
 
 def grown_model(folder: Path) -> Path:
