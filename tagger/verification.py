@@ -166,10 +166,10 @@ def _scores(table: pa.Table, models: dict[str, list[_Label]], groups: list[str])
 def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> Iterator[str]:
     ids = table["image_id"].to_pylist()
     own = {label.column for label in labels}
-    for field in table.schema:
-        if field.metadata and b"label" in field.metadata and field.name not in own:
-            if table[field.name].null_count != len(table):
-                yield f"{field.name} has values on rows of a model that does not have this label"
+    others = {f.name for f in table.schema if f.metadata and b"label" in f.metadata} - own
+    for name in sorted(others):
+        if table[name].null_count != len(table):
+            yield f"{name} has values on rows of a model that does not have this label"
     if any(table[label.column].null_count for label in labels):
         yield "a score is null on a row that its model scored"
         return
