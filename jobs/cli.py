@@ -145,7 +145,8 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
         known = [parameter for parameter in context.command.params if not parameter.is_eager]
         names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
         lists = [name for name, parameter in names.items() if parameter.multiple]
-        settings = read_settings(path, [*names], lists)
+        flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
+        settings = read_settings(path, [*names], lists, flags)
         context.default_map = {str(names[name].name): value for name, value in settings.items()}
     return path
 

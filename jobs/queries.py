@@ -68,7 +68,7 @@ def follow(index, table, seen):  # the rows and the snapshot that I have; at fir
         return pq.read_table(night), manifest["snapshot"]
     changes = pq.read_table(os.path.join(night, "_changes.parquet"))
     upserts = changes["image_id"].filter(pc.equal(changes["op"], "upsert"))
-    rows = pq.read_table(night, filters=pc.field("image_id").isin(upserts))
+    rows = pq.read_table(night, filters=pc.field("image_id").isin(upserts.combine_chunks()))
     kept = table.filter(pc.invert(pc.is_in(table["image_id"], changes["image_id"])))
     both = pa.concat_tables([rows, kept], promote_options="default")  # a new label's column is null in old rows
     return both.select(rows.column_names).cast(rows.schema), manifest["snapshot"]

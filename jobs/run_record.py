@@ -108,12 +108,12 @@ def recorded(index: Index, run: Run) -> Iterator[Run]:
             say(f"the run's record could not be written: {error.strerror}")
 
 
-def refused_at_the_door(index: Index, run: Run, error: TaggerError, *, write: bool = True) -> None:
+def refused_at_the_door(index: Index, run: Run, error: TaggerError) -> None:
     """Give `error` the report of a run that ended before it began, and record that in an index that is there."""
     _note(run.record, error)
     close(run)
     error.report = run.summary()
-    if write and index.is_there():
+    if index.is_there():
         with suppress(OSError):  # one that cannot be written: the message on standard error must do
             index.runs.write(run.record)
 

@@ -7,15 +7,15 @@ from typing import Any
 from tagger.errors import InputError
 
 
-def read_settings(path: str, allowed: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
+def read_settings(path: str, allowed: Sequence[str], lists: Sequence[str], flags: Sequence[str]) -> dict[str, Any]:
     """Return the settings in a TOML file.
 
     Parameters
     ----------
     allowed : sequence of str
         Names that may be set, as on the command line without their dashes.
-    lists : sequence of str
-        Those of them that take a list.
+    lists, flags : sequence of str
+        Those of them that take a list of texts, and those that take true or false.
 
     Raises
     ------
@@ -32,11 +32,13 @@ def read_settings(path: str, allowed: Sequence[str], lists: Sequence[str]) -> di
     for name, value in settings.items():
         if name not in allowed:
             raise InputError(f"--config {path!r} sets {name!r}; it may set: {', '.join(sorted(allowed))}")
-        many = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        if many if name not in lists else not many:
-            raise InputError(
-                f"--config {path!r}: {name} = {value!r} should be {'a list of texts' if not many else 'one value'}"
-            )
-        if not many and not isinstance(value, str | int | float | bool):
-            raise InputError(f"--config {path!r}: {name} = {value!r} should be a text, a number, or true or false")
+        if name in lists:
+            wanted, good = "a list of texts", isinstance(value, list) and all(isinstance(item, str) for item in value)
+        elif name in flags:
+            wanted, good = "true or false", isinstance(value, bool)
+        else:  # true is a number to Python, and would be one to an option
+            wanted = "a text or a number"
+            good = isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
+        if not good:
+            raise InputError(f"--config {path!r}: {name} = {value!r} should be {wanted}")
     return settings

@@ -24,7 +24,7 @@ from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
 from tagger.contents import Contents, Keys, keys_of, sorted_keys
-from tagger.errors import InputError, Locked, TaggerError, TimeUp
+from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
 from tagger.previous import Previous
@@ -80,7 +80,7 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
     except TaggerError as error:
         error.report = run.summary()
         if run.record["state"] == "running":  # not even begun: locked, or an index that is not for this catalog
-            refused_at_the_door(index, run, error, write=isinstance(error, Locked))
+            refused_at_the_door(index, run, error)
         raise
     return run.summary()
 

@@ -69,7 +69,7 @@ def score(
     retried = plan.retried[np.concatenate([places for _, places in units])]
     check_error_rate(run.counts, how.max_error_rate, total)
     with (
-        Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known) as decoder,
+        Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known, inside=root) as decoder,
         Progress(total, "tagging") as progress,
     ):
         chunks = decoder.decode(_tasks(plan, units, root), until=how.until)

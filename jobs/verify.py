@@ -1,9 +1,11 @@
 """Verification of a published index."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from tagger.errors import StoreError
+from tagger.snapshots import current_name
 from tagger.store import Index
 from tagger.verification import verify_snapshot
 
@@ -16,7 +18,13 @@ def verify(index: str) -> dict[str, Any]:
     StoreError
         If there is no published snapshot to check.
     """
-    snapshot = Index(index).current()
+    try:
+        snapshot = Index(index).current()
+    except StoreError as error:
+        name = current_name(Path(index))
+        if name is None:
+            raise
+        return {"index": index, "snapshot": name, "rows": 0, "parts": 0, "faults": [str(error)]}
     if snapshot is None:
         what = "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
         raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")

@@ -1,5 +1,6 @@
 """What a decode worker does: read files, hash them, decode them, and write down where it is, for it may die."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -83,13 +84,20 @@ def with_note(verdict: FileFacts, note: Any) -> FileFacts:
     return verdict._replace(content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=unsettled)
 
 
-def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
+def read_stable(path: str, inside: str | None = None) -> tuple[bytes, os.stat_result, bool]:
     """Return the bytes of a regular file, its `fstat`, the same before and after, and whether it is unsettled.
+
+    Parameters
+    ----------
+    inside : str or None
+        Resolved path of a folder that the file must lie in; a link may have taken its place since it was found.
 
     Raises
     ------
+    FileNotFoundError
+        Also if it is not regular, or lies outside.
     OSError
-        As `open` and `read` do; also if the file is not regular, or was being written at every try.
+        As `open` and `read` do; also if the file was being written at every try.
     """
     for _ in range(_READ_TRIES):
         # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
@@ -97,6 +105,8 @@ def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
             before = os.fstat(file.fileno())
+            if inside is not None and not _place_of(path, descriptor).startswith(os.path.join(inside, "")):
+                raise FileNotFoundError(f"not in the catalog any more: {path!r}")
             if not stat.S_ISREG(before.st_mode):
                 raise FileNotFoundError(f"not a regular file any more: {path!r}")
             if before.st_size > MAX_BYTES:
@@ -109,7 +119,14 @@ def read_stable(path: str) -> tuple[bytes, os.stat_result, bool]:
     raise OSError(f"it was written to during each of {_READ_TRIES} readings")
 
 
-def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) -> None:
+def _place_of(path: str, descriptor: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:  # no such thing on this system
+        return os.path.realpath(path)
+
+
+def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int, inside: str | None) -> None:
     """Answer chunks until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -131,7 +148,7 @@ def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int) 
         for i, path in enumerate(paths):
             note[1] = i
             note[0] += 1
-            facts, pixels = _read_one(path, size, contents, note, seconds)
+            facts, pixels = _read_one(path, size, contents, note, seconds, inside)
             if pixels is not None:
                 views[slot, i] = pixels
             answers.append(facts)
@@ -151,16 +168,18 @@ def _end_with_parent() -> None:
 
 
 def _read_one(
-    path: str, size: int, contents: Contents, note: Any, seconds: list[float]
+    path: str, size: int, contents: Contents, note: Any, seconds: list[float], inside: str | None
 ) -> tuple[FileFacts, Pixels | None]:
     start = time.perf_counter()
     try:
-        data, facts, unsettled = read_stable(path)
+        data, facts, unsettled = read_stable(path, inside)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:  # it, or a folder on its way
         return FileFacts("gone", str(error)), None
     except PermissionError:
         return FileFacts("denied", "permission denied"), None
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link that goes round, or a socket, took its place
+            return FileFacts("gone", str(error)), None
         # A disk or a share that fails is not the file's fault: read again the next night.
         return FileFacts("unreadable", f"cannot be read: {error.strerror or error}", unsettled=True), None
     mtime = stored_time(facts.st_mtime_ns)

@@ -9,6 +9,7 @@ Pictures whose content is known already are read, but not decoded. No wait here 
 import ctypes
 import math
 import multiprocessing
+import os
 import signal
 import time
 from collections import deque
@@ -68,6 +69,8 @@ class Decoder:
         Seconds one picture may take before its worker is killed.
     known : uint64 (n, 2), optional
         Sorted keys of the contents that need not be decoded, see `tagger.contents`.
+    inside : str, optional
+        Resolved path of the folder that every file must lie in; one that a link leads out of is `gone`.
 
     Attributes
     ----------
@@ -75,14 +78,22 @@ class Decoder:
         What the workers spent so far on reading and hashing, and on decoding, added up over all of them.
     """
 
-    def __init__(self, *, size: int, workers: int, timeout: float = 60.0, known: Keys | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        workers: int,
+        timeout: float = 60.0,
+        known: Keys | None = None,
+        inside: str | None = None,
+    ) -> None:
         self.size, self.timeout = size, timeout
         self.read_seconds = self.decode_seconds = 0.0
         context = multiprocessing.get_context("spawn")
         shared = context.RawArray(ctypes.c_uint64, 0 if known is None else known.size)
         if known is not None and known.size:
             np.frombuffer(memoryview(shared), np.uint64)[:] = known.ravel()
-        self._workers = [_Worker(context, size, shared) for _ in range(workers)]
+        self._workers = [_Worker(context, size, shared, inside) for _ in range(workers)]
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +182,9 @@ class Decoder:
 class _Worker:
     """The parent's side of one decode process."""
 
-    def __init__(self, context: SpawnContext, size: int, known: Any) -> None:
-        self._context, self._size, self._known, self._failed_starts = context, size, known, 0
+    def __init__(self, context: SpawnContext, size: int, known: Any, inside: str | None) -> None:
+        self._context, self._size, self._known, self._inside = context, size, known, inside
+        self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
@@ -180,7 +192,7 @@ class _Worker:
         self._slots = self._context.RawArray(ctypes.c_uint8, QUEUED * CHUNK * self._size**2 * 3)
         self._progress = self._context.RawArray(ctypes.c_int64, [0, IDLE, *[0] * (NOTE_LENGTH - 2)])
         self.connection, theirs = self._context.Pipe()
-        arguments = (theirs, self._slots, self._progress, self._known, self._size)
+        arguments = (theirs, self._slots, self._progress, self._known, self._size, self._inside)
         self.process: SpawnProcess = self._context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
@@ -266,10 +278,11 @@ def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for path in paths:
-        if chunk and (len(chunk) == CHUNK or size + len(path) > _PATH_BYTES):
+        length = len(os.fsencode(path))
+        if chunk and (len(chunk) == CHUNK or size + length > _PATH_BYTES):
             yield chunk
             chunk, size = [], 0
         chunk.append(path)
-        size += len(path)
+        size += length
     if chunk:
         yield chunk

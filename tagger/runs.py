@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from schemas.index import RUN_FIELDS
 from tagger.files import atomic_text
 
 _LOOKED_AT = 200  # records in search of orphans: half a year of nights
@@ -26,10 +27,11 @@ class Runs:
         """Yield every readable record."""
         for path in sorted(self._path.glob("[0-9]*.json"), reverse=True):
             try:
-                record = json.loads(path.read_text())
+                record = json.loads(path.read_text()) if path.is_file() else None
             except (OSError, ValueError, RecursionError):
-                continue  # a stranger's or damaged file tells nothing, and must not stop a night
-            if isinstance(record, dict) and record.get("run_id") == path.stem and isinstance(record.get("state"), str):
+                continue
+            # A stranger's file tells nothing, and must not stop a night.
+            if isinstance(record, dict) and set(record) == set(RUN_FIELDS) and record["run_id"] == path.stem:
                 yield record
 
     def mark_orphans(self, published: dict[str, Any] | None) -> list[str]:

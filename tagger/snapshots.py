@@ -123,8 +123,8 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
         _check_manifest(manifest)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
-            f"index {shown}: snapshot {folder.name} has no readable manifest ({error}); "
-            "restore the index from a backup, or tag into a new folder"
+            f"index {shown}: snapshot {folder.name} has no readable manifest ({error}); go back with "
+            "'tagger rollback', restore the index from a backup, or tag into a new folder"
         ) from error
     return Snapshot(folder, manifest)
 

@@ -31,11 +31,20 @@ class Index:
     ----------
     path : path
         Need not exist yet.
+
+    Raises
+    ------
+    StoreError
+        If the path is no valid UTF-8.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.realpath(path))
         self._shown = repr(os.fspath(path))
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise StoreError(f"index {self._shown}: its path is no valid UTF-8; Parquet libraries need that") from error
 
     def current(self) -> Snapshot | None:
         """Return the snapshot that readers see, or None before the first.
@@ -88,24 +97,29 @@ class Index:
             for name in ("snapshots", "runs", "_staging"):
                 (self.path / name).mkdir(exist_ok=True)
             self._sweep(parent)
+            if parent is None and self.snapshots():
+                raise StoreError(
+                    f"index {self._shown} has snapshots and no link 'current'; name the one to go on from with "
+                    f"'tagger rollback INDEX {self.snapshots()[-1]}'"
+                )
             yield parent
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        """Hold the lock, on a file system that can do what an index needs; a refused folder is left as it was."""
         new = not self.path.exists()
         try:
-            self._probe()
-            lock = Lock(self.path / "_lock")
-            lock.__enter__()
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
+            with Lock(self.path / "_lock"):
+                self._probe(new)
+                yield
         except InputError:
-            if new:
-                with suppress(OSError):
-                    self.path.rmdir()
+            if new and not any(self.path.glob("[!_]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
             raise
-        try:
-            yield
-        finally:
-            lock.__exit__(None, None, None)
 
     def _sweep(self, current: Snapshot | None) -> None:
         """Remove what killed runs left half-done, and say of their records how they ended. The lock is held.
@@ -119,6 +133,7 @@ class Index:
             *self.path.glob("_current-*"),
             *(self.path / "runs").glob(".*.json.*"),
             *staging.glob("*/.unit-*"),
+            *(entry for entry in staging.glob("*") if not entry.is_dir()),
         ):
             with suppress(OSError):
                 leftover.unlink()
@@ -144,11 +159,11 @@ class Index:
             )
         return snapshot
 
-    def _probe(self) -> None:
+    def _probe(self, new: bool) -> None:
         """Raise InputError if the index cannot be written, or the file system has no symbolic links."""
         probe = self.path / f"_current-probe-{os.getpid()}"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            probe.unlink(missing_ok=True)  # of a killed run with the same number, as in a container
             probe.symlink_to("nowhere")
             probe.unlink()
             for name in ("snapshots", "runs", "_staging"):
@@ -234,6 +249,8 @@ class Index:
             for folder in ("runs", "_staging"):  # not there in an index that was restored by hand
                 (self.path / folder).mkdir(exist_ok=True)
             before = current_name(self.path)
+            if before is None and os.path.lexists(self.path / "current"):
+                raise StoreError(f"index {self._shown}: current is no symbolic link; move it away, then go back")
             with suppress(
                 StoreError, OSError
             ):  # a broken snapshot, or a full disk, is a reason to go back, not to stay

@@ -1,7 +1,9 @@
 """The change feed: whoever applies it night by night, or reloads when told to, has exactly the current snapshot."""
 
+import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,26 @@ def test_applying_the_feed_gives_the_snapshot_a_hundred_times(
     bundle_path: Path, events: list[tuple[str, int]], seed: int
 ) -> None:
     check_feed(bundle_path, events, seed)
+
+
+def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(bundle_path: Path, tmp_path: Path) -> None:
+    world = World(tmp_path, bundle_path, seed=1, pictures=12)
+    options = TagOptions(str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1)
+    tag_catalog(options)
+    world.follow()
+    world.delete()
+    tag_catalog(options)
+    world.follow()
+    picture = world.any_picture()
+    soon = time.time() + 0.5
+    os.utime(picture, (soon, soon))  # unsettled when it is read
+    tag_catalog(options)
+    world.follow()
+    seen = world.seen
+    time.sleep(3)
+    assert tag_catalog(options)["unchanged"] == 11  # read again and found the same: a new night without a change
+    assert Path(os.path.realpath(world.index / "current")).name != seen
+    world.follow()
 
 
 def test_whoever_missed_a_night_is_told_to_reload(

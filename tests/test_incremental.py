@@ -217,6 +217,8 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
     for i in range(10):
         (catalog / f"new-{i}.jpg").write_bytes(jpeg(textured(60, 60, seed=i)))
     settle(catalog)
+    outside = catalog.with_name("outside.jpg")
+    outside.write_bytes(jpeg(textured(60, 60, seed=102)))
     real = jobs.tag_catalog.plan_night
 
     def plan_and_meddle(*arguments: Any) -> Any:
@@ -226,16 +228,20 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
         os.utime(catalog / "new-1.jpg", OLD)
         (catalog / "new-2.jpg").unlink()
         (catalog / "new-2.jpg").mkdir()
+        (catalog / "new-3.jpg").unlink()
+        (catalog / "new-3.jpg").symlink_to(outside)  # a way out of the catalog
+        (catalog / "new-4.jpg").unlink()
+        (catalog / "new-4.jpg").symlink_to("new-4.jpg")
         (catalog / "later.jpg").write_bytes(jpeg(textured(60, 60, seed=101)))
         os.utime(catalog / "later.jpg", OLD)
         return planned
 
     with monkeypatch.context() as patch:
         patch.setattr(jobs.tag_catalog, "plan_night", plan_and_meddle)
-        assert counted(tag_catalog(options), "new", "unchanged") == (8, 41)
+        assert counted(tag_catalog(options), "new", "unchanged") == (6, 41)
     rows = read(options)
     assert rows.loc["new-1.jpg", "size_bytes"] == (catalog / "new-1.jpg").stat().st_size
-    assert counted(tag_catalog(options), "new", "unchanged") == (1, 49)
+    assert counted(tag_catalog(options), "new", "unchanged") == (1, 47)
     assert_equal_to_a_fresh_index(options)
 
 

@@ -18,6 +18,7 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
 from schemas.reports import ROLLBACK, RUNS
+from tagger.bundle import load_bundle
 from tagger.errors import InputError, StoreError
 from tagger.snapshots import new_id
 from tagger.store import Index
@@ -215,6 +216,53 @@ def test_a_snapshot_that_was_current_until_a_moment_ago_stays_though_it_is_old(
     assert names[0] in index.snapshots()
 
 
+def test_an_index_that_lost_its_link_is_not_taken_for_a_new_one(
+    options: TagOptions, catalog: Path, tagger: Tagger
+) -> None:
+    first = tag_catalog(options)["snapshot"]
+    (Path(options.index) / "current").unlink()
+    with pytest.raises(StoreError, match=f"no link 'current'.*tagger rollback INDEX {first}"):
+        tag_catalog(options)
+    assert tagger("rollback", options.index, first).returncode == 0
+    assert tag_catalog(options)["unchanged"] == 41
+
+
+def test_junk_in_the_index_stops_nothing(options: TagOptions, catalog: Path, tagger: Tagger) -> None:
+    tag_catalog(options)
+    index = Path(options.index)
+    os.mkfifo(index / "runs" / "99990101T000000Z-0000.json")
+    (index / "runs" / "99990101T000000Z-0001.json").write_text('{"run_id": "99990101T000000Z-0001", "counts": [1]}')
+    (index / "runs" / ".x.json.y").mkdir()
+    (index / "_current-x").mkdir()
+    (index / "_staging" / "zz").mkdir()
+    (index / "_staging" / "zz" / ".unit-x").mkdir()
+    (index / "_staging" / load_bundle(options.model).model_id).write_text("a file")
+    (index / "snapshots" / "notes.txt").write_text("notes")
+    (index / "snapshots" / "folder").mkdir()
+    add(catalog, "new.jpg", 1)
+    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    ended = tagger("runs", options.index, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert verify(options.index)["faults"] == []
+
+
+def test_a_broken_manifest_is_a_fault_and_in_the_record(options: TagOptions, tagger: Tagger) -> None:
+    tag_catalog(options)
+    (Path(options.index) / "current" / "_manifest.json").write_text("{")
+    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index, "--json")
+    assert (ended.returncode, json.loads(ended.stdout)["exit_code"]) == (2, 2)
+    assert "tagger rollback" in ended.stderr
+    assert list_runs(options.index)["runs"][0]["state"] == "refused"
+    assert tagger("verify", options.index).returncode == 6
+
+
+def test_a_path_that_parquet_cannot_spell_is_named(options: TagOptions, tagger: Tagger) -> None:
+    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index + os.fsdecode(b"\xff"))
+    assert ended.returncode == 2
+    assert "no valid UTF-8" in ended.stderr
+
+
 def test_time_up_stops_cleanly_and_the_next_run_goes_on(world: World) -> None:
     process = world.start("--max-seconds", "0", "--json")
     out, said = process.communicate(timeout=60)
@@ -256,8 +304,11 @@ def test_settings_come_from_a_file_and_the_command_line_wins(
     [
         ("keepp = 3", "sets 'keepp'; it may set: "),
         ("exclude = '*.png'", "should be a list of texts"),
-        ("keep = ['a']", "should be one value"),
-        ("keep = {a = 1}", "should be a text, a number, or true or false"),
+        ("max-delete-rate = true", "should be a text or a number"),
+        ("full = 1", "should be true or false"),
+        ("catalog = ''", "should be a text or a number"),
+        ("keep = ['a']", "should be a text or a number"),
+        ("keep = {a = 1}", "should be a text or a number"),
         ("keep = ", "is no TOML"),
         ("keep = 'many'", "Invalid value for '--keep'"),
     ],
