@@ -11,8 +11,8 @@ LAYOUT = {
     "contents",
     "snapshots/<id>/_labels.parquet": "labels, columns and thresholds of every model that rows name",
     "snapshots/<id>/_changes.parquet": "what changed against the parent snapshot",
-    "snapshots/<id>/_unsettled.parquet": "pictures that were read within 2 s of their last change: the next run reads "
-    "them again",
+    "snapshots/<id>/_unsettled.parquet": "pictures that the next run reads again though they look the same: they were "
+    "read within 2 s of their last change, or the disk, the share or the worker failed rather than the file",
     "snapshots/<id>/_manifest.json": "what the snapshot holds; written last",
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
     "_staging/<model_id>/": "rows that a run finished and has not published, up to 2,000 a file, for the next run; "
