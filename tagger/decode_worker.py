@@ -100,12 +100,10 @@ def read_stable(path: str, inside: str | None = None) -> tuple[bytes, os.stat_re
         As `open` and `read` do; also if the file was being written at every try.
     """
     for _ in range(_READ_TRIES):
-        # Non-blocking, so that a pipe that took the file's place since the walk cannot hang the worker.
         began = time.time_ns()
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             before = os.fstat(file.fileno())
-            if inside is not None and not _place_of(path, descriptor).startswith(os.path.join(inside, "")):
+            if inside is not None and not _place_of(path, file.fileno()).startswith(os.path.join(inside, "")):
                 raise FileNotFoundError(f"not in the catalog any more: {path!r}")
             if not stat.S_ISREG(before.st_mode):
                 raise FileNotFoundError(f"not a regular file any more: {path!r}")
@@ -117,6 +115,11 @@ def read_stable(path: str, inside: str | None = None) -> tuple[bytes, os.stat_re
             unsettled = began - SETTLED_AFTER < after.st_mtime_ns < time.time_ns() + SETTLED_AFTER
             return data, after, unsettled
     raise OSError(f"it was written to during each of {_READ_TRIES} readings")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that took the file's place since the walk must not hang the worker."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _place_of(path: str, descriptor: int) -> str:

@@ -114,7 +114,7 @@ class Index:
             except OSError as error:
                 raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
             with Lock(self.path / "_lock"):
-                self._probe(new)
+                self._probe()
                 yield
         except InputError:
             if new and not any(self.path.glob("[!_]*")):
@@ -159,7 +159,7 @@ class Index:
             )
         return snapshot
 
-    def _probe(self, new: bool) -> None:
+    def _probe(self) -> None:
         """Raise InputError if the index cannot be written, or the file system has no symbolic links."""
         probe = self.path / f"_current-probe-{os.getpid()}"
         try:
