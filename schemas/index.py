@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 came with `_unsettled.parquet` and `counts` in the manifest."""
 
 LAYOUT = {
     "current": "symlink to the snapshot to read, replaced by one rename",

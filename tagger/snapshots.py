@@ -119,7 +119,10 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
         manifest = json.loads((folder / "_manifest.json").read_text())
         if manifest["format_version"] != FORMAT_VERSION:
             found = manifest["format_version"]
-            raise StoreError(f"index {shown}: format_version {found!r}, this program reads {FORMAT_VERSION}")
+            raise StoreError(
+                f"index {shown}: format_version {found!r}, this program reads {FORMAT_VERSION}; "
+                "tag into a new folder, and move readers there"
+            )
         _check_manifest(manifest)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
