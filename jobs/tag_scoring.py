@@ -1,8 +1,9 @@
 """The middle of the nightly job: decode what the plan says, infer, and stage rows unit by unit."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from jobs.run_record import Run
 from tagger.bundle import Bundle
 from tagger.catalog import absolute_path
 from tagger.contents import Contents, Keys, key_of
-from tagger.decode_worker import FileFacts
+from tagger.decode_worker import CHUNK, FileFacts, Pixels
 from tagger.decoding import DecodedChunk, Decoder, chunked
 from tagger.errors import Refused
 from tagger.plan import Mask, Places, Plan
@@ -74,8 +75,7 @@ def score(
     ):
         chunks = decoder.decode(_tasks(plan, units, root), until=how.until)
         try:
-            while (chunk := _wait(chunks, run)) is not None:
-                facts, logits = scorer.score(chunk)
+            for facts, logits in scorer.scored(chunks):
                 _count(facts, retried[progress.done :], run.counts)
                 writer.add(facts, logits)
                 progress.advance(len(facts))
@@ -122,38 +122,71 @@ def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str
         )
 
 
+@dataclass
+class _Chunk:
+    """A decoded chunk on its way through the network; `waiting` are contents that have not been through it yet."""
+
+    facts: list[FileFacts]
+    logits: Logits
+    waiting: int = 0
+
+
 class _Scorer:
-    """From decoded chunks to logits; the network is loaded when the first content needs it."""
+    """From decoded chunks to logits; the network is loaded when the first content needs it.
+
+    Pictures whose content was scored before are left out, so batches are filled from one chunk after the other.
+    """
 
     def __init__(self, bundle: Bundle, backend: Backend, seen: Contents, run: Run) -> None:
         self._bundle, self._backend, self._seen, self._run = bundle, backend, seen, run
         self._predictor: Predictor | None = None
+        self._batch: list[tuple[_Chunk, int, Pixels]] = []
 
-    def score(self, chunk: DecodedChunk) -> tuple[list[FileFacts], Logits]:
-        """Return the facts, with contents scored before marked `known`, and float32 (n, n_labels) logits."""
-        facts, counts = list(chunk.facts), self._run.counts
-        fresh = 0
-        for i, one in enumerate(facts):
+    def scored(self, chunks: Iterator[DecodedChunk]) -> Iterator[tuple[list[FileFacts], Logits]]:
+        """Yield facts, with contents scored before marked `known`, and float32 (n, n_labels) logits, in order."""
+        in_order: deque[_Chunk] = deque()
+        while (chunk := self._wait(chunks)) is not None:
+            in_order.append(self._take(chunk))
+            while len(self._batch) >= CHUNK:
+                self._infer()
+            while in_order and not in_order[0].waiting:
+                done = in_order.popleft()
+                yield done.facts, done.logits
+        if self._batch:
+            self._infer()
+        yield from ((done.facts, done.logits) for done in in_order)
+
+    def _wait(self, chunks: Iterator[DecodedChunk]) -> DecodedChunk | None:
+        with self._run.stage("wait"):
+            return next(chunks, None)
+
+    def _take(self, chunk: DecodedChunk) -> _Chunk:
+        """Queue the contents of a chunk that have not been seen, for the network."""
+        taken = _Chunk(list(chunk.facts), np.zeros((len(chunk.facts), len(self._bundle.vocabulary)), np.float32))
+        for i, one in enumerate(chunk.facts):
             if one.status == "ok" and one.content_sha256:
                 key = key_of(bytes.fromhex(one.content_sha256))
                 if key in self._seen:
-                    facts[i] = one._replace(status="known")
+                    taken.facts[i] = one._replace(status="known")
                 else:
                     self._seen.add(key)
-                    fresh += 1
-        counts["scored"] += fresh
-        if not fresh:
-            return facts, np.zeros((len(facts), len(self._bundle.vocabulary)), np.float32)
-        predictor = self._loaded()
-        with self._run.stage("infer"):
-            return facts, predictor.logits(chunk.pixels)
+                    self._batch.append((taken, i, chunk.pixels[i]))
+                    taken.waiting += 1
+        return taken
 
-    def _loaded(self) -> Predictor:
+    def _infer(self) -> None:
+        """Put a batch through the network."""
+        batch, self._batch = self._batch[:CHUNK], self._batch[CHUNK:]
         if self._predictor is None:
             with self._run.stage("start"):
                 self._predictor = make_predictor(self._bundle, self._backend)
             self._run.record["backend"] = self._predictor.backend
-        return self._predictor
+        with self._run.stage("infer"):
+            logits = self._predictor.logits(np.stack([pixels for _, _, pixels in batch]))
+        for (chunk, i, _), row in zip(batch, logits, strict=True):
+            chunk.logits[i] = row
+            chunk.waiting -= 1
+        self._run.counts["scored"] += len(batch)
 
 
 class _Pending(NamedTuple):
@@ -219,11 +252,6 @@ class _UnitWriter:
 def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:
     paths = (absolute_path(root, image_id) for _, places in units for image_id in plan.ids(places))
     return ((None, chunk) for chunk in chunked(paths))
-
-
-def _wait(chunks: Iterator[DecodedChunk], run: Run) -> DecodedChunk | None:
-    with run.stage("wait"):
-        return next(chunks, None)
 
 
 def _dated(facts: Sequence[FileFacts], plan: Plan, places: Places) -> list[FileFacts]:

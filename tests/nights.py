@@ -26,20 +26,15 @@ import jobs.cli, jobs.tag_scoring, tagger.plan
 if __name__ == "__main__":
     tagger.plan.bucket_count = lambda found: {BUCKETS}
     tagger.plan.UNIT = {UNIT}
-    real = jobs.tag_scoring._Scorer.score
+    real = jobs.tag_scoring._Scorer._infer
 
-    def score(self, chunk):  # writes down which contents go through the network
-        before = [facts.content_sha256 for facts in chunk.facts if facts.status == "ok"]
-        facts, logits = real(self, chunk)
-        known = [one.content_sha256 for one in facts if one.status == "known"]
-        for digest in known:
-            if digest in before:
-                before.remove(digest)
+    def infer(self):  # writes down which contents go through the network
+        batch = self._batch[: jobs.tag_scoring.CHUNK]
+        real(self)
         with open(os.environ["SCORED"], "a") as log:
-            log.write("".join(digest + chr(10) for digest in before))
-        return facts, logits
+            log.write("".join(chunk.facts[i].content_sha256 + chr(10) for chunk, i, _ in batch))
 
-    jobs.tag_scoring._Scorer.score = score
+    jobs.tag_scoring._Scorer._infer = infer
     jobs.cli.main()
 """
 

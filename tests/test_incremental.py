@@ -18,6 +18,7 @@ import pytest
 from conftest import TINY, clean_environment, jpeg, settle, textured
 
 import jobs.tag_catalog
+import jobs.tag_scoring
 import tagger.plan
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
@@ -128,7 +129,18 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     assert verify(options.index)["faults"] == []
 
 
-def test_equal_bytes_under_many_names_are_scored_once(options: TagOptions, catalog: Path) -> None:
+def test_equal_bytes_under_many_names_are_scored_once(
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, through = jobs.tag_scoring.make_predictor, []
+
+    def counting(*arguments: Any) -> Any:
+        predictor = real(*arguments)
+        infer = predictor.logits
+        monkeypatch.setattr(predictor, "logits", lambda pixels: (through.append(len(pixels)), infer(pixels))[1])
+        return predictor
+
+    monkeypatch.setattr(jobs.tag_scoring, "make_predictor", counting)
     for i in range(150):
         (catalog / f"same-{i:03d}.jpg").write_bytes(jpeg(textured(60, 60, seed=i % 2)))
     settle(catalog)
@@ -137,7 +149,7 @@ def test_equal_bytes_under_many_names_are_scored_once(options: TagOptions, catal
     same = rows[rows.index.str.startswith("same-")]
     assert len(same) == 150
     assert len(same.drop(columns=["mtime_ns"]).astype(str).drop_duplicates()) == 2
-    assert summary["scored"] == rows.loc[rows["status"] == "ok", "content_sha256"].nunique()
+    assert sum(through) == summary["scored"] == rows.loc[rows["status"] == "ok", "content_sha256"].nunique()
     assert verify(options.index)["faults"] == []
 
 
