@@ -17,6 +17,7 @@ from nights import World, wait_until
 
 from jobs.verify import verify
 from tagger.bundle import load_bundle
+from tagger.decode_worker import CHUNK
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux to set it up")
 # Root without the right to pass over permissions.
@@ -229,9 +230,10 @@ def test_sigterm_ends_within_seconds_and_keeps_what_was_done(world: World) -> No
     assert time.monotonic() - start < 10
     record = last_record(world)
     assert (record["state"], record["exit_code"]) == ("killed", 143)
-    assert len(world.scored.read_text().split()) <= 300 + world.staged_rows()  # the unit in hand was staged too
+    # The unit in hand was staged too; a chunk of which a part waits for the next batch was not.
+    assert len(world.scored.read_text().split()) < 300 + world.staged_rows() + 2 * CHUNK
     nothing_was_lost(world, before)
-    assert world.scored_again() == 0
+    assert world.scored_again() < 2 * CHUNK
 
 
 def test_a_killed_decode_worker_costs_nothing(world: World) -> None:
