@@ -82,12 +82,12 @@ def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(bundle_path
     tag_catalog(options)
     world.follow()
     picture = world.any_picture()
-    soon = time.time() + 0.5
+    soon = time.time() + 1.8
     os.utime(picture, (soon, soon))  # unsettled when it is read
     tag_catalog(options)
     world.follow()
     seen = world.seen
-    time.sleep(3)
+    time.sleep(max(0, soon + 2.2 - time.time()))
     assert tag_catalog(options)["unchanged"] == 11  # read again and found the same: a new night without a change
     assert Path(os.path.realpath(world.index / "current")).name != seen
     world.follow()

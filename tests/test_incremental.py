@@ -189,7 +189,7 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     tag_catalog(options)
     fresh = catalog / "fresh.jpg"
     fresh.write_bytes(jpeg(textured(60, 60, seed=1)))
-    soon = time.time() + 1  # so that it is fresh when a worker comes to read it
+    soon = time.time() + 1.8  # so that it is fresh when a worker comes to read it
     os.utime(fresh, (soon, soon))
     tag_catalog(options)
     facts, first = fresh.stat(), read(options)
@@ -198,7 +198,7 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     data[-3] ^= 1
     fresh.write_bytes(data)
     os.utime(fresh, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
-    time.sleep(3.1)
+    time.sleep(max(0, soon + 2.2 - time.time()))
     night = tag_catalog(options)
     assert night["plan"]["to_read"] == 1
     assert counted(night, "unchanged", "rescored", "scored") == (41, 1, 1)
