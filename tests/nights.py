@@ -16,9 +16,9 @@ from conftest import clean_environment, jpeg, textured
 
 from jobs.queries import CONSUMER
 
-BUCKETS = 4
-UNIT = 40
-"""Small, so that a small catalog has many buckets, parts and units."""
+BUCKETS = 3
+UNIT = 130
+"""Small, so that a small catalog has many buckets, parts and units; larger than two batches, as the real one is."""
 
 _NIGHT = f"""
 import os, sys

@@ -11,14 +11,16 @@ from nights import UNIT, World, wait_until
 from jobs.verify import verify
 from tagger.decode_worker import CHUNK
 
+WORKERS = 2
+
 
 def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
     """Kill runs until `kills` of them died, and return the numbers."""
-    world, random = World(folder, model, seed=seed, pictures=300), np.random.default_rng(seed)
+    world, random = World(folder, model, seed=seed, pictures=500), np.random.default_rng(seed)
     whole, killed, nights, lost, before_first = 3.0, 0, 0, [], 0
     while killed < kills:
         world.meddle(int(random.integers(0, 60)))
-        process, again = world.start(), world.scored_again()
+        process, again = world.start("--workers", WORKERS), world.scored_again()
         moment = random.random()
         if moment < 0.5:
             time.sleep(whole * random.random())
@@ -51,8 +53,8 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
     world.equals_an_undisturbed_run()
     assert verify(str(world.index))["faults"] == []
     assert not list((world.index / "_staging").iterdir())
-    # The unit in hand, and the batches that its last pictures were in.
-    assert max(lost) < UNIT + 2 * CHUNK, "more than the unit that was being scored was lost"
+    # The unit in hand, and the batches that its last pictures were in: less than a unit per worker.
+    assert max(lost) < UNIT + 2 * CHUNK < WORKERS * UNIT, "more than the unit that was being scored was lost"
     return (
         f"{killed} kills, {before_first} of them before the first snapshot; {nights + 1} nights; "
         f"{len(world.scored.read_text().split()):,} pictures scored, {world.scored_again()} of them again, "
