@@ -64,7 +64,7 @@ class Previous:
             raise parent.damaged(str(part["file"]), error) from error
 
     def unsettled(self) -> pa.Array:
-        """Return the ids of rows that were read too soon after their file's last change, as large_string."""
+        """Return the ids of rows that are to be read again though they look the same, as large_string."""
         return self.parent.unsettled() if self.parent else pa.array([], pa.large_string())
 
     def contents(self) -> Keys:
