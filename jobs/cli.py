@@ -29,6 +29,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table.")]
+IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
 Backend = Literal["auto", "openvino", "keras"]
 BackendOption = Annotated[Backend, typer.Option(help="keras is the slow reference.")]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
@@ -239,7 +240,7 @@ def tag(
     help="List the nights of an index: what each did, how it ended and why.",
 )
 def runs(
-    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")],
+    index: IndexFolder,
     last: Annotated[int, typer.Option(min=1, metavar="N", help="How many, the newest first.")] = 30,
     as_json: Json = False,
 ) -> None:
@@ -255,7 +256,7 @@ def runs(
     help="Make an earlier snapshot current again, by one rename.",
 )
 def rollback(
-    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")],
+    index: IndexFolder,
     snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="One that 'tagger runs INDEX' lists as kept.")],
     as_json: Json = False,
 ) -> None:
@@ -270,9 +271,7 @@ def rollback(
     epilog="Example: `tagger verify index`",
     help="Check the published snapshot: files, digests, schema, values, and that answers follow from scores.",
 )
-def verify(
-    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")], as_json: Json = False
-) -> None:
+def verify(index: IndexFolder, as_json: Json = False) -> None:
     from jobs import verify as job
 
     report = job.verify(index)

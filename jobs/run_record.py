@@ -56,7 +56,7 @@ class Run:
         }
 
 
-def new_run(catalog: str | None, model_id: str | None = None) -> Run:
+def new_run(catalog: str | None) -> Run:
     """Return a run that has just started."""
     return Run(
         {
@@ -71,7 +71,7 @@ def new_run(catalog: str | None, model_id: str | None = None) -> Run:
             "started_at": _now(),
             "ended_at": None,
             "catalog": catalog,
-            "model_id": model_id,
+            "model_id": None,
             "backend": None,
             "snapshot": None,
             "plan": {},

@@ -89,6 +89,7 @@ def tag_night(
     index: Index, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
 ) -> None:
     """Do one night's work on an index whose lock is held."""
+    run.record["snapshot"] = parent.path.name if parent else None
     index.retire(options.keep)
     staging = index.staging(bundle.model_id, full=options.full)
     night = plan_night(staging, parent, walk, bundle, options, until, run)
@@ -141,8 +142,7 @@ def plan_night(
         staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
         known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
         buckets = parent.manifest["buckets"] if parent else None
-        unsettled = previous.unsettled()
-        plan = make_plan(listing, previous.known, unsettled, staged, Contents(known), buckets, options.rules)
+        plan = make_plan(listing, previous.known, previous.unsettled, staged, Contents(known), buckets, options.rules)
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
@@ -169,7 +169,8 @@ def publish(
     finally:
         writer.discard()
     run.record["state"] = "published" if published else "unchanged"
-    run.record["snapshot"] = run.record["run_id"] if published else run.record["snapshot"]
+    if published:
+        run.record["snapshot"] = run.record["run_id"]
 
 
 def dry_run(options: TagOptions) -> dict[str, Any]:

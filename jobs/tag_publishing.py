@@ -14,7 +14,7 @@ from tagger.bundle import Bundle
 from tagger.errors import StoreError
 from tagger.merging import Donors, as_donors, fill_in, merge
 from tagger.plan import Plan
-from tagger.previous import Previous
+from tagger.previous import Previous, counted
 from tagger.rows import labels_table, schema_of
 from tagger.snapshots import SnapshotWriter
 from tagger.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
@@ -72,7 +72,7 @@ class Publisher:
         """Make the merged snapshot current; return False if it would not differ from the one that is."""
         parent, unsettled = self._previous.parent, pa.concat_arrays(self._unsettled)
         same_model = parent is not None and parent.manifest["model_id"] == self._bundle.model_id
-        same_unsettled = set(unsettled.to_pylist()) == set(self._previous.unsettled().to_pylist())
+        same_unsettled = set(unsettled.to_pylist()) == set(self._previous.unsettled.to_pylist())
         if same_model and same_unsettled and not writer.changed:
             return False
         models = sorted({*self._models, self._bundle.model_id})
@@ -105,9 +105,8 @@ class Publisher:
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
-        for tally, column in ((self._statuses, "status"), (self._models, "model_id")):
-            values = merged.rows[column].drop_null().value_counts().to_pylist()
-            tally.update({row["values"]: row["counts"] for row in values})
+        self._statuses.update(counted(merged.rows["status"]))
+        self._models.update(counted(merged.rows["model_id"].drop_null()))
         return merged.counts
 
     def _fresh(self, bucket: int) -> pa.Table:

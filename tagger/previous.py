@@ -28,6 +28,8 @@ class Previous:
     ----------
     known : pa.Table
         As `tagger.plan.KNOWN`, for the plan.
+    unsettled : pa.Array of large_string
+        Ids of rows that are to be read again though they look the same.
     statuses, models : dict
         Bucket to the number of rows of each status, and of each model.
 
@@ -43,13 +45,14 @@ class Previous:
         self.models: dict[int, Counter[str]] = {}
         tables = [self._known_rows(parent, part) for parent, part in self._parts()]
         self.known = pa.concat_tables([KNOWN.empty_table(), *tables])
+        self.unsettled = parent.unsettled() if parent else pa.array([], pa.large_string())
 
     def _known_rows(self, parent: Snapshot, part: dict[str, Any]) -> pa.Table:
         rows = parent.read(str(part["file"]), _PLANNED)
         try:
             bucket = int(part["bucket"])
-            self.statuses[bucket] = _counted(rows["status"])
-            self.models[bucket] = _counted(rows["model_id"].drop_null())
+            self.statuses[bucket] = counted(rows["status"])
+            self.models[bucket] = counted(rows["model_id"].drop_null())
             ok = pc.equal(rows["status"], "ok")
             columns = [
                 rows["image_id"].cast(pa.large_string()),
@@ -62,10 +65,6 @@ class Previous:
             return pa.table(columns, schema=KNOWN)
         except (pa.ArrowException, TypeError) as error:
             raise parent.damaged(str(part["file"]), error) from error
-
-    def unsettled(self) -> pa.Array:
-        """Return the ids of rows that are to be read again though they look the same, as large_string."""
-        return self.parent.unsettled() if self.parent else pa.array([], pa.large_string())
 
     def contents(self) -> Keys:
         """Return the keys of all contents that have scores of tonight's model."""
@@ -97,5 +96,6 @@ class Previous:
         return [(self.parent, part) for part in self.parent.manifest["parts"]] if self.parent else []
 
 
-def _counted(values: pa.ChunkedArray) -> Counter[str]:
+def counted(values: pa.ChunkedArray) -> Counter[str]:
+    """Return how often each text is there."""
     return Counter({row["values"]: row["counts"] for row in values.value_counts().to_pylist()})
