@@ -67,6 +67,27 @@ def train(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 30,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
+    recipe: Annotated[
+        Literal["evidence", "plain"],
+        typer.Option(help="evidence recombines pictures, for pairs that none shows; plain is the method's own."),
+    ] = "evidence",
+    hold_out_pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PAIR",
+            help="Keep pictures of this pair (red_dress, or color:red+garment:dress) from training and measure on "
+            "them; may be repeated.",
+        ),
+    ] = None,
+    min_pictures: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Labels of fewer pictures are left out, unknown where they were.")
+    ] = 1,
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")
     ] = False,
@@ -86,6 +107,10 @@ def train(
         vocabulary=vocabulary,
         epochs=epochs,
         seed=seed,
+        recipe=recipe,
+        hold_out_pairs=tuple(hold_out_pair or ()),
+        min_pictures=min_pictures,
+        min_precision=min_precision,
         resume=resume,
         workers=workers,
     )
@@ -108,12 +133,20 @@ def evaluate(
     include_training: Annotated[
         bool, typer.Option("--include-training", help="Measure on training and tuning pictures too.")
     ] = False,
+    audit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write to DIR which labels of all these pictures the model doubts, and near-duplicates with different "
+            "labels: audit.csv, and sheets to look at.",
+        ),
+    ] = None,
     backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
     from jobs import evaluate as job
 
-    report = job.evaluate(model, dataset, include_training=include_training, backend=backend)
+    report = job.evaluate(model, dataset, include_training=include_training, backend=backend, audit=audit)
     _print(report, as_json, job.report_text(report))
 
 

@@ -8,16 +8,24 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from jobs.progress import Progress, say
+from schemas.bundle import FORMAT_VERSION
+from tagger.combinations import count_pairs, parse_pair, unteachable
 from tagger.dataset import LabelledSet, read_dataset
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock, atomic_text
 from tagger.labelling import PreparedSet, prepare
 from tagger.vocabulary import Vocabulary, parse_groups
+
+Floats = npt.NDArray[np.floating[Any]]
+PairKeys = frozenset[tuple[str, str]]
+
+_SHOWN_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class TrainOptions:
     vocabulary: str | None = None
     epochs: int = 30
     seed: int = 0
+    recipe: Literal["evidence", "plain"] = "evidence"
+    hold_out_pairs: tuple[str, ...] = ()
+    min_pictures: int = 1
+    min_precision: float | None = None
     resume: bool = False
     workers: int = 0  # 0: one per core
     architecture: dict[str, Any] = field(default_factory=dict)  # of `tagger.model.Architecture`; tests use small ones
@@ -50,14 +62,15 @@ def train(options: TrainOptions) -> dict[str, Any]:
     labelled, given = _read(options)
     models = Path(options.models)
     name = next_name(models, options.name)
-    vocabulary = given or labelled.vocabulary(since=name)
+    vocabulary = given or labelled.vocabulary(since=name, min_pictures=options.min_pictures)
+    held_out = [parse_pair(text, vocabulary) for text in options.hold_out_pairs]
     work = _work_folder(models, options.name)
     with Lock(work / "lock"):
         _begin(work, labelled, vocabulary, options)
         prepared = _prepare(labelled, work, options)
         _check_contents(work, prepared, options)
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
-        fitted = _fit(prepared, vocabulary, options, work)
+        fitted = _fit(prepared, vocabulary, held_out, options, work)
         path = save_bundle(
             models,
             name,
@@ -66,7 +79,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             thresholds=fitted.thresholds,
             split=prepared.split_table(fitted.parts),
             metrics=fitted.metrics,
-            history_png=fitted.history_png,
+            plots=fitted.plots,
             card=lambda model_id: _card(name, model_id, vocabulary, options, prepared, fitted),
         )
         shutil.rmtree(work)
@@ -80,6 +93,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "best_epoch": fitted.facts["best"],
         "seconds": round(time.perf_counter() - start, 1),
         "evaluation": fitted.metrics["evaluation"],
+        "calibration": fitted.metrics["calibration"],
+        "held_out": list(options.hold_out_pairs),
+        "unteachable": fitted.facts["unteachable"],
     }
 
 
@@ -89,7 +105,7 @@ def check(options: TrainOptions) -> dict[str, Any]:
 
     labelled, given = _read(options)
     if given is None:
-        labelled.vocabulary()  # says what is wrong with the labels
+        labelled.vocabulary(min_pictures=options.min_pictures)  # says what is wrong with the labels
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         return _prepare(labelled, Path(folder), options).check()
 
@@ -99,7 +115,8 @@ def train_text(result: dict[str, Any]) -> str:
     from jobs.evaluate import table
 
     head = f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch {result['best_epoch']} kept)"
-    return f"{table(result['evaluation'])}\n\n{head} in {result['seconds']:.0f} s"
+    change = "{before:.4f} before calibration, {after:.4f} after".format(**result["calibration"])
+    return f"{table(result['evaluation'])}\ncalibration error  {change}\n\n{head} in {result['seconds']:.0f} s"
 
 
 def check_text(found: dict[str, Any]) -> str:
@@ -126,29 +143,30 @@ class _Fitted:
     thresholds: list[dict[str, Any]]
     parts: Any
     metrics: dict[str, Any]
-    history_png: bytes
+    plots: dict[str, bytes]
     facts: dict[str, Any]
 
 
-def _fit(prepared: PreparedSet, vocabulary: Vocabulary, options: TrainOptions, work: Path) -> _Fitted:
+def _fit(
+    prepared: PreparedSet, vocabulary: Vocabulary, held_out: list[PairKeys], options: TrainOptions, work: Path
+) -> _Fitted:
     """Fit on the train part, choose on the tune part, measure on the test part."""
     from tagger.backend import keras, tf
     from tagger.calibration import calibrate, choose_thresholds
-    from tagger.metrics import measure, pairs_of
     from tagger.model import Architecture, add_views, build_network, fold_calibration
     from tagger.plots import history_png
     from tagger.training import Recipe, TrainingData, fit, predict_logits
 
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()  # operations are named by counting: the same seed then gives the same bytes
-    architecture = Architecture(**options.architecture)
-    parts = prepared.split(seed=options.seed)
+    parts = prepared.split(seed=options.seed, held_out=held_out)
     rows = {part: prepared.rows[parts == part] for part in ("train", "tune", "test")}
     targets = prepared.labelled.targets(vocabulary)
-    _check_parts(rows, targets, vocabulary)
+    unteachable = _check_parts(rows, targets, vocabulary, options)
     data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
-    recipe = Recipe(epochs=options.epochs, seed=options.seed)
-    network = build_network(architecture, len(vocabulary), seed=options.seed)
+    plain = options.recipe == "plain"
+    recipe = Recipe.plain(options.epochs, options.seed) if plain else Recipe(options.epochs, seed=options.seed)
+    network = build_network(Architecture(**options.architecture), len(vocabulary), seed=options.seed)
     sizes = {part: len(of_part) for part, of_part in rows.items()}
     say(f"{network.count_params():,} parameters, {len(vocabulary)} labels; {sizes}; epochs: {recipe.epochs}")
     with Progress(recipe.epochs * max(1, len(data.train) // recipe.batch), "training", unit="step") as progress:
@@ -162,32 +180,68 @@ def _fit(prepared: PreparedSet, vocabulary: Vocabulary, options: TrainOptions, w
             report=_reporter(progress, recipe.epochs),
             epoch_done=_say_epoch,
         )
-    tuning = predict_logits(network, data.pixels, data.tune)
-    fold_calibration(network, *calibrate(tuning, targets[data.tune]))
-    thresholds = choose_thresholds(predict_logits(network, data.pixels, data.tune), targets[data.tune])
-    seen = pairs_of(targets[data.train], vocabulary)
-    evaluation = measure(
-        predict_logits(network, data.pixels, rows["test"]),
-        targets[rows["test"]],
-        vocabulary=vocabulary,
-        thresholds=np.array([threshold.value for threshold in thresholds]),
-        seen_pairs=seen,
+    uncalibrated = predict_logits(network, data.pixels, rows["test"])
+    scale, shift = calibrate(predict_logits(network, data.pixels, data.tune), targets[data.tune])
+    fold_calibration(network, scale, shift)
+    thresholds = choose_thresholds(
+        predict_logits(network, data.pixels, data.tune),
+        targets[data.tune],
+        vocabulary,
+        min_precision=options.min_precision,
     )
+    tested = predict_logits(network, data.pixels, rows["test"])
+    limits = np.array([threshold.value for threshold in thresholds])
+    metrics, reliability = _measure(uncalibrated, tested, limits, targets, rows, vocabulary)
+    title = os.path.basename(options.dataset)
     return _Fitted(
         network=add_views(network, vocabulary),
         thresholds=[threshold.to_json() for threshold in thresholds],
         parts=parts,
-        metrics={"format_version": 1, "evaluation": evaluation, "pairs_in_training": seen},
-        history_png=history_png(history.epochs, best=history.best, title=os.path.basename(options.dataset)),
+        metrics=metrics,
+        plots={
+            "history.png": history_png(history.epochs, best=history.best, title=title),
+            "reliability.png": reliability,
+        },
         facts=sizes
         | {
             "unreadable": len(prepared.unreadable),
+            "recipe": options.recipe,
             "epochs": recipe.epochs,
             "best": history.best + 1,
             "seed": options.seed,
             "parameters": network.count_params(),
+            "unteachable": unteachable,
         },
     )
+
+
+def _measure(
+    uncalibrated: Floats,
+    tested: Floats,
+    thresholds: Floats,
+    targets: Floats,
+    rows: dict[str, Any],
+    vocabulary: Vocabulary,
+) -> tuple[dict[str, Any], bytes]:
+    """Return metrics.json and reliability.png: what the test part says, and what calibration did to it."""
+    from tagger.metrics import BINS, measure
+    from tagger.plots import reliability_png
+    from tagger.views import sigmoid
+
+    truth, trained = targets[rows["test"]], count_pairs(targets[rows["train"]], vocabulary)
+    before, after = (
+        measure(logits, truth, vocabulary=vocabulary, thresholds=thresholds, trained=trained)
+        for logits in (uncalibrated, tested)
+    )
+    known = ~np.isnan(truth)
+    plot = reliability_png(sigmoid(uncalibrated)[known], sigmoid(tested)[known], truth[known] == 1, bins=BINS)
+    metrics = {
+        "format_version": FORMAT_VERSION,
+        "evaluation": after,
+        "calibration": {"before": before["calibration_error"], "after": after["calibration_error"]},
+        "pairs_in_training": [[*pair, n] for pair, n in trained.items()],
+    }
+    return metrics, plot
 
 
 def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
@@ -262,7 +316,10 @@ def _prepare(labelled: LabelledSet, work: Path, options: TrainOptions) -> Prepar
     return prepared
 
 
-def _check_parts(rows: dict[str, Any], targets: Any, vocabulary: Vocabulary) -> None:
+def _check_parts(
+    rows: dict[str, Any], targets: Floats, vocabulary: Vocabulary, options: TrainOptions
+) -> list[dict[str, Any]]:
+    """Say what the training pictures cannot teach, and return the pairs among it."""
     if len(rows["train"]) < 2 or not len(rows["tune"]) or not len(rows["test"]):
         sizes = {part: len(of_part) for part, of_part in rows.items()}
         raise DatasetError(f"too few different pictures to split into train, tune and test: {sizes}; give some 20 more")
@@ -270,6 +327,12 @@ def _check_parts(rows: dict[str, Any], targets: Any, vocabulary: Vocabulary) -> 
     never = [label.key for label, n in zip(vocabulary.labels, positives, strict=True) if not n]
     if never:
         say(f"no training picture has {', '.join(never)}: the model cannot learn it")
+    found = unteachable(targets[rows["train"]], vocabulary, recombines=options.recipe == "evidence")
+    for pair, reason in found[:_SHOWN_PAIRS]:
+        say(f"warning: these pictures cannot teach {' + '.join(pair)}: {reason}, and none shows both")
+    if len(found) > _SHOWN_PAIRS:
+        say(f"warning: nor {len(found) - _SHOWN_PAIRS} more pairs; the card lists them")
+    return [{"pair": list(pair), "reason": reason} for pair, reason in found]
 
 
 def _reporter(progress: Progress, epochs: int) -> Callable[[int, int, int, float], None]:
@@ -297,5 +360,6 @@ def _card(
         vocabulary=vocabulary,
         source=os.path.basename(os.path.normpath(options.dataset)),
         facts=fitted.facts,
-        evaluation=fitted.metrics["evaluation"],
+        thresholds=fitted.thresholds,
+        metrics=fitted.metrics,
     )

@@ -1,6 +1,6 @@
 """The bundle: what a model folder holds."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 FILES = {
     "model.keras": "the network; keras.models.load_model(..., safe_mode=True), no custom objects, no optimizer state",
@@ -8,10 +8,12 @@ FILES = {
     "openvino/model.bin": "its weights, float32",
     "vocabulary.json": "labels in column order, and groups",
     "preprocessing.json": "how a picture becomes the network's input",
-    "thresholds.json": "one threshold per label, in column order, and how it was chosen",
+    "thresholds.json": "one threshold per label, in column order, its interval, and how it was chosen",
     "split.parquet": "content_sha256, cluster, part: train | tune | test",
-    "metrics.json": "the evaluation on the test part, and the pairs of labels seen in training",
+    "metrics.json": "the evaluation on the test part, its calibration error without and with calibration, and how many "
+    "training pictures had each pair of labels",
     "history.png": "loss and tuning metrics per epoch",
+    "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
 }
 """Every file of a bundle but bundle.json, which lists their digests."""

@@ -40,8 +40,20 @@ EVALUATION = {
     "exact_match_pictures": "integer, completely labelled pictures",
     "calibration_error": "mean over labels of the expected calibration error, 15 equal-width bins",
     "labels": "list, see EVALUATION_LABEL",
-    "groups": "list of {group, pictures, top1}: share of right answers, none included, of exclusive groups",
-    "combinations": "list of {pair, pictures, both_right, seen}: seen is whether a training picture had the pair",
+    "groups": "list, see EVALUATION_GROUP: exclusive groups",
+    "combinations": "list of {pair, pictures, both_right, trained}: how many training pictures had the pair",
+    "seen": "object {pictures, share, low, high}: both answers right on pairs that training pictures had, 95 % "
+    "interval; with more than two exclusive groups a picture counts once for each of its pairs",
+    "unseen": "the same on pairs that no training picture had",
+    "harmonic_mean": "of both shares; null without unseen pairs",
+}
+
+EVALUATION_GROUP = {
+    "group": "name",
+    "pictures": "pictures about which the group is known",
+    "right": "share of them whose answer is right, none included",
+    "labelled": "pictures that have a label of the group",
+    "top1": "share of them whose likeliest label is the right one, thresholds aside",
 }
 
 EVALUATION_LABEL = {
@@ -63,7 +75,16 @@ EVALUATE = {
     "dataset": "string, as given",
     "left_out": "object: train, tune (pictures the model was fitted or tuned on), unreadable, duplicate",
     "unknown_labels": "object, label that the model does not have to number of pictures; their group is unknown there",
+    "unanswered": "object, such a label to the share of its measured pictures to which the group gives no answer",
+    "audit": "object, see AUDIT, or null without --audit",
     "evaluation": "object, see EVALUATION",
+}
+
+AUDIT = {
+    "csv": "string, path of the findings",
+    "sheets": "list of strings, paths of the contact sheets",
+    "doubts": "integer, (picture, group) entries whose label the model doubts",
+    "contradictions": "integer, families of near-duplicates with different labels",
 }
 
 TRAIN = {
@@ -74,6 +95,9 @@ TRAIN = {
     "best_epoch": "integer, from 1",
     "seconds": "number, from reading the set to the saved bundle",
     "evaluation": "object, see EVALUATION, on the test part",
+    "calibration": "object {before, after}: calibration_error on the test part without and with calibration",
+    "held_out": "list of strings, the pairs that --hold-out-pair kept from training",
+    "unteachable": "list of {pair, reason}: pairs that the training pictures cannot teach",
 }
 
 CHECK = {

@@ -2,13 +2,30 @@
 
 `TF_CPP_MIN_LOG_LEVEL` does not reach what a CPU build says while it is being loaded (that there is no GPU, that oneDNN
 is on), so standard error is put aside for that moment. Whatever is really wrong raises.
+
+Before that, the C library is told to keep freed memory: a training step frees and takes the same hundred megabytes
+again, and by default every one of their pages goes back to the kernel in between. Measured on two cores, a step of 32
+pictures at 96 x 96: 0.51 to 0.66 s without, 0.44 to 0.50 s with it.
 """
 
+import ctypes
 import os
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h of the GNU C library
+
+
+def _keep_freed_memory() -> None:
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if tune is not None:  # the GNU C library; others manage without
+        settings = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**28}
+        for name, value in settings.items():
+            tune(name, value)
+
+
+_keep_freed_memory()
 _saved = os.dup(2)
 with tempfile.TemporaryFile() as _aside:
     os.dup2(_aside.fileno(), 2)

@@ -71,9 +71,13 @@ class Bundle:
         """Return the content of metrics.json."""
         try:
             value: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
-            return {"evaluation": value["evaluation"], "pairs_in_training": value["pairs_in_training"]}
+            return {key: value[key] for key in ("evaluation", "calibration", "pairs_in_training")}
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"model {str(self.path)!r}: metrics.json cannot be read: {error}") from error
+
+    def trained_pairs(self) -> dict[tuple[str, str], int]:
+        """Return how many training pictures had each pair of labels."""
+        return {(str(a), str(b)): int(n) for a, b, n in self.metrics()["pairs_in_training"]}
 
     def split(self) -> pa.Table:
         """Return split.parquet."""
@@ -129,7 +133,7 @@ def save_bundle(
     thresholds: list[dict[str, Any]],
     split: pa.Table,
     metrics: dict[str, Any],
-    history_png: bytes,
+    plots: dict[str, bytes],
     card: Callable[[str], str],
     parent: str | None = None,
 ) -> Path:
@@ -141,6 +145,8 @@ def save_bundle(
         With views, calibration folded in.
     thresholds : list of dict
         As in thresholds.json, one per label.
+    plots : dict
+        PNG bytes of history.png and reliability.png.
     card : callable (model_id)
         Returns the text of README.md.
 
@@ -153,7 +159,7 @@ def save_bundle(
     shutil.rmtree(work, ignore_errors=True)
     (work / "openvino").mkdir(parents=True)
     try:
-        _write_contents(work, network, vocabulary, thresholds, split, metrics, history_png)
+        _write_contents(work, network, vocabulary, thresholds, split, metrics, plots)
         model_id = _model_id(work)
         (work / "README.md").write_text(card(model_id))
         described = {
@@ -272,7 +278,7 @@ def _write_contents(
     thresholds: list[dict[str, Any]],
     split: pa.Table,
     metrics: dict[str, Any],
-    history_png: bytes,
+    plots: dict[str, bytes],
 ) -> None:
     network.save(work / "model.keras", include_optimizer=False)
     _number_shared_objects(work / "model.keras")
@@ -284,7 +290,8 @@ def _write_contents(
     atomic_text(work / "thresholds.json", text + "\n")
     pq.write_table(split, work / "split.parquet")
     atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    (work / "history.png").write_bytes(history_png)
+    for file, content in plots.items():
+        (work / file).write_bytes(content)
 
 
 def _number_shared_objects(model_file: Path) -> None:

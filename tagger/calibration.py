@@ -8,26 +8,52 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from tagger.views import DECIMALS, sigmoid, stored_scores
+from tagger.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 ENOUGH_POSITIVES = 30
-"""With fewer positives than this a threshold is drawn towards 0.5, in proportion: small sets overfit."""
+"""With fewer positives than this a threshold is drawn towards its group's, in proportion: small sets overfit."""
+
+RESAMPLES = 200
+"""Bootstrap samples behind a threshold's interval."""
 
 _PRIOR = 1.0  # strength of the pull towards "leave as it is", in pictures
-_LIMITS = (0.05, 0.95)
+_LIMITS = {"f1": (0.05, 0.95), "precision": (0.05, 0.9999)}
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """One label's threshold, four decimals, and how it was chosen, in words."""
+    """One label's threshold and how it was chosen.
+
+    Attributes
+    ----------
+    value : float
+        Four decimals.
+    low, high : float
+        5th and 95th percentile of it over bootstrap samples of the tune part.
+    positives : int
+        Tune pictures that have the label.
+    chosen : str
+        How, in words.
+    """
 
     value: float
+    low: float
+    high: float
+    positives: int
     chosen: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of thresholds.json."""
-        return {"threshold": self.value, "chosen": self.chosen}
+        return {
+            "threshold": self.value,
+            "low": self.low,
+            "high": self.high,
+            "positives": self.positives,
+            "chosen": self.chosen,
+        }
 
 
 def calibrate(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
@@ -51,7 +77,7 @@ def calibrate(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32])
     return scale, shift
 
 
-def _platt(z: Floats, y: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _platt(z: Floats, y: Bools) -> tuple[float, float]:
     positives, negatives = y.sum(), len(y) - y.sum()
     goal = np.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
@@ -66,30 +92,86 @@ def _platt(z: Floats, y: npt.NDArray[np.bool_]) -> tuple[float, float]:
     return float(np.exp(best.x[0])), float(best.x[1])
 
 
-def choose_thresholds(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> list[Threshold]:
-    """Return one threshold per label: the best F1 on these pictures, nearest to 0.5 among equals.
+def choose_thresholds(
+    logits: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.float32],
+    vocabulary: Vocabulary,
+    *,
+    min_precision: float | None = None,
+) -> list[Threshold]:
+    """Return one threshold per label: that of the best F1 on these pictures, nearest to 0.5 among equals.
 
-    With fewer than `ENOUGH_POSITIVES` positives it is drawn towards 0.5; with none it is 0.5.
+    With fewer than `ENOUGH_POSITIVES` positives it is drawn towards the threshold that is best for all labels of its
+    group together; with none it is that one.
+
+    Parameters
+    ----------
+    logits, targets : float32 (n, n_labels)
+        Calibrated logits; targets are 1, 0, or NaN for unknown.
+    min_precision : float, optional
+        Instead of the best F1: the best recall among thresholds whose precision, counting one mistake more than was
+        seen, is at least this; the most precise one where there is none.
     """
     scores = stored_scores(logits)
-    return [_choose(scores[:, i], targets[:, i]) for i in range(scores.shape[1])]
+    whole = {}
+    for group in vocabulary.groups:
+        members = [i for i, label in enumerate(vocabulary.labels) if label.group == group.name]
+        known = ~np.isnan(targets[:, members])
+        whole[group.name] = _best(scores[:, members][known], targets[:, members][known] == 1, min_precision)
+    return [
+        _choose(scores[:, i], targets[:, i], whole[label.group], label.group, min_precision)
+        for i, label in enumerate(vocabulary.labels)
+    ]
 
 
-def _choose(scores: Floats, targets: npt.NDArray[np.float32]) -> Threshold:
+def _choose(
+    scores: Floats, targets: npt.NDArray[np.float32], whole: float, group: str, min_precision: float | None
+) -> Threshold:
     known = ~np.isnan(targets)
     scores, positive = scores[known], targets[known] == 1
     n = int(positive.sum())
-    if n == 0:
-        return Threshold(0.5, "0.5: no positive picture to tune on")
-    low, high = _LIMITS
-    middles = (np.unique(scores)[1:] + np.unique(scores)[:-1]) / 2
-    candidates = np.unique(np.round(np.clip(np.concatenate([middles, [0.5]]), low, high), DECIMALS))
-    holds = scores[None, :] >= candidates[:, None]
-    hits = (holds & positive).sum(axis=1)
-    f1 = 2 * hits / (holds.sum(axis=1) + n)
-    best = candidates[np.isclose(f1, f1.max())]
-    value = best[np.abs(best - 0.5).argmin()]
     weight = min(1.0, n / ENOUGH_POSITIVES)
-    value = float(np.round(0.5 + weight * (value - 0.5), DECIMALS))
-    drawn = "" if weight == 1 else f", drawn {1 - weight:.0%} towards 0.5"
-    return Threshold(value, f"best F1 on {n} positives of {len(scores)}{drawn}")
+    random = np.random.default_rng(0)
+    resamples = random.multinomial(len(scores), np.full(len(scores), 1 / len(scores)), RESAMPLES) if n else None
+    values = _cuts(scores, positive, min_precision, resamples) if n else np.array([whole])
+    value, low, high = np.round(
+        whole + weight * (np.array([values[0], *np.percentile(values[1:] if n else values, [5, 95])]) - whole), DECIMALS
+    )
+    aim = "best F1" if min_precision is None else f"precision {min_precision:g}"
+    chosen = f"{aim} on {n} positives of {len(scores)}" if n else "no positive picture to tune on"
+    if weight < 1:
+        chosen += f", drawn {1 - weight:.0%} towards {whole:.4f}, that of {group}"
+    if n and min_precision is not None and not _reached(scores, positive, value, min_precision):
+        chosen += "; that precision is not reached"
+    return Threshold(float(value), float(low), float(high), n, chosen)
+
+
+def _best(scores: Floats, positive: Bools, min_precision: float | None) -> float:
+    return float(_cuts(scores, positive, min_precision, None)[0]) if positive.any() else 0.5
+
+
+def _cuts(scores: Floats, positive: Bools, min_precision: float | None, resamples: Any) -> Floats:
+    """Return the best threshold for all pictures, followed by that of each row of `resamples` (counts of pictures)."""
+    order = np.argsort(-scores, kind="stable")
+    scores, positive = scores[order], positive[order]
+    counts = np.ones((1, len(scores)))
+    if resamples is not None:
+        counts = np.concatenate([counts, resamples[:, order]])
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # a cut lies below a run of equal scores
+    claimed, hits = counts.cumsum(axis=1)[:, ends], (counts * positive).cumsum(axis=1)[:, ends]
+    above, below = scores[ends], np.append(scores[ends[1:]], 0.0)
+    low, high = _LIMITS["f1" if min_precision is None else "precision"]
+    middle = np.where((below < 0.5) & (above >= 0.5), 0.5, np.ceil((above + below) / 2 * 1e4 - 1e-6) / 1e4)
+    thresholds = np.clip(middle, low, high)
+    if min_precision is None:
+        f1 = 2 * hits / np.maximum(claimed + hits[:, -1:], 1)
+        worth = np.where(f1 >= f1.max(axis=1, keepdims=True) - 1e-9, -np.abs(thresholds - 0.5), -np.inf)
+    else:
+        precision = hits / (claimed + 1)
+        worth = np.where(precision >= min_precision, 1 + hits, precision)
+    return np.asarray(np.round(thresholds[worth.argmax(axis=1)], DECIMALS))
+
+
+def _reached(scores: Floats, positive: Bools, threshold: float, min_precision: float) -> bool:
+    claimed = int((scores >= threshold).sum())
+    return bool(claimed and (positive & (scores >= threshold)).sum() / claimed >= min_precision)

@@ -1,9 +1,11 @@
 """The model card: what a stranger should know before using a bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tagger.vocabulary import Vocabulary
+
+_SHOWN = 60
 
 _TEXT = """# {name}
 
@@ -13,7 +15,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 - trained on: {source}
 - pictures: {train} to train, {tune} to tune (best epoch, calibration, thresholds), {test} to test; near-duplicates
   never straddle parts; {unreadable} could not be read
-- epochs: {epochs}, epoch {best} kept; seed {seed}
+- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
 - parameters: {parameters:,}
 
 ## Measured on the test part, which nothing saw
@@ -23,14 +25,19 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 | macro average precision | {macro_ap} |
 | exact match (all tags right) | {exact_match} |
 | binary accuracy | {binary_accuracy} |
-| calibration error | {calibration_error} |
+| calibration error, before and after | {before} and {calibration_error} |
 {group_rows}
+{pair_rows}
 
-| label | positives | threshold | AP | precision | recall | F1 |
+| label | positives | threshold (90 % interval) | AP | precision | recall | F1 |
 |---|---|---|---|---|---|---|
 {label_rows}
 
-Combinations of labels that no training picture had are not measured here; `tagger evaluate` marks them as unseen.
+`reliability.png` shows how often scores hold, `history.png` the training.
+
+## Combinations
+
+{combinations}
 
 ## What it is not for
 
@@ -46,28 +53,36 @@ def model_card(
     vocabulary: Vocabulary,
     source: str,
     facts: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
+    thresholds: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
 ) -> str:
     """Return the text of a bundle's README.md.
 
     Parameters
     ----------
     facts : mapping
-        train, tune, test, unreadable, epochs, best, seed, parameters.
-    evaluation : mapping
-        As declared in `schemas.reports.EVALUATION`.
+        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable.
+    thresholds : sequence of mapping
+        As in thresholds.json.
+    metrics : mapping
+        The content of metrics.json.
     """
+    evaluation = metrics["evaluation"]
     groups = "".join(
         f"; {group.name} ({'exclusive' if group.exclusive else 'any number'}, judged by {group.evidence})"
         for group in vocabulary.groups
     )
     label_rows = "\n".join(
-        f"| {row['label']} | {row['positives']} | {row['threshold']:.4f} | "
+        f"| {row['label']} | {row['positives']} | {row['threshold']:.4f} ({limit['low']:.2f} to {limit['high']:.2f}) | "
         + " | ".join(number(row[key]) for key in ("ap", "precision", "recall", "f1"))
         + " |"
-        for row in evaluation["labels"]
+        for row, limit in zip(evaluation["labels"], thresholds, strict=True)
     )
-    group_rows = "\n".join(f"| {row['group']}, answer right | {number(row['top1'])} |" for row in evaluation["groups"])
+    group_rows = "\n".join(
+        f"| {row['group']}: answer right, none included | {number(row['right'])} |\n"
+        f"| {row['group']}: likeliest label right | {number(row['top1'])} |"
+        for row in evaluation["groups"]
+    )
     measures = ("macro_ap", "exact_match", "binary_accuracy", "calibration_error")
     return _TEXT.format(
         name=name,
@@ -77,9 +92,40 @@ def model_card(
         source=source,
         group_rows=group_rows,
         label_rows=label_rows,
-        **facts,
+        pair_rows=_pair_rows(evaluation),
+        combinations=_combinations(evaluation, facts["unteachable"]),
+        before=number(metrics["calibration"]["before"]),
+        **{key: value for key, value in facts.items() if key != "unteachable"},
         **{key: number(evaluation[key]) for key in measures},
     )
+
+
+def _pair_rows(evaluation: Mapping[str, Any]) -> str:
+    rows = []
+    for key in ("seen", "unseen"):
+        if (row := evaluation[key])["pictures"]:
+            share = f"{row['share']:.4f} ({row['low']:.3f} to {row['high']:.3f}, n = {row['pictures']:,})"
+            rows.append(f"| both answers right, pairs {key} in training | {share} |")
+    if evaluation["harmonic_mean"] is not None:
+        rows.append(f"| harmonic mean of the two | {number(evaluation['harmonic_mean'])} |")
+    return "\n".join(rows)
+
+
+def _combinations(evaluation: Mapping[str, Any], unteachable: Sequence[Mapping[str, Any]]) -> str:
+    rows = sorted(evaluation["combinations"], key=lambda row: -row["trained"])
+    if not rows:
+        return "The model has no two exclusive groups."
+    text = "| pair | training pictures | tested | both right |\n|---|---|---|---|\n" + "\n".join(
+        f"| {' + '.join(row['pair'])} | {row['trained']:,} | {row['pictures']:,} | {row['both_right']:,} |"
+        for row in rows[:_SHOWN]
+    )
+    if len(rows) > _SHOWN:
+        text += f"\n\n{len(rows) - _SHOWN} more in metrics.json."
+    if unteachable:
+        named = "; ".join(f"{' + '.join(row['pair'])} ({row['reason']})" for row in unteachable[:_SHOWN])
+        more = f"; and {len(unteachable) - _SHOWN} more" if len(unteachable) > _SHOWN else ""
+        text += f"\n\nNot to be trusted on pairs that these pictures cannot teach: {named}{more}."
+    return text
 
 
 def number(value: float | None) -> str:

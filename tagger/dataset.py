@@ -52,18 +52,22 @@ class LabelledSet:
     examples: list[Example]
     groups: tuple[Group, ...]
 
-    def vocabulary(self, *, since: str = "") -> Vocabulary:
-        """Return a new vocabulary of all labels present, by group, then by name.
+    def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
+        """Return a new vocabulary of all labels that `min_pictures` pictures have, by group, then by name.
 
         Raises
         ------
         DatasetError
             If there are fewer than two labels.
         """
-        keys = sorted_keys((key for example in self.examples for key in example.present), self.groups)
+        counts = Counter(key for example in self.examples for key in example.present)
+        keys = sorted_keys((key for key, n in counts.items() if n >= min_pictures), self.groups)
         if len(keys) < 2:
             named = ", ".join(f"{group}:{name}" for group, name in keys) or "none"
-            raise DatasetError(f"{self.source}: {len(keys)} label ({named}); training needs at least two to tell apart")
+            floor = f" with {min_pictures} pictures" if min_pictures > 1 else ""
+            raise DatasetError(
+                f"{self.source}: {len(keys)} label{floor} ({named}); training needs at least two to tell apart"
+            )
         return Vocabulary.build(self.groups, keys, since=since)
 
     def targets(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """A labelled set made ready: decoded to disk, near-duplicates found, split."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from tagger.dataset import Example, LabelledSet
+from tagger.combinations import has_any
+from tagger.dataset import Example, Keys, LabelledSet
 from tagger.decode_worker import FileFacts
 from tagger.errors import DatasetError
 from tagger.pixels import PixelCache, decode_to_disk
@@ -51,10 +52,17 @@ class PreparedSet:
         pairs = zip(self.labelled.examples, self.cache.facts, strict=True)
         return [(example, facts) for example, facts in pairs if facts.status != "ok"]
 
-    def split(self, *, seed: int) -> npt.NDArray[np.str_]:
-        """Return str (n,): train, tune or test for each readable picture."""
-        strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
-        return split_clusters(self.clusters, strata, seed=seed)
+    def split(self, *, seed: int, held_out: Sequence[Keys] = ()) -> npt.NDArray[np.str_]:
+        """Return str (n,): train, tune or test for each readable picture.
+
+        Clusters with a picture that shows one of the pairs `held_out` are all test; the others are where they would be
+        without them.
+        """
+        present = [self.labelled.examples[row].present for row in self.rows]
+        parts = split_clusters(self.clusters, [tuple(sorted(keys)) for keys in present], seed=seed)
+        shows = np.array([has_any(keys, held_out) for keys in present], bool)
+        parts[np.isin(self.clusters, self.clusters[shows])] = "test"
+        return parts
 
     def split_table(self, parts: npt.NDArray[np.str_]) -> pa.Table:
         """Return split.parquet: one row per distinct content, sorted by digest."""

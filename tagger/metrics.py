@@ -1,24 +1,25 @@
 """How good the scores and answers are: per label, per group, per combination. Arrays in, plain values out."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from itertools import combinations
+from math import sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tagger.views import sigmoid, stored_scores, tag_matrix, view
+from tagger.combinations import Pair
+from tagger.views import group_probabilities, sigmoid, stored_scores, tag_matrix, view
 from tagger.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.floating[Any]]
-Pair = tuple[str, str]
 
 BINS = 15
 """Equal-width bins of the calibration error."""
 
 
 def measure(
-    logits: Floats, targets: Floats, *, vocabulary: Vocabulary, thresholds: Floats, seen_pairs: Collection[Pair]
+    logits: Floats, targets: Floats, *, vocabulary: Vocabulary, thresholds: Floats, trained: Mapping[Pair, int]
 ) -> dict[str, Any]:
     """Return the evaluation, as declared in `schemas.reports.EVALUATION`.
 
@@ -29,8 +30,8 @@ def measure(
     targets : float32 (n, n_labels)
         1, 0, or NaN for unknown; unknown ones count nowhere.
     thresholds : float64 (n_labels,)
-    seen_pairs : collection of (group:name, group:name)
-        Pairs of labels that training pictures had.
+    trained : mapping from pair to int
+        How many training pictures had each pair of labels.
     """
     tags = tag_matrix(logits, thresholds, vocabulary)
     labels = [
@@ -39,6 +40,8 @@ def measure(
     ]
     complete = ~np.isnan(targets).any(axis=1)
     known = ~np.isnan(targets)
+    pairs = _combinations(logits, targets, thresholds, vocabulary, trained)
+    seen, unseen = (_both_right([row for row in pairs if (row["trained"] > 0) == was]) for was in (True, False))
     return {
         "pictures": len(targets),
         "macro_ap": _mean(row["ap"] for row in labels),
@@ -48,7 +51,10 @@ def measure(
         "calibration_error": _mean(row["calibration_error"] for row in labels),
         "labels": labels,
         "groups": _groups(logits, targets, thresholds, vocabulary),
-        "combinations": _combinations(logits, targets, thresholds, vocabulary, seen_pairs),
+        "combinations": pairs,
+        "seen": seen,
+        "unseen": unseen,
+        "harmonic_mean": harmonic_mean(seen["share"], unseen["share"]),
     }
 
 
@@ -101,8 +107,13 @@ def _label(logits: Floats, targets: Floats, threshold: float) -> dict[str, Any]:
 def _groups(logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     rows = []
     for group in vocabulary.exclusive_groups:
-        right, known = _right(logits, targets, thresholds, vocabulary.members(group.name))
-        rows.append({"group": group.name, "pictures": int(known.sum()), "top1": _mean(right[known])})
+        members = vocabulary.members(group.name)
+        right, known = _right(logits, targets, thresholds, members)
+        has = known & (targets[:, members] == 1).any(axis=1)
+        likeliest = group_probabilities(logits, members)[:, :-1].argmax(axis=1)
+        top1 = likeliest[has] == (targets[has][:, members] == 1).argmax(axis=1)
+        row = {"group": group.name, "pictures": int(known.sum()), "right": _mean(right[known])}
+        rows.append(row | {"labelled": int(has.sum()), "top1": _mean(top1)})
     return rows
 
 
@@ -117,32 +128,49 @@ def _right(
 
 
 def _combinations(
-    logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Vocabulary, seen_pairs: Collection[Pair]
+    logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Vocabulary, trained: Mapping[Pair, int]
 ) -> list[dict[str, Any]]:
-    rows, seen = [], set(seen_pairs)
-    for one, other in combinations(vocabulary.exclusive_groups, 2):
-        a, b = vocabulary.members(one.name), vocabulary.members(other.name)
-        right_a, _ = _right(logits, targets, thresholds, a)
-        right_b, _ = _right(logits, targets, thresholds, b)
-        for i in a:
-            for j in b:
+    rows = []
+    groups = vocabulary.exclusive_groups
+    right = {g.name: _right(logits, targets, thresholds, vocabulary.members(g.name))[0] for g in groups}
+    for one, other in combinations(groups, 2):
+        both = right[one.name] & right[other.name]
+        for i in vocabulary.members(one.name):
+            for j in vocabulary.members(other.name):
                 there = (targets[:, i] == 1) & (targets[:, j] == 1)
                 pair = (vocabulary.labels[i].key, vocabulary.labels[j].key)
-                if there.any() or pair in seen:
-                    n, both = int(there.sum()), int((right_a & right_b)[there].sum())
-                    rows.append({"pair": list(pair), "pictures": n, "both_right": both, "seen": pair in seen})
+                if there.any() or pair in trained:
+                    counts = {"pictures": int(there.sum()), "both_right": int(both[there].sum())}
+                    rows.append({"pair": list(pair), **counts, "trained": trained.get(pair, 0)})
     return rows
 
 
-def pairs_of(targets: Floats, vocabulary: Vocabulary) -> list[Pair]:
-    """Return the pairs of labels of different exclusive groups that some picture has, in column order."""
-    pairs = []
-    for one, other in combinations(vocabulary.exclusive_groups, 2):
-        for i in vocabulary.members(one.name):
-            for j in vocabulary.members(other.name):
-                if ((targets[:, i] == 1) & (targets[:, j] == 1)).any():
-                    pairs.append((vocabulary.labels[i].key, vocabulary.labels[j].key))
-    return pairs
+def _both_right(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return pictures, share with both answers right, and its interval, over these rows of the combination table."""
+    n, hits = sum(row["pictures"] for row in rows), sum(row["both_right"] for row in rows)
+    low, high = wilson(hits, n)
+    return {"pictures": n, "share": hits / n if n else None, "low": low, "high": high}
+
+
+def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a share: Wilson, 1927; (None, None) where there is nothing to count."""
+    if not n:
+        return None, None
+    z, p = 1.959964, hits / n
+    middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def harmonic_mean(one: float | None, other: float | None) -> float | None:
+    """Return 2 a b / (a + b), the usual figure for seen and unseen together; None where either is missing."""
+    if one is None or other is None:
+        return None
+    return 2 * one * other / (one + other) if one + other else 0.0
+
+
+def unanswered(logits: Floats, thresholds: Floats, members: list[int]) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): the pictures that get no answer from the group whose labels are the columns `members`."""
+    return np.asarray(view(logits, thresholds, members).answer < 0)
 
 
 def _mean(values: Any) -> float | None:

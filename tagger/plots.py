@@ -17,15 +17,11 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) -> bytes:
     """Return a PNG of loss and tuning metrics per epoch, the kept epoch marked."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = _figure()
     x = range(1, len(epochs) + 1)
-    left.plot(x, [row["loss"] for row in epochs], label="training (augmented, smoothed)")
+    left.plot(x, [row["loss"] for row in epochs], label="training (changed pictures, all terms)")
     left.plot(x, [row["tune_loss"] for row in epochs], label="tuning part")
+    left.plot(x, [row["tune_recombined_loss"] for row in epochs], label="tuning part, recombined")
     left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
     right.plot(x, [row["tune_macro_ap"] for row in epochs], color="tab:green", label="tuning part")
     right.set(xlabel="epoch", ylabel="macro average precision", title=f"kept: epoch {best + 1}")
@@ -33,6 +29,50 @@ def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) ->
         axes.axvline(best + 1, color="grey", linewidth=1, linestyle=":")
         axes.grid(alpha=0.3)
         axes.legend()
+    return _saved(figure)
+
+
+def reliability_png(
+    before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], *, bins: int
+) -> bytes:
+    """Return a PNG that shows how often scores hold, and how many there are of each.
+
+    Parameters
+    ----------
+    before, after : float64 (n,)
+        Scores of all labels together, without and with calibration.
+    positive : bool (n,)
+        Whether the label is there.
+    """
+    figure, (left, right) = _figure()
+    left.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":", label="as said")
+    edges = np.linspace(0, 1, bins + 1)
+    for scores, name in ((before, "before"), (after, "after")):
+        bin_of = np.minimum((scores * bins).astype(int), bins - 1)
+        n = np.bincount(bin_of, minlength=bins)
+        some = n >= 5  # a bin of one picture says nothing
+        mean = np.bincount(bin_of, weights=scores, minlength=bins)[some] / n[some]
+        share = np.bincount(bin_of, weights=positive, minlength=bins)[some] / n[some]
+        left.plot(mean, share, marker="o", markersize=4, label=f"{name} calibration")
+        right.stairs(n, edges, label=f"{name} calibration")
+    left.set(xlabel="mean score", ylabel="share of pictures that have the label", title="reliability, test part")
+    right.set(xlabel="score", ylabel="(picture, label) entries", yscale="log", title="how many there are")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return _saved(figure)
+
+
+def _figure() -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, 2)
+
+
+def _saved(figure: Any) -> bytes:
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=110)
     return target.getvalue()

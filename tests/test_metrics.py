@@ -2,9 +2,20 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, f1_score, precision_score, recall_score
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, hmean
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    top_k_accuracy_score,
+)
 
-from tagger.metrics import calibration_error, macro_average_precision, measure, pairs_of
+from tagger.combinations import count_pairs
+from tagger.metrics import calibration_error, harmonic_mean, macro_average_precision, measure, wilson
 from tagger.views import sigmoid, stored_scores, tag_matrix, view
 from tagger.vocabulary import Vocabulary, parse_groups
 
@@ -27,7 +38,7 @@ def drawn(n: int = 300, unknown: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
 
 def test_each_label_agrees_with_scikit_learn_on_what_is_known() -> None:
     logits, targets = drawn()
-    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, seen_pairs=[])
+    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
     for i, row in enumerate(found["labels"][:4]):
         known = ~np.isnan(targets[:, i])
         truth, claimed = targets[known, i], stored_scores(logits)[known, i] >= THRESHOLDS[i]
@@ -42,33 +53,60 @@ def test_each_label_agrees_with_scikit_learn_on_what_is_known() -> None:
 
 def test_a_label_without_positives_has_no_ap_and_does_not_count() -> None:
     logits, targets = drawn()
-    coat = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, seen_pairs=[])["labels"][4]
+    coat = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})["labels"][4]
     assert (coat["positives"], coat["ap"], coat["recall"], coat["f1"]) == (0, None, None, None)
 
 
 def test_exact_match_binary_accuracy_and_top1_agree_with_scikit_learn() -> None:
     logits, targets = drawn()
-    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, seen_pairs=[])
+    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
     tags, complete = tag_matrix(logits, THRESHOLDS, VOCABULARY), ~np.isnan(targets).any(axis=1)
     assert found["exact_match"] == pytest.approx(accuracy_score(targets[complete] == 1, tags[complete]))
     assert found["exact_match_pictures"] == complete.sum()
     known = ~np.isnan(targets)
     assert found["binary_accuracy"] == pytest.approx(accuracy_score(targets[known] == 1, tags[known]))
     garment = view(logits, THRESHOLDS, [2, 3, 4]).answer[complete]
-    assert found["groups"][1]["top1"] == pytest.approx(accuracy_score(targets[complete, 2:].argmax(1) + 2, garment))
+    truth = targets[complete, 2:].argmax(1)
+    row = found["groups"][1]
+    assert row["right"] == pytest.approx(accuracy_score(truth + 2, garment))
+    assert row["top1"] == pytest.approx(top_k_accuracy_score(truth, logits[complete, 2:], k=1, labels=[0, 1, 2]))
+    assert row["labelled"] == complete.sum()
 
 
-def test_combinations_mark_pairs_unseen_in_training() -> None:
+def test_combinations_say_how_many_pictures_trained_them_and_keep_unseen_pairs_apart() -> None:
     logits, targets = drawn(unknown=0)
-    seen = [("color:red", "garment:dress"), ("color:blue", "garment:shirt")]
-    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, seen_pairs=seen)["combinations"]
-    assert {tuple(row["pair"]) for row in found if row["seen"]} == set(seen)
-    assert {tuple(row["pair"]) for row in found} == set(pairs_of(targets, VOCABULARY))
-    assert sum(row["pictures"] for row in found) == len(targets)
+    trained = {("color:red", "garment:dress"): 7, ("color:blue", "garment:shirt"): 3}
+    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained=trained)
+    rows = found["combinations"]
+    assert {tuple(row["pair"]): row["trained"] for row in rows if row["trained"]} == trained
+    assert {tuple(row["pair"]) for row in rows} == set(count_pairs(targets, VOCABULARY))
+    assert sum(row["pictures"] for row in rows) == len(targets)
     both = (view(logits, THRESHOLDS, [0, 1]).answer == targets[:, :2].argmax(1)) & (
         view(logits, THRESHOLDS, [2, 3, 4]).answer == targets[:, 2:].argmax(1) + 2
     )
-    assert sum(row["both_right"] for row in found) == both.sum()
+    assert sum(row["both_right"] for row in rows) == both.sum()
+    is_seen = (targets[:, 0] == 1) == (targets[:, 2] == 1)  # red dresses and blue shirts
+    assert found["seen"]["share"] == pytest.approx(both[is_seen].mean())
+    assert found["unseen"]["share"] == pytest.approx(both[~is_seen].mean())
+    assert found["seen"]["pictures"] + found["unseen"]["pictures"] == len(targets)
+    assert found["harmonic_mean"] == pytest.approx(hmean([both[is_seen].mean(), both[~is_seen].mean()]))
+    assert found["unseen"]["low"] < found["unseen"]["share"] < found["unseen"]["high"]
+
+
+def test_without_unseen_pairs_there_is_no_harmonic_mean() -> None:
+    logits, targets = drawn(unknown=0)
+    trained = count_pairs(targets, VOCABULARY)
+    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained=trained)
+    assert found["unseen"] == {"pictures": 0, "share": None, "low": None, "high": None}
+    assert found["harmonic_mean"] is None
+    assert harmonic_mean(0.0, 0.0) == 0.0
+
+
+@given(st.integers(1, 400), st.data())
+def test_the_interval_of_a_share_is_wilson_s(n: int, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, n))
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson(hits, n) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_calibration_error_is_zero_for_honest_scores_and_large_for_boasts() -> None:

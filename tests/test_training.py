@@ -1,26 +1,32 @@
 """Fitting: the published network, the masked loss, the same twice, on after a kill."""
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import TINY, clean_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.train import TrainOptions, check, train
-from schemas.reports import CHECK, EVALUATION, EVALUATION_LABEL, TRAIN
+from schemas.reports import CHECK, EVALUATION, EVALUATION_GROUP, EVALUATION_LABEL, TRAIN
 from tagger.bundle import load_bundle
 from tagger.calibration import calibrate, choose_thresholds
 from tagger.errors import InputError, TrainingDiverged
 from tagger.sample import Sample
 from tagger.views import sigmoid
+from tagger.vocabulary import Vocabulary, parse_groups
+
+ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
 
 def options(sample: Sample, models: Path, **more: object) -> TrainOptions:
@@ -42,7 +48,7 @@ def test_the_network_is_the_published_one() -> None:
 def test_unknown_targets_cost_nothing() -> None:
     import tensorflow as tf
 
-    from tagger.training import masked_loss
+    from tagger.losses import masked_loss
 
     logits = tf.Variable([[2.0, -1.0, 3.0], [0.5, 0.1, -2.0]])
     targets = np.array([[1, np.nan, 0], [np.nan, np.nan, 1]], np.float32)
@@ -65,6 +71,7 @@ def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path
     assert set(first) == set(TRAIN)
     assert set(first["evaluation"]) == set(EVALUATION)
     assert set(first["evaluation"]["labels"][0]) == set(EVALUATION_LABEL)
+    assert set(first["evaluation"]["groups"][0]) == set(EVALUATION_GROUP)
 
 
 def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(sample: Sample, bundle_path: Path) -> None:
@@ -130,7 +137,6 @@ def test_ctrl_c_leaves_no_bundle_and_says_interrupted(sample: Sample, tmp_path: 
 def test_a_loss_that_is_no_number_stops_with_a_clear_error(tmp_path: Path) -> None:
     from tagger.model import Architecture, build_network
     from tagger.training import Recipe, TrainingData, fit
-    from tagger.vocabulary import Vocabulary, parse_groups
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     network = build_network(Architecture(**TINY), 2)
@@ -177,28 +183,6 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     assert not (tmp_path / "models").exists()
 
 
-def test_recoloured_pictures_teach_shape_and_shuffled_ones_teach_pixels() -> None:
-    import tensorflow as tf
-
-    from tagger.augmentation import augment, shuffle_tiles
-
-    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)), tf.uint8)
-    targets = tf.constant(np.tile([1.0, 0.0, 1.0], (8, 1)), tf.float32)  # a color, a garment, another
-    shape, colour = np.array([False, True, False]), np.array([True, False, False])
-    x, y = augment(pixels, targets, tf.constant([1, 2]), recoloured=2, shuffled=3, shape=shape, colour=colour)
-    assert x.shape == (8, 32, 32, 3)
-    assert float(tf.reduce_min(x)) >= 0
-    assert float(tf.reduce_max(x)) <= 1
-    known = ~np.isnan(y.numpy())
-    assert known.tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [[True, False, False]] * 3
-    again, _ = augment(pixels, targets, tf.constant([1, 2]), recoloured=2, shuffled=3, shape=shape, colour=colour)
-    assert np.array_equal(x, again)
-    whole = tf.random.stateless_uniform([2, 32, 32, 3], [3, 4])
-    cut = shuffle_tiles(whole, tf.constant([5, 6]))
-    assert np.array_equal(np.sort(whole.numpy().ravel()), np.sort(cut.numpy().ravel()))
-    assert not np.array_equal(whole, cut)
-
-
 def test_calibration_mends_boasting_scores() -> None:
     from tagger.metrics import calibration_error
 
@@ -222,7 +206,7 @@ def test_calibration_never_changes_an_order_and_thresholds_stay_inside(n: int, m
     scale, shift = calibrate(logits, targets)
     assert scale[0] > 0
     assert np.isfinite(shift[0])
-    (threshold,) = choose_thresholds(logits, targets)
+    (threshold,) = choose_thresholds(logits, targets, ONE)
     assert 0.05 <= threshold.value <= 0.95
     assert round(threshold.value, 4) == threshold.value
     assert threshold.value == 0.5 or n
@@ -234,7 +218,127 @@ def test_a_threshold_is_the_best_f1_nearest_to_one_half() -> None:
     random = np.random.default_rng(4)
     targets = (random.random(500) < 0.3).astype(np.float32)
     logits = (2 * targets - 1.5 + random.normal(0, 1, 500)).astype(np.float32)
-    (threshold,) = choose_thresholds(logits[:, None], targets[:, None])
+    (threshold,) = choose_thresholds(logits[:, None], targets[:, None], ONE)
     scores = np.round(sigmoid(logits), 4)
     best = max(f1_score(targets, scores >= t) for t in np.linspace(0.05, 0.95, 901))
     assert f1_score(targets, scores >= threshold.value) >= best - 1e-9
+
+
+def test_a_threshold_of_a_rare_label_is_drawn_towards_that_of_its_group() -> None:
+    vocabulary = Vocabulary.build(parse_groups("color"), [("color", name) for name in ("red", "blue", "teal", "pink")])
+    random = np.random.default_rng(2)
+    truth = np.repeat([0, 1, 2], [300, 300, 3])  # three teal pictures, no pink one
+    targets = np.eye(4, dtype=np.float32)[truth]
+    logits = (4 * targets - 3 + random.normal(0, 1, targets.shape)).astype(np.float32)
+    logits[:, 2] += 2.5
+    red, blue, teal, pink = choose_thresholds(logits, targets, vocabulary)
+    (alone,) = choose_thresholds(np.tile(logits[:, [2]], (10, 1)), np.tile(targets[:, [2]], (10, 1)), ONE)
+    assert min(pink.value, alone.value) <= teal.value <= max(pink.value, alone.value)
+    assert teal.value == pytest.approx(0.9 * pink.value + 0.1 * alone.value, abs=1e-4)
+    assert "drawn 90% towards" in teal.chosen
+    assert "no positive" in pink.chosen
+    assert [t.positives for t in (red, blue, teal, pink)] == [300, 300, 3, 0]
+    assert all(t.low <= t.high for t in (red, blue, teal, pink))
+    assert red.low <= red.value <= red.high
+    assert red.low < red.high
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.5, 0.99), st.integers(0, 1000))
+def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(wanted: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    targets = (random.random((400, 1)) < 0.3).astype(np.float32)
+    logits = (2 * targets - 1 + random.normal(0, 1.5, targets.shape)).astype(np.float32)
+    (threshold,) = choose_thresholds(logits, targets, ONE, min_precision=wanted)
+    scores = np.round(sigmoid(logits), 4)
+    claimed = scores >= threshold.value
+    precision = targets[claimed].mean() if claimed.any() else 0.0
+    assert (precision >= wanted) == ("not reached" not in threshold.chosen)
+    if "not reached" not in threshold.chosen:  # and no other threshold finds more
+        cuts = [t for t in np.unique(scores) if t >= 0.05]
+        enough = [t for t in cuts if targets[scores >= t].sum() / ((scores >= t).sum() + 1) >= wanted]
+        assert targets[claimed].sum() == max(
+            [targets[scores >= t].sum() for t in enough], default=targets[claimed].sum()
+        )
+
+
+def test_the_loss_of_a_view_is_the_cross_entropy_of_its_answers_none_included() -> None:
+    from sklearn.metrics import log_loss
+
+    from tagger.losses import combined_loss, masked_loss, view_loss
+    from tagger.views import group_probabilities
+
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (50, 5)).astype(np.float32)
+    answer = random.integers(0, 4, 50)  # 3 is none
+    targets = np.concatenate([np.eye(4)[answer][:, :3], np.full((50, 2), np.nan)], axis=1).astype(np.float32)
+    targets[:10, 1] = np.nan  # not wholly known: costs nothing
+    expected = log_loss(answer[10:], group_probabilities(logits[10:], [0, 1, 2]), labels=range(4))
+    assert float(view_loss(targets, logits, [0, 1, 2])) == pytest.approx(expected, rel=1e-5)
+    assert float(view_loss(targets, logits, [3, 4])) == 0
+    both = combined_loss(targets, logits, [[0, 1, 2]], view=0.5, smoothing=0)
+    assert float(both) == pytest.approx(float(masked_loss(targets, logits)) + expected / 2, rel=1e-5)
+
+
+def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(tmp_path: Path) -> None:
+    from tagger.checkpoints import WeightAverage
+    from tagger.model import Architecture, build_network
+
+    network = build_network(Architecture(**TINY), 2)
+    average, seen = WeightAverage(network, 0.5), [network.get_weights()]
+    average.update(0)
+    network.set_weights([w + 1 for w in seen[0]])
+    average.update(10**6)
+    average.exchange()
+    assert all(np.allclose(mean, w + 0.5) for mean, w in zip(network.get_weights(), seen[0], strict=True))
+    average.exchange()
+    assert all(np.allclose(now, w + 1) for now, w in zip(network.get_weights(), seen[0], strict=True))
+
+
+def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(sample: Sample, tmp_path: Path) -> None:
+    result = train(options(sample, tmp_path, hold_out_pairs=("red_dress",)))
+    everything = train(options(sample, tmp_path))
+    red = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (sample.labelled / "red_dress").iterdir()}
+    parts = {row["content_sha256"]: row["part"] for row in load_bundle(result["bundle"]).split().to_pylist()}
+    before = {row["content_sha256"]: row["part"] for row in load_bundle(everything["bundle"]).split().to_pylist()}
+    assert {parts[digest] for digest in red} == {"test"}
+    assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
+    evaluation = result["evaluation"]
+    assert result["held_out"] == ["red_dress"]
+    assert evaluation["unseen"]["pictures"] == len(red)
+    assert evaluation["harmonic_mean"] is not None
+    (row,) = [row for row in evaluation["combinations"] if row["pair"] == ["color:red", "garment:dress"]]
+    assert row["trained"] == 0
+    seen = [row["trained"] for row in evaluation["combinations"] if row["trained"]]
+    assert sum(seen) == list(parts.values()).count("train")
+    assert "color:red + garment:dress | 0 |" in (Path(result["bundle"]) / "README.md").read_text()
+
+
+def test_pairs_that_cannot_be_taught_are_named(
+    sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = ("red_dress", "red_jeans")  # red is left with shirts
+    result = train(options(sample, tmp_path, hold_out_pairs=held_out, recipe="plain", epochs=1))
+    said = capsys.readouterr().err
+    assert "cannot teach color:red + garment:dress: " in said
+    assert {tuple(row["pair"]) for row in result["unteachable"]} >= {("color:red", "garment:dress")}
+    assert "Not to be trusted on pairs" in (Path(result["bundle"]) / "README.md").read_text()
+
+
+def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(sample: Sample, tmp_path: Path) -> None:
+    rows = [
+        (str(path.relative_to(sample.labelled)), *path.parent.name.split("_"))
+        for path in sample.labelled.rglob("*.jpg")
+    ]
+    table = pd.DataFrame(rows, columns=["image", "color", "garment"])
+    table.loc[table.index[:3], "color"] = "teal"
+    table.to_csv(sample.labelled / "few.csv", index=False)
+    try:
+        given_ = options(sample, tmp_path, epochs=1, min_pictures=4)
+        given_ = replace(given_, dataset=str(sample.labelled / "few.csv"))
+        bundle = load_bundle(train(given_)["bundle"])
+    finally:
+        (sample.labelled / "few.csv").unlink()
+    assert "color:teal" not in [label.key for label in bundle.vocabulary.labels]
+    assert len(bundle.vocabulary.members("color")) == 4
+    assert bundle.split().num_rows == len(rows)

@@ -1,0 +1,99 @@
+"""The label audit: what in a labelled set is likely to be labelled wrongly, as a table and as sheets to look at."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from jobs.progress import Progress
+from tagger.bundle import Bundle
+from tagger.dataset import LabelledSet
+from tagger.decode_worker import CHUNK, FileFacts
+from tagger.doubts import contradictions, doubted_labels
+from tagger.errors import InputError
+from tagger.files import atomic_text
+from tagger.labelling import PreparedSet, prepare
+from tagger.plots import contact_sheet, png
+from tagger.predictor import Backend, make_predictor
+
+COLUMNS = ["finding", "image", "group", "given", "suggested", "p_given", "p_suggested", "family", "part"]
+_TILES = 64
+_TILE_SIDE = 144
+
+
+def audit_set(
+    bundle: Bundle, labelled: LabelledSet, part_of: Mapping[str, str], out: Path, *, backend: Backend
+) -> tuple[list[FileFacts], npt.NDArray[np.float32], dict[str, Any]]:
+    """Return facts and float32 (n, n_labels) logits of every picture, and the report `schemas.reports.AUDIT`.
+
+    Writes `audit.csv` (with `COLUMNS`), and the first findings of each kind as `doubts.png` and `contradictions.png`.
+
+    Raises
+    ------
+    InputError
+        If `out` cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--audit {str(out)!r} cannot be written: {error.strerror}") from error
+    with tempfile.TemporaryDirectory(prefix="tagger-audit-") as work:
+        with Progress(len(labelled.examples), "evaluating") as progress:
+            prepared = prepare(
+                labelled,
+                Path(work),
+                size=bundle.size,
+                workers=os.cpu_count() or 1,
+                progress=progress.advance,
+            )
+        predictor = make_predictor(bundle, backend)
+        pixels = prepared.cache.pixels
+        logits = np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
+        found = _findings(prepared, logits, bundle, part_of)
+        sheets = [_sheet(found, kind, prepared, out) for kind in ("doubt", "contradiction")]
+        facts = prepared.cache.facts
+    table = out / "audit.csv"
+    atomic_text(table, found[COLUMNS].to_csv(index=False))
+    report = {
+        "csv": str(table),
+        "sheets": [str(sheet) for sheet in sheets if sheet],
+        "doubts": int((found["finding"] == "doubt").sum()),
+        "contradictions": int(found.loc[found["finding"] == "contradiction", "family"].nunique()),
+    }
+    return facts, logits, report
+
+
+def _findings(
+    prepared: PreparedSet, logits: npt.NDArray[np.float32], bundle: Bundle, part_of: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the findings, doubts first; `row` is the position among the set's examples."""
+    rows, targets = prepared.rows, prepared.labelled.targets(bundle.vocabulary)[prepared.rows]
+    doubts = doubted_labels(logits[rows], targets, bundle.vocabulary).assign(finding="doubt")
+    contradicting = contradictions(prepared.clusters, targets, bundle.vocabulary).assign(finding="contradiction")
+    found = pd.concat([doubts, contradicting], ignore_index=True).reindex(columns=["row", *COLUMNS])
+    found["row"] = rows[found["row"].to_numpy(np.int64)]
+    found["image"] = [prepared.labelled.examples[row].image_id for row in found["row"]]
+    found["part"] = [part_of.get(prepared.cache.facts[row].content_sha256 or "", "") for row in found["row"]]
+    found["family"] = found["family"].astype("Int64")
+    return found
+
+
+def _sheet(found: pd.DataFrame, kind: str, prepared: PreparedSet, out: Path) -> Path | None:
+    chosen = found[found["finding"] == kind].head(_TILES)
+    path = out / f"{kind}s.png"
+    if chosen.empty:
+        path.unlink(missing_ok=True)  # of an earlier audit
+        return None
+    tiles = []
+    for row, finding in zip(chosen["row"].to_numpy(np.int64), chosen.itertuples(), strict=True):
+        pixels = cv2.resize(prepared.cache.pixels[row], (_TILE_SIDE, _TILE_SIDE), interpolation=cv2.INTER_AREA)
+        second = f"model: {finding.suggested} {finding.p_suggested:.2f}" if kind == "doubt" else f"no. {finding.family}"
+        tiles.append((pixels.astype(np.uint8), [f"given: {finding.given}", second]))
+    path.write_bytes(png(contact_sheet(tiles)))
+    return path

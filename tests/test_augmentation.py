@@ -1,0 +1,128 @@
+"""What training does to pictures: which labels each change teaches, and what it leaves as it was."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagger.sample import COLORS, GARMENTS, draw
+
+SHAPE, COLOUR = np.array([False, True, False]), np.array([True, False, False])  # a color, a garment, another
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """Drawn garments, float32 (12, 96, 96, 3) in [0, 1], and the RGB of their cloth."""
+    import cv2
+
+    random = np.random.default_rng(5)
+    pairs = [(color, garment) for color in COLORS for garment in GARMENTS]
+    pictures = [cv2.resize(draw(*pair, random), (96, 96), interpolation=cv2.INTER_AREA) for pair in pairs]
+    return np.stack(pictures).astype(np.float32) / 255, np.array([COLORS[color] for color, _ in pairs]) / 255
+
+
+def batch(n: int = 8) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (n, 48, 48, 3)), tf.uint8)
+    return pixels, tf.constant(np.tile([1.0, 0.0, 1.0], (n, 1)), tf.float32)
+
+
+def test_recoloured_pictures_teach_shape_and_shuffled_ones_teach_pixels() -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import Mix, augment
+
+    pixels, targets = batch()
+    given_ = {"mix": Mix(recoloured=2, shuffled=3), "shape": SHAPE, "colour": COLOUR}
+    x, y = augment(pixels, targets, tf.constant([1, 2]), **given_)
+    assert x.shape == (8, 48, 48, 3)
+    assert float(tf.reduce_min(x)) >= 0
+    assert float(tf.reduce_max(x)) <= 1
+    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [[True, False, False]] * 3
+    again, _ = augment(pixels, targets, tf.constant([1, 2]), **given_)
+    other, _ = augment(pixels, targets, tf.constant([1, 3]), **given_)
+    assert np.array_equal(x, again)
+    assert not np.array_equal(x, other)
+
+
+def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_donor(
+    drawn: tuple[np.ndarray, np.ndarray],
+) -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import garment_region, recombine
+
+    pictures, _ = drawn
+    n, names = len(pictures), list(COLORS)
+    shape = np.array([False] * len(names) + [True] * len(GARMENTS) + [False])
+    colour = np.array([True] * len(names) + [False] * (len(GARMENTS) + 1))
+    targets = np.zeros((n, len(shape)), np.float32)
+    targets[np.arange(n), np.repeat(range(len(names)), len(GARMENTS))] = 1
+    targets[np.arange(n), len(names) + np.tile(range(len(GARMENTS)), len(names))] = 1
+    dyed, taught = recombine(
+        tf.constant(pictures), tf.constant(targets), tf.range(n), tf.constant([4, 4]), shape=shape, colour=colour
+    )
+    taught = taught.numpy()
+    assert np.array_equal(taught[:, shape], targets[:, shape])
+    assert np.isnan(taught[:, -1]).all()  # judged by both: unknown
+    told = ~np.isnan(taught[:, 0])
+    assert told.mean() > 0.8
+    assert (taught[told][:, colour].sum(axis=1) == 1).all()
+    region = garment_region(tf.constant(pictures)).numpy()
+    mean = (dyed.numpy() * region).sum((1, 2)) / region.sum((1, 2))
+    palette = np.array(list(COLORS.values())) / 255
+    nearest = np.linalg.norm(mean[:, None] - palette, axis=-1).argmin(axis=1)
+    assert (nearest == taught[:, colour].argmax(axis=1))[told].mean() > 0.8
+    outside = region[..., 0] == 0
+    assert np.array_equal(dyed.numpy()[outside], pictures[outside])
+
+
+def test_the_garment_s_region_is_where_the_garment_is(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    from tagger.augmentation import garment_region
+
+    pictures, cloth = drawn
+    region = garment_region(pictures).numpy()[..., 0]
+    assert region.shape == (12, 96, 96)
+    assert region.min() >= 0
+    assert region.max() <= 1
+    is_cloth = np.linalg.norm(pictures - cloth[:, None, None], axis=-1) < 0.25
+    inside, outside = (region > 0.5) & is_cloth, (region > 0.5) & ~is_cloth
+    assert (inside.sum((1, 2)) > 3 * outside.sum((1, 2))).mean() > 0.8
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31 - 1))
+def test_shuffling_moves_pixels_and_loses_none(seed: int) -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import shuffle_tiles
+
+    whole = tf.random.stateless_uniform([2, 24, 24, 3], [3, 4])
+    cut = shuffle_tiles(whole, tf.constant([seed, 6]))
+    assert np.array_equal(np.sort(whole.numpy().ravel()), np.sort(cut.numpy().ravel()))
+
+
+def test_a_side_that_no_grid_divides_is_refused() -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import shuffle_tiles
+
+    with pytest.raises(ValueError, match="multiple of none"):
+        shuffle_tiles(tf.zeros([1, 25, 25, 3]), tf.constant([1, 2]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31 - 1))
+def test_recolouring_keeps_a_plain_picture_plain_and_in_range(seed: int) -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import recolour
+
+    plain = tf.fill([3, 24, 24, 3], 0.4)
+    x = recolour(plain, tf.constant([seed, 1])).numpy()
+    assert x.min() >= 0
+    assert x.max() <= 1
+    assert np.ptp(x, axis=(1, 2)).max() < 1e-5
