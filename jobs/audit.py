@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from jobs.progress import Progress
+from schemas.reports import AUDIT_COLUMNS
 from tagger.bundle import Bundle
 from tagger.dataset import LabelledSet
 from tagger.decode_worker import CHUNK, FileFacts
@@ -22,7 +23,7 @@ from tagger.labelling import PreparedSet, prepare
 from tagger.plots import contact_sheet, png
 from tagger.predictor import Backend, make_predictor
 
-COLUMNS = ["finding", "image", "group", "given", "suggested", "p_given", "p_suggested", "family", "part"]
+COLUMNS = list(AUDIT_COLUMNS)
 _TILES = 64
 _TILE_SIDE = 144
 

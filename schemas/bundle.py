@@ -29,6 +29,22 @@ BUNDLE_FIELDS = {
     "created_at": "ISO 8601, UTC",
 }
 
+THRESHOLD_FIELDS = {
+    "label": "group:name",
+    "threshold": "number, four decimals; the label holds at or over it",
+    "low": "number, 5th percentile of the threshold over bootstrap samples of the tune part",
+    "high": "number, 95th percentile",
+    "positives": "integer, tune pictures that have the label",
+    "chosen": "how, in words",
+}
+
+METRICS_FIELDS = {
+    "format_version": f"integer, {FORMAT_VERSION}",
+    "evaluation": "on the test part, see what `tagger evaluate` prints",
+    "calibration": "object {before, after}: its calibration_error without and with calibration",
+    "pairs_in_training": "list of [group:name, group:name, training pictures that had both]",
+}
+
 MIN_SIDE_FACTOR = 2
 """A reduced JPEG decode keeps the short side at least this many times the network's input size."""
 

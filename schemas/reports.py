@@ -87,6 +87,18 @@ AUDIT = {
     "contradictions": "integer, families of near-duplicates with different labels",
 }
 
+AUDIT_COLUMNS = {
+    "finding": "doubt, or contradiction: a member of a family of near-duplicates whose labels differ",
+    "image": "path below the set's folder",
+    "group": "of which the finding speaks",
+    "given": "the label it has; none if the group has none",
+    "suggested": "of a doubt: the label that the model thinks likeliest",
+    "p_given": "of a doubt: the view's probability of the given label",
+    "p_suggested": "of a doubt: that of the suggested one",
+    "family": "of a contradiction: a number that its members share",
+    "part": "train, tune or test if the model's split has the picture: a model doubts less of what it was trained on",
+}
+
 TRAIN = {
     "bundle": "string, path of the saved bundle",
     "model_id": "string",

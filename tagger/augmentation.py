@@ -4,7 +4,8 @@ Every picture is turned, shifted, zoomed and mirrored, as in the method. Most ar
 that each group of labels is learned from its own evidence and from nothing that merely comes with it:
 
 - *recoloured* at random: teaches only the groups judged by shape;
-- *cut up and shuffled*: teaches only the groups judged by pixels;
+- *cut up and shuffled*, half of them within a random outline: teaches the groups judged by pixels, and those judged by
+  shape that nothing of theirs is there, since a thing that is no garment must not be called one;
 - *dyed* in the colour of another picture's garment: the groups judged by shape keep this picture's labels, those judged
   by pixels take the other's. These are pictures of combinations that the training set may not have.
 
@@ -19,10 +20,12 @@ ROTATION = 25 / 180 * 3.14159265
 SHIFT = 0.1
 ZOOM = 0.2
 SHEAR = 0.2
-GRIDS = (2, 3, 4)
+GRIDS = (3, 4, 6)
 """A shuffled picture is cut into g x g pieces, g one of these."""
 CROP = (0.35, 0.8)
 """Share of the side that is left of a picture before it is cut up: its middle, so that edges and outline are gone."""
+GREY = 0.4
+"""Share of a dyed garment's light and shade that is made grey: else what is left of its hue would tint a black dye."""
 
 Tensor = Any  # TensorFlow ships no types
 
@@ -133,6 +136,19 @@ def shuffle_tiles(pixels: Tensor, seed: Tensor) -> Tensor:
     return tf.switch_case(which, [lambda grid=grid: shuffled(grid) for grid in grids])
 
 
+def cut_out(pixels: Tensor, backdrop: Tensor, seed: Tensor) -> Tensor:
+    """Return the pictures, half of them within a random smooth outline before `backdrop`, (n, 1, 1, 3)."""
+    n, size = tf.shape(pixels)[0], pixels.shape[1]
+    seeds = tf.random.split(seed, 4)
+    line = tf.linspace(-1.0, 1.0, size)
+    wide, high = (tf.random.stateless_uniform([n, 1, 1, 1], seeds[i], 0.35, 1.0) for i in (0, 1))
+    radius = tf.sqrt((line[None, None, :, None] / wide) ** 2 + (line[None, :, None, None] / high) ** 2)
+    waves = tf.image.resize(tf.random.stateless_normal([n, 5, 5, 1], seeds[2]), [size, size], "bicubic")
+    outline = tf.sigmoid(14 * (0.75 + 0.35 * waves - radius))
+    outline = tf.where(tf.random.stateless_uniform([n, 1, 1, 1], seeds[3]) < 0.5, outline, 1.0)
+    return pixels * outline + backdrop * (1 - outline)
+
+
 def garment_region(pixels: Tensor) -> Tensor:
     """Return float32 (n, size, size, 1) in [0, 1]: how surely each pixel belongs to the garment in the middle.
 
@@ -193,8 +209,7 @@ def dye(pixels: Tensor, region: Tensor, others: Tensor, other_regions: Tensor) -
     other_mean, other_spread = _moments(others, other_regions)
     factor = tf.clip_by_value(other_spread / spread, 0.4, 2.0)
     deviation = pixels - mean
-    # Light and shade above all: what is left of a red dress's hue would make a black one brown.
-    deviation = 0.3 * deviation + 0.7 * tf.reduce_mean(deviation, axis=-1, keepdims=True)
+    deviation = (1 - GREY) * deviation + GREY * tf.reduce_mean(deviation, axis=-1, keepdims=True)
     dyed = other_mean + deviation * factor
     return tf.clip_by_value(pixels * (1 - region) + dyed * region, 0, 1)
 
@@ -215,7 +230,7 @@ def augment(
     shape, colour : bool (n_labels,)
         Labels of groups judged by shape, and by pixels.
     """
-    seeds = tf.random.split(seed, 7)
+    seeds = tf.random.split(seed, 8)
     x = tf.cast(pixels, tf.float32) / 255
     n = tf.shape(x)[0]
     plain, recoloured, shuffled, dyed = tf.split(tf.range(n), [n - sum(mix), *mix])
@@ -224,8 +239,11 @@ def augment(
         parts.append(recolour(transform(tf.gather(x, recoloured), seeds[1]), seeds[2]))
         answers.append(tf.where(shape, tf.gather(targets, recoloured), float("nan")))
     if mix.shuffled:
-        parts.append(shuffle_tiles(transform(tf.gather(x, shuffled), seeds[3], crop=CROP), seeds[4]))
-        answers.append(tf.where(colour, tf.gather(targets, shuffled), float("nan")))
+        pictures = tf.gather(x, shuffled)
+        tiles = shuffle_tiles(transform(pictures, seeds[3], crop=CROP), seeds[4])
+        parts.append(cut_out(tiles, _border_median(pictures), seeds[7]))
+        nothing = tf.where(shape, 0.0, float("nan"))
+        answers.append(tf.where(colour, tf.gather(targets, shuffled), nothing))
     if mix.dyed:
         pictures, taught = recombine(x, targets, dyed, seeds[5], shape=shape, colour=colour)
         parts.append(transform(pictures, seeds[6]))
@@ -269,13 +287,17 @@ def _donors(targets: Tensor, colour: Tensor, count: Tensor, seed: Tensor) -> Ten
 
 def _from_border(pixels: Tensor) -> Tensor:
     """Return float32 (n, size, size, 1): the distance of each pixel to the median colour of the border."""
+    return tf.sqrt(tf.reduce_sum((pixels - _border_median(pixels)) ** 2, axis=-1, keepdims=True) + 1e-9)
+
+
+def _border_median(pixels: Tensor) -> Tensor:
+    """Return float32 (n, 1, 1, 3): the median of each channel along the border."""
     size = pixels.shape[1]
     wide = max(1, size // 24)
     bands = [pixels[:, :wide], pixels[:, -wide:]]
     bands += [tf.transpose(band, [0, 2, 1, 3]) for band in (pixels[:, :, :wide], pixels[:, :, -wide:])]
     border = tf.reshape(tf.concat(bands, axis=1), [tf.shape(pixels)[0], 4 * wide * size, 3])
-    median = tf.sort(border, axis=1)[:, 2 * wide * size][:, None, None]
-    return tf.sqrt(tf.reduce_sum((pixels - median) ** 2, axis=-1, keepdims=True) + 1e-9)
+    return tf.sort(border, axis=1)[:, 2 * wide * size][:, None, None]
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def batch(n: int = 8) -> tuple[Any, Any]:
     return pixels, tf.constant(np.tile([1.0, 0.0, 1.0], (n, 1)), tf.float32)
 
 
-def test_recoloured_pictures_teach_shape_and_shuffled_ones_teach_pixels() -> None:
+def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_shape_is_there() -> None:
     import tensorflow as tf
 
     from tagger.augmentation import Mix, augment
@@ -41,7 +41,8 @@ def test_recoloured_pictures_teach_shape_and_shuffled_ones_teach_pixels() -> Non
     assert x.shape == (8, 48, 48, 3)
     assert float(tf.reduce_min(x)) >= 0
     assert float(tf.reduce_max(x)) <= 1
-    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [[True, False, False]] * 3
+    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [[True, True, False]] * 3
+    assert (y.numpy()[5:, 1] == 0).all()  # what is cut up has no shape
     again, _ = augment(pixels, targets, tf.constant([1, 2]), **given_)
     other, _ = augment(pixels, targets, tf.constant([1, 3]), **given_)
     assert np.array_equal(x, again)
