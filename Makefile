@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 STAMP := .venv/ready
 
-.PHONY: setup demo test test-long check bench
+.PHONY: setup demo test test-long check bench accuracy
 
 setup: $(STAMP)
 
@@ -32,3 +32,6 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -m benchmark -s
+
+accuracy: $(STAMP)
+	$(BIN)/python -m pytest -m accuracy -s

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.progress import Progress, say
-from schemas.bundle import FORMAT_VERSION
-from tagger.combinations import count_pairs, parse_pair, unteachable
+from jobs.train_concluding import Concluded, Fitted, conclude
+from tagger.combinations import parse_pair, unteachable
 from tagger.dataset import LabelledSet, read_dataset
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock, atomic_text
@@ -137,25 +137,14 @@ def check_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    network: Any
-    thresholds: list[dict[str, Any]]
-    parts: Any
-    metrics: dict[str, Any]
-    plots: dict[str, bytes]
-    facts: dict[str, Any]
-
-
 def _fit(
     prepared: PreparedSet, vocabulary: Vocabulary, held_out: list[PairKeys], options: TrainOptions, work: Path
-) -> _Fitted:
+) -> Concluded:
     """Fit on the train part, choose on the tune part, measure on the test part."""
     from tagger.backend import keras, tf
-    from tagger.calibration import calibrate, choose_thresholds
-    from tagger.model import Architecture, add_views, build_network, fold_calibration
+    from tagger.model import Architecture, build_network
     from tagger.plots import history_png
-    from tagger.training import Recipe, TrainingData, fit, predict_logits
+    from tagger.training import Recipe, TrainingData, fit
 
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()  # operations are named by counting: the same seed then gives the same bytes
@@ -180,68 +169,18 @@ def _fit(
             report=_reporter(progress, recipe.epochs),
             epoch_done=_say_epoch,
         )
-    uncalibrated = predict_logits(network, data.pixels, rows["test"])
-    scale, shift = calibrate(predict_logits(network, data.pixels, data.tune), targets[data.tune])
-    fold_calibration(network, scale, shift)
-    thresholds = choose_thresholds(
-        predict_logits(network, data.pixels, data.tune),
-        targets[data.tune],
-        vocabulary,
-        min_precision=options.min_precision,
-    )
-    tested = predict_logits(network, data.pixels, rows["test"])
-    limits = np.array([threshold.value for threshold in thresholds])
-    metrics, reliability = _measure(uncalibrated, tested, limits, targets, rows, vocabulary)
-    title = os.path.basename(options.dataset)
-    return _Fitted(
-        network=add_views(network, vocabulary),
-        thresholds=[threshold.to_json() for threshold in thresholds],
-        parts=parts,
-        metrics=metrics,
-        plots={
-            "history.png": history_png(history.epochs, best=history.best, title=title),
-            "reliability.png": reliability,
-        },
-        facts=sizes
-        | {
-            "unreadable": len(prepared.unreadable),
-            "recipe": options.recipe,
-            "epochs": recipe.epochs,
-            "best": history.best + 1,
-            "seed": options.seed,
-            "parameters": network.count_params(),
-            "unteachable": unteachable,
-        },
-    )
-
-
-def _measure(
-    uncalibrated: Floats,
-    tested: Floats,
-    thresholds: Floats,
-    targets: Floats,
-    rows: dict[str, Any],
-    vocabulary: Vocabulary,
-) -> tuple[dict[str, Any], bytes]:
-    """Return metrics.json and reliability.png: what the test part says, and what calibration did to it."""
-    from tagger.metrics import BINS, measure
-    from tagger.plots import reliability_png
-    from tagger.views import sigmoid
-
-    truth, trained = targets[rows["test"]], count_pairs(targets[rows["train"]], vocabulary)
-    before, after = (
-        measure(logits, truth, vocabulary=vocabulary, thresholds=thresholds, trained=trained)
-        for logits in (uncalibrated, tested)
-    )
-    known = ~np.isnan(truth)
-    plot = reliability_png(sigmoid(uncalibrated)[known], sigmoid(tested)[known], truth[known] == 1, bins=BINS)
-    metrics = {
-        "format_version": FORMAT_VERSION,
-        "evaluation": after,
-        "calibration": {"before": before["calibration_error"], "after": after["calibration_error"]},
-        "pairs_in_training": [[*pair, n] for pair, n in trained.items()],
+    facts = {
+        **sizes,
+        "unreadable": len(prepared.unreadable),
+        "recipe": options.recipe,
+        "epochs": recipe.epochs,
+        "best": history.best + 1,
+        "seed": options.seed,
+        "parameters": network.count_params(),
+        "unteachable": unteachable,
     }
-    return metrics, plot
+    curves = history_png(history.epochs, best=history.best, title=os.path.basename(options.dataset))
+    return conclude(network, data, rows["test"], vocabulary, options.min_precision, Fitted(parts, facts, curves))
 
 
 def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
@@ -350,7 +289,7 @@ def _say_epoch(epoch: int, row: dict[str, float]) -> None:
 
 
 def _card(
-    name: str, model_id: str, vocabulary: Vocabulary, options: TrainOptions, prepared: PreparedSet, fitted: _Fitted
+    name: str, model_id: str, vocabulary: Vocabulary, options: TrainOptions, prepared: PreparedSet, fitted: Concluded
 ) -> str:
     from tagger.card import model_card
 

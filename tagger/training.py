@@ -6,7 +6,7 @@ not been, and the same seed on the same machine gives the same network.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,8 @@ from tagger.vocabulary import Vocabulary
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+
+_RECOMBINED = 4000  # tune pictures at most that are recombined: they are held in memory
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,17 @@ class Recipe:
     @classmethod
     def plain(cls, epochs: int, seed: int) -> Self:
         """Return the method's own: turned, shifted, zoomed and mirrored pictures, and binary cross-entropy alone."""
-        none = {"recoloured": 0.0, "shuffled": 0.0, "dyed": 0.0, "view": 0.0, "average": 0.0, "smoothing": 0.0}
-        return replace(cls(epochs, seed=seed, learning_rate=1e-3), **none)
+        return cls(
+            epochs,
+            seed=seed,
+            learning_rate=1e-3,
+            smoothing=0,
+            recoloured=0,
+            shuffled=0,
+            dyed=0,
+            view=0,
+            average=0,
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,8 @@ def fit(
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History()
     prepare = _augmentation(data, vocabulary, recipe)
-    tuning = _tuning_pictures(data, vocabulary, recipe)
+    some = np.random.default_rng([recipe.seed, 2]).permutation(data.tune)[: _RECOMBINED if recipe.dyed else 0]
+    tuning = recombined(data, vocabulary, some, seed=recipe.seed)
     for epoch in range(len(history.epochs), recipe.epochs):
         start, losses = time.perf_counter(), []
         for step, batch in enumerate(_batches(data, recipe, epoch)):
@@ -137,7 +149,7 @@ def fit(
             average.update(epoch * steps + step)
             report(epoch, step, steps, float(np.mean(losses[-50:])))
         average.exchange()
-        row = {"loss": float(np.mean(losses))} | _tune(network, *tuning)
+        row = {"loss": float(np.mean(losses))} | _tune(network, data, tuning)
         average.exchange()
         if not np.isfinite(row["tune_loss"]):
             raise TrainingDiverged(f"the tuning loss became {row['tune_loss']} in epoch {epoch + 1}; nothing was saved")
@@ -217,11 +229,11 @@ def recombined(
 ) -> tuple[Pixels, Floats]:
     """Return the pictures `rows`, each dyed as another of them is, and what they then show.
 
-    They stand for combinations that the labelled set does not have, as far as a drawing can: which epoch is best, and
-    where thresholds should lie, must not be judged by the combinations of the training set alone.
+    They stand for combinations that the labelled set does not have, as far as a drawing can: which epoch is best must
+    not be judged by the combinations of the training set alone. Where groups cannot be recombined there are none.
     """
     shape, colour = _evidence(vocabulary)
-    if not (shape.any() and colour.any()):
+    if not (shape.any() and colour.any() and len(rows)):
         return np.zeros((0, *data.pixels.shape[1:]), np.uint8), np.zeros((0, len(vocabulary)), np.float32)
     order = np.random.default_rng([seed, 1]).permutation(rows)
     parts = []
@@ -234,24 +246,14 @@ def recombined(
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _tuning_pictures(data: TrainingData, vocabulary: Vocabulary, recipe: Recipe) -> tuple[TrainingData, TrainingData]:
-    """Return the tune part as it is, and recombined (empty where the recipe does not recombine)."""
-    rows = np.sort(data.tune)
-    own = TrainingData(np.asarray(data.pixels[rows]), data.targets[rows], rows[:0], np.arange(len(rows)))
-    rows = rows if recipe.dyed else rows[:0]
-    dyed, targets = (
-        recombined(data, vocabulary, rows, seed=recipe.seed) if len(rows) else (own.pixels[:0], own.targets[:0])
-    )
-    return own, TrainingData(dyed, targets, rows[:0], np.arange(len(dyed)))
-
-
-def _tune(network: keras.Model, own: TrainingData, dyed: TrainingData) -> dict[str, float]:
+def _tune(network: keras.Model, data: TrainingData, dyed: tuple[Pixels, Floats]) -> dict[str, float]:
     """Return the tuning metrics of an epoch; `choice_loss`, the mean of both losses, is what chooses it."""
-    logits = predict_logits(network, own.pixels, own.tune)
-    ap = macro_average_precision(logits, own.targets) if len(own.tune) else None
-    losses = [float(masked_loss(own.targets, logits))]
-    if len(dyed.tune):
-        losses.append(float(masked_loss(dyed.targets, predict_logits(network, dyed.pixels, dyed.tune))))
+    logits, targets = predict_logits(network, data.pixels, data.tune), data.targets[data.tune]
+    ap = macro_average_precision(logits, targets) if len(data.tune) else None
+    losses = [float(masked_loss(targets, logits))]
+    pixels, taught = dyed
+    if len(pixels):
+        losses.append(float(masked_loss(taught, predict_logits(network, pixels, np.arange(len(pixels))))))
     return {
         "tune_loss": losses[0],
         "tune_recombined_loss": losses[-1],
