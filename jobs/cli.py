@@ -65,7 +65,9 @@ def train(
         str | None,
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 30,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the train part; by default 45, or 30 with --recipe plain.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
     recipe: Annotated[
         Literal["evidence", "plain"],

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class TrainOptions:
     name: str = "fashion"
     groups: str | None = None
     vocabulary: str | None = None
-    epochs: int = 30
+    epochs: int | None = None  # None: the recipe's own
     seed: int = 0
     recipe: Literal["evidence", "plain"] = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
@@ -153,9 +153,10 @@ def _fit(
     targets = prepared.labelled.targets(vocabulary)
     unteachable = _check_parts(rows, targets, vocabulary, options)
     data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
-    plain = options.recipe == "plain"
-    recipe = Recipe.plain(options.epochs, options.seed) if plain else Recipe(options.epochs, seed=options.seed)
-    network = build_network(Architecture(**options.architecture), len(vocabulary), seed=options.seed)
+    recipe = Recipe.plain() if options.recipe == "plain" else Recipe()
+    recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+    architecture = Architecture(**options.architecture)
+    network = build_network(architecture, len(vocabulary), seed=options.seed, fitting=True)
     sizes = {part: len(of_part) for part, of_part in rows.items()}
     say(f"{network.count_params():,} parameters, {len(vocabulary)} labels; {sizes}; epochs: {recipe.epochs}")
     with Progress(recipe.epochs * max(1, len(data.train) // recipe.batch), "training", unit="step") as progress:
@@ -180,7 +181,10 @@ def _fit(
         "unteachable": unteachable,
     }
     curves = history_png(history.epochs, best=history.best, title=os.path.basename(options.dataset))
-    return conclude(network, data, rows["test"], vocabulary, options.min_precision, Fitted(parts, facts, curves))
+    keras.utils.clear_session()
+    plain_network = build_network(architecture, len(vocabulary), seed=options.seed)
+    plain_network.set_weights(network.get_weights())
+    return conclude(plain_network, data, rows["test"], vocabulary, options.min_precision, Fitted(parts, facts, curves))
 
 
 def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
@@ -223,7 +227,7 @@ def _begin(work: Path, labelled: LabelledSet, vocabulary: Vocabulary, options: T
         if json.loads(note.read_text())["fingerprint"] != fingerprint:
             raise InputError("--resume: the interrupted training had other pictures, labels or options; repeat those")
         done = len(json.loads(history.read_text())["epochs"])
-        say(f"going on after epoch {done} of {options.epochs}")
+        say(f"going on after epoch {done}")
     else:
         shutil.rmtree(work / "checkpoints", ignore_errors=True)
         atomic_text(note, json.dumps({"fingerprint": fingerprint}))

@@ -3,9 +3,10 @@
 `TF_CPP_MIN_LOG_LEVEL` does not reach what a CPU build says while it is being loaded (that there is no GPU, that oneDNN
 is on), so standard error is put aside for that moment. Whatever is really wrong raises.
 
-Before that, the C library is told to keep freed memory: a training step frees and takes the same hundred megabytes
-again, and by default every one of their pages goes back to the kernel in between. Measured on two cores, a step of 32
-pictures at 96 x 96: 0.51 to 0.66 s without, 0.44 to 0.50 s with it.
+Two things are set before that, each measured on two cores with a step of 32 pictures at 96 x 96. The C library keeps
+freed memory: a step frees and takes the same hundred megabytes again, and by default every one of their pages goes back
+to the kernel in between (0.51 to 0.66 s without, 0.44 to 0.50 s with it). And oneDNN is on: TensorFlow leaves it off on
+processors without AVX-512, where its convolutions are faster too (0.51 s without, 0.34 s with it).
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import os
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h of the GNU C library
 

