@@ -42,9 +42,11 @@ def audit_set(
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        # Inside `out`: decoded pictures take 27 KB each, and /tmp may be memory.
+        folder = tempfile.TemporaryDirectory(prefix=".audit-", dir=out)
     except OSError as error:
         raise InputError(f"--audit {str(out)!r} cannot be written: {error.strerror}") from error
-    with tempfile.TemporaryDirectory(prefix="tagger-audit-") as work:
+    with folder as work:
         with Progress(len(labelled.examples), "evaluating") as progress:
             prepared = prepare(
                 labelled,
@@ -57,10 +59,10 @@ def audit_set(
         pixels = prepared.cache.pixels
         logits = np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
         found = _findings(prepared, logits, bundle, part_of)
+        table = out / "audit.csv"
+        atomic_text(table, found[COLUMNS].to_csv(index=False))
         sheets = [_sheet(found, kind, prepared, out) for kind in ("doubt", "contradiction")]
         facts = prepared.cache.facts
-    table = out / "audit.csv"
-    atomic_text(table, found[COLUMNS].to_csv(index=False))
     report = {
         "csv": str(table),
         "sheets": [str(sheet) for sheet in sheets if sheet],
@@ -96,5 +98,7 @@ def _sheet(found: pd.DataFrame, kind: str, prepared: PreparedSet, out: Path) -> 
         pixels = cv2.resize(prepared.cache.pixels[row], (_TILE_SIDE, _TILE_SIDE), interpolation=cv2.INTER_AREA)
         second = f"model: {finding.suggested} {finding.p_suggested:.2f}" if kind == "doubt" else f"no. {finding.family}"
         tiles.append((pixels.astype(np.uint8), [f"given: {finding.given}", second]))
-    path.write_bytes(png(contact_sheet(tiles)))
+    fresh = out / f".{path.name}"
+    fresh.write_bytes(png(contact_sheet(tiles)))
+    os.replace(fresh, path)
     return path

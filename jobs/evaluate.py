@@ -57,6 +57,7 @@ def evaluate(
     if not rows:
         raise DatasetError(
             f"{dataset}: no picture is left to measure on ({left_out}); use others, or --include-training"
+            + (f"; the audit is in {findings['csv']}" if findings else "")
         )
     targets = labelled.targets(bundle.vocabulary)
     return {

@@ -20,6 +20,7 @@ from tagger.dataset import LabelledSet, read_dataset
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock, atomic_text
 from tagger.labelling import PreparedSet, prepare
+from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary, parse_groups
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -63,7 +64,10 @@ def train(options: TrainOptions) -> dict[str, Any]:
     models = Path(options.models)
     name = next_name(models, options.name)
     vocabulary = given or labelled.vocabulary(since=name, min_pictures=options.min_pictures)
-    held_out = [parse_pair(text, vocabulary) for text in options.hold_out_pairs]
+    held_out = _held_out(labelled, vocabulary, options)
+    if rare := labelled.strangers(vocabulary):
+        named = ", ".join(f"{label} {n}" for label, n in rare.most_common(10))
+        say(f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out: {named}")
     work = _work_folder(models, options.name)
     with Lock(work / "lock"):
         _begin(work, labelled, vocabulary, options)
@@ -80,7 +84,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             split=prepared.split_table(fitted.parts),
             metrics=fitted.metrics,
             plots=fitted.plots,
-            card=lambda model_id: _card(name, model_id, vocabulary, options, prepared, fitted),
+            card=lambda model_id: _card(name, model_id, vocabulary, options, fitted),
         )
         shutil.rmtree(work)
     if not os.path.lexists(models / "current"):
@@ -104,8 +108,8 @@ def check(options: TrainOptions) -> dict[str, Any]:
     import tempfile
 
     labelled, given = _read(options)
-    if given is None:
-        labelled.vocabulary(min_pictures=options.min_pictures)  # says what is wrong with the labels
+    vocabulary = given or labelled.vocabulary(min_pictures=options.min_pictures)  # says what is wrong with the labels
+    _held_out(labelled, vocabulary, options)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         return _prepare(labelled, Path(folder), options).check()
 
@@ -113,9 +117,10 @@ def check(options: TrainOptions) -> dict[str, Any]:
 def train_text(result: dict[str, Any]) -> str:
     """Return the result of a training as text for a terminal."""
     from jobs.evaluate import table
+    from tagger.card import number
 
     head = f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch {result['best_epoch']} kept)"
-    change = "{before:.4f} before calibration, {after:.4f} after".format(**result["calibration"])
+    change = "{} before calibration, {} after".format(*map(number, result["calibration"].values()))
     return f"{table(result['evaluation'])}\ncalibration error  {change}\n\n{head} in {result['seconds']:.0f} s"
 
 
@@ -144,7 +149,7 @@ def _fit(
     from tagger.backend import keras, tf
     from tagger.model import Architecture, build_network
     from tagger.plots import history_png
-    from tagger.training import Recipe, TrainingData, fit
+    from tagger.training import TrainingData, fit
 
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()  # operations are named by counting: the same seed then gives the same bytes
@@ -153,8 +158,7 @@ def _fit(
     targets = prepared.labelled.targets(vocabulary)
     unteachable = _check_parts(rows, targets, vocabulary, options)
     data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
-    recipe = Recipe.plain() if options.recipe == "plain" else Recipe()
-    recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+    recipe = _recipe(options)
     architecture = Architecture(**options.architecture)
     network = build_network(architecture, len(vocabulary), seed=options.seed, fitting=True)
     sizes = {part: len(of_part) for part, of_part in rows.items()}
@@ -179,6 +183,7 @@ def _fit(
         "seed": options.seed,
         "parameters": network.count_params(),
         "unteachable": unteachable,
+        "asked": _asked(options),
     }
     curves = history_png(history.epochs, best=history.best, title=os.path.basename(options.dataset))
     keras.utils.clear_session()
@@ -187,9 +192,32 @@ def _fit(
     return conclude(plain_network, data, rows["test"], vocabulary, options.min_precision, Fitted(parts, facts, curves))
 
 
+def _recipe(options: TrainOptions) -> Recipe:
+    recipe = Recipe.plain() if options.recipe == "plain" else Recipe()
+    return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+
+
+def _asked(options: TrainOptions) -> str:
+    """Return what was asked for beside the recipe, in words for the card."""
+    said = [f"held out: {', '.join(options.hold_out_pairs)}"] if options.hold_out_pairs else []
+    said += [f"labels of at least {options.min_pictures} pictures"] if options.min_pictures > 1 else []
+    said += [f"thresholds for precision {options.min_precision:g}"] if options.min_precision else []
+    return "".join(f"; {text}" for text in said)
+
+
+def _held_out(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> list[PairKeys]:
+    pairs = [parse_pair(text, vocabulary) for text in options.hold_out_pairs]
+    for text, pair in zip(options.hold_out_pairs, pairs, strict=True):
+        if not any(pair <= example.present for example in labelled.examples):
+            raise InputError(f"--hold-out-pair {text}: no picture shows it; {labelled.source} has nothing to hold out")
+    return pairs
+
+
 def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
     if options.groups and options.vocabulary:
         raise InputError("--groups and --vocabulary: give one of them; a vocabulary names its groups itself")
+    if options.min_pictures > 1 and options.vocabulary:
+        raise InputError("--min-pictures and --vocabulary: give one of them; a vocabulary names its labels itself")
     vocabulary = None
     if options.vocabulary:
         try:
@@ -217,7 +245,7 @@ def _work_folder(models: Path, name: str) -> Path:
 def _begin(work: Path, labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> None:
     """Clear the traces of an earlier training, or make sure that they are of this very one."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None}
-    said |= {"vocabulary": [label.key for label in vocabulary.labels]}
+    said |= {"vocabulary": vocabulary.to_json(), "recipe": asdict(_recipe(options))}
     said |= {"examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
     fingerprint = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     note, history = work / "training.json", work / "checkpoints" / "history.json"
@@ -266,6 +294,9 @@ def _check_parts(
     if len(rows["train"]) < 2 or not len(rows["tune"]) or not len(rows["test"]):
         sizes = {part: len(of_part) for part, of_part in rows.items()}
         raise DatasetError(f"too few different pictures to split into train, tune and test: {sizes}; give some 20 more")
+    unknown = [part for part, of_part in rows.items() if np.isnan(targets[of_part]).all()]
+    if unknown:
+        raise DatasetError(f"nothing is known about the pictures of the {unknown[0]} part; label more of the set")
     positives = (targets[rows["train"]] == 1).sum(axis=0)
     never = [label.key for label, n in zip(vocabulary.labels, positives, strict=True) if not n]
     if never:
@@ -292,9 +323,7 @@ def _say_epoch(epoch: int, row: dict[str, float]) -> None:
     )
 
 
-def _card(
-    name: str, model_id: str, vocabulary: Vocabulary, options: TrainOptions, prepared: PreparedSet, fitted: Concluded
-) -> str:
+def _card(name: str, model_id: str, vocabulary: Vocabulary, options: TrainOptions, fitted: Concluded) -> str:
     from tagger.card import model_card
 
     return model_card(

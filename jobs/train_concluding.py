@@ -96,20 +96,20 @@ def _measure(
     vocabulary: Vocabulary,
 ) -> tuple[dict[str, Any], bytes]:
     """Return metrics.json and reliability.png: what the test part says, and what calibration did to it."""
-    from tagger.metrics import BINS, measure
+    from tagger.metrics import BINS, mean_calibration_error, measure
     from tagger.plots import reliability_png
     from tagger.views import sigmoid
 
-    before, after = (
-        measure(logits, truth, vocabulary=vocabulary, thresholds=thresholds, trained=trained)
-        for logits in (uncalibrated, calibrated)
-    )
+    evaluation = measure(calibrated, truth, vocabulary=vocabulary, thresholds=thresholds, trained=trained)
     known = ~np.isnan(truth)
     plot = reliability_png(sigmoid(uncalibrated)[known], sigmoid(calibrated)[known], truth[known] == 1, bins=BINS)
     metrics = {
         "format_version": FORMAT_VERSION,
-        "evaluation": after,
-        "calibration": {"before": before["calibration_error"], "after": after["calibration_error"]},
+        "evaluation": evaluation,
+        "calibration": {
+            "before": mean_calibration_error(uncalibrated, truth),
+            "after": evaluation["calibration_error"],
+        },
         "pairs_in_training": [[*pair, n] for pair, n in trained.items()],
     }
     return metrics, plot

@@ -1,6 +1,6 @@
 """What training does to a batch of pictures, as TensorFlow graph operations.
 
-Every picture is turned, shifted, zoomed and mirrored, as in the method. Most are then changed in one of three ways, so
+Every picture is turned, shifted, zoomed and mirrored, as in the method. Some are then changed in one of three ways, so
 that each group of labels is learned from its own evidence and from nothing that merely comes with it:
 
 - *recoloured* at random: teaches only the groups judged by shape;

@@ -77,7 +77,10 @@ class Bundle:
 
     def trained_pairs(self) -> dict[tuple[str, str], int]:
         """Return how many training pictures had each pair of labels."""
-        return {(str(a), str(b)): int(n) for a, b, n in self.metrics()["pairs_in_training"]}
+        try:
+            return {(str(a), str(b)): int(n) for a, b, n in self.metrics()["pairs_in_training"]}
+        except (TypeError, ValueError) as error:
+            raise BundleError(f"model {str(self.path)!r}: pairs_in_training of metrics.json: {error}") from error
 
     def split(self) -> pa.Table:
         """Return split.parquet."""

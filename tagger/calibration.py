@@ -1,6 +1,6 @@
 """Calibration and thresholds, chosen on the tune part, which the weights never saw."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -47,13 +47,7 @@ class Threshold:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of thresholds.json."""
-        return {
-            "threshold": self.value,
-            "low": self.low,
-            "high": self.high,
-            "positives": self.positives,
-            "chosen": self.chosen,
-        }
+        return {"threshold": self.value, **{key: value for key, value in asdict(self).items() if key != "value"}}
 
 
 def calibrate(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
@@ -112,7 +106,8 @@ def choose_thresholds(
         Calibrated logits; targets are 1, 0, or NaN for unknown.
     min_precision : float, optional
         Instead of the best F1: the best recall among thresholds whose precision, counting one mistake more than was
-        seen, is at least this; the most precise one where there is none.
+        seen, is at least this; the most precise one where there is none. A label with fewer than P / (1 - P) tune
+        positives (19 for 0.95) cannot reach P so.
     """
     scores = stored_scores(logits)
     whole = {}
@@ -139,7 +134,7 @@ def _choose(
     value, low, high = np.round(
         whole + weight * (np.array([values[0], *np.percentile(values[1:] if n else values, [5, 95])]) - whole), DECIMALS
     )
-    aim = "best F1" if min_precision is None else f"precision {min_precision:g}"
+    aim = "F1 as good as the best" if min_precision is None else f"precision {min_precision:g}"
     chosen = f"{aim} on {n} positives of {len(scores)}" if n else "no positive picture to tune on"
     if weight < 1:
         chosen += f", drawn {1 - weight:.0%} towards {whole:.4f}, that of {group}"
@@ -156,24 +151,35 @@ def _cuts(scores: Floats, positive: Bools, min_precision: float | None, resample
     """Return the best threshold for all pictures, followed by that of each row of `resamples` (counts of pictures)."""
     order = np.argsort(-scores, kind="stable")
     scores, positive = scores[order], positive[order]
-    counts = np.ones((1, len(scores)))
-    if resamples is not None:
-        counts = np.concatenate([counts, resamples[:, order]])
     ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # a cut lies below a run of equal scores
-    claimed, hits = counts.cumsum(axis=1)[:, ends], (counts * positive).cumsum(axis=1)[:, ends]
     above, below = scores[ends], np.append(scores[ends[1:]], 0.0)
-    low, high = _LIMITS["f1" if min_precision is None else "precision"]
     middle = np.where((below < 0.5) & (above >= 0.5), 0.5, np.ceil((above + below) / 2 * 1e4 - 1e-6) / 1e4)
-    thresholds = np.clip(middle, low, high)
-    if min_precision is None:
-        f1 = 2 * hits / np.maximum(claimed + hits[:, -1:], 1)
-        error = f1[1:, f1[0].argmax()].std() if resamples is not None else 0.0
-        good_enough = f1 >= f1.max(axis=1, keepdims=True) - error - 1e-9
-        worth = np.where(good_enough, -np.abs(thresholds - 0.5), -np.inf)
-    else:
+    thresholds = np.clip(middle, *_LIMITS["f1" if min_precision is None else "precision"])
+    possible = (below < thresholds) & (thresholds <= above)  # the limits may lie outside a cut
+
+    def counted(counts: Floats) -> tuple[Floats, Floats]:
+        """Return pictures claimed and hit at each cut, (rows, cuts), where pictures count as often as `counts` says."""
+        counts = counts[:, order]
+        return counts.cumsum(axis=1)[:, ends], (counts * positive).cumsum(axis=1)[:, ends]
+
+    def worth(claimed: Floats, hits: Floats, error: float) -> Floats:
+        if min_precision is None:
+            f1 = np.where(possible, _f1(claimed, hits), -1.0)
+            return np.where(f1 >= f1.max(axis=1, keepdims=True) - error - 1e-9, -np.abs(thresholds - 0.5), -np.inf)
         precision = hits / (claimed + 1)
-        worth = np.where(precision >= min_precision, 1 + hits, precision)
-    return np.asarray(np.round(thresholds[worth.argmax(axis=1)], DECIMALS))
+        return np.where(possible, np.where(precision >= min_precision, 1 + hits, precision), -1.0)
+
+    whole = counted(np.ones((1, len(scores))))
+    blocks = [] if resamples is None else np.array_split(resamples, 10)  # large sets would fill the memory at once
+    best = int(np.where(possible, _f1(*whole)[0], -1.0).argmax())
+    error = float(np.std(np.concatenate([_f1(*counted(block))[:, best] for block in blocks]))) if blocks else 0.0
+    chosen = [worth(*whole, error).argmax(axis=1)]
+    chosen += [worth(*counted(block), error).argmax(axis=1) for block in blocks]
+    return np.asarray(np.round(thresholds[np.concatenate(chosen)], DECIMALS))
+
+
+def _f1(claimed: Floats, hits: Floats) -> Floats:
+    return np.asarray(2 * hits / np.maximum(claimed + hits[:, -1:], 1))
 
 
 def _reached(scores: Floats, positive: Bools, threshold: float, min_precision: float) -> bool:

@@ -15,7 +15,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 - trained on: {source}
 - pictures: {train} to train, {tune} to tune (best epoch, calibration, thresholds), {test} to test; near-duplicates
   never straddle parts; {unreadable} could not be read
-- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
+- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}{asked}
 - parameters: {parameters:,}
 
 ## Measured on the test part, which nothing saw
@@ -61,7 +61,7 @@ def model_card(
     Parameters
     ----------
     facts : mapping
-        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable.
+        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, asked.
     thresholds : sequence of mapping
         As in thresholds.json.
     metrics : mapping
@@ -112,13 +112,14 @@ def _pair_rows(evaluation: Mapping[str, Any]) -> str:
 
 
 def _combinations(evaluation: Mapping[str, Any], unteachable: Sequence[Mapping[str, Any]]) -> str:
-    rows = sorted(evaluation["combinations"], key=lambda row: -row["trained"])
-    if not rows:
-        return "The model has no two exclusive groups."
+    # Pairs that no picture trained, but that were measured, come first: they are the ones to know about.
+    rows = sorted(evaluation["combinations"], key=lambda row: (row["trained"] > 0, -row["trained"], -row["pictures"]))
     text = "| pair | training pictures | tested | both right |\n|---|---|---|---|\n" + "\n".join(
         f"| {' + '.join(row['pair'])} | {row['trained']:,} | {row['pictures']:,} | {row['both_right']:,} |"
         for row in rows[:_SHOWN]
     )
+    if not rows:
+        text = "No picture is known to have labels of two exclusive groups."
     if len(rows) > _SHOWN:
         text += f"\n\n{len(rows) - _SHOWN} more in metrics.json."
     if unteachable:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from tagger.backend import keras, tf
+from tagger.errors import InputError
+from tagger.files import atomic_text
 
 
 @dataclass
@@ -73,28 +76,40 @@ class Checkpoints:
             self._average.exchange()
             self._write("best.npz", self._network.variables)
             self._average.exchange()
-        self._write("last.npz", self._all)
+        # Arrays and history are one file: a kill between two would train an epoch on top of itself.
         text = json.dumps(asdict(history), indent=1)
-        # The history is written last: without it the arrays of an epoch do not count.
-        (self._folder / "history.json.new").write_text(text)
-        os.replace(self._folder / "history.json.new", self._folder / "history.json")
+        self._write("last.npz", self._all, text)
+        atomic_text(self._folder / "history.json", text)  # for people
 
     def load(self) -> History:
-        """Return the history so far, after setting every variable as the last epoch left it."""
-        history = History(**json.loads((self._folder / "history.json").read_text()))
-        self._read("last.npz", self._all)
-        return history
+        """Return the history so far, after setting every variable as the last epoch left it.
+
+        Raises
+        ------
+        InputError
+            If the files are damaged, by a power cut say.
+        """
+        try:
+            return History(**json.loads(self._read("last.npz", self._all)))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"--resume: {str(self._folder / 'last.npz')!r} is damaged ({error}); start it without --resume"
+            ) from error
 
     def load_best(self) -> None:
         """Give the network the weights of the best epoch."""
         self._read("best.npz", self._network.variables)
 
-    def _write(self, name: str, variables: list[Any]) -> None:
+    def _write(self, name: str, variables: list[Any], text: str = "") -> None:
         with open(self._folder / f"{name}.new", "wb") as file:
-            np.savez(file, *[np.asarray(variable) for variable in variables], allow_pickle=False)
+            arrays = [np.asarray(variable) for variable in variables]
+            np.savez(file, *arrays, text=np.frombuffer(text.encode(), np.uint8), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(self._folder / f"{name}.new", self._folder / name)
 
-    def _read(self, name: str, variables: list[Any]) -> None:
-        with np.load(self._folder / name, allow_pickle=False) as arrays:
+    def _read(self, name: str, variables: list[Any]) -> str:
+        with open(self._folder / name, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"arr_{i}"])
+            return bytes(arrays["text"]).decode()

@@ -73,9 +73,10 @@ class LabelledSet:
     def targets(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
         """Return float32 (n_pictures, n_labels): 1 present, 0 absent, NaN unknown.
 
-        A label outside the vocabulary makes its whole group unknown for that picture: "pants" may well be jeans.
+        A label outside the vocabulary, or a retired one, makes its whole group unknown for that picture: "pants" may
+        well be jeans.
         """
-        column = {(x.group, x.name): i for i, x in enumerate(vocabulary.labels)}
+        column = {(x.group, x.name): i for i, x in enumerate(vocabulary.labels) if not x.retired}
         members = {group.name: vocabulary.members(group.name) for group in vocabulary.groups}
         targets = np.full((len(self.examples), len(vocabulary)), np.nan, np.float32)
         for row, example in zip(targets, self.examples, strict=True):

@@ -36,6 +36,8 @@ def doubted_labels(
         truth = targets[known][:, members] == 1
         given = np.where(truth.any(axis=1), truth.argmax(axis=1), len(members))
         probabilities = group_probabilities(logits[known], members)
+        # An answer that no picture has is nobody's right label here.
+        probabilities[:, np.setdiff1d(range(len(names)), given)] = 0
         worst = _issues(given, probabilities)
         suggested = probabilities[worst].argmax(axis=1)
         tables.append(
@@ -89,9 +91,8 @@ def _issues(given: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
     present, compact = np.unique(given, return_inverse=True)
     if len(present) < 2:
         return np.zeros(0, np.int64)
-    # Answers that no picture has cannot be anybody's right label here; what is left must add up to 1.
     shares = probabilities[:, present] + 1e-9
-    shares = shares / shares.sum(axis=1, keepdims=True)
+    shares = shares / shares.sum(axis=1, keepdims=True)  # what is left must add up to 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about rare answers
         found = find_label_issues(compact, shares, return_indices_ranked_by="self_confidence", n_jobs=1)

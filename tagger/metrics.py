@@ -45,8 +45,8 @@ def measure(
     return {
         "pictures": len(targets),
         "macro_ap": _mean(row["ap"] for row in labels),
-        "binary_accuracy": _mean((tags == (targets == 1))[known]),
-        "exact_match": _mean((tags == (targets == 1)).all(axis=1)[complete]),
+        "binary_accuracy": _share((tags == (targets == 1))[known]),
+        "exact_match": _share((tags == (targets == 1)).all(axis=1)[complete]),
         "exact_match_pictures": int(complete.sum()),
         "calibration_error": _mean(row["calibration_error"] for row in labels),
         "labels": labels,
@@ -112,8 +112,8 @@ def _groups(logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Voc
         has = known & (targets[:, members] == 1).any(axis=1)
         likeliest = group_probabilities(logits, members)[:, :-1].argmax(axis=1)
         top1 = likeliest[has] == (targets[has][:, members] == 1).argmax(axis=1)
-        row = {"group": group.name, "pictures": int(known.sum()), "right": _mean(right[known])}
-        rows.append(row | {"labelled": int(has.sum()), "top1": _mean(top1)})
+        row = {"group": group.name, "pictures": int(known.sum()), "right": _share(right[known])}
+        rows.append(row | {"labelled": int(has.sum()), "top1": _share(top1)})
     return rows
 
 
@@ -171,6 +171,17 @@ def harmonic_mean(one: float | None, other: float | None) -> float | None:
 def unanswered(logits: Floats, thresholds: Floats, members: list[int]) -> npt.NDArray[np.bool_]:
     """Return bool (n,): the pictures that get no answer from the group whose labels are the columns `members`."""
     return np.asarray(view(logits, thresholds, members).answer < 0)
+
+
+def mean_calibration_error(logits: Floats, targets: Floats) -> float | None:
+    """Return the mean of the labels' calibration errors; NaN targets count nowhere."""
+    known = ~np.isnan(targets)
+    columns = range(targets.shape[1])
+    return _mean(calibration_error(sigmoid(logits[known[:, i], i]), targets[known[:, i], i] == 1) for i in columns)
+
+
+def _share(hits: npt.NDArray[np.bool_]) -> float | None:
+    return float(hits.mean()) if len(hits) else None
 
 
 def _mean(values: Any) -> float | None:

@@ -21,7 +21,8 @@ def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) ->
     x = range(1, len(epochs) + 1)
     left.plot(x, [row["loss"] for row in epochs], label="training (changed pictures, all terms)")
     left.plot(x, [row["tune_loss"] for row in epochs], label="tuning part")
-    left.plot(x, [row["tune_recombined_loss"] for row in epochs], label="tuning part, recombined")
+    if any(row["tune_recombined_loss"] != row["tune_loss"] for row in epochs):
+        left.plot(x, [row["tune_recombined_loss"] for row in epochs], label="tuning part, recombined")
     left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
     right.plot(x, [row["tune_macro_ap"] for row in epochs], color="tab:green", label="tuning part")
     right.set(xlabel="epoch", ylabel="macro average precision", title=f"kept: epoch {best + 1}")

@@ -40,12 +40,12 @@ def near_duplicates(
         sha256 of each file; equal bytes are always one cluster.
     """
     n = len(thumbnails)
-    flat = thumbnails.reshape(n, -1).astype(np.float32)
-    means = flat.mean(axis=1)
+    flat = thumbnails.reshape(n, -1)
+    means = flat.mean(axis=1, dtype=np.float32)
     # The distance of means never exceeds that of pixels, so only a window of the order by mean needs comparing.
     order = np.argsort(means, kind="stable")
     flat, means, shapes = flat[order], means[order], aspects[order]
-    squares = np.einsum("ij,ij->i", flat, flat)
+    squares = np.concatenate([(_floats(flat, at, at + _BLOCK) ** 2).sum(axis=1) for at in range(0, n, _BLOCK)])
     limit = MAX_DISTANCE**2 * flat.shape[1]
     parent = np.arange(n)
     for start in range(0, n, _BLOCK):
@@ -53,7 +53,8 @@ def near_duplicates(
         end = int(np.searchsorted(means, means[stop - 1] + MAX_DISTANCE, side="right"))
         for other in range(start, end, 4 * _BLOCK):
             window = slice(other, min(other + 4 * _BLOCK, end))
-            distance = squares[start:stop, None] + squares[None, window] - 2 * flat[start:stop] @ flat[window].T
+            products = _floats(flat, start, stop) @ _floats(flat, window.start, window.stop).T
+            distance = squares[start:stop, None] + squares[None, window] - 2 * products
             same_shape = np.abs(np.log(shapes[start:stop, None] / shapes[None, window])) < _ASPECT_TOLERANCE
             for i, j in np.argwhere((distance < limit) & same_shape):
                 _join(parent, int(order[start + i]), int(order[other + j]))
@@ -90,6 +91,11 @@ def split_clusters(clusters: npt.NDArray[np.int64], strata: Sequence[Hashable], 
             part_of[int(cluster)] = PARTS[k]
             filled[k] += sizes[cluster]
     return np.array([part_of[int(cluster)] for cluster in clusters])
+
+
+def _floats(flat: npt.NDArray[np.uint8], start: int, stop: int) -> npt.NDArray[np.float32]:
+    """Return some rows as float32: all of a million thumbnails at once would take 12 GB."""
+    return flat[start:stop].astype(np.float32)
 
 
 def _root(parent: npt.NDArray[np.int64], i: int) -> int:

@@ -1,7 +1,6 @@
 """The label audit: planted faults are found, and written down where a person looks."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from jobs.evaluate import evaluate, report_text
+from jobs.predict import predict
 from schemas.reports import AUDIT, AUDIT_COLUMNS, EVALUATE
 from tagger.doubts import contradictions, doubted_labels
 from tagger.errors import InputError
@@ -67,12 +67,11 @@ def test_families_contradict_one_another_only_where_both_are_known() -> None:
     }
 
 
-def test_an_audit_writes_a_table_and_sheets(
-    sample: Sample, bundle_path: Path, tmp_path: Path, tagger: Callable[..., object]
-) -> None:
+def test_an_audit_writes_a_table_and_sheets(sample: Sample, bundle_path: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(sample.labelled, tmp_path / "set"))
     one = next((root / "red_dress").iterdir())
     shutil.copy(one, root / "blue_dress" / "twin.jpg")
+    (root / "blue_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
     report = evaluate(str(bundle_path), str(root), include_training=True, audit=str(tmp_path / "audit"))
     assert set(report) == set(EVALUATE)
     assert set(report["audit"]) == set(AUDIT)
@@ -82,6 +81,8 @@ def test_an_audit_writes_a_table_and_sheets(
     assert report["audit"]["contradictions"] == 1
     assert set(twins["image"]) == {f"red_dress/{one.name}", "blue_dress/twin.jpg"}
     assert set(twins["given"]) == {"red", "blue"}
+    assert report["left_out"]["unreadable"] == 1
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir() if path.name.startswith(".")) == []
     assert report["audit"]["doubts"] == (table["finding"] == "doubt").sum()
     for sheet in report["audit"]["sheets"]:
         assert cv2.imread(sheet) is not None
@@ -101,12 +102,13 @@ def test_an_audit_that_cannot_be_written_says_so(sample: Sample, bundle_path: Pa
 def test_labels_that_the_model_lacks_say_how_often_it_keeps_silent(
     sample: Sample, bundle_path: Path, tmp_path: Path
 ) -> None:
-    for name in ("red_shoes", "blue_wall"):
-        shutil.copytree(sample.labelled / "red_dress", tmp_path / "set" / name)
+    shutil.copytree(sample.labelled / "red_dress", tmp_path / "set" / "red_shoes")
+    shutil.copytree(sample.labelled / "blue_shirt", tmp_path / "set" / "blue_wall")
     shutil.copytree(sample.labelled / "black_jeans", tmp_path / "set" / "black_jeans")
     report = evaluate(str(bundle_path), str(tmp_path / "set"), include_training=True)
     assert set(report["unknown_labels"]) == {"garment:shoes", "garment:wall"}
-    # The second folder has the same bytes: measured once.
-    assert set(report["unanswered"]) <= {"garment:shoes", "garment:wall"}
-    assert all(0 <= share <= 1 for share in report["unanswered"].values())
+    for name, folder in (("shoes", "red_shoes"), ("wall", "blue_wall")):
+        pictures = sorted(str(path) for path in (tmp_path / "set" / folder).iterdir())
+        silent = [found["answers"]["garment"]["label"] is None for found in predict(str(bundle_path), pictures)]
+        assert report["unanswered"][f"garment:{name}"] == pytest.approx(np.mean(silent))
     assert "no answer" in report_text(report)

@@ -49,6 +49,20 @@ def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_sh
     assert not np.array_equal(x, other)
 
 
+def test_the_plain_recipe_changes_no_label() -> None:
+    import tensorflow as tf
+
+    from tagger.augmentation import Mix, augment
+    from tagger.recipe import Recipe
+
+    recipe = Recipe.plain()
+    assert recipe.recoloured == recipe.shuffled == recipe.dyed == recipe.view == recipe.average == recipe.smoothing == 0
+    pixels, targets = batch()
+    x, y = augment(pixels, targets, tf.constant([1, 2]), mix=Mix(), shape=SHAPE, colour=COLOUR)
+    assert x.shape == pixels.shape
+    assert np.array_equal(y, targets)
+
+
 def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_donor(
     drawn: tuple[np.ndarray, np.ndarray],
 ) -> None:

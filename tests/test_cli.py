@@ -55,6 +55,13 @@ def test_train_says_what_is_wrong_with_its_input(
         ([sample.labelled, "--groups", "color,garment", "--name", "../x"], "--name"),
         ([sample.labelled, "--groups", "color,garment", "--resume"], "no interrupted training"),
         ([tmp_path / "clash", "--groups", "color,garment"], "collide"),
+        (
+            [sample.labelled, "--groups", "color,garment", "--hold-out-pair", "red_hat"],
+            "pair 'red_hat': give two labels",
+        ),
+        ([sample.labelled, "--groups", "color,garment", "--hold-out-pair", "black_dress"], "no picture shows it"),
+        ([sample.labelled, "--groups", "color,garment", "--min-pictures", "999"], "0 label with 999 pictures"),
+        ([sample.labelled, "--vocabulary", "x", "--min-pictures", "9"], "give one of them"),
     ]
     for arguments, message in cases:
         assert message in refused(capsys, "train", *arguments, "--models", models)

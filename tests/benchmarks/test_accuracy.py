@@ -25,7 +25,7 @@ from tagger.bundle import load_bundle
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 SEEDS = (1, 2, 3)
-PRODUCTS_EPOCHS, APPAREL_EPOCHS = 16, 20
+PRODUCTS_EPOCHS, APPAREL_EPOCHS = 14, 14
 PORT = Path(__file__).parent / "peers" / "port_train.py"
 EXAMPLES = ["red dress", "blue dress", "red shirt", "blue shirt", "blue jeans", "black jeans", "black dress"]
 
