@@ -18,7 +18,7 @@ from tagger.errors import InputError
 from tagger.plots import contact_sheet, png
 from tagger.sample import UNSEEN, Sample, draw_sample
 
-EPOCHS = 16
+EPOCHS = 30
 _TILES = 48
 _MARK = ".tagger-demo"  # what is drawn into a folder of somebody else would be mixed with theirs
 _TILE_SIDE = 144
