@@ -71,6 +71,7 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
             found.setdefault(pair, []).append(share)
     means = {pair: float(np.mean(shares)) for pair, shares in found.items()}
     say("means", means)
+    # What is wanted; the README says what was measured, which is less for shirts and, by a little, for dresses.
     wanted = {"black_dress": 0.88, "black_shirt": 0.86, "blue_dress": 0.95, "red_dress": 0.95, "blue_shirt": 0.95}
     assert {pair: means[pair] for pair in wanted if means[pair] < wanted[pair]} == {}
 
