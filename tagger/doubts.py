@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tagger.views import group_probabilities
+from tagger.views import group_probabilities, true_answers
 from tagger.vocabulary import Vocabulary
 
 NONE = "none"
@@ -30,11 +30,11 @@ def doubted_labels(
     """
     tables = [pd.DataFrame(columns=["row", "group", "given", "suggested", "p_given", "p_suggested"])]
     for title, names, members in _questions(vocabulary):
-        known = np.flatnonzero(~np.isnan(targets[:, members]).any(axis=1))
+        answers, is_known = true_answers(targets, members)
+        known = np.flatnonzero(is_known)
         if not len(known):
             continue
-        truth = targets[known][:, members] == 1
-        given = np.where(truth.any(axis=1), truth.argmax(axis=1), len(members))
+        given = answers[known]
         probabilities = group_probabilities(logits[known], members)
         # An answer that no picture has is nobody's right label here.
         probabilities[:, np.setdiff1d(range(len(names)), given)] = 0
@@ -65,9 +65,8 @@ def contradictions(
     families = np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1)
     for family in (family for family in families if len(family) > 1):
         for title, names, members in _questions(vocabulary):
-            known = family[~np.isnan(targets[family][:, members]).any(axis=1)]
-            truth = targets[known][:, members] == 1
-            given = np.where(truth.any(axis=1), truth.argmax(axis=1), len(members)) if len(known) else known
+            answers, is_known = true_answers(targets[family], members)
+            known, given = family[is_known], answers[is_known]
             if len(np.unique(given)) > 1:
                 name = int(clusters[family[0]])
                 rows += [(int(row), title, names[k], name) for row, k in zip(known, given, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.combinations import Pair
-from tagger.views import group_probabilities, sigmoid, stored_scores, tag_matrix, view
+from tagger.views import group_probabilities, sigmoid, stored_scores, tag_matrix, true_answers, view
 from tagger.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -109,9 +109,9 @@ def _groups(logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Voc
     for group in vocabulary.exclusive_groups:
         members = vocabulary.members(group.name)
         right, known = _right(logits, targets, thresholds, members)
-        has = known & (targets[:, members] == 1).any(axis=1)
-        likeliest = group_probabilities(logits, members)[:, :-1].argmax(axis=1)
-        top1 = likeliest[has] == (targets[has][:, members] == 1).argmax(axis=1)
+        expected, _ = true_answers(targets, members)
+        has = known & (expected < len(members))
+        top1 = (group_probabilities(logits, members)[:, :-1].argmax(axis=1) == expected)[has]
         row = {"group": group.name, "pictures": int(known.sum()), "right": _share(right[known])}
         rows.append(row | {"labelled": int(has.sum()), "top1": _share(top1)})
     return rows
@@ -121,10 +121,8 @@ def _right(
     logits: Floats, targets: Floats, thresholds: Floats, members: list[int]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Return which answers are right, and for which pictures that is known."""
-    answer = view(logits, thresholds, members).answer
-    truth = targets[:, members] == 1
-    expected = np.where(truth.any(axis=1), np.asarray(members)[truth.argmax(axis=1)], -1)
-    return np.asarray(answer == expected), np.asarray(~np.isnan(targets[:, members]).any(axis=1))
+    expected, known = true_answers(targets, members)
+    return np.asarray(view(logits, thresholds, members).answer == np.append(members, -1)[expected]), known
 
 
 def _combinations(

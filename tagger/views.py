@@ -84,6 +84,21 @@ def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -
     )
 
 
+def true_answers(
+    targets: npt.NDArray[np.float32], members: list[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return what a group should answer, as a position in `members`, len(members) for none; and where that is known.
+
+    Parameters
+    ----------
+    targets : float32 (n, n_labels)
+        1, 0, or NaN for unknown; a picture is known if all labels of the group are.
+    """
+    has = targets[:, members] == 1
+    answers = np.where(has.any(axis=1), has.argmax(axis=1), len(members)) if members else np.zeros(len(has))
+    return answers.astype(np.int64), np.asarray(~np.isnan(targets[:, members]).any(axis=1))
+
+
 def tag_matrix(logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
     """Return bool (n, n_labels): answers of exclusive groups, and all other labels at or over threshold."""
     z = np.asarray(logits)
