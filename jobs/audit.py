@@ -18,7 +18,7 @@ from tagger.dataset import LabelledSet
 from tagger.decode_worker import CHUNK, FileFacts
 from tagger.doubts import contradictions, doubted_labels
 from tagger.errors import InputError
-from tagger.files import atomic_text
+from tagger.files import atomic_bytes, atomic_text
 from tagger.labelling import PreparedSet, prepare
 from tagger.plots import contact_sheet, png
 from tagger.predictor import Backend, make_predictor
@@ -98,7 +98,5 @@ def _sheet(found: pd.DataFrame, kind: str, prepared: PreparedSet, out: Path) -> 
         pixels = cv2.resize(prepared.cache.pixels[row], (_TILE_SIDE, _TILE_SIDE), interpolation=cv2.INTER_AREA)
         second = f"model: {finding.suggested} {finding.p_suggested:.2f}" if kind == "doubt" else f"no. {finding.family}"
         tiles.append((pixels.astype(np.uint8), [f"given: {finding.given}", second]))
-    fresh = out / f".{path.name}"
-    fresh.write_bytes(png(contact_sheet(tiles)))
-    os.replace(fresh, path)
+    atomic_bytes(path, png(contact_sheet(tiles)))
     return path

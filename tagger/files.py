@@ -33,10 +33,15 @@ def sync_file(path: Path) -> None:
 
 def atomic_text(path: Path, text: str) -> None:
     """Write `text` to `path` by way of a sibling and one rename."""
+    atomic_bytes(path, text.encode())
+
+
+def atomic_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by way of a sibling and one rename."""
     sibling = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(sibling, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(sibling, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(sibling, path)
