@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Train a multi-label network on product photographs, tag a catalog every night, query plain Parquet.",
     epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
-    "6 verify found faults, 7 time was up, 130 and 143 interrupted.",
+    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 130 and 143 interrupted.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -66,7 +66,12 @@ def train(
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the train part; by default 45, or 30 with --recipe plain.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Passes over the train part; by default 90, fewer above 1,500 pictures (24 for 12,000), or 30 with "
+            "--recipe plain.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
     recipe: Annotated[
@@ -173,6 +178,112 @@ def predict(
     _print({"predictions": results}, as_json, text)
 
 
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger retrain photos/ new/ --from models/current --models models --add color:green`",
+    help="Grow a model by new labels; the next version is promoted if it still knows what its parent knew.",
+)
+def retrain(
+    datasets: Annotated[
+        list[str], typer.Argument(metavar="DATASET...", help="Labelled sets, with the old pictures or without them.")
+    ],
+    parent: Annotated[str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")],
+    models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
+    add: Annotated[list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")] = None,
+    splits: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="An old label that the new ones of its group are split from: whether its older pictures have a new "
+            "one is unknown.",
+        ),
+    ] = None,
+    retire: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Answer this label no more; its column stays.")
+    ] = None,
+    accept_new_labels: Annotated[
+        bool, typer.Option("--accept-new-labels", help="Take every label of the data that the model does not have.")
+    ] = False,
+    freeze_trunk: Annotated[
+        bool, typer.Option("--freeze-trunk", help="Train the head alone, so that stored features stay valid.")
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, metavar="POINTS", help="Loss of macro AP on old labels that is allowed; of one, 4 times."),
+    ] = 0.5,
+    no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave `current` as it is.")] = False,
+    name: Annotated[str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the train part; by default 12.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted retraining.")
+    ] = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    from jobs import retrain as job
+
+    options = job.RetrainOptions(
+        datasets=tuple(datasets),
+        parent=parent,
+        models=models,
+        add=tuple(add or ()),
+        splits=tuple(splits or ()),
+        retire=tuple(retire or ()),
+        accept_new_labels=accept_new_labels,
+        freeze_trunk=freeze_trunk,
+        tolerance=tolerance,
+        promote=not no_promote,
+        name=name,
+        epochs=epochs,
+        seed=seed,
+        min_precision=min_precision,
+        resume=resume,
+        workers=workers,
+    )
+    result = job.retrain(options)
+    _print(result, as_json, job.retrain_text(result))
+    if not result["gate"]["passed"]:
+        raise typer.Exit(5)
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger promote models/fashion-v3`",
+    help="Point `current`, beside the model, to it.",
+)
+def promote(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder.")],
+    force: Annotated[bool, typer.Option("--force", help="Even if it did not pass its gate.")] = False,
+    as_json: Json = False,
+) -> None:
+    from jobs import models as job
+
+    report = job.promote(model, force=force)
+    _print(report, as_json, job.promote_text(report))
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger models models`",
+    help="List the versions in a folder: their labels, measures, parents, gates, and which is current.",
+)
+def models(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where bundles are kept.")],
+    as_json: Json = False,
+) -> None:
+    from jobs import models as job
+
+    report = job.list_models(folder)
+    _print(report, as_json, job.models_text(report))
+
+
 def _configure(context: typer.Context, path: str | None) -> str | None:
     """Take the file's settings as defaults, before the other options are looked at."""
     if path is not None:
@@ -208,8 +319,17 @@ def tag(
     max_delete_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Refuse to delete more than this share of rows, from 20 deletions up.")
     ] = 0.2,
+    force_model: Annotated[bool, typer.Option("--force-model", help="Use a model that did not pass its gate.")] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Read pictures again that failed before and have not changed.")
+    ] = False,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features",
+            help="Keep what the model's trunk makes of each picture in the index: a later model with the same trunk is "
+            "scored from that.",
+        ),
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Read and score every picture again.")] = False,
     backfill_limit: Annotated[
@@ -253,8 +373,10 @@ def tag(
         decode_timeout=decode_timeout,
         max_error_rate=max_error_rate,
         max_delete_rate=max_delete_rate,
+        force_model=force_model,
         retry_errors=retry_errors,
         full=full,
+        features=features,
         backfill_limit=backfill_limit,
         exclude=tuple(exclude or ()),
         max_seconds=max_seconds,
@@ -299,6 +421,28 @@ def rollback(
 
     report = job.roll_back(index, snapshot)
     _print(report, as_json, job.rollback_text(report))
+
+
+@app.command(
+    rich_help_panel=TAGGING,
+    epilog="Example: `tagger similar index dress.jpg --sheet like-this.png`",
+    help="List the pictures of an index that look most like a given one; needs features, see tag --features.",
+)
+def similar(
+    index: IndexFolder,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Any picture, of the catalog or not.")],
+    top: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")] = 20,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Whose features to compare; by default the model that last kept some."),
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw them on a contact sheet.")] = None,
+    as_json: Json = False,
+) -> None:
+    from jobs import similar as job
+
+    report = job.similar(index, image, top=top, model=model, sheet=sheet)
+    _print(report, as_json, job.similar_text(report))
 
 
 @app.command(

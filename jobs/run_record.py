@@ -16,7 +16,7 @@ from jobs import ending
 from jobs.progress import say
 from schemas.index import FORMAT_VERSION, RUN_COUNTS
 from tagger.bundle import installed_versions
-from tagger.errors import InputError, Locked, Refused, TaggerError, TimeUp
+from tagger.errors import GateFailed, InputError, Locked, Refused, TaggerError, TimeUp
 from tagger.snapshots import current_name, new_id
 from tagger.store import Index
 
@@ -138,7 +138,7 @@ def _note(record: dict[str, Any], error: BaseException) -> None:
         record |= {"state": "killed", "message": "ended by a signal; what was done is in staging"}
     elif isinstance(error, TimeUp):
         record["state"] = "stopped"
-    elif isinstance(error, Refused | InputError | Locked):
+    elif isinstance(error, Refused | InputError | Locked | GateFailed):
         record["state"] = "refused"
     else:
         record["state"] = "failed"

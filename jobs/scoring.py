@@ -9,7 +9,29 @@ import numpy.typing as npt
 from tagger.bundle import Bundle
 from tagger.decode_worker import CHUNK, FileFacts
 from tagger.decoding import Decoder
-from tagger.predictor import Backend, make_predictor
+from tagger.predictor import Backend, Inferred, make_predictor
+
+
+def infer_files(
+    bundle: Bundle,
+    paths: Sequence[str],
+    *,
+    backend: Backend = "auto",
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[list[FileFacts], Inferred]:
+    """Return the facts of each file, and its logits and features, meaningless where a file is not ok."""
+    predictor = make_predictor(bundle, backend)
+    facts: list[FileFacts] = []
+    found = [Inferred(np.zeros((0, len(bundle.vocabulary)), np.float32), np.zeros((0, bundle.width), np.float32))]
+    workers = max(1, min(os.cpu_count() or 1, -(-len(paths) // CHUNK)))
+    with Decoder(size=bundle.size, workers=workers) as decoder:
+        chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
+        for chunk in decoder.decode(chunks):
+            facts.extend(chunk.facts)
+            found.append(predictor.infer(chunk.pixels))
+            progress(len(chunk.facts))
+    logits, features = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return facts, Inferred(logits, features)
 
 
 def score_files(
@@ -20,14 +42,5 @@ def score_files(
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[list[FileFacts], npt.NDArray[np.float32]]:
     """Return the facts of each file and float32 (n, n_labels) logits, meaningless where a file is not ok."""
-    predictor = make_predictor(bundle, backend)
-    facts: list[FileFacts] = []
-    logits: list[npt.NDArray[np.float32]] = [np.zeros((0, len(bundle.vocabulary)), np.float32)]
-    workers = max(1, min(os.cpu_count() or 1, -(-len(paths) // CHUNK)))
-    with Decoder(size=bundle.size, workers=workers) as decoder:
-        chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
-        for chunk in decoder.decode(chunks):
-            facts.extend(chunk.facts)
-            logits.append(predictor.logits(chunk.pixels))
-            progress(len(chunk.facts))
-    return facts, np.concatenate(logits)
+    facts, inferred = infer_files(bundle, paths, backend=backend, progress=progress)
+    return facts, inferred.logits

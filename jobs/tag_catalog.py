@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from jobs.models import check_gate
 from jobs.progress import say
 from jobs.run_record import Run, new_run, recorded, refused_at_the_door
 from jobs.tag_guards import (
@@ -20,11 +21,13 @@ from jobs.tag_guards import (
     estimated_bytes,
 )
 from jobs.tag_publishing import Publisher
+from jobs.tag_rescoring import find_features, rescore
 from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
 from tagger.contents import Contents, Keys, keys_of, sorted_keys
-from tagger.errors import InputError, TaggerError, TimeUp
+from tagger.errors import GateFailed, InputError, TaggerError, TimeUp
+from tagger.features import FeatureStore
 from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
 from tagger.previous import Previous
@@ -46,8 +49,10 @@ class TagOptions:
     decode_timeout: float = 60.0
     max_error_rate: float = 0.05
     max_delete_rate: float = 0.2
+    force_model: bool = False
     retry_errors: bool = False
     full: bool = False
+    features: bool = False
     backfill_limit: int | None = None
     exclude: Sequence[str] = ()
     max_seconds: float | None = None
@@ -64,13 +69,13 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
 
     Raises
     ------
-    InputError, Refused, Locked, TimeUp
+    InputError, GateFailed, Refused, Locked, TimeUp
         Nothing is published then; the error's `report` is the summary.
     """
     until, index, run = _deadline(options), Index(options.index), new_run(options.catalog)
     try:
-        bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
-    except InputError as error:
+        bundle, walk = _model(options), Walk(options.catalog, exclude=options.exclude)
+    except (InputError, GateFailed) as error:
         refused_at_the_door(index, run, error)
         raise
     run.record |= {"catalog": walk.root, "model_id": bundle.model_id}
@@ -90,19 +95,26 @@ def tag_night(
 ) -> None:
     """Do one night's work on an index whose lock is held."""
     run.record["snapshot"] = parent.path.name if parent else None
-    index.retire(options.keep)
+    index.retire(options.keep, trunk=bundle.trunk)
     staging = index.staging(bundle.model_id, full=options.full)
-    night = plan_night(staging, parent, walk, bundle, options, until, run)
+    features = index.features(bundle.trunk, bundle.width)
+    night = plan_night(staging, features, parent, walk, bundle, options, until, run)
     plan = night.plan
     if nothing_to_do(plan, parent, bundle):
         carry_everything(night.previous, run)
     else:
-        index.check_space(estimated_bytes(plan, parent, bundle))
+        width = features.width if options.features else 0
+        index.check_space(estimated_bytes(plan, parent, bundle, features=width))
         count_staged(plan, night.staged, run)
         units: list[StagedUnit] = []
+        if plan.counts["from_features"]:
+            units += rescore(plan, night.previous, features, bundle, staging, until, run)
         if plan.counts["to_read"]:
-            how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until)
-            units = score(plan, bundle, walk.root, staging, night.known, how, run)
+            kept = features if options.features else None
+            if options.features:
+                index.note_featured_model(bundle.path)
+            how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until, kept)
+            units += score(plan, bundle, walk.root, staging, night.known, how, run)
         check_error_rate(run.counts, options.max_error_rate, 0)
         check_still_there(run.counts["gone"], plan.counts["found"], walk, options.max_delete_rate)
         publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
@@ -122,7 +134,14 @@ class Night(NamedTuple):
 
 
 def plan_night(
-    staging: Staging, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
+    staging: Staging,
+    features: FeatureStore,
+    parent: Snapshot | None,
+    walk: Walk,
+    bundle: Bundle,
+    options: TagOptions,
+    until: float,
+    run: Run,
 ) -> Night:
     """Return what was there, what lies in staging, and what is to be done; writes nothing but into `run`.
 
@@ -143,6 +162,7 @@ def plan_night(
         known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
         buckets = parent.manifest["buckets"] if parent else None
         plan = make_plan(listing, previous.known, previous.unsettled, staged, Contents(known), buckets, options.rules)
+        plan = plan.taking(find_features(plan, previous, features))
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
@@ -178,22 +198,30 @@ def dry_run(options: TagOptions) -> dict[str, Any]:
 
     Raises
     ------
-    InputError, Refused
+    InputError, GateFailed, Refused
         As the night itself would, as far as can be told before a picture is read.
     """
     index, run = Index(options.index), new_run(options.catalog)
     run.record |= {"run_id": None, "exit_code": 0}
     try:
-        bundle, walk = load_bundle(options.model), Walk(options.catalog, exclude=options.exclude)
+        bundle, walk = _model(options), Walk(options.catalog, exclude=options.exclude)
         parent = index.current_of(walk.root)
         run.record["snapshot"] = parent.path.name if parent else None
         staging = index.staging(bundle.model_id, full=options.full)
-        plan_night(staging, parent, walk, bundle, options, _deadline(options), run)
+        features = index.features(bundle.trunk, bundle.width)
+        plan_night(staging, features, parent, walk, bundle, options, _deadline(options), run)
     except TaggerError as error:
         run.record["exit_code"] = error.exit_code
         error.report = _planned(run)
         raise
     return _planned(run)
+
+
+def _model(options: TagOptions) -> Bundle:
+    bundle = load_bundle(options.model)
+    if not options.force_model:
+        check_gate(bundle, "--force-model")
+    return bundle
 
 
 def _planned(run: Run) -> dict[str, Any]:
@@ -262,7 +290,8 @@ def summary_text(summary: dict[str, Any], *, dry: bool = False) -> str:
     lines = [f"{summary['found']:,} pictures: {counts}; skipped: {skipped}"]
     if dry:
         plan = summary["plan"]
-        lines.append(f"to read: {plan['to_read']:,}; already staged: {plan['staged']:,}. Nothing was touched")
+        held = f"from features: {plan['from_features']:,}; already staged: {plan['staged']:,}"
+        lines.append(f"to read: {plan['to_read']:,}; {held}. Nothing was touched")
     else:
         again = f"{summary['touched']:,} touched with the same bytes, {summary['reused']:,} from an interrupted run"
         lines.append(f"{summary['scored']:,} contents scored, {again}")

@@ -13,8 +13,8 @@ MIN_DELETIONS = 20
 """Fewer deletions than this never refuse a run."""
 
 
-def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
-    """Return what staging, the rewritten parts and the change feed may take on the disk."""
+def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, features: int) -> int:
+    """Return what staging, the rewritten parts, the change feed and `features` a picture may take on the disk."""
     per_row = 200 + 8 * len(bundle.vocabulary)  # from what real catalogs took: the digest alone does not compress
     carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
     fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
@@ -24,7 +24,7 @@ def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> int:
         for part in (parent.manifest["parts"] if parent else [])
         if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
     )
-    return int(rewritten + per_row * (fresh.sum() + plan.counts["to_read"]))
+    return int(rewritten + per_row * fresh.sum() + (per_row + 2 * features) * plan.counts["to_read"])
 
 
 def check_not_empty(pictures: int, root: str) -> None:

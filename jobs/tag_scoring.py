@@ -19,12 +19,14 @@ from tagger.contents import Contents, Keys, key_of
 from tagger.decode_worker import CHUNK, FileFacts, Pixels
 from tagger.decoding import DecodedChunk, Decoder, chunked
 from tagger.errors import Refused
+from tagger.features import FeatureStore
 from tagger.plan import Mask, Places, Plan
 from tagger.predictor import Backend, Predictor, make_predictor
 from tagger.rows import make_rows
 from tagger.staging import Staging
 
-Logits = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+Features = npt.NDArray[np.float16]
 
 MIN_FAILURES = 20
 """Fewer failures than this never refuse a run."""
@@ -46,6 +48,7 @@ class Scoring(NamedTuple):
     decode_timeout: float
     max_error_rate: float
     until: float  # time.monotonic() at which to stop
+    features: FeatureStore | None = None  # where to keep what the trunk makes of each content
 
 
 def score(
@@ -66,7 +69,9 @@ def score(
     units = list(plan.units())
     total = sum(len(places) for _, places in units)
     workers = max(1, min(how.workers or os.cpu_count() or 1, total // 8))  # starting one takes as long as some pictures
-    scorer, writer = _Scorer(bundle, how.backend, Contents(known), run), _UnitWriter(plan, units, bundle, staging, run)
+    width = how.features.width if how.features else 0
+    scorer = _Scorer(bundle, how.backend, Contents(known), width, run)
+    writer = _UnitWriter(plan, units, bundle, staging, how.features, run)
     retried = plan.retried[np.concatenate([places for _, places in units])]
     check_error_rate(run.counts, how.max_error_rate, total)
     with (
@@ -75,9 +80,9 @@ def score(
     ):
         chunks = decoder.decode(_tasks(plan, units, root), until=how.until)
         try:
-            for facts, logits in scorer.scored(chunks):
+            for facts, answers in scorer.scored(chunks):
                 _count(facts, retried[progress.done :], run.counts)
-                writer.add(facts, logits)
+                writer.add(facts, answers)
                 progress.advance(len(facts))
                 check_error_rate(run.counts, how.max_error_rate, total - progress.done)
                 _check_answering(facts, run.counts, root)
@@ -122,12 +127,26 @@ def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str
         )
 
 
+class _Answers(NamedTuple):
+    """What the network said of some pictures; features have width 0 where they are not kept."""
+
+    logits: Floats
+    features: Features
+
+    def joined(self, others: "_Answers") -> "_Answers":
+        logits = np.concatenate([self.logits, others.logits])
+        return _Answers(logits, np.concatenate([self.features, others.features]))
+
+    def rows(self, which: slice | list[int]) -> "_Answers":
+        return _Answers(self.logits[which], self.features[which])
+
+
 @dataclass
 class _Chunk:
     """A decoded chunk on its way through the network; `waiting` are contents that have not been through it yet."""
 
     facts: list[FileFacts]
-    logits: Logits
+    answers: _Answers
     waiting: int = 0
 
 
@@ -137,13 +156,13 @@ class _Scorer:
     Pictures whose content was scored before are left out, so batches are filled from one chunk after the other.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, seen: Contents, run: Run) -> None:
-        self._bundle, self._backend, self._seen, self._run = bundle, backend, seen, run
+    def __init__(self, bundle: Bundle, backend: Backend, seen: Contents, width: int, run: Run) -> None:
+        self._bundle, self._backend, self._seen, self._width, self._run = bundle, backend, seen, width, run
         self._predictor: Predictor | None = None
         self._batch: list[tuple[_Chunk, int, Pixels]] = []
 
-    def scored(self, chunks: Iterator[DecodedChunk]) -> Iterator[tuple[list[FileFacts], Logits]]:
-        """Yield facts, with contents scored before marked `known`, and float32 (n, n_labels) logits, in order."""
+    def scored(self, chunks: Iterator[DecodedChunk]) -> Iterator[tuple[list[FileFacts], _Answers]]:
+        """Yield facts, with contents scored before marked `known`, and what the network said of each, in order."""
         in_order: deque[_Chunk] = deque()
         while (chunk := self._wait(chunks)) is not None:
             in_order.append(self._take(chunk))
@@ -151,10 +170,10 @@ class _Scorer:
                 self._infer()
             while in_order and not in_order[0].waiting:
                 done = in_order.popleft()
-                yield done.facts, done.logits
+                yield done.facts, done.answers
         if self._batch:
             self._infer()
-        yield from ((done.facts, done.logits) for done in in_order)
+        yield from ((done.facts, done.answers) for done in in_order)
 
     def _wait(self, chunks: Iterator[DecodedChunk]) -> DecodedChunk | None:
         with self._run.stage("wait"):
@@ -162,7 +181,7 @@ class _Scorer:
 
     def _take(self, chunk: DecodedChunk) -> _Chunk:
         """Queue the contents of a chunk that have not been seen, for the network."""
-        taken = _Chunk(list(chunk.facts), np.zeros((len(chunk.facts), len(self._bundle.vocabulary)), np.float32))
+        taken = _Chunk(list(chunk.facts), _no_answers(self._bundle, self._width, len(chunk.facts)))
         for i, one in enumerate(chunk.facts):
             if one.status == "ok" and one.content_sha256:
                 key = key_of(bytes.fromhex(one.content_sha256))
@@ -182,16 +201,17 @@ class _Scorer:
                 self._predictor = make_predictor(self._bundle, self._backend)
             self._run.record["backend"] = self._predictor.backend
         with self._run.stage("infer"):
-            logits = self._predictor.logits(np.stack([pixels for _, _, pixels in batch]))
-        for (chunk, i, _), row in zip(batch, logits, strict=True):
-            chunk.logits[i] = row
+            inferred = self._predictor.infer(np.stack([pixels for _, _, pixels in batch]))
+        for (chunk, i, _), logits, features in zip(batch, *inferred, strict=True):
+            chunk.answers.logits[i] = logits
+            chunk.answers.features[i] = features[: self._width]
             chunk.waiting -= 1
         self._run.counts["scored"] += len(batch)
 
 
 class _Pending(NamedTuple):
     facts: list[FileFacts]
-    logits: Logits
+    answers: _Answers
     unit: int  # the one that these are of, or the first of them
 
 
@@ -203,15 +223,22 @@ class _UnitWriter:
     """
 
     def __init__(
-        self, plan: Plan, units: Sequence[tuple[int, Places]], bundle: Bundle, staging: Staging, run: Run
+        self,
+        plan: Plan,
+        units: Sequence[tuple[int, Places]],
+        bundle: Bundle,
+        staging: Staging,
+        features: FeatureStore | None,
+        run: Run,
     ) -> None:
         self._plan, self._units, self._bundle, self._staging, self._run = plan, units, bundle, staging, run
-        self._pending = _Pending([], np.zeros((0, len(bundle.vocabulary)), np.float32), 0)
+        self._features = features
+        self._pending = _Pending([], _no_answers(bundle, features.width if features else 0, 0), 0)
 
-    def add(self, facts: Sequence[FileFacts], logits: Logits) -> None:
+    def add(self, facts: Sequence[FileFacts], answers: _Answers) -> None:
         """Take in the next answers."""
         old = self._pending
-        self._pending = _Pending([*old.facts, *facts], np.concatenate([old.logits, logits]), old.unit)
+        self._pending = _Pending([*old.facts, *facts], old.answers.joined(answers), old.unit)
         while self._pending.facts and len(self._pending.facts) >= self._wanted():
             self._write()
 
@@ -239,14 +266,26 @@ class _UnitWriter:
         rows = make_rows(
             [ids[i] for i in kept],
             [facts[i] for i in kept],
-            pending.logits[kept],
+            pending.answers.logits[kept],
             vocabulary=self._bundle.vocabulary,
             thresholds=self._bundle.thresholds,
             model_id=self._bundle.model_id,
         )
         with self._run.stage("write"):
+            self._keep_features(pending, n)
             self._staging.write(self._path(pending.unit), rows)
-        self._pending = _Pending(pending.facts[n:], pending.logits[n:], pending.unit + 1)
+        self._pending = _Pending(pending.facts[n:], pending.answers.rows(slice(n, None)), pending.unit + 1)
+
+    def _keep_features(self, pending: _Pending, n: int) -> None:
+        """Write the features of the first n pictures, as far as they went through the network; before their rows."""
+        if self._features is not None:
+            scored = [i for i, one in enumerate(pending.facts[:n]) if one.status == "ok"]
+            digests = [pending.facts[i].content_sha256 or "" for i in scored]
+            self._features.write(self._path(pending.unit).stem, digests, pending.answers.features[scored])
+
+
+def _no_answers(bundle: Bundle, width: int, n: int) -> _Answers:
+    return _Answers(np.zeros((n, len(bundle.vocabulary)), np.float32), np.zeros((n, width), np.float16))
 
 
 def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:

@@ -1,25 +1,18 @@
 """The end of a training: calibrate, set thresholds, measure, and gather what a bundle is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from jobs.train_fitting import Fitted
 from schemas.bundle import FORMAT_VERSION
 from tagger.combinations import Pair, count_pairs
 from tagger.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What fitting leaves for the bundle, beside the network."""
-
-    parts: Any
-    facts: dict[str, Any]
-    curves: bytes
 
 
 @dataclass(frozen=True)
@@ -30,59 +23,56 @@ class Concluded:
     thresholds: list[dict[str, Any]]
     metrics: dict[str, Any]
     plots: dict[str, bytes]
-    parts: Any
-    facts: dict[str, Any]
 
 
 def conclude(
-    network: Any,
-    data: Any,
-    test: npt.NDArray[np.int64],
+    fitted: Fitted,
     vocabulary: Vocabulary,
     min_precision: float | None,
-    fitted: Fitted,
+    kept: Sequence[dict[str, Any]] = (),
 ) -> Concluded:
     """Return all that a bundle is made of, calibrated and with thresholds by the tune part, measured on the test part.
 
     Parameters
     ----------
-    network : keras.Model
-        As fitted; its head takes in the calibration.
-    data : tagger.training.TrainingData
-    test : int64
-        Row numbers of the test part.
+    fitted : Fitted
+        The head of its network takes in the calibration.
     min_precision : float or None
         See `tagger.calibration.choose_thresholds`.
+    kept : sequence of dict
+        Entries of thresholds.json for the first labels, which stay as they are, calibration too: where the pictures
+        that they were chosen by are gone.
     """
     from tagger.calibration import calibrate, choose_thresholds
     from tagger.model import add_views, fold_calibration
     from tagger.training import predict_logits
 
+    network, data = fitted.network, fitted.data
     tuning = predict_logits(network, data.pixels, data.tune)
     scale, shift = calibrate(tuning, data.targets[data.tune])
+    scale[: len(kept)], shift[: len(kept)] = 1, 0
     fold_calibration(network, scale, shift)
-    thresholds = choose_thresholds(
+    chosen = choose_thresholds(
         (tuning * scale + shift).astype(np.float32),
         data.targets[data.tune],
         vocabulary,
         min_precision=min_precision,
     )
-    tested = predict_logits(network, data.pixels, test)
+    thresholds = [*kept, *(threshold.to_json() for threshold in chosen[len(kept) :])]
+    tested = predict_logits(network, data.pixels, fitted.test)
     metrics, reliability = _measure(
         (tested - shift) / scale,
         tested,
-        data.targets[test],
-        thresholds=np.array([threshold.value for threshold in thresholds]),
+        data.targets[fitted.test],
+        thresholds=np.array([row["threshold"] for row in thresholds]),
         trained=count_pairs(data.targets[data.train], vocabulary),
         vocabulary=vocabulary,
     )
     return Concluded(
         network=add_views(network, vocabulary),
-        thresholds=[threshold.to_json() for threshold in thresholds],
+        thresholds=thresholds,
         metrics=metrics,
         plots={"history.png": fitted.curves, "reliability.png": reliability},
-        parts=fitted.parts,
-        facts=fitted.facts,
     )
 
 

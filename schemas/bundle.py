@@ -1,17 +1,23 @@
 """The bundle: what a model folder holds."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""3 came with features, head.npz and gate.json."""
+
+HEAD = "logits"
+"""The layer of model.keras that is the head; all others are the trunk."""
 
 FILES = {
     "model.keras": "the network; keras.models.load_model(..., safe_mode=True), no custom objects, no optimizer state",
     "openvino/model.xml": "the same network as OpenVINO IR",
     "openvino/model.bin": "its weights, float32",
+    "head.npz": "kernel, float32 (features, labels), and bias, float32 (labels): logits = features @ kernel + bias",
     "vocabulary.json": "labels in column order, and groups",
     "preprocessing.json": "how a picture becomes the network's input",
     "thresholds.json": "one threshold per label, in column order, its interval, and how it was chosen",
-    "split.parquet": "content_sha256, cluster, part: train | tune | test",
+    "split.parquet": "content_sha256, cluster, part: train | tune | test, judged",
     "metrics.json": "the evaluation on the test part, its calibration error without and with calibration, and how many "
     "training pictures had each pair of labels",
+    "gate.json": "how it compares with its parent on the old labels, and whether that is good enough to be promoted",
     "history.png": "loss and tuning metrics per epoch",
     "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
@@ -26,6 +32,7 @@ BUNDLE_FIELDS = {
     "files": "object, path to sha256 of each file",
     "versions": "object, library to version",
     "parent": "model_id of the bundle it was retrained from, or null",
+    "trunk": "sha256 of the weights of all layers but the head: bundles with the same trunk have the same features",
     "created_at": "ISO 8601, UTC",
 }
 
@@ -36,6 +43,18 @@ THRESHOLD_FIELDS = {
     "high": "number, 95th percentile",
     "positives": "integer, tune pictures that have the label",
     "chosen": "how, in words",
+}
+
+GATE_FIELDS = {
+    "format_version": f"integer, {FORMAT_VERSION}",
+    "parent": "string, name of the bundle it was compared with, or null for one that has no parent",
+    "passed": "true if nothing got worse than allowed, or if there is no parent",
+    "tolerance": "number, how many points of macro AP may be lost; any one label may lose four times as much",
+    "worse": "list of strings, what got worse than allowed",
+    "parts": "list of {part, pictures, macro_ap, labels, groups, tags_changed}: part is `parent's test part` or `new "
+    "test part`; macro_ap {parent, now} over old labels; labels a list of {label, positives, parent, now}; groups a "
+    "list of {group, pictures, parent, now}, share of answers right among pictures whose answer is an old label or "
+    "none; tags_changed the share of pictures on which any old label's tag differs",
 }
 
 METRICS_FIELDS = {

@@ -16,6 +16,9 @@ LAYOUT = {
     "read within 2 s of their last change, or the disk, the share or the worker failed rather than the file",
     "snapshots/<id>/_manifest.json": "what the snapshot holds; written last",
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
+    "features/<trunk>/*.parquet": "with --features: what the trunk of a model makes of each content; a model with the "
+    "same trunk is then scored without reading pictures",
+    "features/_model.json": "where the bundle lay whose features were last kept",
     "_staging/<model_id>/": "rows that a run finished and has not published, up to 2,000 a file, for the next run; "
     "`<model_id>-full` is that of runs with --full",
     "_lock": "held by flock while a run works; names its holder",
@@ -92,6 +95,7 @@ PLAN_FIELDS = {
     "deleted": "rows whose picture was not found",
     "staged": "pictures whose rows an interrupted run left in staging",
     "to_read": "pictures to be read",
+    "from_features": "pictures scored by another model whose new scores come from stored features: they are not read",
     "behind": "unchanged rows that an older model scored, left for a later run by --backfill-limit",
 }
 
@@ -127,7 +131,8 @@ RUN_FIELDS = {
     "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
     "skipped": "object, reason to number of things that are no picture",
     "seconds": "object, stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer, "
-    "write, publish, total; read (and hash) and decode are those of the workers, added up over all of them",
+    "write, rescore (from features), publish, total; read (and hash) and decode are those of the workers, added up "
+    "over all of them",
     "peak_mib": "number, the most memory any one process of the run held, in MiB",
     "versions": "object, library to version",
 }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from schemas import bundle, index, reports, rows, split, vocabulary
+from schemas import bundle, features, index, reports, rows, split, vocabulary
 
 PAGE = Path(__file__).with_name("FORMAT.md")
 
@@ -28,6 +28,7 @@ def page() -> str:
         "## _labels.parquet\n\n" + _schema(index.LABELS),
         "## _changes.parquet\n\n" + _schema(index.CHANGES),
         "## _unsettled.parquet\n\n" + _schema(index.UNSETTLED),
+        "## features/<trunk>/*.parquet\n\n" + _FEATURES + _schema(features.features_schema(1024)),
         "## _manifest.json\n\n" + _fields(index.MANIFEST_FIELDS),
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
         "### state\n\n" + _fields(index.RUN_STATES, "state"),
@@ -39,6 +40,7 @@ def page() -> str:
         "A label:\n\n" + _fields(vocabulary.LABEL_FIELDS),
         "### preprocessing.json\n\n" + _fields(bundle.PREPROCESSING_FIELDS),
         "### thresholds.json, each of `labels`\n\n" + _fields(bundle.THRESHOLD_FIELDS),
+        "### gate.json\n\n" + _fields(bundle.GATE_FIELDS),
         "### metrics.json\n\n" + _fields(bundle.METRICS_FIELDS),
         "### split.parquet\n\n" + _schema(split.SPLIT),
         "## What --json prints\n\n`tagger tag`:\n\n" + _fields(reports.TAG),
@@ -50,7 +52,12 @@ def page() -> str:
         "`audit` of `tagger evaluate --audit`:\n\n" + _fields(reports.AUDIT),
         "The CSV of an audit:\n\n" + _fields(reports.AUDIT_COLUMNS, "column"),
         "`tagger train`:\n\n" + _fields(reports.TRAIN),
+        "`tagger retrain`:\n\n" + _fields(reports.RETRAIN),
+        "`tagger promote`:\n\n" + _fields(reports.PROMOTE),
+        "`tagger models`:\n\n" + _fields(reports.MODELS),
+        "Its `versions`:\n\n" + _fields(reports.MODELS_VERSION),
         "`tagger train --check`:\n\n" + _fields(reports.CHECK),
+        "`tagger similar`:\n\n" + _fields(reports.SIMILAR),
         "`tagger verify`:\n\n" + _fields(reports.VERIFY),
         "`tagger runs`:\n\n" + _fields(reports.RUNS),
         "`tagger rollback`:\n\n" + _fields(reports.ROLLBACK),
@@ -78,6 +85,12 @@ _ROWS = (
     "order. Each field's metadata has its `meaning`, and `group` and `label` where there is one. A column's name is\n"
     "`score_` and the label's slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes\n"
     "`score_<group>_<slug>`. It is fixed when the label is born and never changes.\n\n"
+)
+
+
+_FEATURES = (
+    "With `tagger tag --features`, for each content that went through the network since: what the trunk of the model "
+    "made of it. `<trunk>` is the `trunk` of bundle.json; the width is the model's, 1,024 as a rule.\n\n"
 )
 
 

@@ -112,6 +112,56 @@ TRAIN = {
     "unteachable": "list of {pair, reason}: pairs that the training pictures cannot teach",
 }
 
+RETRAIN = {
+    "bundle": "string, path of the saved bundle",
+    "model_id": "string",
+    "parent": "string, name of the bundle it was retrained from",
+    "added": "list of strings, labels that the parent does not have",
+    "retired": "list of strings, labels that are no longer answered",
+    "replayed": "true if the parent's training pictures, half of them at least, were in the data",
+    "same_trunk": "true if its features are the parent's: with --freeze-trunk",
+    "pictures": "object: train, tune, test, unreadable",
+    "best_epoch": "integer, from 1",
+    "seconds": "number, from reading the data to the saved bundle",
+    "evaluation": "object, see EVALUATION, on the test part",
+    "gate": "object, see gate.json",
+    "promoted": "true if `current` points to it now",
+}
+
+PROMOTE = {
+    "models": "string, the folder of the models",
+    "current": "string, the model that is current now",
+    "before": "string, the one that was, or null",
+}
+
+MODELS = {
+    "models": "string, as given",
+    "current": "string, name of the current model, or null",
+    "versions": "list, see MODELS_VERSION, oldest first",
+}
+
+MODELS_VERSION = {
+    "name": "string, the folder",
+    "model_id": "string; this and all below are null where the model cannot be used",
+    "created_at": "ISO 8601, UTC",
+    "parent": "string, name of the model it was retrained from, or its model_id if that is not here, or null",
+    "trunk": "string, digest of all layers but the head",
+    "labels": "integer",
+    "macro_ap": "number, on its own test part",
+    "exact_match": "number, on its own test part",
+    "gate_passed": "false if it is worse than its parent on old labels",
+    "error": "string, why it cannot be used, or null",
+}
+
+SIMILAR = {
+    "index": "string, as given",
+    "image": "string, as given",
+    "model": "string, name of the bundle whose features were compared",
+    "found": "list of {image_id, similarity, answers, same}, the most similar first: similarity is the cosine of both "
+    "features, answers exclusive group to label or null, same every image_id with these bytes",
+    "sheet": "string, the contact sheet that --sheet wrote, or null",
+}
+
 CHECK = {
     "dataset": "string, as given",
     "pictures": "integer",

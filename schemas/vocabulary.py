@@ -29,7 +29,9 @@ LABEL_FIELDS = {
     "column": "string, the score column, fixed when the label is added",
     "since": "string, the bundle that first had the label",
     "retired": "true if the label is no longer answered; its column stays",
+    "splits": "list of strings, older labels of the group that this one was split from: a picture that had one of them "
+    "before this label was there may have it or not",
 }
 
-RESERVED_GROUP_NAMES = ("scores", "logits")
+RESERVED_GROUP_NAMES = ("scores", "logits", "features")
 """Names of model outputs; the fixed column names of the index are reserved too."""

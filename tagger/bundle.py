@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.bundle import FILES, FORMAT_VERSION, MIN_SIDE_FACTOR
+from schemas.bundle import FILES, FORMAT_VERSION, HEAD, MIN_SIDE_FACTOR
 from schemas.split import SPLIT
 from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
@@ -41,7 +41,22 @@ _CLASSES = frozenset(
         *("GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"),
     )
 )
+NO_GATE: dict[str, Any] = {"parent": None, "passed": True, "tolerance": None, "worse": [], "parts": []}
+"""The gate of a bundle that was trained from nothing."""
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+
+
+class Head(NamedTuple):
+    """The last layer, calibration folded in: logits = features @ kernel + bias.
+
+    Attributes
+    ----------
+    kernel : float32 (n_features, n_labels)
+    bias : float32 (n_labels,)
+    """
+
+    kernel: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,10 @@ class Bundle:
         Four decimals.
     size : int
         Side of the input, in pixels.
+    trunk : str
+        Digest of all layers but the head.
+    gate : dict
+        The content of gate.json.
     """
 
     path: Path
@@ -66,6 +85,24 @@ class Bundle:
     vocabulary: Vocabulary
     thresholds: npt.NDArray[np.float64]
     size: int
+    trunk: str
+    gate: dict[str, Any]
+
+    @property
+    def width(self) -> int:
+        """Return how many features the head is applied to."""
+        return int(self.head().kernel.shape[0])
+
+    def head(self) -> Head:
+        """Return what turns features into logits."""
+        try:
+            with np.load(self.path / "head.npz", allow_pickle=False) as arrays:
+                head = Head(np.asarray(arrays["kernel"], np.float32), np.asarray(arrays["bias"], np.float32))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise BundleError(f"model {str(self.path)!r}: head.npz cannot be read: {error}") from error
+        if not (head.kernel.ndim == 2 and head.kernel.shape[1:] == head.bias.shape == (len(self.vocabulary),)):
+            raise BundleError(f"model {str(self.path)!r}: head.npz has {head.kernel.shape}, {head.bias.shape}")
+        return head
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of metrics.json."""
@@ -139,6 +176,7 @@ def save_bundle(
     plots: dict[str, bytes],
     card: Callable[[str], str],
     parent: str | None = None,
+    gate: dict[str, Any] | None = None,
 ) -> Path:
     """Return the folder of a new bundle, `models/name`; it appears by one rename, complete.
 
@@ -152,6 +190,10 @@ def save_bundle(
         PNG bytes of history.png and reliability.png.
     card : callable (model_id)
         Returns the text of README.md.
+    parent : str, optional
+        model_id of the bundle it was retrained from.
+    gate : dict, optional
+        As in gate.json, of a bundle that has a parent.
 
     Raises
     ------
@@ -162,7 +204,7 @@ def save_bundle(
     shutil.rmtree(work, ignore_errors=True)
     (work / "openvino").mkdir(parents=True)
     try:
-        _write_contents(work, network, vocabulary, thresholds, split, metrics, plots)
+        _write_contents(work, network, vocabulary, thresholds, split, metrics, plots, gate or NO_GATE)
         model_id = _model_id(work)
         (work / "README.md").write_text(card(model_id))
         described = {
@@ -172,6 +214,7 @@ def save_bundle(
             "files": {file: _sha256(work / file) for file in sorted(FILES)},
             "versions": installed_versions(_VERSIONS),
             "parent": parent,
+            "trunk": _trunk_digest(network),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         (work / "bundle.json").write_text(json.dumps(described, indent=1) + "\n")
@@ -223,7 +266,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         values = np.array([row["threshold"] for row in thresholds], np.float64)
         if not (isinstance(size, int) and 8 <= size <= 1024 and ((values > 0) & (values < 1)).all()):
             raise BundleError(f"model {shown}: input size {size!r} or thresholds {values.tolist()} make no sense")
-        return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size)
+        gate, trunk = json.loads((folder / "gate.json").read_text()), described["trunk"]
+        if not (isinstance(gate["passed"], bool) and re.fullmatch(r"[0-9a-f]{64}", trunk)):
+            raise BundleError(f"model {shown}: gate.json says neither passed nor not, or {trunk!r} is no digest")
+        return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size, trunk, gate)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
@@ -282,10 +328,13 @@ def _write_contents(
     split: pa.Table,
     metrics: dict[str, Any],
     plots: dict[str, bytes],
+    gate: dict[str, Any],
 ) -> None:
     network.save(work / "model.keras", include_optimizer=False)
     _number_shared_objects(work / "model.keras")
     save_openvino(network, work / "openvino" / "model.xml")
+    kernel, bias = network.get_layer(HEAD).get_weights()
+    np.savez(work / "head.npz", kernel=kernel.astype("<f4"), bias=bias.astype("<f4"))
     atomic_text(work / "vocabulary.json", json.dumps(vocabulary.to_json(), indent=1) + "\n")
     atomic_text(work / "preprocessing.json", json.dumps(preprocessing(network.input_shape[1]), indent=1) + "\n")
     rows = [{"label": x.key, **row} for x, row in zip(vocabulary.labels, thresholds, strict=True)]
@@ -293,6 +342,7 @@ def _write_contents(
     atomic_text(work / "thresholds.json", text + "\n")
     pq.write_table(split, work / "split.parquet")
     atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    atomic_text(work / "gate.json", json.dumps({"format_version": FORMAT_VERSION, **gate}, indent=1) + "\n")
     for file, content in plots.items():
         (work / file).write_bytes(content)
 
@@ -338,6 +388,16 @@ def _model_id(folder: Path) -> str:
         parts[name] = json.loads((folder / f"{name}.json").read_text())
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _trunk_digest(network: "keras.Model") -> str:
+    """Return the sha256 of what decides the features of a picture: every weight but the head's, in order."""
+    digest = hashlib.sha256(repr(network.input_shape[1:]).encode())
+    for layer in network.layers:
+        if layer.name != HEAD:
+            for weight in layer.get_weights():
+                digest.update(np.ascontiguousarray(weight, "<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ _TEXT = """# {name}
 
 A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {labels} labels{groups}.
 
-- `model_id`: `{model_id}`
+- `model_id`: `{model_id}`{lineage}
 - trained on: {source}
 - pictures: {train} to train, {tune} to tune (best epoch, calibration, thresholds), {test} to test; near-duplicates
   never straddle parts; {unreadable} could not be read
@@ -61,7 +61,7 @@ def model_card(
     Parameters
     ----------
     facts : mapping
-        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, asked.
+        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, asked, lineage.
     thresholds : sequence of mapping
         As in thresholds.json.
     metrics : mapping

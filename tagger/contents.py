@@ -54,9 +54,14 @@ def sorted_keys(keys: Keys) -> Keys:
 
 def keys_of(digests: pa.ChunkedArray) -> Keys:
     """Return the sorted keys of digests given as 64 hex digits; nulls are left out."""
+    return sorted_keys(raw_keys(digests))
+
+
+def raw_keys(digests: pa.ChunkedArray) -> Keys:
+    """Return the keys of digests given as 64 hex digits, in their order; nulls are left out."""
     blocks = [np.zeros((0, 2), np.uint64)]
     for chunk in digests.drop_null().chunks:
         text = "".join(chunk.cast(pa.large_string()).to_pylist())
         raw = np.frombuffer(bytes.fromhex(text), ">u8").reshape(-1, 4)[:, :2]
         blocks.append(raw.astype(np.uint64))
-    return sorted_keys(np.concatenate(blocks))
+    return np.concatenate(blocks)

@@ -8,6 +8,7 @@ TaggerError                    1   unexpected failure; nothing published
 │   └── StoreError            2   an index that is missing, damaged, not ours or of another catalog
 ├── Refused                    3   the run would have published something doubtful
 ├── Locked                     4   another run holds the lock
+├── GateFailed                 5   refused: the model did not pass its gate
 ├── TimeUp                     7   --max-seconds was up; what was done is kept for the next run
 └── TrainingDiverged           1   the loss stopped being a number
 """
@@ -55,6 +56,12 @@ class Locked(TaggerError):
     """Another run holds the lock."""
 
     exit_code = 4
+
+
+class GateFailed(TaggerError):
+    """The model is worse than its parent on old labels."""
+
+    exit_code = 5
 
 
 class TimeUp(TaggerError):

@@ -64,12 +64,43 @@ class PreparedSet:
         parts[np.isin(self.clusters, self.clusters[shows])] = "test"
         return parts
 
-    def split_table(self, parts: npt.NDArray[np.str_]) -> pa.Table:
-        """Return split.parquet: one row per distinct content, sorted by digest."""
-        digests = self.digests
-        rows = {digest: (digests[c], str(part)) for digest, c, part in zip(digests, self.clusters, parts, strict=True)}
-        columns = [[digest, *rows[digest]] for digest in sorted(rows)]
-        return pa.table([pa.array(column, pa.string()) for column in zip(*columns, strict=True)], schema=SPLIT)
+    def continued_split(self, parent: pa.Table, *, seed: int) -> npt.NDArray[np.str_]:
+        """Return str (n,): train, tune or test for each readable picture; those in `parent` keep their part.
+
+        A new picture that looks like an old one joins it, and where old ones differ, most of them. The rest is split as
+        if it were alone.
+
+        Parameters
+        ----------
+        parent : pa.Table
+            The split.parquet of the bundle that is retrained.
+        """
+        known = dict(zip(parent["content_sha256"].to_pylist(), parent["part"].to_pylist(), strict=True))
+        parts = np.array([known.get(digest, "") for digest in self.digests], "<U5")
+        for cluster in np.unique(self.clusters[parts != ""]):
+            here = self.clusters == cluster
+            names, counts = np.unique(parts[here & (parts != "")], return_counts=True)
+            parts[here & (parts == "")] = names[counts.argmax()]
+        fresh = parts == ""
+        strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
+        parts[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
+        return parts
+
+    def split_table(self, parts: npt.NDArray[np.str_], *, judged: int, parent: pa.Table | None = None) -> pa.Table:
+        """Return split.parquet: one row per distinct content, sorted by digest; rows of `parent` stay as they are.
+
+        Parameters
+        ----------
+        judged : int
+            How many labels the vocabulary has.
+        """
+        digests, kept = self.digests, (parent if parent is not None else SPLIT.empty_table()).to_pylist()
+        rows = {
+            digest: {"content_sha256": digest, "cluster": digests[c], "part": str(part), "judged": judged}
+            for digest, c, part in zip(digests, self.clusters, parts, strict=True)
+        }
+        rows |= {row["content_sha256"]: row for row in kept}
+        return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)
 
     def check(self) -> dict[str, Any]:
         """Return the report of `--check`, as declared in `schemas.reports.CHECK`."""

@@ -22,7 +22,9 @@ def view_loss(targets: Tensor, logits: Tensor, members: list[int], *, smoothing:
     wanted, z = tf.gather(targets, members, axis=1), tf.gather(logits, members, axis=1)
     known = tf.reduce_all(tf.logical_not(tf.math.is_nan(wanted)), axis=1)
     wanted = tf.where(known[:, None], wanted, 0.0)
-    wanted = tf.concat([wanted, 1 - tf.reduce_sum(wanted, axis=1, keepdims=True)], axis=1)
+    # A parent's scores, which may stand in for labels, add up to anything.
+    total = tf.reduce_sum(wanted, axis=1, keepdims=True)
+    wanted = tf.concat([wanted, tf.maximum(1 - total, 0.0)], axis=1) / tf.maximum(total, 1.0)
     wanted = wanted * (1 - smoothing) + smoothing / (len(members) + 1)
     loss = tf.nn.softmax_cross_entropy_with_logits(wanted, tf.pad(z, [[0, 0], [0, 1]]))
     count = tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32)), 1.0)

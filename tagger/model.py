@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from schemas.bundle import HEAD
 from tagger.backend import keras, tf
 from tagger.vocabulary import Vocabulary
 
@@ -19,6 +20,10 @@ MOMENTUM = 0.9
 With Keras's 0.99 they lag hundreds of steps behind the weights: after a short training the network answered nothing at
 all, and from epoch to epoch the tuning loss jumped threefold.
 """
+
+
+LAST_OF_TRUNK = "dense_norm"
+"""The layer whose output is the features, to which the head is applied; the dropout in between only trains."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the normalised inputs, (n, height, width, channels) or (n, units)."""
-        if not training or len(inputs.shape) != 4:
+        if not (training and self.trainable) or len(inputs.shape) != 4:
             return super().call(inputs, training=training, mask=mask)
         nothing = tf.constant([], tf.float32)
         normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -88,27 +93,42 @@ def build_network(architecture: Architecture, labels: int, *, seed: int = 0, fit
     start = keras.initializers.GlorotUniform(seed=next(seeds))
     x = keras.layers.Dense(architecture.dense, kernel_initializer=start, name="dense")(x)
     x = keras.layers.Activation("relu", name="dense_relu")(x)
-    x = keras.layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(x)
+    x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=LAST_OF_TRUNK)(x)
     x = keras.layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    logits = keras.layers.Dense(labels, kernel_initializer=start, name="logits")(x)
+    logits = keras.layers.Dense(labels, kernel_initializer=start, name=HEAD)(x)
     return keras.Model(inputs, logits, name="smaller_vgg_net")
 
 
 def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:
-    """Return the network with its outputs by name: `logits`, `scores`, and per exclusive group (n, k + 1), none last.
+    """Return the network with its outputs by name.
 
-    A view has no weights: it takes its group's logits, puts the zero of "none" behind them, and applies softmax.
+    `logits` and `scores`, (n, n_labels); `features`, (n, dense), which the head is applied to; and per exclusive group
+    (n, k + 1), none last. A view has no weights: it takes its group's logits, puts the zero of "none" behind them, and
+    applies softmax.
     """
     logits = network.output
+    features = keras.layers.Activation("linear", name="features")(network.get_layer(LAST_OF_TRUNK).output)
     outputs = {"logits": logits, "scores": keras.layers.Activation("sigmoid", name="scores")(logits)}
+    outputs["features"] = features
     for group in vocabulary.exclusive_groups:
         members = keras.ops.take(logits, vocabulary.members(group.name), axis=1)
         outputs[group.name] = keras.layers.Softmax(name=f"view_{group.name}")(keras.ops.pad(members, ((0, 0), (0, 1))))
     return keras.Model(network.input, outputs, name="tagger")
 
 
+def logits_alone(network: keras.Model) -> keras.Model:
+    """Return a bundle's network with its logits as the only output."""
+    return keras.Model(network.input, network.get_layer(HEAD).output)
+
+
+def architecture_of(network: keras.Model) -> Architecture:
+    """Return the sizes of a network that `build_network` built, of a bundle's too."""
+    filters = tuple(network.get_layer(f"block{block}_conv1").filters for block in (1, 2, 3))
+    return Architecture(network.input_shape[1], (filters[0], filters[1], filters[2]), network.get_layer("dense").units)
+
+
 def fold_calibration(network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> None:
     """Change the head so that it gives `scale * z + shift` where it gave z; both float64 (n_labels,)."""
-    kernel, bias = network.get_layer("logits").get_weights()
-    network.get_layer("logits").set_weights([kernel * scale, bias * scale + shift])
+    kernel, bias = network.get_layer(HEAD).get_weights()
+    network.get_layer(HEAD).set_weights([kernel * scale, bias * scale + shift])

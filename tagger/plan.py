@@ -4,7 +4,7 @@ A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,10 @@ class Plan:
         Its row stays as it is.
     retried : bool
         It failed before, has not changed, and is tried again.
+    outdated : bool
+        It has not changed, and its scores are of another model.
+    from_features : bool
+        Its row is made of its last row and stored features: it is not read.
     staged : int64
         Position in the staged keys of the row that an interrupted run made of it, or -1.
     counts : dict
@@ -83,8 +87,16 @@ class Plan:
     buckets: int
     carried: Mask
     retried: Mask
+    outdated: Mask
     staged: Places
+    from_features: Mask
     counts: dict[str, int]
+
+    def taking(self, from_features: Mask) -> "Plan":
+        """Return the plan with these pictures taken from features."""
+        n = int(from_features.sum())
+        counts = self.counts | {"from_features": n, "to_read": self.counts["to_read"] - n}
+        return replace(self, from_features=from_features, counts=counts)
 
     def ids(self, places: Places) -> list[str]:
         """Return the image_ids at these positions."""
@@ -106,7 +118,7 @@ class Plan:
     @property
     def to_read(self) -> Places:
         """Return the positions of the pictures to be read, in order of bucket and image_id."""
-        places = np.flatnonzero(~self.carried & (self.staged < 0))
+        places = np.flatnonzero(~self.carried & (self.staged < 0) & ~self.from_features)
         ids = self.listing["image_id"].take(pa.array(places))
         table = pa.table({"bucket": self.bucket[places], "id": ids, "place": places})
         return np.asarray(table.sort_by([("bucket", "ascending"), ("id", "ascending")])["place"].to_numpy(), np.int64)
@@ -178,9 +190,12 @@ def make_plan(
         "deleted": len(known) - int(there.sum()),
         "staged": int((found >= 0).sum()),
         "to_read": int((~carried & (found < 0)).sum()),
+        "from_features": 0,
         "behind": int((behind & ~rescored).sum()),
     }
-    return Plan(listing, bucket, buckets, carried, failed & ~carried, found, counts)
+    outdated = np.zeros_like(same) if rules.full else behind & ~carried & ~again
+    nothing = np.zeros_like(same)
+    return Plan(listing, bucket, buckets, carried, failed & ~carried, outdated, found, nothing, counts)
 
 
 def _compare(listing: pa.Table, known: pa.Table, previous: Places) -> tuple[Mask, Mask, Mask, npt.NDArray[np.int32]]:

@@ -1,6 +1,6 @@
 """From pixels to logits, with the OpenVINO network or, as the reference, the Keras one."""
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,28 @@ Logits = npt.NDArray[np.float32]
 Backend = Literal["auto", "openvino", "keras"]
 
 
+class Inferred(NamedTuple):
+    """What the network makes of pictures.
+
+    Attributes
+    ----------
+    logits : float32 (n, n_labels)
+    features : float32 (n, n_features)
+        What the head is applied to.
+    """
+
+    logits: Logits
+    features: npt.NDArray[np.float32]
+
+
 class Predictor(Protocol):
     """What both backends are."""
 
     backend: str
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        ...
 
     def logits(self, pixels: Pixels) -> Logits:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
@@ -64,11 +82,16 @@ class OpenVinoPredictor:
         self._request: Any = self._compiled.create_infer_request()
         self._batch = np.zeros((CHUNK, bundle.size, bundle.size, 3), np.uint8)
 
-    def logits(self, pixels: Pixels) -> Logits:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         self._batch[: len(pixels)] = pixels
         self._request.infer([self._batch], share_inputs=True)
-        return np.array(self._request.get_tensor("logits").data[: len(pixels)], np.float32)
+        found = (self._request.get_tensor(name).data[: len(pixels)] for name in Inferred._fields)
+        return Inferred(*(np.array(values, np.float32) for values in found))
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        return self.infer(pixels).logits
 
 
 class KerasPredictor:
@@ -77,26 +100,42 @@ class KerasPredictor:
     backend = "keras"
 
     def __init__(self, bundle: Bundle) -> None:
-        check_network_config(bundle.path / "model.keras")
-        from tagger.backend import keras
-
-        try:
-            self._network = keras.models.load_model(bundle.path / "model.keras", compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError) as error:
-            raise BundleError(f"model {str(bundle.path)!r}: Keras cannot read its network: {error}") from error
-        outputs = self._network.output
-        _check_outputs(bundle, {name: tensor.shape[-1] for name, tensor in outputs.items()})
+        self._network = load_network(bundle)
         self._batch = np.zeros((CHUNK, bundle.size, bundle.size, 3), np.float32)
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        self._batch[: len(pixels)] = pixels.astype(np.float32) / 255
+        outputs = self._network(self._batch, training=False)
+        return Inferred(*(np.asarray(outputs[name])[: len(pixels)] for name in Inferred._fields))
 
     def logits(self, pixels: Pixels) -> Logits:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        self._batch[: len(pixels)] = pixels.astype(np.float32) / 255
-        return np.asarray(self._network(self._batch, training=False)["logits"])[: len(pixels)]
+        return self.infer(pixels).logits
+
+
+def load_network(bundle: Bundle) -> Any:
+    """Return the bundle's keras.Model, whose outputs are by name.
+
+    Raises
+    ------
+    BundleError
+        If Keras cannot read it, or its outputs do not fit the vocabulary.
+    """
+    check_network_config(bundle.path / "model.keras")
+    from tagger.backend import keras
+
+    try:
+        network = keras.models.load_model(bundle.path / "model.keras", compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError) as error:
+        raise BundleError(f"model {str(bundle.path)!r}: Keras cannot read its network: {error}") from error
+    _check_outputs(bundle, {name: tensor.shape[-1] for name, tensor in network.output.items()})
+    return network
 
 
 def _check_outputs(bundle: Bundle, found: dict[str, int]) -> None:
     vocabulary = bundle.vocabulary
-    wanted = {"logits": len(vocabulary), "scores": len(vocabulary)}
+    wanted = {"logits": len(vocabulary), "scores": len(vocabulary), "features": bundle.width}
     wanted |= {group.name: len(vocabulary.members(group.name)) + 1 for group in vocabulary.exclusive_groups}
     if found != wanted:
         raise BundleError(

@@ -74,6 +74,14 @@ class Previous:
             keys.append(keys_of(rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"]))
         return sorted_keys(np.concatenate(keys))
 
+    def contents_of(self, bucket: int) -> pa.Table:
+        """Return image_id (large_string) and content_sha256 of a bucket's rows."""
+        part = self.parent.part(bucket) if self.parent else None
+        if self.parent is None or part is None:
+            return pa.table({"image_id": pa.array([], pa.large_string()), "content_sha256": pa.array([], pa.string())})
+        rows = self.parent.read(part["file"], ["image_id", "content_sha256"])
+        return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
+
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
         """Return rows of tonight's model with these contents; `digests` are large_string."""
         found = [schema.empty_table()]

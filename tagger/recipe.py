@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from typing import Self
 
 
+def enough_epochs(pictures: int) -> int:
+    """Return how many epochs the evidence-aware recipe goes over a train part of so many pictures.
+
+    90 up to 1,500 pictures: from 30 to 60 to 90 the pairs it never saw went on getting better. More pictures need more
+    steps, but fewer looks at each: 50 epochs for 3,800, 24 for 12,000, 8 at least.
+    """
+    return max(8, round(90 * float(min(1.0, (1500 / max(pictures, 1)) ** 0.63))))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to fit; what is not said here is as in `tagger.augmentation`. The defaults are the evidence-aware recipe.
@@ -25,7 +34,7 @@ class Recipe:
         Decay of the running mean of weights that is measured and kept, per step; 0 keeps the weights themselves.
     """
 
-    epochs: int = 45
+    epochs: int = 90
     batch: int = 64
     seed: int = 0
     learning_rate: float = 3e-3
@@ -36,6 +45,11 @@ class Recipe:
     dyed: float = 0.3125
     view: float = 0.5
     average: float = 0.995
+
+    @classmethod
+    def continued(cls) -> Self:
+        """Return what a trained network is trained on with: fewer epochs at a smaller rate."""
+        return cls(epochs=12, learning_rate=1e-3)
 
     @classmethod
     def plain(cls) -> Self:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.index import LABELS
-from schemas.rows import rows_schema
+from schemas.rows import FIXED_COLUMNS, rows_schema
 from tagger.bundle import Bundle
 from tagger.decode_worker import FileFacts
 from tagger.staging import staged_schema
@@ -53,8 +53,36 @@ def make_rows(
         pa.array([f.height for f in facts], pa.int32()),
         pa.array([model_id if good else None for good in ok], pa.string()),
         pa.array([now if good else None for good in ok], pa.timestamp("us", tz="UTC")),
-        _tags(logits, thresholds, vocabulary, ok),
+        *_answer_columns(logits, ok, vocabulary, thresholds),
     ]
+    columns.append(pa.array([f.unsettled for f in facts], pa.bool_()))
+    return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
+
+
+def rescored_rows(rows: pa.Table, logits: npt.NDArray[np.float32], bundle: Bundle, when: datetime) -> pa.Table:
+    """Return rows that are ok with the answers of `logits` in place of their own; what is known of the file stays.
+
+    Parameters
+    ----------
+    rows : pa.Table
+        With the columns of `schema_of`.
+    logits : float32 (n, n_labels)
+    """
+    n, schema = len(rows), staged_schema(schema_of(bundle.vocabulary))
+    answers = _answer_columns(logits, np.ones(n, bool), bundle.vocabulary, bundle.thresholds)
+    columns = [rows[name] for name in FIXED_COLUMNS[: FIXED_COLUMNS.index("model_id")]]
+    columns += [pa.array([bundle.model_id] * n, pa.string()), pa.array([when] * n, pa.timestamp("us", tz="UTC"))]
+    return pa.Table.from_arrays([*columns, *answers, pa.array(np.zeros(n, bool))], schema=schema)
+
+
+def _answer_columns(
+    logits: npt.NDArray[np.float32],
+    ok: npt.NDArray[np.bool_],
+    vocabulary: Vocabulary,
+    thresholds: npt.NDArray[np.float64],
+) -> list[pa.Array]:
+    """Return tags, answers and scores, null where not ok."""
+    columns = [_tags(logits, thresholds, vocabulary, ok)]
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))
@@ -62,9 +90,7 @@ def make_rows(
         columns.append(names.take(pa.array(answers.answer, mask=none)))
         columns.append(pa.array(answers.probability, mask=none))
     scores = stored_scores(logits)
-    columns.extend(pa.array(scores[:, i], mask=~ok) for i in range(len(vocabulary)))
-    columns.append(pa.array([f.unsettled for f in facts], pa.bool_()))
-    return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
+    return columns + [pa.array(scores[:, i], mask=~ok) for i in range(len(vocabulary))]
 
 
 def labels_table(bundle: Bundle) -> pa.Table:

@@ -4,6 +4,7 @@ A reader that resolves `current` once reads one complete night. New data goes to
 """
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tagger.errors import InputError, StoreError, TaggerError
-from tagger.files import Lock
+from tagger.features import FeatureStore
+from tagger.files import Lock, atomic_text
 from tagger.runs import Runs
 from tagger.snapshots import Snapshot, SnapshotWriter, current_name, open_snapshot, point_current, remove_snapshot
 from tagger.staging import Staging
 
-_OURS = {"current", "snapshots", "runs", "_staging", "_lock"}
+_OURS = {"current", "snapshots", "runs", "features", "_staging", "_lock"}
 KEPT_FOR = timedelta(hours=48)
 """A snapshot that is no longer current is kept at least so long, for readers that still have it open."""
 
@@ -133,6 +135,7 @@ class Index:
             *self.path.glob("_current-*"),
             *(self.path / "runs").glob(".*.json.*"),
             *staging.glob("*/.unit-*"),
+            *(self.path / "features").glob("*/.*"),
             *(entry for entry in staging.glob("*") if not entry.is_dir()),
         ):
             with suppress(OSError):
@@ -186,6 +189,28 @@ class Index:
         """Return the staging of a model; runs with --full have their own, since they trust no earlier reading."""
         return Staging(self.path / "_staging" / (f"{model_id}-full" if full else model_id))
 
+    def features(self, trunk: str, width: int) -> FeatureStore:
+        """Return the features of a trunk, `width` a picture."""
+        return FeatureStore(self.path / "features" / trunk, width)
+
+    def note_featured_model(self, model: Path) -> None:
+        """Remember which bundle's features are kept, for those who ask with another picture."""
+        (self.path / "features").mkdir(exist_ok=True)
+        atomic_text(self.path / "features" / "_model.json", json.dumps({"model": str(model)}) + "\n")
+
+    def featured_model(self) -> str:
+        """Return where the bundle lay whose features were last kept.
+
+        Raises
+        ------
+        StoreError
+            If no features were ever kept.
+        """
+        try:
+            return str(json.loads((self.path / "features" / "_model.json").read_text())["model"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"index {self._shown} keeps no features; tag with --features first") from error
+
     def new_snapshot(self, snapshot_id: str) -> SnapshotWriter:
         """Return a writer for a new snapshot; nothing shows before its `publish`."""
         return SnapshotWriter(self.path, snapshot_id)
@@ -205,8 +230,10 @@ class Index:
         folders = (self.path / "snapshots").glob("*/_manifest.json")
         return sorted(path.parent.name for path in folders)
 
-    def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
+    def retire(self, keep: int, *, trunk: str | None = None, now: datetime | None = None) -> list[str]:
         """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and staging as old.
+
+        Of features, those of other trunks than `trunk`, where one is given, that were last added to as long ago.
 
         Never the current one, nor its parent, which readers had until then. Returns what was removed. The lock is held.
         """
@@ -221,10 +248,15 @@ class Index:
                 with suppress(OSError):  # another user's, say
                     remove_snapshot(self.path, name)
                     removed.append(name)
-        for folder in sorted((self.path / "_staging").iterdir()):
+        stale = [*(self.path / "_staging").iterdir()]
+        if trunk is not None:
+            stale += [
+                folder for folder in (self.path / "features").glob("*") if folder.name != trunk and folder.is_dir()
+            ]
+        for folder in sorted(stale):
             if folder.is_dir() and not folder.is_symlink() and _modified(folder) <= limit:
                 shutil.rmtree(folder, ignore_errors=True)
-                removed.append(f"_staging/{folder.name}")
+                removed.append(f"{folder.parent.name}/{folder.name}")
         return removed
 
     def is_there(self) -> bool:

@@ -56,6 +56,7 @@ def fit(
     *,
     checkpoints: Path,
     resume: bool,
+    teacher: Callable[[Any, Any], Any] | None = None,
     report: Callable[[int, int, int, float], object] = lambda *_: None,
     epoch_done: Callable[[int, dict[str, float]], object] = lambda *_: None,
 ) -> History:
@@ -65,6 +66,8 @@ def fit(
     ----------
     checkpoints : Path
         Folder for the state after each epoch; with `resume` the last one found there is the start.
+    teacher : callable (pictures, targets), optional
+        Returns the targets, unknown ones filled in; see `tagger.inheritance`.
     report : callable (epoch, step, steps, loss)
         Called after each step.
     epoch_done : callable (epoch, row of the history)
@@ -86,7 +89,7 @@ def fit(
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History()
-    prepare = _augmentation(data, vocabulary, recipe)
+    prepare = _augmentation(data, vocabulary, recipe, teacher)
     some = np.random.default_rng([recipe.seed, 2]).permutation(data.tune)[: _RECOMBINED if recipe.dyed else 0]
     tuning = recombined(data, vocabulary, some, seed=recipe.seed)
     for epoch in range(len(history.epochs), recipe.epochs):
@@ -147,7 +150,9 @@ def _batches(data: TrainingData, recipe: Recipe, epoch: int) -> Iterator[tuple[P
         yield np.asarray(data.pixels[rows]), data.targets[rows], np.array([recipe.seed, epoch * 65536 + step], np.int32)
 
 
-def _augmentation(data: TrainingData, vocabulary: Vocabulary, recipe: Recipe) -> Callable[..., tuple[Any, Any]]:
+def _augmentation(
+    data: TrainingData, vocabulary: Vocabulary, recipe: Recipe, teacher: Callable[[Any, Any], Any] | None
+) -> Callable[..., tuple[Any, Any]]:
     """Return what turns (pixels, targets, seed) into what a training step sees, as one compiled graph."""
     shape, colour = _evidence(vocabulary)
     batch, size = min(recipe.batch, len(data.train)), data.pixels.shape[1]
@@ -158,7 +163,8 @@ def _augmentation(data: TrainingData, vocabulary: Vocabulary, recipe: Recipe) ->
     )
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-        return augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour)
+        x, y = augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour)
+        return x, teacher(x, y) if teacher else y
 
     signature = [
         tf.TensorSpec((batch, size, size, 3), tf.uint8),

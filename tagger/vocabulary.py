@@ -23,13 +23,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Label:
-    """One label; `column` is its score column, fixed at birth."""
+    """One label; `column` is its score column, fixed at birth, `splits` what older pictures may have called it."""
 
     group: str
     name: str
     column: str
     since: str = ""
     retired: bool = False
+    splits: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -62,8 +63,10 @@ class Vocabulary:
         """Return a new vocabulary of `(group, name)` keys, in the order given."""
         return cls(tuple(groups), ()).extend(keys, since=since)
 
-    def extend(self, keys: Iterable[tuple[str, str]], *, since: str = "") -> Self:
+    def extend(self, keys: Iterable[tuple[str, str]], *, since: str = "", splits: Iterable[str] = ()) -> Self:
         """Return the vocabulary with `(group, name)` keys it does not have appended; nothing moves.
+
+        Of `splits`, `group:name` of labels that new ones are split from, each new label keeps those of its group.
 
         Raises
         ------
@@ -72,11 +75,19 @@ class Vocabulary:
         """
         labels = list(self.labels)
         known, taken = {(label.group, label.name) for label in labels}, {label.column for label in labels}
+        parts = [key.partition(":") for key in splits]
         for group, name in keys:
             if (group, name) not in known:
-                labels.append(Label(group, name, _new_column(group, name, taken), since))
+                of_group = tuple(old for its_group, _, old in parts if its_group == group)
+                labels.append(Label(group, name, _new_column(group, name, taken), since, splits=of_group))
                 known.add((group, name))
                 taken.add(labels[-1].column)
+        return type(self)(self.groups, tuple(labels))
+
+    def retire(self, keys: Iterable[tuple[str, str]]) -> Self:
+        """Return the vocabulary with these `(group, name)` labels retired: their columns stay, nothing answers them."""
+        gone = set(keys)
+        labels = (replace(x, retired=x.retired or (x.group, x.name) in gone) for x in self.labels)
         return type(self)(self.groups, tuple(labels))
 
     def index(self, group: str, name: str) -> int | None:
@@ -119,15 +130,15 @@ class Vocabulary:
             groups = [_group_from_json(group) for group in value["groups"]]
             vocabulary = cls(tuple(groups), ())
             for x in value["labels"]:
-                since, retired = x.get("since", ""), x.get("retired", False)
-                if not (isinstance(since, str) and isinstance(retired, bool)):
-                    raise TypeError(f"since is text, retired is true or false; received {x}")
+                since, retired, splits = x.get("since", ""), x.get("retired", False), x.get("splits", [])
+                texts = isinstance(splits, list) and all(isinstance(name, str) for name in splits)
+                if not (isinstance(since, str) and isinstance(retired, bool) and texts):
+                    raise TypeError(f"since is text, retired true or false, splits a list of text; received {x}")
                 if "column" in x:
-                    label = Label(x["group"], x["name"], x["column"], since, retired)
+                    label = Label(x["group"], x["name"], x["column"], since)
                 else:
-                    label = replace(
-                        vocabulary.extend([(x["group"], x["name"])], since=since).labels[-1], retired=retired
-                    )
+                    label = vocabulary.extend([(x["group"], x["name"])], since=since).labels[-1]
+                label = replace(label, retired=retired, splits=tuple(splits))
                 vocabulary = cls(vocabulary.groups, (*vocabulary.labels, label))
         except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
             shape = '{"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red"}]}'

@@ -1,0 +1,295 @@
+"""Retraining: grow a model by new labels, and promote it only if it still knows what its parent knew."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from jobs.progress import say
+from jobs.train import card, decoded, picture_facts
+from jobs.train_concluding import Concluded, conclude
+from jobs.train_fitting import Fitted, fit_set
+from jobs.train_state import begin, check_contents, work_folder
+from tagger.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
+from tagger.dataset import LabelledSet, read_dataset
+from tagger.errors import InputError
+from tagger.files import Lock
+from tagger.gate import Answers, compare, judge
+from tagger.growing import grow, parse_known_label, parse_label, unjudged
+from tagger.labelling import PreparedSet
+from tagger.predictor import load_network
+from tagger.recipe import Recipe
+from tagger.vocabulary import Vocabulary
+
+Targets = npt.NDArray[np.float32]
+Parts = npt.NDArray[np.str_]
+
+OLD_PART, NEW_PART = "parent's test part", "new test part"
+
+
+@dataclass(frozen=True)
+class RetrainOptions:
+    """What `tagger retrain` was asked to do; its help says what each means."""
+
+    datasets: tuple[str, ...]
+    parent: str
+    models: str
+    add: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    retire: tuple[str, ...] = ()
+    accept_new_labels: bool = False
+    freeze_trunk: bool = False
+    tolerance: float = 0.5
+    promote: bool = True
+    name: str | None = None  # None: the parent's
+    epochs: int | None = None  # None: the recipe's own
+    seed: int = 0
+    min_precision: float | None = None
+    resume: bool = False
+    workers: int = 0  # 0: one per core
+
+
+def retrain(options: RetrainOptions) -> dict[str, Any]:
+    """Return the summary declared in `schemas.reports.RETRAIN`, after saving the next version.
+
+    It is promoted if it passed its gate, unless that was not wanted.
+
+    Raises
+    ------
+    InputError, Locked, TrainingDiverged
+        Nothing is saved then.
+    """
+    start = time.perf_counter()
+    parent, models = load_bundle(options.parent), Path(options.models)
+    family = options.name or parent.name.rsplit("-v", 1)[0]
+    name = next_name(models, family)
+    labelled, vocabulary = read_and_grow(options, parent, since=name)
+    work = work_folder(models, family)
+    with Lock(work / "lock"):
+        begin(work, _asked_for(labelled, vocabulary, parent, options), resume=options.resume)
+        prepared = decoded(labelled, work / "pixels", parent.size, options.workers)
+        check_contents(work, prepared, resume=options.resume)
+        before = parent.split()
+        parts = prepared.continued_split(before, seed=options.seed)
+        split = prepared.split_table(parts, judged=len(vocabulary), parent=before)
+        targets = _judged_targets(prepared, vocabulary, split)
+        replays = _replays(prepared, parts, before)
+        fitted = _fit(prepared, parts, targets, vocabulary, parent, options, work / "checkpoints", replays=replays)
+        concluded = conclude(fitted, vocabulary, options.min_precision, () if replays else _thresholds(parent))
+        gate = _gate(parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance)
+        facts = picture_facts(fitted, prepared) | _lineage(parent, vocabulary, gate, options, replays=replays)
+        source = " and ".join(os.path.basename(os.path.normpath(dataset)) for dataset in options.datasets)
+        path = save_bundle(
+            models,
+            name,
+            network=concluded.network,
+            vocabulary=vocabulary,
+            thresholds=concluded.thresholds,
+            split=split,
+            metrics=concluded.metrics,
+            plots=concluded.plots,
+            card=lambda model_id: card(name, model_id, vocabulary, source, concluded, facts),
+            parent=parent.model_id,
+            gate=gate,
+        )
+        shutil.rmtree(work)
+    promoted = bool(gate["passed"]) and options.promote
+    if promoted:
+        set_current(models, name)
+    saved = load_bundle(path)
+    return {
+        "bundle": str(path),
+        "model_id": saved.model_id,
+        "parent": parent.name,
+        "added": [label.key for label in vocabulary.labels[len(parent.vocabulary) :]],
+        "retired": [label.key for label in vocabulary.labels if label.retired],
+        "replayed": replays,
+        "same_trunk": saved.trunk == parent.trunk,
+        "pictures": {key: facts[key] for key in ("train", "tune", "test", "unreadable")},
+        "best_epoch": fitted.best,
+        "seconds": round(time.perf_counter() - start, 1),
+        "evaluation": concluded.metrics["evaluation"],
+        "gate": gate,
+        "promoted": promoted,
+    }
+
+
+def retrain_text(result: dict[str, Any]) -> str:
+    """Return the result of a retraining as text for a terminal."""
+    from jobs.evaluate import table
+
+    end = "promoted: it is current now" if result["promoted"] else "not promoted"
+    if not result["gate"]["passed"]:
+        end += f"; look at it, then 'tagger promote {result['bundle']} --force' if it is good enough all the same"
+    saved = f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; {result['seconds']:.0f} s"
+    return "\n".join([table(result["evaluation"]), "", gate_text(result["gate"]), "", saved])
+
+
+def gate_text(gate: dict[str, Any]) -> str:
+    """Return the comparison with the parent as text for a terminal."""
+    lines = [f"gate: {'passed' if gate['passed'] else 'failed'}, compared with {gate['parent']} on its labels"]
+    for part in gate["parts"]:
+        lines.append(f"{part['part']}, {part['pictures']:,} pictures; tags changed on {part['tags_changed']:.1%}")
+        lines.append(f"  {'':24} positives  parent     now")
+        rows = [("macro AP", "", part["macro_ap"])]
+        rows += [(f"AP {row['label']}", f"{row['positives']:,}", row) for row in part["labels"]]
+        rows += [(f"{row['group']} right, of", f"{row['pictures']:,}", row) for row in part["groups"]]
+        for what, n, values in rows:
+            if values["now"] is not None:
+                lines.append(f"  {what:24} {n:>9}  {values['parent']:.4f}  {values['now']:.4f}")
+    lines += [f"worse: {text}" for text in gate["worse"]]
+    return "\n".join(lines)
+
+
+def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tuple[LabelledSet, Vocabulary]:
+    """Return all the data as one set, and the parent's vocabulary with what is new in it.
+
+    Raises
+    ------
+    DatasetError, VocabularyError, InputError
+        If the data, or what is to be added or retired, does not fit the parent's vocabulary.
+    """
+    old = parent.vocabulary
+    added = [parse_label(text, old, "--add") for text in options.add]
+    splits = [parse_known_label(text, old, "--splits") for text in options.splits]
+    retired = [parse_known_label(text, old, "--retire") for text in options.retire]
+    if unused := [f"{g}:{n}" for g, n in splits if g not in {group for group, _ in added}]:
+        raise InputError(f"--splits {unused[0]}: --add names no label of its group; what is split from it?")
+    # Folder names may spell a declared label of several words, so the sets are read with it.
+    spelling = old.extend(key for key in added if old.index(*key) is None)
+    labelled = _joined([read_dataset(dataset, vocabulary=spelling) for dataset in options.datasets])
+    strangers = labelled.strangers(old)
+    grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
+    if named := [label.key for label in grown.labels[len(old) :]]:
+        say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
+    return labelled, grown.retire(retired)
+
+
+def _joined(sets: Sequence[LabelledSet]) -> LabelledSet:
+    """Return the sets as one; a picture that several name counts once, as the last of them labels it."""
+    by_path = {os.path.realpath(example.path): example for each in sets for example in each.examples}
+    return LabelledSet(" and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups)
+
+
+def _asked_for(
+    labelled: LabelledSet, vocabulary: Vocabulary, parent: Bundle, options: RetrainOptions
+) -> dict[str, Any]:
+    """Return all that decides what a retraining does, as JSON."""
+    said = asdict(options) | {"resume": None, "models": None, "workers": None, "parent": parent.model_id}
+    said |= {"vocabulary": vocabulary.to_json(), "recipe": asdict(_recipe(options))}
+    return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
+
+
+def _recipe(options: RetrainOptions) -> Recipe:
+    recipe = Recipe.continued()
+    return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+
+
+def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Targets:
+    """Return the targets of all examples, unknown where a picture was labelled before a label was there."""
+    when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
+    judged = np.array([when.get(facts.content_sha256, len(vocabulary)) for facts in prepared.cache.facts], np.int64)
+    return unjudged(prepared.labelled.targets(vocabulary), vocabulary, judged)
+
+
+def _replays(prepared: PreparedSet, parts: Parts, before: pa.Table) -> bool:
+    """Return whether the pictures that the parent was trained on are there too, or half of them at least."""
+    trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
+    here = trained & {digest for digest, part in zip(prepared.digests, parts, strict=True) if part == "train"}
+    if len(here) >= len(trained) / 2:
+        return True
+    say(
+        f"{len(here):,} of the {len(trained):,} pictures that the parent was trained on are in the data: its own "
+        "answers on the new pictures stand in for what those do not say about old labels"
+    )
+    return False
+
+
+def _fit(
+    prepared: PreparedSet,
+    parts: Parts,
+    targets: Targets,
+    vocabulary: Vocabulary,
+    parent: Bundle,
+    options: RetrainOptions,
+    checkpoints: Path,
+    *,
+    replays: bool,
+) -> Fitted:
+    from tagger.inheritance import Inheritance
+    from tagger.model import architecture_of
+
+    network = load_network(parent)
+    return fit_set(
+        prepared,
+        parts,
+        targets,
+        vocabulary,
+        _recipe(options),
+        asdict(architecture_of(network)),
+        checkpoints=checkpoints,
+        resume=options.resume,
+        inherited=Inheritance(network, distils=not replays, frozen=options.freeze_trunk),
+    )
+
+
+def _thresholds(parent: Bundle) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((parent.path / "thresholds.json").read_text())["labels"]
+    return [{key: value for key, value in row.items() if key != "label"} for row in rows]
+
+
+def _gate(
+    parent: Bundle,
+    prepared: PreparedSet,
+    parts: Parts,
+    targets: Targets,
+    before: pa.Table,
+    vocabulary: Vocabulary,
+    concluded: Concluded,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Return gate.json: both models on the parent's test part, as far as it is there, and on the new pictures'."""
+    from tagger.model import logits_alone
+    from tagger.training import predict_logits
+
+    old = set(before["content_sha256"].to_pylist())
+    is_old = np.array([digest in old for digest in prepared.digests], bool)
+    if not (is_old & (parts == "test")).any():
+        say("none of the parent's test part is in the data: the gate knows only the new pictures")
+    thresholds = np.array([row["threshold"] for row in concluded.thresholds])
+    networks = (logits_alone(load_network(parent)), logits_alone(concluded.network))
+    found = []
+    for part, here in ((OLD_PART, is_old), (NEW_PART, ~is_old)):
+        rows = prepared.rows[(parts == "test") & here]
+        if len(rows):
+            logits = [predict_logits(network, prepared.cache.pixels, rows) for network in networks]
+            was = Answers(logits[0], parent.thresholds, parent.vocabulary)
+            found.append(compare(part, was, Answers(logits[1], thresholds, vocabulary), targets[rows]))
+    return judge(found, parent.name, tolerance)
+
+
+def _lineage(
+    parent: Bundle, vocabulary: Vocabulary, gate: dict[str, Any], options: RetrainOptions, *, replays: bool
+) -> dict[str, Any]:
+    """Return what the card says of where the model comes from."""
+    added = ", ".join(label.key for label in vocabulary.labels[len(parent.vocabulary) :]) or "nothing"
+    how = "with the old pictures" if replays else "without the old pictures, their labels kept alive by the parent"
+    verdict = "passed" if gate["passed"] else f"failed ({'; '.join(gate['worse'])})"
+    lines = [f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}", f"gate: {verdict}"]
+    asked = "; trunk frozen" if options.freeze_trunk else ""
+    asked += f"; thresholds for precision {options.min_precision:g}" if options.min_precision else ""
+    return {
+        "recipe": "evidence, continued",
+        "seed": options.seed,
+        "unteachable": [],
+        "asked": asked,
+        "lineage": "".join(f"\n- {line}" for line in lines),
+    }

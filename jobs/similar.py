@@ -1,0 +1,117 @@
+"""Pictures of an index that look like a given one, by the features that `tagger tag --features` keeps."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.scoring import infer_files
+from tagger.bundle import load_bundle
+from tagger.catalog import absolute_path
+from tagger.decode_worker import CHUNK, Pixels
+from tagger.decoding import Decoder
+from tagger.errors import InputError, StoreError
+from tagger.features import FeatureStore
+from tagger.files import atomic_bytes
+from tagger.neighbours import nearest
+from tagger.plots import contact_sheet, png
+from tagger.snapshots import Snapshot
+from tagger.store import Index
+
+_TILE_SIDE = 160
+
+
+def similar(index: str, image: str, *, top: int, model: str | None = None, sheet: str | None = None) -> dict[str, Any]:
+    """Return the report declared in `schemas.reports.SIMILAR`.
+
+    Parameters
+    ----------
+    model : str, optional
+        The bundle whose features are compared; by default the one that last wrote features, where it lay then.
+    sheet : str, optional
+        A PNG to write: the picture and what was found.
+
+    Raises
+    ------
+    InputError
+        If there is no such picture, it cannot be read, or the index has no features of the model.
+    """
+    if not os.path.isfile(image):
+        raise InputError(f"image {image!r}: there is no such file")
+    store_of = Index(index)
+    snapshot = store_of.current()
+    if snapshot is None:
+        raise StoreError(f"index {index!r} has no snapshot; run 'tagger tag' first")
+    bundle = load_bundle(model or store_of.featured_model())
+    store = store_of.features(bundle.trunk, bundle.width)
+    if not store.exists():
+        raise InputError(
+            f"index {index!r} has no features of the model {bundle.name}; tag with it and --features, and --full for "
+            "pictures that have scores already"
+        )
+    facts, inferred = infer_files(bundle, [image])
+    if facts[0].status != "ok":
+        raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
+    rows = _rows(snapshot)
+    blocks = _blocks_of(store, rows)
+    found = nearest(inferred.features[0], blocks, top, but=facts[0].content_sha256)
+    results = []
+    for neighbour in found:
+        here = rows.filter(pc.equal(rows["content_sha256"], neighbour.content_sha256)).to_pylist()
+        answers = {group: here[0][group] for group in snapshot.manifest["groups"]}
+        images = [row["image_id"] for row in here]
+        results.append({"image_id": images[0], "similarity": neighbour.similarity, "answers": answers, "same": images})
+    if sheet is not None:
+        _draw(snapshot.manifest["catalog"], image, results, Path(sheet))
+    return {"index": index, "image": image, "model": bundle.name, "found": results, "sheet": sheet}
+
+
+def similar_text(report: dict[str, Any]) -> str:
+    """Return what was found as text for a terminal."""
+    lines = [_line(result) for result in report["found"]]
+    return "\n".join(lines or ["nothing is like it: the index has no other picture with features"])
+
+
+def _line(result: dict[str, Any]) -> str:
+    answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result["answers"].items())
+    more = f"  (and {len(result['same']) - 1} more with the same bytes)" if len(result["same"]) > 1 else ""
+    return f"{result['similarity']:.4f}  {result['image_id']}  {answers}{more}"
+
+
+def _rows(snapshot: Snapshot) -> pa.Table:
+    """Return image_id, content and answers of all rows that have scores."""
+    columns = ["image_id", "status", "content_sha256", *snapshot.manifest["groups"]]
+    rows = pa.concat_tables([snapshot.read(part["file"], columns) for part in snapshot.manifest["parts"]])
+    return rows.filter(pc.equal(rows["status"], "ok")).sort_by("image_id")
+
+
+def _blocks_of(store: FeatureStore, rows: pa.Table) -> Any:
+    """Yield the stored contents that the index still has, and their features."""
+    there = pc.unique(rows["content_sha256"])
+    for contents, features in store.blocks():
+        kept = np.asarray(pc.is_in(contents, value_set=there).to_numpy(zero_copy_only=False), bool)
+        if kept.any():
+            yield contents.filter(pa.array(kept)).to_pylist(), features[kept]
+
+
+def _draw(catalog: str, image: str, results: Sequence[dict[str, Any]], path: Path) -> None:
+    tiles = [(image, ["asked"])]
+    for result in results:
+        answers = " ".join(label or "none" for label in result["answers"].values())
+        where = absolute_path(catalog, result["image_id"])
+        tiles.append((where, [f"{result['similarity']:.3f} {answers}", os.path.basename(result["image_id"])[:24]]))
+    pictures: list[Pixels] = []
+    paths = [where for where, _ in tiles]
+    with Decoder(size=_TILE_SIDE, workers=1) as decoder:
+        for chunk in decoder.decode((None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
+            pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
+    drawn = contact_sheet([(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7)
+    try:
+        atomic_bytes(path, png(np.asarray(drawn, np.uint8)))
+    except (OSError, cv2.error) as error:
+        raise InputError(f"--sheet {str(path)!r} cannot be written: {error}") from error

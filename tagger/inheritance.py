@@ -1,0 +1,74 @@
+"""What a retraining takes over from its parent: weights to start from and, where old pictures are gone, its answers.
+
+Source of the latter: Z. Li and D. Hoiem, "Learning without forgetting", 2016, here with the parent's sigmoid scores as
+targets for labels about which a picture says nothing, changed pictures included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.bundle import HEAD
+from tagger.backend import keras, tf
+from tagger.views import logit
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """A parent network, and how it is used.
+
+    Attributes
+    ----------
+    parent : keras.Model
+        Of a bundle.
+    distils : bool
+        Whether its scores stand in for what pictures do not say about old labels.
+    frozen : bool
+        Whether its trunk stays as it is, bit for bit.
+    """
+
+    parent: keras.Model
+    distils: bool = False
+    frozen: bool = False
+
+    def start(self, network: keras.Model, targets: npt.NDArray[np.float32]) -> None:
+        """Give `network` the parent's weights; new columns of the head answer their label's share in `targets`.
+
+        Parameters
+        ----------
+        targets : float32 (n, n_labels)
+            Of the train part.
+        """
+        for layer in network.layers:
+            if layer.name != HEAD and layer.weights:
+                layer.set_weights(self.parent.get_layer(layer.name).get_weights())
+                layer.trainable = not self.frozen
+        old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
+        old = len(old_bias)
+        known = (~np.isnan(targets[:, old:])).sum(axis=0)
+        prior = (np.nansum(targets[:, old:], axis=0) + 1) / (known + 2)
+        kernel = np.concatenate([old_kernel, np.zeros((len(old_kernel), len(prior)), np.float32)], axis=1)
+        network.get_layer(HEAD).set_weights([kernel, np.concatenate([old_bias, logit(prior).astype(np.float32)])])
+
+    def restore_trunk(self, network: keras.Model) -> None:
+        """Set the trunk to the parent's, bit for bit: the running mean of equal weights is equal but for rounding."""
+        for layer in network.layers:
+            if layer.name != HEAD and layer.weights:
+                layer.set_weights(self.parent.get_layer(layer.name).get_weights())
+
+    @property
+    def teacher(self) -> Callable[[Any, Any], Any] | None:
+        """Return what fills in unknown targets of old labels, (pictures, targets) to targets, or None."""
+        if not self.distils:
+            return None
+
+        def fill_in(pictures: Any, targets: Any) -> Any:
+            scores = tf.stop_gradient(self.parent(pictures, training=False)["scores"])
+            new = tf.shape(targets)[1] - tf.shape(scores)[1]
+            answers = tf.pad(scores, [[0, 0], [0, new]], constant_values=float("nan"))
+            return tf.where(tf.math.is_nan(targets), answers, targets)
+
+        return fill_in

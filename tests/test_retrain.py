@@ -1,0 +1,298 @@
+"""Retraining: columns stay, unknown is not absent, parts stay, and nothing worse is promoted unasked."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.models import list_models, models_text, promote
+from jobs.retrain import RetrainOptions, gate_text, retrain
+from jobs.train import TrainOptions, train
+from schemas.bundle import GATE_FIELDS
+from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
+from tagger.bundle import load_bundle
+from tagger.errors import GateFailed, InputError, VocabularyError
+from tagger.gate import Answers, compare, judge
+from tagger.growing import grow, unjudged
+from tagger.sample import Sample
+from tagger.vocabulary import Vocabulary, parse_groups
+
+OLD = Vocabulary.build(
+    parse_groups("color,use+"), [("color", "blue"), ("color", "red"), ("use", "home"), ("use", "work")]
+)
+
+
+@pytest.fixture(scope="module")
+def old_set(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The labelled sample without its green pictures."""
+    folder = tmp_path_factory.mktemp("old") / "set"
+    return Path(shutil.copytree(sample.labelled, folder, ignore=shutil.ignore_patterns("green_*")))
+
+
+@pytest.fixture(scope="module")
+def new_set(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its green pictures alone."""
+    folder = tmp_path_factory.mktemp("new") / "set"
+    return Path(
+        shutil.copytree(sample.labelled, folder, ignore=lambda _, names: {n for n in names if "_" in n} - GREEN)
+    )
+
+
+GREEN = {"green_dress", "green_jeans", "green_shirt"}
+
+
+@pytest.fixture(scope="module")
+def parent(old_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = tmp_path_factory.mktemp("family")
+    options = TrainOptions(str(old_set), str(models), "tiny", "color,garment", epochs=2, architecture=TINY)
+    return Path(train(options)["bundle"])
+
+
+@pytest.fixture
+def family(parent: Path, tmp_path: Path) -> Path:
+    """A folder of models of its own, with the parent as the current one."""
+    return Path(shutil.copytree(parent.parent, tmp_path / "models", symlinks=True))
+
+
+def again(family: Path, *sets: Path, **more: Any) -> dict[str, Any]:
+    options = {"add": ("color:green",), "epochs": 1, "tolerance": 100.0} | more
+    return retrain(RetrainOptions(tuple(map(str, sets)), str(family / "tiny-v1"), str(family), **options))
+
+
+def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
+    family: Path, old_set: Path, new_set: Path
+) -> None:
+    result = again(family, old_set, new_set)
+    assert set(result) == set(RETRAIN)
+    assert set(result["gate"]) | {"format_version"} == set(GATE_FIELDS)
+    before, after = load_bundle(family / "tiny-v1"), load_bundle(result["bundle"])
+    assert after.vocabulary.labels[: len(before.vocabulary)] == before.vocabulary.labels
+    assert [(x.key, x.column, x.since) for x in after.vocabulary.labels[len(before.vocabulary) :]] == [
+        ("color:green", "score_green", "tiny-v2")
+    ]
+    assert json.loads((after.path / "bundle.json").read_text())["parent"] == before.model_id
+    assert result["replayed"]
+    assert result["promoted"]
+    assert (family / "current").resolve() == after.path
+    assert "retrained from tiny-v1" in (after.path / "README.md").read_text()
+    assert "macro AP" in gate_text(result["gate"])
+
+
+def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
+    family: Path, old_set: Path, new_set: Path, tmp_path: Path
+) -> None:
+    import cv2
+
+    before = load_bundle(family / "tiny-v1").split().to_pylist()
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in old_set.rglob("*.jpg")}
+    more = tmp_path / "more" / "blue_dress"
+    more.mkdir(parents=True)
+    expected = {}
+    for i, row in enumerate(before[:12]):  # the same pictures, compressed again
+        path = more / f"{i}.jpg"
+        cv2.imwrite(str(path), cv2.imread(str(digests[row["content_sha256"]])), [cv2.IMWRITE_JPEG_QUALITY, 80])
+        expected[hashlib.sha256(path.read_bytes()).hexdigest()] = row["part"]
+    result = again(family, old_set, new_set, tmp_path / "more")
+    after = {row["content_sha256"]: row for row in load_bundle(result["bundle"]).split().to_pylist()}
+    assert all(after[row["content_sha256"]] == row for row in before)
+    assert {digest: after[digest]["part"] for digest in expected} == expected
+    assert {row["judged"] for row in after.values()} == {6, 7}
+
+
+def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(family: Path, new_set: Path) -> None:
+    before = load_bundle(family / "tiny-v1")
+    result = again(family, new_set, epochs=2)
+    after = load_bundle(result["bundle"])
+    assert not result["replayed"]
+    assert {part["part"] for part in result["gate"]["parts"]} == {"new test part"}
+    assert (after.thresholds[: len(before.vocabulary)] == before.thresholds).all()
+    rows = {row["content_sha256"] for row in after.split().to_pylist()}
+    assert {row["content_sha256"] for row in before.split().to_pylist()} < rows
+
+
+def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(family: Path, old_set: Path, new_set: Path) -> None:
+    result = again(family, old_set, new_set, freeze_trunk=True)
+    assert result["same_trunk"]
+    assert load_bundle(result["bundle"]).trunk == load_bundle(family / "tiny-v1").trunk
+    assert not again(family, old_set, new_set)["same_trunk"]
+
+
+def test_new_columns_start_at_their_share_and_old_ones_where_the_parent_was(parent: Path) -> None:
+    from tagger.inheritance import Inheritance
+    from tagger.model import architecture_of, build_network, logits_alone
+    from tagger.predictor import load_network
+
+    network = load_network(load_bundle(parent))
+    old = network.get_layer("logits").units
+    grown = build_network(architecture_of(network), old + 2)
+    targets = np.zeros((20, old + 2), np.float32)
+    targets[:5, old] = 1
+    targets[:, old + 1] = np.nan
+    Inheritance(network).start(grown, targets)
+    pixels = np.random.default_rng(0).random((4, 32, 32, 3)).astype(np.float32)
+    z, before = grown(pixels, training=False).numpy(), logits_alone(network)(pixels, training=False).numpy()
+    assert np.allclose(z[:, :old], before, atol=1e-5)
+    assert np.allclose(1 / (1 + np.exp(-z[:, old:])), [6 / 22, 1 / 2], atol=1e-6)
+
+
+def test_labels_that_were_not_declared_stop_it_with_counts_and_near_misses() -> None:
+    found = Counter({"color:green": 9, "color:blu": 2})
+    with pytest.raises(VocabularyError, match=r"color:blu \(2 pictures, did you mean blue\?\)") as error:
+        grow(OLD, found, [("color", "green")], accept=False, splits=[], since="v2")
+    assert "color:green" not in str(error.value)
+    taken = grow(OLD, found, [("color", "green")], accept=True, splits=[], since="v2")
+    assert [label.name for label in taken.labels[4:]] == ["green", "blu"]
+    with pytest.raises(VocabularyError, match="has this label already"):
+        grow(OLD, found, [("color", "red")], accept=False, splits=[], since="v2")
+    with pytest.raises(VocabularyError, match=r"color:teal: no picture.*color:green \(9\)"):
+        grow(OLD, found, [("color", "teal")], accept=False, splits=[], since="v2")
+
+
+def test_an_undeclared_label_saves_nothing(family: Path, old_set: Path, new_set: Path) -> None:
+    with pytest.raises(VocabularyError, match=r"color:green \(\d+ pictures\)"):
+        again(family, old_set, new_set, add=())
+    with pytest.raises(InputError, match="GROUP is one of color, garment"):
+        again(family, old_set, new_set, add=("size:large",))
+    with pytest.raises(InputError, match="no label of that name"):
+        again(family, old_set, new_set, retire=("color:teal",))
+    assert not (family / "tiny-v2").exists()
+
+
+def test_what_was_never_judged_is_unknown_and_not_absent() -> None:
+    navy = OLD.extend([("color", "navy")], splits=["color:blue"]).extend([("color", "green"), ("use", "party")])
+    blue, red, home, _, is_navy, green, party = range(7)
+    targets = np.zeros((5, 7), np.float32)
+    targets[0, [blue, home]] = 1  # old
+    targets[1, red] = 1  # old
+    targets[2, [blue, home]] = 1  # new
+    targets[3, [is_navy, party]] = 1  # an old picture that was labelled again
+    known = ~np.isnan(unjudged(targets, navy, np.array([4, 4, 7, 4, 4])))
+    assert known[:, :4].all()
+    assert known[2].all()
+    assert known[:, is_navy].tolist() == [False, True, True, True, False]  # blue may be navy; no color says nothing
+    assert known[:, green].tolist() == [True, True, True, True, False]
+    assert known[:, party].tolist() == [False, False, True, True, False]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.integers(0, 99))
+def test_nothing_becomes_known_by_growing(judged: list[int], seed: int) -> None:
+    targets = np.random.default_rng(seed).choice([0, 1, np.nan], (len(judged), 4)).astype(np.float32)
+    result = unjudged(targets, OLD, np.array(judged))
+    assert (np.isnan(result) | (result == targets)).all()
+    assert (result[targets == 1] == 1).all()
+
+
+def test_splits_and_retirement_are_kept_in_the_vocabulary() -> None:
+    navy = OLD.extend([("color", "navy")], splits=["color:blue", "use:home"]).retire([("color", "blue")])
+    read = Vocabulary.from_json(json.loads(json.dumps(navy.to_json())))
+    assert read == navy
+    assert read.labels[4].splits == ("blue",)
+    assert read.members("color") == [1, 4]
+
+
+def answers(logits: np.ndarray, vocabulary: Vocabulary) -> Answers:
+    return Answers(logits, np.full(logits.shape[1], 0.5), vocabulary)
+
+
+def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
+    random = np.random.default_rng(0)
+    grown = OLD.extend([("color", "green")])
+    targets = np.zeros((300, 5), np.float32)
+    targets[np.arange(300), random.choice([0, 1, 4], 300)] = 1
+    targets[:, 2:4] = random.random((300, 2)) < 0.3
+    good = (targets - 0.5) * 6 + random.normal(0, 1, targets.shape)
+    bad = good.copy()
+    bad[:, 1] = random.normal(0, 1, 300)  # red is forgotten
+    same = compare("new test part", answers(good[:, :4], OLD), answers(good, grown), targets)
+    worse = compare("new test part", answers(good[:, :4], OLD), answers(bad, grown), targets)
+    assert judge([same], "v1", 0.5)["passed"]
+    gate = judge([same, worse], "v1", 0.5)
+    assert not gate["passed"]
+    assert [text.split(":")[1].split()[0] for text in gate["worse"]] == ["macro", "AP"]
+    assert "AP of color:red" in gate["worse"][1]
+    assert judge([worse], "v1", 20)["passed"]
+    assert same["tags_changed"] < 0.05 < 0.1 < worse["tags_changed"]
+    color = next(row for row in same["groups"] if row["group"] == "color")
+    assert color["pictures"] == int((targets[:, 4] == 0).sum())  # what only the new model can answer is left out
+    assert color["parent"] == color["now"]
+
+
+@pytest.fixture
+def failed(family: Path) -> Path:
+    """A bundle whose gate failed, everything else being as it was saved."""
+    path = Path(shutil.copytree(family / "tiny-v1", family / "tiny-v2"))
+    gate = json.loads((path / "gate.json").read_text())
+    gate |= {"parent": "tiny-v1", "passed": False, "worse": ["new test part: macro AP 0.9 > 0.8"]}
+    (path / "gate.json").write_text(json.dumps(gate))
+    described = json.loads((path / "bundle.json").read_text())
+    described["files"]["gate.json"] = hashlib.sha256((path / "gate.json").read_bytes()).hexdigest()
+    (path / "bundle.json").write_text(json.dumps(described))
+    return path
+
+
+def test_a_model_that_did_not_pass_is_promoted_only_by_force(failed: Path) -> None:
+    with pytest.raises(GateFailed, match=r"tiny-v2 is worse than its parent tiny-v1: .*--force"):
+        promote(str(failed))
+    assert (failed.parent / "current").resolve().name == "tiny-v1"
+    report = promote(str(failed), force=True)
+    assert set(report) == set(PROMOTE)
+    assert (report["current"], report["before"]) == ("tiny-v2", "tiny-v1")
+    assert (failed.parent / "current").resolve() == failed
+
+
+def test_tag_refuses_a_model_that_did_not_pass(failed: Path, catalog: Path, tmp_path: Path, tagger: Any) -> None:
+    arguments = ["tag", catalog, "--model", failed, "--index", tmp_path / "index"]
+    refused = tagger(*arguments)
+    assert refused.returncode == 5
+    assert "--force-model" in refused.stderr
+    assert not (tmp_path / "index" / "current").exists()
+    assert tagger(*arguments, "--dry-run").returncode == 5
+    assert tagger(*arguments, "--force-model", "--max-error-rate", 1).returncode == 0
+
+
+def test_a_retraining_that_made_old_labels_worse_is_saved_and_not_promoted(
+    family: Path, old_set: Path, new_set: Path, tmp_path: Path, tagger: Any
+) -> None:
+    wrong = tmp_path / "wrong"
+    for folder in old_set.iterdir():  # every color another one's
+        color, garment = folder.name.split("_")
+        other = {"black": "red", "red": "blue", "blue": "black"}[color]
+        for i, path in enumerate(sorted(folder.iterdir())):
+            for copy in range(3):
+                target = wrong / f"{other}_{garment}" / f"{i}-{copy}.jpg"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes() + bytes([copy]))
+    result = tagger(
+        *("retrain", old_set, new_set, wrong, "--from", family / "tiny-v1", "--models", family, "--add"),
+        *("color:green", "--epochs", 3, "--tolerance", 0, "--json"),
+    )
+    assert result.returncode == 5, result.stderr
+    report = json.loads(result.stdout)
+    assert not report["promoted"]
+    assert report["gate"]["worse"]
+    assert (family / "tiny-v2" / "bundle.json").exists()
+    assert (family / "current").resolve().name == "tiny-v1"
+
+
+def test_models_lists_versions_parents_measures_and_which_is_current(failed: Path) -> None:
+    shutil.copytree(failed, failed.parent / "tiny-v3")
+    (failed.parent / "tiny-v3" / "head.npz").write_bytes(b"")
+    report = list_models(str(failed.parent))
+    assert set(report) == set(MODELS)
+    assert set(report["versions"][0]) == set(MODELS_VERSION)
+    assert report["current"] == "tiny-v1"
+    by_name = {row["name"]: row for row in report["versions"]}
+    assert (by_name["tiny-v1"]["labels"], by_name["tiny-v1"]["gate_passed"]) == (5 + 1, True)
+    assert by_name["tiny-v2"]["gate_passed"] is False
+    assert "head.npz was changed" in by_name["tiny-v3"]["error"]
+    assert "* tiny-v1" in models_text(report)
+    with pytest.raises(InputError, match="no such folder"):
+        list_models(str(failed.parent / "none"))
