@@ -69,7 +69,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the train part; by default 90, fewer above 1,500 pictures (24 for 12,000), or 30 with "
+            help="Passes over the train part; by default 90, fewer above 1,500 pictures (20 for 12,000), or 30 with "
             "--recipe plain.",
         ),
     ] = None,
