@@ -30,6 +30,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table.")]
 IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="What labels of the sets are called here: dataset,group,name,becomes; dataset empty is any, becomes empty "
+        "is unknown.",
+    ),
+]
 Backend = Literal["auto", "openvino", "keras"]
 BackendOption = Annotated[Backend, typer.Option(help="keras is the slow reference.")]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
@@ -50,7 +58,9 @@ def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything 
     help="Train on a labelled set and save the bundle MODELS/NAME-vK.",
 )
 def train(
-    dataset: Dataset,
+    datasets: Annotated[
+        list[str], typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables.")
+    ],
     models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
     name: Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")] = "fashion",
     groups: Annotated[
@@ -61,6 +71,7 @@ def train(
             "both; + means not exclusive.",
         ),
     ] = None,
+    names: Names = None,
     vocabulary: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
@@ -107,10 +118,11 @@ def train(
     from jobs import train as job
 
     options = job.TrainOptions(
-        dataset=dataset,
+        datasets=tuple(datasets),
         models=models,
         name=name,
         groups=groups,
+        names=names,
         vocabulary=vocabulary,
         epochs=epochs,
         seed=seed,
@@ -190,6 +202,7 @@ def retrain(
     parent: Annotated[str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")],
     models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
     add: Annotated[list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")] = None,
+    names: Names = None,
     splits: Annotated[
         list[str] | None,
         typer.Option(
@@ -234,6 +247,7 @@ def retrain(
         parent=parent,
         models=models,
         add=tuple(add or ()),
+        names=names,
         splits=tuple(splits or ()),
         retire=tuple(retire or ()),
         accept_new_labels=accept_new_labels,
@@ -251,6 +265,26 @@ def retrain(
     _print(result, as_json, job.retrain_text(result))
     if not result["gate"]["passed"]:
         raise typer.Exit(5)
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog="Example: `tagger pack models/current photos/ --out packed`",
+    help="Write a copy of a model for tagging alone, a quarter of the size, and say what that costs per label.",
+)
+def pack(
+    model: Model,
+    datasets: Annotated[
+        list[str], typer.Argument(metavar="DATASET...", help="Labelled sets with pictures of the model's test part.")
+    ],
+    out: Annotated[str, typer.Option(metavar="DIR", help="The new bundle's folder.")],
+    names: Names = None,
+    as_json: Json = False,
+) -> None:
+    from jobs import pack as job
+
+    report = job.pack(model, datasets, out, names=names)
+    _print(report, as_json, job.pack_text(report))
 
 
 @app.command(

@@ -45,7 +45,7 @@ def demo(
     sample = draw_sample(folder, labelled=labelled, catalog=catalog)
     say(f"training on {sample.labelled}, which has no {' '.join(UNSEEN)}")
     options = TrainOptions(
-        str(sample.labelled),
+        (str(sample.labelled),),
         str(folder / "models"),
         "demo",
         "color,garment",

@@ -1,10 +1,8 @@
 """Retraining: grow a model by new labels, and promote it only if it still knows what its parent knew."""
 
 import json
-import os
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from tagger.files import Lock
 from tagger.gate import Answers, compare, judge
 from tagger.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labelling import PreparedSet
+from tagger.names import joined, read_names, renamed
 from tagger.predictor import load_network
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary
@@ -43,6 +42,7 @@ class RetrainOptions:
     parent: str
     models: str
     add: tuple[str, ...] = ()
+    names: str | None = None
     splits: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
     accept_new_labels: bool = False
@@ -86,7 +86,6 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         concluded = conclude(fitted, vocabulary, options.min_precision, () if replays else _thresholds(parent))
         gate = _gate(parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance)
         facts = picture_facts(fitted, prepared) | _lineage(parent, vocabulary, gate, options, replays=replays)
-        source = " and ".join(os.path.basename(os.path.normpath(dataset)) for dataset in options.datasets)
         path = save_bundle(
             models,
             name,
@@ -96,7 +95,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
             split=split,
             metrics=concluded.metrics,
             plots=concluded.plots,
-            card=lambda model_id: card(name, model_id, vocabulary, source, concluded, facts),
+            card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
             parent=parent.model_id,
             gate=gate,
         )
@@ -165,18 +164,13 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
         raise InputError(f"--splits {unused[0]}: --add names no label of its group; what is split from it?")
     # Folder names may spell a declared label of several words, so the sets are read with it.
     spelling = old.extend(key for key in added if old.index(*key) is None)
-    labelled = _joined([read_dataset(dataset, vocabulary=spelling) for dataset in options.datasets])
+    names = read_names(options.names) if options.names else {}
+    labelled = joined([renamed(read_dataset(d, vocabulary=spelling), names) for d in options.datasets])
     strangers = labelled.strangers(old)
     grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
     if named := [label.key for label in grown.labels[len(old) :]]:
         say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
     return labelled, grown.retire(retired)
-
-
-def _joined(sets: Sequence[LabelledSet]) -> LabelledSet:
-    """Return the sets as one; a picture that several name counts once, as the last of them labels it."""
-    by_path = {os.path.realpath(example.path): example for each in sets for example in each.examples}
-    return LabelledSet(" and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups)
 
 
 def _asked_for(

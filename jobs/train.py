@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from tagger.dataset import LabelledSet, read_dataset
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
 from tagger.labelling import PreparedSet, prepare
+from tagger.names import joined, read_names, renamed
 from tagger.recipe import Recipe, enough_epochs
 from tagger.vocabulary import Vocabulary, parse_groups
 
@@ -29,10 +31,11 @@ _SHOWN_PAIRS = 10
 class TrainOptions:
     """What `tagger train` was asked to do."""
 
-    dataset: str
+    datasets: tuple[str, ...]
     models: str
     name: str = "fashion"
     groups: str | None = None
+    names: str | None = None
     vocabulary: str | None = None
     epochs: int | None = None  # None: the recipe's own
     seed: int = 0
@@ -94,7 +97,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             split=prepared.split_table(parts, judged=len(vocabulary)),
             metrics=concluded.metrics,
             plots=concluded.plots,
-            card=lambda model_id: card(name, model_id, vocabulary, options.dataset, concluded, facts),
+            card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
         )
         shutil.rmtree(work)
     if not os.path.lexists(models / "current"):
@@ -180,7 +183,12 @@ def picture_facts(fitted: Fitted, prepared: PreparedSet) -> dict[str, Any]:
 
 
 def card(
-    name: str, model_id: str, vocabulary: Vocabulary, source: str, concluded: Concluded, facts: dict[str, Any]
+    name: str,
+    model_id: str,
+    vocabulary: Vocabulary,
+    datasets: Sequence[str],
+    concluded: Concluded,
+    facts: dict[str, Any],
 ) -> str:
     """Return the text of a bundle's README.md."""
     from tagger.card import model_card
@@ -189,7 +197,7 @@ def card(
         name=name,
         model_id=model_id,
         vocabulary=vocabulary,
-        source=os.path.basename(os.path.normpath(source)),
+        source=" and ".join(os.path.basename(os.path.normpath(dataset)) for dataset in datasets),
         facts=facts,
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,
@@ -232,9 +240,11 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None
-    labelled = read_dataset(options.dataset, groups=groups, vocabulary=vocabulary)
+    names = read_names(options.names) if options.names else {}
+    sets = [read_dataset(dataset, groups=groups, vocabulary=vocabulary) for dataset in options.datasets]
+    labelled = joined([renamed(each, names) for each in sets])
     if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
-        raise DatasetError(f"{options.dataset}: labels that the vocabulary does not have: {sorted(strange)}; add them")
+        raise DatasetError(f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add them")
     return labelled, vocabulary
 
 

@@ -24,11 +24,15 @@ FILES = {
 }
 """Every file of a bundle but bundle.json, which lists their digests."""
 
+ONLY_FOR_TRAINING = ("model.keras",)
+"""What a packed bundle, which is for tagging alone, does not have."""
+
 BUNDLE_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "name": "string, the folder's name when it was saved: NAME-vK",
     "model_id": "sha256 of canonical JSON over the digests of model.keras's config.json and model.weights.h5, the "
-    "vocabulary, the preprocessing and the thresholds; a change of the card changes no score and not this",
+    "vocabulary, the preprocessing and the thresholds (of a packed bundle, of the OpenVINO network's files in place of "
+    "model.keras's); a change of the card changes no score and not this",
     "files": "object, path to sha256 of each file",
     "versions": "object, library to version",
     "parent": "model_id of the bundle it was retrained from, or null",

@@ -53,6 +53,7 @@ def page() -> str:
         "The CSV of an audit:\n\n" + _fields(reports.AUDIT_COLUMNS, "column"),
         "`tagger train`:\n\n" + _fields(reports.TRAIN),
         "`tagger retrain`:\n\n" + _fields(reports.RETRAIN),
+        "`tagger pack`:\n\n" + _fields(reports.PACK),
         "`tagger promote`:\n\n" + _fields(reports.PROMOTE),
         "`tagger models`:\n\n" + _fields(reports.MODELS),
         "Its `versions`:\n\n" + _fields(reports.MODELS_VERSION),

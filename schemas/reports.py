@@ -128,6 +128,15 @@ RETRAIN = {
     "promoted": "true if `current` points to it now",
 }
 
+PACK = {
+    "bundle": "string, path of the packed bundle",
+    "model_id": "string",
+    "bytes": "integer, of all its files",
+    "pictures": "integer, of the test part, that both were compared on",
+    "tags_changed": "share of them on which any tag differs",
+    "labels": "list of {label, positives, ap, ap_packed, largest_difference}: the last of a score",
+}
+
 PROMOTE = {
     "models": "string, the folder of the models",
     "current": "string, the model that is current now",

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.bundle import FILES, FORMAT_VERSION, HEAD, MIN_SIDE_FACTOR
+from schemas.bundle import FILES, FORMAT_VERSION, HEAD, MIN_SIDE_FACTOR, ONLY_FOR_TRAINING
 from schemas.split import SPLIT
 from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
@@ -43,6 +43,7 @@ _CLASSES = frozenset(
 )
 NO_GATE: dict[str, Any] = {"parent": None, "passed": True, "tolerance": None, "worse": [], "parts": []}
 """The gate of a bundle that was trained from nothing."""
+_WEIGHTS = ("config.json", "model.weights.h5")
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -205,28 +206,39 @@ def save_bundle(
     (work / "openvino").mkdir(parents=True)
     try:
         _write_contents(work, network, vocabulary, thresholds, split, metrics, plots, gate or NO_GATE)
-        model_id = _model_id(work)
-        (work / "README.md").write_text(card(model_id))
-        described = {
-            "format_version": FORMAT_VERSION,
-            "name": name,
-            "model_id": model_id,
-            "files": {file: _sha256(work / file) for file in sorted(FILES)},
-            "versions": installed_versions(_VERSIONS),
-            "parent": parent,
-            "trunk": _trunk_digest(network),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        (work / "bundle.json").write_text(json.dumps(described, indent=1) + "\n")
-        for folder in (work / "openvino", work):
-            sync_folder(folder)
-        if final.exists():
-            raise BundleError(f"{str(final)!r} exists already; a saved bundle is never written again")
-        os.rename(work, final)
-        sync_folder(models)
+        complete(work, final, name=name, card=card, parent=parent, trunk=_trunk_digest(network))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+def complete(work: Path, final: Path, *, name: str, card: Callable[[str], str], parent: str | None, trunk: str) -> None:
+    """Describe the files in `work` in bundle.json, write the card, and make the folder `final`, by one rename.
+
+    Raises
+    ------
+    BundleError
+        If `final` exists.
+    """
+    model_id = _model_id(work)
+    (work / "README.md").write_text(card(model_id))
+    described = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "model_id": model_id,
+        "files": {file: _sha256(work / file) for file in sorted(FILES) if (work / file).exists()},
+        "versions": installed_versions(_VERSIONS),
+        "parent": parent,
+        "trunk": trunk,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    (work / "bundle.json").write_text(json.dumps(described, indent=1) + "\n")
+    for folder in (work / "openvino", work):
+        sync_folder(folder)
+    if final.exists():
+        raise BundleError(f"{str(final)!r} exists already; a saved bundle is never written again")
+    os.rename(work, final)
+    sync_folder(final.parent)
 
 
 def load_bundle(path: str | os.PathLike[str]) -> Bundle:
@@ -243,9 +255,12 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         described = json.loads((folder / "bundle.json").read_text())
         if described["format_version"] != FORMAT_VERSION:
             raise BundleError(f"model {shown}: format_version {described['format_version']!r}, not {FORMAT_VERSION}")
-        if set(described["files"]) != set(FILES):
+        if set(described["files"]) not in (set(FILES), set(FILES) - set(ONLY_FOR_TRAINING)):
             odd = sorted(set(described["files"]) ^ set(FILES))
             raise BundleError(f"model {shown}: its bundle.json lists too few or too many files: {odd}")
+        for file in FILES:
+            if file not in described["files"] and (folder / file).exists():
+                raise BundleError(f"model {shown}: {file} is there and bundle.json does not list it; take it away")
         for file, digest in described["files"].items():
             if _sha256(folder / file) != digest:
                 raise BundleError(
@@ -382,8 +397,12 @@ def save_openvino(network: "keras.Model", path: Path) -> None:
 
 
 def _model_id(folder: Path) -> str:
-    with zipfile.ZipFile(folder / "model.keras") as archive:
-        parts = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in ("config.json", "model.weights.h5")}
+    parts: dict[str, Any]
+    if (folder / "model.keras").exists():
+        with zipfile.ZipFile(folder / "model.keras") as archive:
+            parts = {file: hashlib.sha256(archive.read(file)).hexdigest() for file in _WEIGHTS}
+    else:  # packed
+        parts = {file: _sha256(folder / "openvino" / file) for file in ("model.xml", "model.bin")}
     for name in ("vocabulary", "preprocessing", "thresholds"):
         parts[name] = json.loads((folder / f"{name}.json").read_text())
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

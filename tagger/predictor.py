@@ -122,6 +122,11 @@ def load_network(bundle: Bundle) -> Any:
     BundleError
         If Keras cannot read it, or its outputs do not fit the vocabulary.
     """
+    if not (bundle.path / "model.keras").exists():
+        raise BundleError(
+            f"model {str(bundle.path)!r} is packed, for tagging alone: it has no Keras network. Use --backend auto; "
+            "retrain from the model that it was packed from"
+        )
     check_network_config(bundle.path / "model.keras")
     from tagger.backend import keras
 

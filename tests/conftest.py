@@ -39,7 +39,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A really trained bundle of a few filters, with groups color and garment."""
     models = tmp_path_factory.mktemp("models")
-    options = TrainOptions(str(sample.labelled), str(models), "tiny", "color,garment", epochs=3, architecture=TINY)
+    options = TrainOptions((str(sample.labelled),), str(models), "tiny", "color,garment", epochs=3, architecture=TINY)
     return Path(train(options)["bundle"])
 
 

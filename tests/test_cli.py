@@ -197,7 +197,7 @@ def test_nothing_phones_home(sample: Sample, tmp_path: Path) -> None:
         "    assert 'openvino_telemetry.main' not in sys.modules\n"
     )
     options = {
-        "dataset": str(sample.labelled),
+        "datasets": [str(sample.labelled)],
         "models": str(tmp_path),
         "groups": "color,garment",
         "epochs": 1,

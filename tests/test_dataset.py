@@ -8,6 +8,7 @@ import pytest
 
 from tagger.dataset import read_dataset
 from tagger.errors import DatasetError
+from tagger.names import joined, read_names, renamed
 from tagger.vocabulary import Vocabulary, parse_groups
 
 GROUPS = parse_groups("color,garment")
@@ -144,3 +145,25 @@ def test_rows_longer_than_the_header_and_a_group_called_image_are_refused(tmp_pa
     (tmp_path / "t.csv").write_text("image,color\n1.jpg,red\n")
     with pytest.raises(DatasetError, match="cannot be a group"):
         read_dataset(tmp_path / "t.csv", groups=parse_groups("image,color"))
+
+
+def test_sets_with_names_of_their_own_become_one(tmp_path: Path) -> None:
+    for folder in ("shop/red_pants", "shop/red_shoes", "web/Red_trousers"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / f"{folder[0]}.jpg").write_bytes(b"x")
+    table = tmp_path / "names.csv"
+    table.write_text("dataset,group,name,becomes\nshop,garment,pants,trousers\n,color,Red,red\nshop,garment,shoes,\n")
+    names, groups = read_names(str(table)), parse_groups("color,garment")
+    sets = [read_dataset(tmp_path / name, groups=groups) for name in ("shop", "web")]
+    one = joined([renamed(each, names) for each in sets])
+    found = sorted((sorted(name for _, name in e.present), sorted(e.known)) for e in one.examples)
+    assert found == [
+        (["red"], ["color"]),  # what shoes are here is not said, so unknown
+        (["red", "trousers"], ["color", "garment"]),
+        (["red", "trousers"], ["color", "garment"]),
+    ]
+    assert joined([sets[0], sets[0]]).examples == sets[0].examples
+    for text, message in (("a,b\n", "needs dataset"), ("dataset,group,name,becomes\n,a,b,c\n,a,b,d\n", "twice")):
+        table.write_text(text)
+        with pytest.raises(DatasetError, match=message):
+            read_names(str(table))

@@ -356,7 +356,7 @@ def grown_model(folder: Path) -> Path:
     text = {"groups": [{"name": "color"}, {"name": "garment"}], "labels": labels}
     (folder / "vocabulary.json").write_text(json.dumps(text))
     options = TrainOptions(
-        str(sample.labelled),
+        (str(sample.labelled),),
         str(folder / "grown-models"),
         "grown",
         vocabulary=str(folder / "vocabulary.json"),

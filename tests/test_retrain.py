@@ -52,7 +52,7 @@ GREEN = {"green_dress", "green_jeans", "green_shirt"}
 @pytest.fixture(scope="module")
 def parent(old_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("family")
-    options = TrainOptions(str(old_set), str(models), "tiny", "color,garment", epochs=2, architecture=TINY)
+    options = TrainOptions((str(old_set),), str(models), "tiny", "color,garment", epochs=2, architecture=TINY)
     return Path(train(options)["bundle"])
 
 

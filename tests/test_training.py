@@ -33,7 +33,7 @@ ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
 def options(sample: Sample, models: Path, **more: object) -> TrainOptions:
     given_ = {"epochs": 2, "architecture": TINY, "name": "tiny"} | more
-    return TrainOptions(str(sample.labelled), str(models), groups="color,garment", **given_)
+    return TrainOptions((str(sample.labelled),), str(models), groups="color,garment", **given_)
 
 
 def test_the_network_is_the_published_one() -> None:
@@ -176,7 +176,7 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     shutil.copy(one, root / "red_dress" / "copy.jpg")
     shutil.copy(one, root / "blue_dress" / "wrong.jpg")
     (root / "red_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
-    found = check(TrainOptions(str(root), str(tmp_path / "models"), groups="color,garment"))
+    found = check(TrainOptions((str(root),), str(tmp_path / "models"), groups="color,garment"))
     assert set(found) == set(CHECK)
     assert found["labels"]["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
     assert found["pairs"]["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))

@@ -38,7 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(models: Path, name: str, dataset: Path, groups: str, **more: Any) -> Path:
     """Return a bundle, trained with the product's own command unless it is there."""
     if not (models / f"{name}-v1").is_dir():
-        train(TrainOptions(str(dataset), str(models), name, groups, **more))
+        train(TrainOptions((str(dataset),), str(models), name, groups, **more))
     return models / f"{name}-v1"
 
 

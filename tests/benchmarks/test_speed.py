@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench-model")
     sample = draw_sample(folder, labelled=110, catalog=1)
     return Path(
-        train(TrainOptions(str(sample.labelled), str(folder / "models"), groups="color,garment", epochs=1))["bundle"]
+        train(TrainOptions((str(sample.labelled),), str(folder / "models"), groups="color,garment", epochs=1))["bundle"]
     )
 
 
@@ -75,7 +75,7 @@ def test_tagging_against_what_people_write_today(model: Path, pictures: Path, tm
 def test_training_against_the_port_of_the_method(tmp_path: Path) -> None:
     """Seconds per epoch and picture; both side by side on drawn pictures."""
     sample = draw_sample(tmp_path, labelled=440, catalog=1)
-    result = train(TrainOptions(str(sample.labelled), str(tmp_path / "models"), groups="color,garment", epochs=3))
+    result = train(TrainOptions((str(sample.labelled),), str(tmp_path / "models"), groups="color,garment", epochs=3))
     ours = result["seconds"] / 3 / result["pictures"]["train"]
     paths = sorted(sample.labelled.rglob("*.jpg"))
     rows = [f"{path}\t{path.parent.name.replace('_', ',')}" for path in paths]

@@ -1,0 +1,64 @@
+"""One vocabulary for several labelled sets: what each set's names become."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from tagger.dataset import Example, LabelledSet
+from tagger.errors import DatasetError
+
+COLUMNS = ("dataset", "group", "name", "becomes")
+
+Names = Mapping[tuple[str, str, str], str]
+"""(dataset, group, name) to the new name; the empty name is unknown. The empty dataset is any."""
+
+
+def read_names(path: str) -> Names:
+    """Return the renamings of a CSV with the columns `COLUMNS`.
+
+    `dataset` is the last part of a set's path, or empty for all sets; an empty `becomes` makes the group unknown for
+    pictures with that label.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, lacks a column or renames a label twice.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"--names {path!r} cannot be read: {str(error).splitlines()[0]}") from error
+    if list(table.columns) != list(COLUMNS):
+        raise DatasetError(f"--names {path!r} has the columns {list(table)}; needs {','.join(COLUMNS)}")
+    names: dict[tuple[str, str, str], str] = {}
+    for dataset, group, name, becomes in table.itertuples(index=False):
+        if (dataset, group, name) in names:
+            raise DatasetError(f"--names {path!r} renames {group}:{name} of {dataset or 'any set'} twice; keep one row")
+        names[dataset, group, name] = becomes.strip()
+    return names
+
+
+def renamed(labelled: LabelledSet, names: Names) -> LabelledSet:
+    """Return the set with its labels renamed; what `names` does not mention stays."""
+    dataset = os.path.basename(os.path.normpath(labelled.source))
+
+    def of(group: str, name: str) -> str:
+        return names.get((dataset, group, name), names.get(("", group, name), name))
+
+    def example(old: Example) -> Example:
+        keys = [(group, of(group, name)) for group, name in old.present]
+        unknown = {group for group, name in keys if not name}
+        present = frozenset((group, name) for group, name in keys if group not in unknown)
+        return replace(old, present=present, known=old.known - unknown)
+
+    return replace(labelled, examples=[example(each) for each in labelled.examples])
+
+
+def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
+    """Return the sets as one, named by all; a picture that several hold counts once, as the last of them labels it."""
+    if len(sets) == 1:
+        return sets[0]
+    by_path = {os.path.realpath(example.path): example for each in sets for example in each.examples}
+    return LabelledSet(" and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups)
