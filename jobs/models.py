@@ -40,7 +40,7 @@ def promote(model: str, *, force: bool = False) -> dict[str, Any]:
         set_current(models, bundle.path.name)
     except OSError as error:
         raise InputError(f"{str(models / 'current')!r} cannot be written: {error.strerror}") from error
-    return {"models": str(models), "current": bundle.path.name, "before": before}
+    return {"models": str(models), "current": bundle.path.name, "before": before, "passed": bundle.gate["passed"]}
 
 
 def list_models(folder: str) -> dict[str, Any]:
@@ -85,7 +85,12 @@ def models_text(report: dict[str, Any]) -> str:
 
 def promote_text(report: dict[str, Any]) -> str:
     """Return the result of a promotion as text for a terminal."""
-    return f"{report['models']}: current is {report['current']}; before: {report['before'] or 'none'}"
+    text = f"{report['models']}: current is {report['current']}; before: {report['before'] or 'none'}"
+    return (
+        text
+        if report["passed"]
+        else f"{text}. It did not pass its gate: 'tagger tag' takes it with --force-model alone"
+    )
 
 
 def _row(path: Path) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def _row(path: Path) -> dict[str, Any]:
         row |= {"created_at": described["created_at"], "parent": described["parent"]}
         row |= {"macro_ap": evaluation["macro_ap"], "exact_match": evaluation["exact_match"]}
         row["gate_passed"] = bundle.gate["passed"]
-    except (BundleError, KeyError, OSError, ValueError) as error:
+    except (BundleError, KeyError, OSError, TypeError, ValueError) as error:
         row["error"] = f"cannot be used: {error}"
     return row
 

@@ -35,7 +35,7 @@ def pack(model: str, datasets: Sequence[str], out: str, *, names: str | None = N
     """
     bundle = load_bundle(model)
     renames = read_names(names) if names else {}
-    labelled = joined([renamed(read_dataset(d, vocabulary=bundle.vocabulary), renames) for d in datasets])
+    labelled = joined(renamed([read_dataset(d, vocabulary=bundle.vocabulary) for d in datasets], renames))
     report: dict[str, Any] = {}
 
     def measured(packed: Bundle) -> str:

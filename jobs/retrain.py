@@ -1,6 +1,5 @@
 """Retraining: grow a model by new labels, and promote it only if it still knows what its parent knew."""
 
-import json
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -70,10 +69,11 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     start = time.perf_counter()
     parent, models = load_bundle(options.parent), Path(options.models)
     family = options.name or parent.name.rsplit("-v", 1)[0]
-    name = next_name(models, family)
-    labelled, vocabulary = read_and_grow(options, parent, since=name)
+    next_name(models, family)  # says what is wrong with it
     work = work_folder(models, family)
     with Lock(work / "lock"):
+        name = next_name(models, family)
+        labelled, vocabulary = read_and_grow(options, parent, since=name)
         begin(work, _asked_for(labelled, vocabulary, parent, options), resume=options.resume)
         prepared = decoded(labelled, work / "pixels", parent.size, options.workers)
         check_contents(work, prepared, resume=options.resume)
@@ -83,7 +83,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         targets = _judged_targets(prepared, vocabulary, split)
         replays = _replays(prepared, parts, before)
         fitted = _fit(prepared, parts, targets, vocabulary, parent, options, work / "checkpoints", replays=replays)
-        concluded = conclude(fitted, vocabulary, options.min_precision, () if replays else _thresholds(parent))
+        concluded = conclude(fitted, vocabulary, options.min_precision, without_pictures_of=None if replays else parent)
         gate = _gate(parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance)
         facts = picture_facts(fitted, prepared) | _lineage(parent, vocabulary, gate, options, replays=replays)
         path = save_bundle(
@@ -101,6 +101,9 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         )
         shutil.rmtree(work)
     promoted = bool(gate["passed"]) and options.promote
+    if promoted and not parent.gate["passed"] and (models / "current").resolve() != parent.path:
+        say(f"not promoted: its parent {parent.name} did not pass its own gate, and is not current")
+        promoted = False
     if promoted:
         set_current(models, name)
     saved = load_bundle(path)
@@ -127,7 +130,7 @@ def retrain_text(result: dict[str, Any]) -> str:
 
     end = "promoted: it is current now" if result["promoted"] else "not promoted"
     if not result["gate"]["passed"]:
-        end += f"; look at it, then 'tagger promote {result['bundle']} --force' if it is good enough all the same"
+        end += f"; if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
     saved = f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; {result['seconds']:.0f} s"
     return "\n".join([table(result["evaluation"]), "", gate_text(result["gate"]), "", saved])
 
@@ -165,7 +168,7 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
     # Folder names may spell a declared label of several words, so the sets are read with it.
     spelling = old.extend(key for key in added if old.index(*key) is None)
     names = read_names(options.names) if options.names else {}
-    labelled = joined([renamed(read_dataset(d, vocabulary=spelling), names) for d in options.datasets])
+    labelled = joined(renamed([read_dataset(d, vocabulary=spelling) for d in options.datasets], names))
     strangers = labelled.strangers(old)
     grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
     if named := [label.key for label in grown.labels[len(old) :]]:
@@ -178,12 +181,15 @@ def _asked_for(
 ) -> dict[str, Any]:
     """Return all that decides what a retraining does, as JSON."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None, "parent": parent.model_id}
-    said |= {"vocabulary": vocabulary.to_json(), "recipe": asdict(_recipe(options))}
+    said |= {
+        "vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels],
+        "recipe": asdict(_recipe(options, 0)),
+    }
     return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 
-def _recipe(options: RetrainOptions) -> Recipe:
-    recipe = Recipe.continued()
+def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
+    recipe = Recipe.continued(pictures)
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 
@@ -225,9 +231,9 @@ def _fit(
     return fit_set(
         prepared,
         parts,
-        targets,
+        targets if replays else _silent_unknown(targets, prepared.rows[parts == "train"], len(parent.vocabulary)),
         vocabulary,
-        _recipe(options),
+        _recipe(options, int((parts == "train").sum())),
         asdict(architecture_of(network)),
         checkpoints=checkpoints,
         resume=options.resume,
@@ -235,9 +241,14 @@ def _fit(
     )
 
 
-def _thresholds(parent: Bundle) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads((parent.path / "thresholds.json").read_text())["labels"]
-    return [{key: value for key, value in row.items() if key != "label"} for row in rows]
+def _silent_unknown(targets: Targets, train: npt.NDArray[np.int64], old: int) -> Targets:
+    """Return targets in which old labels that no training picture has are unknown there.
+
+    Else they would be taught their absence alone; so the parent's answers stand in for them.
+    """
+    result, silent = targets.copy(), np.flatnonzero(~(targets[train, :old] == 1).any(axis=0))
+    result[np.ix_(train, silent)] = np.nan
+    return result
 
 
 def _gate(
@@ -267,7 +278,9 @@ def _gate(
             logits = [predict_logits(network, prepared.cache.pixels, rows) for network in networks]
             was = Answers(logits[0], parent.thresholds, parent.vocabulary)
             found.append(compare(part, was, Answers(logits[1], thresholds, vocabulary), targets[rows]))
-    return judge(found, parent.name, tolerance)
+    labels = zip(parent.metrics()["evaluation"]["labels"], vocabulary.labels, strict=False)
+    measurable = [row["label"] for row, label in labels if row["positives"] and not label.retired]
+    return judge(found, parent.name, tolerance, measurable=measurable)
 
 
 def _lineage(
@@ -279,7 +292,8 @@ def _lineage(
     verdict = "passed" if gate["passed"] else f"failed ({'; '.join(gate['worse'])})"
     lines = [f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}", f"gate: {verdict}"]
     asked = "; trunk frozen" if options.freeze_trunk else ""
-    asked += f"; thresholds for precision {options.min_precision:g}" if options.min_precision else ""
+    which = "thresholds" if replays else "thresholds of new labels"
+    asked += f"; {which} for precision {options.min_precision:g}" if options.min_precision else ""
     return {
         "recipe": "evidence, continued",
         "seed": options.seed,

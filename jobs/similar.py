@@ -1,7 +1,7 @@
 """Pictures of an index that look like a given one, by the features that `tagger tag --features` keeps."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from jobs.scoring import infer_files
 from tagger.bundle import load_bundle
 from tagger.catalog import absolute_path
+from tagger.contents import Keys, are_in, raw_keys, sorted_keys
 from tagger.decode_worker import CHUNK, Pixels
 from tagger.decoding import Decoder
 from tagger.errors import InputError, StoreError
-from tagger.features import FeatureStore
+from tagger.features import Features, FeatureStore
 from tagger.files import atomic_bytes
 from tagger.neighbours import nearest
 from tagger.plots import contact_sheet, png
@@ -58,22 +59,31 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
     if facts[0].status != "ok":
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
     rows = _rows(snapshot)
-    blocks = _blocks_of(store, rows)
-    found = nearest(inferred.features[0], blocks, top, but=facts[0].content_sha256)
+    there = sorted_keys(np.unique(raw_keys(rows["content_sha256"]), axis=0))
+    found = nearest(inferred.features[0], _blocks_of(store, there), top, but=facts[0].content_sha256)
+    of_content: dict[str, list[dict[str, Any]]] = {}
+    wanted = pa.array([neighbour.content_sha256 for neighbour in found], pa.string())
+    for row in rows.filter(pc.is_in(rows["content_sha256"], value_set=wanted)).to_pylist():
+        of_content.setdefault(row["content_sha256"], []).append(row)
     results = []
     for neighbour in found:
-        here = rows.filter(pc.equal(rows["content_sha256"], neighbour.content_sha256)).to_pylist()
+        here = of_content[neighbour.content_sha256]
         answers = {group: here[0][group] for group in snapshot.manifest["groups"]}
         images = [row["image_id"] for row in here]
         results.append({"image_id": images[0], "similarity": neighbour.similarity, "answers": answers, "same": images})
     if sheet is not None:
         _draw(snapshot.manifest["catalog"], image, results, Path(sheet))
-    return {"index": index, "image": image, "model": bundle.name, "found": results, "sheet": sheet}
+    counts = {"searched": store.count(there), "contents": len(there)}
+    return {"index": index, "image": image, "model": bundle.name, "found": results, **counts, "sheet": sheet}
 
 
 def similar_text(report: dict[str, Any]) -> str:
     """Return what was found as text for a terminal."""
     lines = [_line(result) for result in report["found"]]
+    if report["searched"] < report["contents"]:
+        lines.append(
+            f"searched {report['searched']:,} of {report['contents']:,} pictures: the others have no features yet"
+        )
     return "\n".join(lines or ["nothing is like it: the index has no other picture with features"])
 
 
@@ -90,11 +100,10 @@ def _rows(snapshot: Snapshot) -> pa.Table:
     return rows.filter(pc.equal(rows["status"], "ok")).sort_by("image_id")
 
 
-def _blocks_of(store: FeatureStore, rows: pa.Table) -> Any:
+def _blocks_of(store: FeatureStore, there: Keys) -> Iterator[tuple[list[str], Features]]:
     """Yield the stored contents that the index still has, and their features."""
-    there = pc.unique(rows["content_sha256"])
     for contents, features in store.blocks():
-        kept = np.asarray(pc.is_in(contents, value_set=there).to_numpy(zero_copy_only=False), bool)
+        kept = are_in(raw_keys(contents), there)
         if kept.any():
             yield contents.filter(pa.array(kept)).to_pylist(), features[kept]
 

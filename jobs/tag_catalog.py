@@ -95,7 +95,7 @@ def tag_night(
 ) -> None:
     """Do one night's work on an index whose lock is held."""
     run.record["snapshot"] = parent.path.name if parent else None
-    index.retire(options.keep, trunk=bundle.trunk)
+    index.retire(options.keep)
     staging = index.staging(bundle.model_id, full=options.full)
     features = index.features(bundle.trunk, bundle.width)
     night = plan_night(staging, features, parent, walk, bundle, options, until, run)
@@ -108,11 +108,10 @@ def tag_night(
         count_staged(plan, night.staged, run)
         units: list[StagedUnit] = []
         if plan.counts["from_features"]:
-            units += rescore(plan, night.previous, features, bundle, staging, until, run)
+            plan, units = rescore(plan, night.previous, features, bundle, staging, until, run)
+            run.record["plan"] = plan.counts
         if plan.counts["to_read"]:
             kept = features if options.features else None
-            if options.features:
-                index.note_featured_model(bundle.path)
             how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until, kept)
             units += score(plan, bundle, walk.root, staging, night.known, how, run)
         check_error_rate(run.counts, options.max_error_rate, 0)
@@ -120,6 +119,7 @@ def tag_night(
         publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
         with run.stage("publish"):
             publish(index, publisher, plan, night.previous, walk.root, options, run)
+    index.keep_features(features, bundle.path, everything_read=options.full and options.features)
     say(last_line(run))
     staging.clear()
 

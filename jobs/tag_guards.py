@@ -24,7 +24,8 @@ def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, feat
         for part in (parent.manifest["parts"] if parent else [])
         if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
     )
-    return int(rewritten + per_row * fresh.sum() + (per_row + 2 * features) * plan.counts["to_read"])
+    staged = plan.counts["to_read"] + plan.counts["from_features"]
+    return int(rewritten + per_row * (fresh.sum() + staged) + 2 * features * plan.counts["to_read"])
 
 
 def check_not_empty(pictures: int, root: str) -> None:

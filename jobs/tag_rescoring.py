@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.progress import Progress
+from jobs.progress import Progress, say
 from jobs.run_record import Run
 from jobs.tag_scoring import StagedUnit
 from tagger.bundle import Bundle
-from tagger.errors import TimeUp
-from tagger.features import FeatureStore
-from tagger.plan import UNIT, Mask, Plan
+from tagger.errors import StoreError, TimeUp
+from tagger.features import Features, FeatureStore
+from tagger.plan import UNIT, Mask, Places, Plan
 from tagger.previous import Previous
 from tagger.rows import rescored_rows, schema_of
 from tagger.staging import Staging
@@ -23,45 +23,68 @@ def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> Mask:
     """Return bool (n,): the pictures of the plan whose rows can be made of their last row and stored features."""
     result = np.zeros(len(plan.listing), bool)
     waiting = plan.outdated & ~plan.carried & (plan.staged < 0)
-    if not waiting.any() or not store.exists():
-        return result
-    places = np.flatnonzero(waiting)
-    for bucket in np.unique(plan.bucket[places]):
-        here = places[plan.bucket[places] == bucket]
-        rows = previous.contents_of(int(bucket))
-        at = pc.index_in(plan.listing["image_id"].take(pa.array(here)), value_set=rows["image_id"])
-        digests = rows["content_sha256"].take(at)
-        result[here] = store.find(digests).file >= 0
+    if waiting.any() and store.exists():
+        for bucket, here in _by_bucket(plan, waiting):
+            rows = previous.contents_of(bucket)
+            at = pc.index_in(plan.listing["image_id"].take(pa.array(here)), value_set=rows["image_id"])
+            result[here] = store.find(rows["content_sha256"].take(at)).file >= 0
     return result
 
 
 def rescore(
     plan: Plan, previous: Previous, store: FeatureStore, bundle: Bundle, staging: Staging, until: float, run: Run
-) -> list[StagedUnit]:
-    """Return the staged units of all pictures that the plan takes from features; touches no picture.
+) -> tuple[Plan, list[StagedUnit]]:
+    """Return the plan with what is still to be read, and the staged units of all else; touches no picture.
 
     Raises
     ------
     TimeUp
         If the time is up; what was done is staged.
     """
-    schema, head = schema_of(bundle.vocabulary), bundle.head()
     units: list[StagedUnit] = []
-    places = np.flatnonzero(plan.from_features)
-    with Progress(len(places), "rescoring") as progress, run.stage("rescore"):
-        for bucket in np.unique(plan.bucket[places]):
-            ids = plan.listing["image_id"].take(pa.array(places[plan.bucket[places] == bucket]))
-            rows = previous.rows(int(bucket), schema)
-            rows = rows.filter(pc.is_in(rows["image_id"].cast(pa.large_string()), value_set=ids))
+    done = np.zeros(len(plan.listing), bool)
+    with Progress(int(plan.from_features.sum()), "rescoring") as progress, run.stage("rescore"):
+        for bucket, here in _by_bucket(plan, plan.from_features):
+            if time.monotonic() > until:
+                raise TimeUp("the time that --max-seconds gives was up; what was done is kept for the next run")
+            rows = _last_rows(plan, previous, bundle, bucket, here)
+            features = _features(store, rows)
+            if features is None:
+                continue
+            head = bundle.head()
             for at in range(0, len(rows), UNIT):
-                if time.monotonic() > until:
-                    raise TimeUp("the time that --max-seconds gives was up; what was done is kept for the next run")
-                some = rows.slice(at, UNIT)
-                found = store.find(some["content_sha256"])
-                logits = store.read(found).astype(np.float32) @ head.kernel + head.bias
-                unit = StagedUnit(int(bucket), staging.unit(f"{run.record['run_id']}f", len(units), plan.buckets), None)
-                staging.write(unit.path, rescored_rows(some, logits, bundle, datetime.now(UTC)))
-                units.append(unit)
-                progress.advance(len(some))
-    run.counts["from_features"] = len(places)
-    return units
+                logits = features[at : at + UNIT].astype(np.float32) @ head.kernel + head.bias
+                path = staging.unit(f"{run.record['run_id']}f", len(units), plan.buckets)
+                staging.write(path, rescored_rows(rows.slice(at, UNIT), logits, bundle, datetime.now(UTC)))
+                units.append(StagedUnit(bucket, path, None))
+            done[here] = True
+            progress.advance(len(rows))
+    return plan.taking(done), units
+
+
+def _features(store: FeatureStore, rows: pa.Table) -> Features | None:
+    """Return the features of these rows, or None if some are damaged: the pictures are read instead."""
+    places = store.find(rows["content_sha256"])
+    if (places.file < 0).any():  # in a file that was found damaged a moment ago
+        return None
+    try:
+        return store.read(places)
+    except StoreError as error:
+        say(f"{error}; pictures are read instead")
+        return None
+
+
+def _last_rows(plan: Plan, previous: Previous, bundle: Bundle, bucket: int, here: Places) -> pa.Table:
+    """Return the last rows of the pictures at these places, all of one bucket, with tonight's columns."""
+    ids = plan.listing["image_id"].take(pa.array(here))
+    rows = previous.rows(bucket, schema_of(bundle.vocabulary))
+    return rows.filter(pc.is_in(rows["image_id"].cast(pa.large_string()), value_set=ids))
+
+
+def _by_bucket(plan: Plan, wanted: Mask) -> list[tuple[int, Places]]:
+    places = np.flatnonzero(wanted)
+    places = places[np.argsort(plan.bucket[places], kind="stable")]
+    numbers, starts = np.unique(plan.bucket[places], return_index=True)
+    return (
+        [(int(n), part) for n, part in zip(numbers, np.split(places, starts[1:]), strict=True)] if len(places) else []
+    )

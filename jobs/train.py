@@ -19,7 +19,7 @@ from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
 from tagger.labelling import PreparedSet, prepare
 from tagger.names import joined, read_names, renamed
-from tagger.recipe import Recipe, enough_epochs
+from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary, parse_groups
 
 PairKeys = frozenset[tuple[str, str]]
@@ -61,14 +61,16 @@ def train(options: TrainOptions) -> dict[str, Any]:
     start = time.perf_counter()
     labelled, given = _read(options)
     models = Path(options.models)
-    name = next_name(models, options.name)
-    vocabulary = given or labelled.vocabulary(since=name, min_pictures=options.min_pictures)
+    next_name(models, options.name)  # says what is wrong with it
+    vocabulary = given or labelled.vocabulary(min_pictures=options.min_pictures)
     held_out = _held_out(labelled, vocabulary, options)
     if rare := labelled.strangers(vocabulary):
         named = ", ".join(f"{label} {n}" for label, n in rare.most_common(10))
         say(f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out: {named}")
     work = work_folder(models, options.name)
     with Lock(work / "lock"):
+        name = next_name(models, options.name)
+        vocabulary = vocabulary.born(name)
         begin(work, _asked_for(labelled, vocabulary, options), resume=options.resume)
         prepared = decoded(labelled, work / "pixels", options.architecture.get("size", 96), options.workers)
         check_contents(work, prepared, resume=options.resume)
@@ -206,7 +208,7 @@ def card(
 
 def _recipe(options: TrainOptions, pictures: int) -> Recipe:
     """Return how to fit a train part of so many pictures."""
-    recipe = Recipe.plain() if options.recipe == "plain" else Recipe(epochs=enough_epochs(pictures))
+    recipe = Recipe.plain() if options.recipe == "plain" else Recipe.evidence(pictures)
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 
@@ -242,7 +244,7 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
     groups = parse_groups(options.groups) if options.groups else None
     names = read_names(options.names) if options.names else {}
     sets = [read_dataset(dataset, groups=groups, vocabulary=vocabulary) for dataset in options.datasets]
-    labelled = joined([renamed(each, names) for each in sets])
+    labelled = joined(renamed(sets, names))
     if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
         raise DatasetError(f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add them")
     return labelled, vocabulary
@@ -251,7 +253,8 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
 def _asked_for(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> dict[str, Any]:
     """Return all that decides what a training does, as JSON."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None}
-    said |= {"vocabulary": vocabulary.to_json(), "recipe": asdict(_recipe(options, 0))}
+    said |= {"vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels]}
+    said |= {"recipe": asdict(_recipe(options, 0))}
     return said | {"examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 

@@ -1,6 +1,6 @@
 """The end of a training: calibrate, set thresholds, measure, and gather what a bundle is made of."""
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from jobs.train_fitting import Fitted
 from schemas.bundle import FORMAT_VERSION
+from tagger.bundle import Bundle
 from tagger.combinations import Pair, count_pairs
 from tagger.vocabulary import Vocabulary
 
@@ -29,7 +30,8 @@ def conclude(
     fitted: Fitted,
     vocabulary: Vocabulary,
     min_precision: float | None,
-    kept: Sequence[dict[str, Any]] = (),
+    *,
+    without_pictures_of: Bundle | None = None,
 ) -> Concluded:
     """Return all that a bundle is made of, calibrated and with thresholds by the tune part, measured on the test part.
 
@@ -39,14 +41,16 @@ def conclude(
         The head of its network takes in the calibration.
     min_precision : float or None
         See `tagger.calibration.choose_thresholds`.
-    kept : sequence of dict
-        Entries of thresholds.json for the first labels, which stay as they are, calibration too: where the pictures
-        that they were chosen by are gone.
+    without_pictures_of : Bundle, optional
+        A parent whose pictures are gone: its labels keep thresholds and calibration, its pairs count as trained.
     """
     from tagger.calibration import calibrate, choose_thresholds
     from tagger.model import add_views, fold_calibration
     from tagger.training import predict_logits
 
+    kept = without_pictures_of.threshold_rows() if without_pictures_of else []
+    trained = Counter(count_pairs(fitted.data.targets[fitted.data.train], vocabulary))
+    trained.update(without_pictures_of.trained_pairs() if without_pictures_of else {})
     network, data = fitted.network, fitted.data
     tuning = predict_logits(network, data.pixels, data.tune)
     scale, shift = calibrate(tuning, data.targets[data.tune])
@@ -65,7 +69,7 @@ def conclude(
         tested,
         data.targets[fitted.test],
         thresholds=np.array([row["threshold"] for row in thresholds]),
-        trained=count_pairs(data.targets[data.train], vocabulary),
+        trained=dict(trained),
         vocabulary=vocabulary,
     )
     return Concluded(

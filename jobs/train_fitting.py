@@ -86,7 +86,7 @@ def fit_set(
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()  # operations are named by counting: the same seed then gives the same bytes
     rows = {part: prepared.rows[parts == part] for part in ("train", "tune", "test")}
-    check_parts(rows, targets, vocabulary)
+    check_parts(rows, targets, vocabulary, inherited=inherited.labels if inherited is not None else 0)
     data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
     sizes = Architecture(**architecture)
     network = build_network(sizes, len(vocabulary), seed=recipe.seed, fitting=True)
@@ -116,8 +116,11 @@ def fit_set(
     return Fitted(plain, data, rows["test"], history.best + 1, recipe.epochs, curves)
 
 
-def check_parts(rows: dict[str, Rows], targets: Floats, vocabulary: Vocabulary) -> None:
-    """Raise DatasetError if a part cannot do its work, and say which labels no training picture has."""
+def check_parts(rows: dict[str, Rows], targets: Floats, vocabulary: Vocabulary, *, inherited: int) -> None:
+    """Raise DatasetError if a part cannot do its work, and say which labels no training picture has.
+
+    The first `inherited` labels are known from a parent.
+    """
     if len(rows["train"]) < 2 or not len(rows["tune"]) or not len(rows["test"]):
         sizes = {part: len(of_part) for part, of_part in rows.items()}
         raise DatasetError(f"too few different pictures to split into train, tune and test: {sizes}; give some 20 more")
@@ -125,7 +128,7 @@ def check_parts(rows: dict[str, Rows], targets: Floats, vocabulary: Vocabulary) 
     if unknown:
         raise DatasetError(f"nothing is known about the pictures of the {unknown[0]} part; label more of the set")
     positives = (targets[rows["train"]] == 1).sum(axis=0)
-    labels = zip(vocabulary.labels, positives, strict=True)
+    labels = list(zip(vocabulary.labels, positives, strict=True))[inherited:]
     if never := [label.key for label, n in labels if not n and not label.retired]:
         say(f"no training picture has {', '.join(never)}: the model cannot learn it")
 

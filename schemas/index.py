@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-FORMAT_VERSION = 2
-"""2 came with `_unsettled.parquet` and `counts` in the manifest."""
+FORMAT_VERSION = 3
+"""3 came with `retired` in `_labels.parquet`, 2 with `_unsettled.parquet` and `counts` in the manifest."""
 
 LAYOUT = {
     "current": "symlink to the snapshot to read, replaced by one rename",
@@ -18,7 +18,7 @@ LAYOUT = {
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
     "features/<trunk>/*.parquet": "with --features: what the trunk of a model makes of each content; a model with the "
     "same trunk is then scored without reading pictures",
-    "features/_model.json": "where the bundle lay whose features were last kept",
+    "features/_model.json": "where the bundle lay whose features the last published night kept or used",
     "_staging/<model_id>/": "rows that a run finished and has not published, up to 2,000 a file, for the next run; "
     "`<model_id>-full` is that of runs with --full",
     "_lock": "held by flock while a run works; names its holder",
@@ -38,6 +38,12 @@ LABELS = pa.schema(
         ),
         pa.field(
             "ap", pa.float64(), metadata={"meaning": "average precision on the model's test part; null if unmeasured"}
+        ),
+        pa.field(
+            "retired",
+            pa.bool_(),
+            nullable=False,
+            metadata={"meaning": "its column has scores, but it is neither answered nor a tag"},
         ),
     ],
     metadata={"tagger.format_version": str(FORMAT_VERSION)},

@@ -77,9 +77,10 @@ does not resolve the link first may fail to find a file while a night is publish
 To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply `_changes.parquet`
 (`upsert`: take the row from the parts; `delete`: drop it). If not, read the whole snapshot.
 
-To recompute an answer: a label *holds* when its stored score is at least its stored threshold in `_labels.parquet`,
-of the row's `model_id`. With odds o = s / (1 - s) of a group's scores, p(label i) = o_i / (1 + sum o); none has the
-rest. The answer is, among the labels that hold, the one with the largest o_i / odds(threshold_i), or none."""
+To recompute an answer: a label that is not retired *holds* when its stored score is at least its stored threshold in
+`_labels.parquet`, of the row's `model_id`. With odds o = s / (1 - s) of the scores of a group's labels that are not
+retired, p(label i) = o_i / (1 + sum o); none has the rest. The answer is, among the labels that hold, the one with the
+largest o_i / odds(threshold_i), or none."""
 
 _ROWS = (
     "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label one, in vocabulary\n"

@@ -141,6 +141,7 @@ PROMOTE = {
     "models": "string, the folder of the models",
     "current": "string, the model that is current now",
     "before": "string, the one that was, or null",
+    "passed": "false if it did not pass its gate: `tagger tag` takes it with --force-model alone",
 }
 
 MODELS = {
@@ -168,6 +169,8 @@ SIMILAR = {
     "model": "string, name of the bundle whose features were compared",
     "found": "list of {image_id, similarity, answers, same}, the most similar first: similarity is the cosine of both "
     "features, answers exclusive group to label or null, same every image_id with these bytes",
+    "searched": "integer, distinct contents of the index that have features of this model",
+    "contents": "integer, distinct contents of the index that have scores",
     "sheet": "string, the contact sheet that --sheet wrote, or null",
 }
 

@@ -99,7 +99,7 @@ class Bundle:
         try:
             with np.load(self.path / "head.npz", allow_pickle=False) as arrays:
                 head = Head(np.asarray(arrays["kernel"], np.float32), np.asarray(arrays["bias"], np.float32))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise BundleError(f"model {str(self.path)!r}: head.npz cannot be read: {error}") from error
         if not (head.kernel.ndim == 2 and head.kernel.shape[1:] == head.bias.shape == (len(self.vocabulary),)):
             raise BundleError(f"model {str(self.path)!r}: head.npz has {head.kernel.shape}, {head.bias.shape}")
@@ -112,6 +112,11 @@ class Bundle:
             return {key: value[key] for key in ("evaluation", "calibration", "pairs_in_training")}
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"model {str(self.path)!r}: metrics.json cannot be read: {error}") from error
+
+    def threshold_rows(self) -> list[dict[str, Any]]:
+        """Return the entries of thresholds.json, in column order, without their labels."""
+        rows = json.loads((self.path / "thresholds.json").read_text())["labels"]
+        return [{key: value for key, value in row.items() if key != "label"} for row in rows]
 
     def trained_pairs(self) -> dict[tuple[str, str], int]:
         """Return how many training pictures had each pair of labels."""
@@ -254,7 +259,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     try:
         described = json.loads((folder / "bundle.json").read_text())
         if described["format_version"] != FORMAT_VERSION:
-            raise BundleError(f"model {shown}: format_version {described['format_version']!r}, not {FORMAT_VERSION}")
+            raise BundleError(
+                f"model {shown}: format_version {described['format_version']!r}, this program has {FORMAT_VERSION}; "
+                "train again, or use the version that saved it"
+            )
         if set(described["files"]) not in (set(FILES), set(FILES) - set(ONLY_FOR_TRAINING)):
             odd = sorted(set(described["files"]) ^ set(FILES))
             raise BundleError(f"model {shown}: its bundle.json lists too few or too many files: {odd}")
@@ -282,8 +290,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         if not (isinstance(size, int) and 8 <= size <= 1024 and ((values > 0) & (values < 1)).all()):
             raise BundleError(f"model {shown}: input size {size!r} or thresholds {values.tolist()} make no sense")
         gate, trunk = json.loads((folder / "gate.json").read_text()), described["trunk"]
-        if not (isinstance(gate["passed"], bool) and re.fullmatch(r"[0-9a-f]{64}", trunk)):
+        sound = isinstance(gate["passed"], bool) and isinstance(gate["worse"], list) and "parent" in gate
+        if not (sound and re.fullmatch(r"[0-9a-f]{64}", trunk)):
             raise BundleError(f"model {shown}: gate.json says neither passed nor not, or {trunk!r} is no digest")
+        datetime.fromisoformat(described["created_at"])
         return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size, trunk, gate)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"

@@ -52,6 +52,14 @@ def sorted_keys(keys: Keys) -> Keys:
     return np.ascontiguousarray(keys[np.argsort(keys[:, 0], kind="stable")])
 
 
+def are_in(keys: Keys, among: Keys) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): which keys are in `among`, sorted as `sorted_keys` does it."""
+    if not len(among):
+        return np.zeros(len(keys), bool)
+    at = np.minimum(np.searchsorted(among[:, 0], keys[:, 0]), len(among) - 1)
+    return np.asarray((among[at] == keys).all(axis=1))
+
+
 def keys_of(digests: pa.ChunkedArray) -> Keys:
     """Return the sorted keys of digests given as 64 hex digits; nulls are left out."""
     return sorted_keys(raw_keys(digests))

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.features import features_schema
-from tagger.contents import Keys, raw_keys
+from tagger.contents import Keys, are_in, raw_keys
+from tagger.errors import StoreError
 from tagger.files import sync_file
 
 Features = npt.NDArray[np.float16]
@@ -82,16 +83,46 @@ class FeatureStore:
 
         Raises
         ------
-        OSError, pa.ArrowException
-            If a file went away, or is damaged.
+        StoreError
+            If a file is damaged or went away; it is removed, so that its contents are read again.
         """
         files = self._indexed().files
         result = np.empty((len(places.file), self.width), DTYPE)
         for file in np.unique(places.file):
             here = places.file == file
-            table = pq.read_table(files[file], columns=["features"], memory_map=False, page_checksum_verification=True)
+            try:
+                table = pq.read_table(
+                    files[file], columns=["features"], memory_map=False, page_checksum_verification=True
+                )
+            except (OSError, pa.ArrowException) as error:
+                files[file].unlink(missing_ok=True)
+                self._index = None
+                raise StoreError(f"features {files[file].name}: damaged, and removed ({error})") from error
             result[here] = _values(table, self.width)[places.row[here]]
         return result
+
+    def count(self, contents: Keys) -> int:
+        """Return how many of these contents, sorted keys, have features."""
+        return int(are_in(contents, self._indexed().keys).sum())
+
+    def touch(self) -> None:
+        """Note that the features are in use."""
+        if self.exists():
+            os.utime(self._folder)
+
+    def prune(self) -> None:
+        """Remove files all of whose contents are in newer ones too, as after everything was read again."""
+        self._index = None  # of before tonight's files
+        index = self._indexed()
+        order = np.lexsort([index.file, index.keys[:, 1], index.keys[:, 0]])
+        keys, file = index.keys[order], index.file[order]
+        first = np.ones(len(keys), bool)  # of each content; files are numbered from the newest
+        first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+        needed = set(np.unique(file[first]).tolist())
+        for number, path in enumerate(index.files):
+            if number not in needed:
+                path.unlink(missing_ok=True)
+        self._index = None
 
     def blocks(self) -> Iterator[tuple[pa.ChunkedArray, Features]]:
         """Yield contents (64 hex digits each) and float16 (n, width) features, file by file; a content may come twice.
@@ -121,7 +152,7 @@ class FeatureStore:
                 places.append(np.stack([np.full(len(digests), len(files)), np.arange(len(digests))], axis=1))
                 files.append(path)
             both, where = np.concatenate(keys), np.concatenate(places)
-            order = np.argsort(both[:, 0], kind="stable")
+            order = np.argsort(both[:, 0], kind="stable")  # of two files with a content, the newer comes first
             self._index = _Index(both[order], where[order, 0], where[order, 1], files)
         return self._index
 

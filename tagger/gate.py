@@ -1,6 +1,6 @@
 """The gate: whether a retrained model still knows what its parent knew. Arrays in, plain values out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +41,9 @@ def compare(part: str, parent: Answers, now: Answers, targets: npt.NDArray[np.fl
     labels = []
     for i, label in enumerate(parent.vocabulary.labels):
         known = ~np.isnan(targets[:, i])
+        for j, other in enumerate(now.vocabulary.labels):
+            if other.group == label.group and label.name in other.splits:
+                known &= ~np.isnan(targets[:, j])  # an old blue that may be navy says nothing of blue
         positive = targets[known, i] == 1
         if positive.any() and not now.vocabulary.labels[i].retired:
             aps = {name: average_precision(which.logits[known, i], positive) for name, which in _both(parent, now)}
@@ -57,8 +60,12 @@ def compare(part: str, parent: Answers, now: Answers, targets: npt.NDArray[np.fl
     }
 
 
-def judge(parts: Sequence[dict[str, Any]], parent: str, tolerance: float) -> dict[str, Any]:
+def judge(
+    parts: Sequence[dict[str, Any]], parent: str, tolerance: float, *, measurable: Collection[str] = ()
+) -> dict[str, Any]:
     """Return gate.json: passed, unless a part lost over `tolerance` points of macro AP, or a label four times that.
+
+    What cannot be compared has not passed.
 
     Parameters
     ----------
@@ -66,8 +73,11 @@ def judge(parts: Sequence[dict[str, Any]], parent: str, tolerance: float) -> dic
         From `compare`.
     parent : str
         The name of the bundle compared with.
+    measurable : collection of str
+        Labels that the parent was measured on; each must have a picture in some part.
     """
-    worse = []
+    compared = {row["label"] for part in parts for row in part["labels"]}
+    worse = [f"not measured: no test picture of the data has {key}" for key in measurable if key not in compared]
     for part in parts:
         entries = [("macro AP", part["macro_ap"], tolerance)]
         sure = [row for row in part["labels"] if row["positives"] >= ENOUGH_POSITIVES]
@@ -83,6 +93,8 @@ def _groups(parent: Answers, now: Answers, targets: npt.NDArray[np.float32]) -> 
     rows = []
     for group in parent.vocabulary.exclusive_groups:
         old, members = parent.vocabulary.members(group.name), now.vocabulary.members(group.name)
+        if not members:
+            continue  # all retired
         expected, known = true_answers(targets, members)
         right = np.append(members, -1)[expected]
         askable = known & np.isin(right, [*old, -1])  # what only the new model can answer says nothing of the old one

@@ -34,6 +34,11 @@ class Inheritance:
     distils: bool = False
     frozen: bool = False
 
+    @property
+    def labels(self) -> int:
+        """Return how many labels the parent has."""
+        return int(self.parent.get_layer(HEAD).units)
+
     def start(self, network: keras.Model, targets: npt.NDArray[np.float32]) -> None:
         """Give `network` the parent's weights; new columns of the head answer their label's share in `targets`.
 

@@ -67,8 +67,8 @@ class PreparedSet:
     def continued_split(self, parent: pa.Table, *, seed: int) -> npt.NDArray[np.str_]:
         """Return str (n,): train, tune or test for each readable picture; those in `parent` keep their part.
 
-        A new picture that looks like an old one joins it, and where old ones differ, most of them. The rest is split as
-        if it were alone.
+        A new picture that looks like an old one joins it: train if one of those is in it, or else tune. The rest is
+        split as if it were alone.
 
         Parameters
         ----------
@@ -77,10 +77,10 @@ class PreparedSet:
         """
         known = dict(zip(parent["content_sha256"].to_pylist(), parent["part"].to_pylist(), strict=True))
         parts = np.array([known.get(digest, "") for digest in self.digests], "<U5")
-        for cluster in np.unique(self.clusters[parts != ""]):
-            here = self.clusters == cluster
-            names, counts = np.unique(parts[here & (parts != "")], return_counts=True)
-            parts[here & (parts == "")] = names[counts.argmax()]
+        joins: dict[int, str] = {}
+        for part in ("test", "tune", "train"):  # the last one wins
+            joins |= dict.fromkeys(self.clusters[parts == part].tolist(), part)
+        parts = np.array([p or joins.get(c, "") for p, c in zip(parts, self.clusters.tolist(), strict=True)], "<U5")
         fresh = parts == ""
         strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
         parts[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
@@ -94,12 +94,15 @@ class PreparedSet:
         judged : int
             How many labels the vocabulary has.
         """
-        digests, kept = self.digests, (parent if parent is not None else SPLIT.empty_table()).to_pylist()
+        digests = self.digests
+        kept = {row["content_sha256"]: row for row in (SPLIT.empty_table() if parent is None else parent).to_pylist()}
+        pairs = zip(digests, self.clusters.tolist(), strict=True)
+        named = {c: kept[digest]["cluster"] for digest, c in pairs if digest in kept}
         rows = {
-            digest: {"content_sha256": digest, "cluster": digests[c], "part": str(part), "judged": judged}
-            for digest, c, part in zip(digests, self.clusters, parts, strict=True)
+            digest: {"content_sha256": digest, "cluster": named.get(c, digests[c]), "part": str(part), "judged": judged}
+            for digest, c, part in zip(digests, self.clusters.tolist(), parts, strict=True)
         }
-        rows |= {row["content_sha256"]: row for row in kept}
+        rows |= kept
         return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)
 
     def check(self) -> dict[str, Any]:

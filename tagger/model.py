@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from schemas.bundle import HEAD
 from tagger.backend import keras, tf
+from tagger.errors import BundleError
 from tagger.vocabulary import Vocabulary
 
 MOMENTUM = 0.9
@@ -123,9 +124,18 @@ def logits_alone(network: keras.Model) -> keras.Model:
 
 
 def architecture_of(network: keras.Model) -> Architecture:
-    """Return the sizes of a network that `build_network` built, of a bundle's too."""
-    filters = tuple(network.get_layer(f"block{block}_conv1").filters for block in (1, 2, 3))
-    return Architecture(network.input_shape[1], (filters[0], filters[1], filters[2]), network.get_layer("dense").units)
+    """Return the sizes of a network that `build_network` built, of a bundle's too.
+
+    Raises
+    ------
+    BundleError
+        If it is not such a network.
+    """
+    try:
+        one, two, three = (network.get_layer(f"block{block}_conv1").filters for block in (1, 2, 3))
+        return Architecture(network.input_shape[1], (one, two, three), network.get_layer("dense").units)
+    except (ValueError, AttributeError) as error:
+        raise BundleError(f"its network is no SmallerVGGNet, so it cannot be retrained: {error}") from error
 
 
 def fold_calibration(network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> None:

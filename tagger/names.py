@@ -1,6 +1,7 @@
 """One vocabulary for several labelled sets: what each set's names become."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -27,8 +28,10 @@ def read_names(path: str) -> Names:
         If it cannot be read, lacks a column or renames a label twice.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # rows longer than the header are only a warning
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, Warning) as error:
         raise DatasetError(f"--names {path!r} cannot be read: {str(error).splitlines()[0]}") from error
     if list(table.columns) != list(COLUMNS):
         raise DatasetError(f"--names {path!r} has the columns {list(table)}; needs {','.join(COLUMNS)}")
@@ -40,20 +43,36 @@ def read_names(path: str) -> Names:
     return names
 
 
-def renamed(labelled: LabelledSet, names: Names) -> LabelledSet:
-    """Return the set with its labels renamed; what `names` does not mention stays."""
-    dataset = os.path.basename(os.path.normpath(labelled.source))
+def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
+    """Return the sets with their labels renamed; what `names` does not mention stays.
 
-    def of(group: str, name: str) -> str:
-        return names.get((dataset, group, name), names.get(("", group, name), name))
+    Raises
+    ------
+    DatasetError
+        If a renaming matches no label of any set: it may be misspelt.
+    """
+    used: set[tuple[str, str, str]] = set()
 
-    def example(old: Example) -> Example:
-        keys = [(group, of(group, name)) for group, name in old.present]
+    def of(dataset: str, group: str, name: str) -> str:
+        for key in ((dataset, group, name), ("", group, name)):
+            if key in names:
+                used.add(key)
+                return names[key]
+        return name
+
+    def example(dataset: str, old: Example) -> Example:
+        keys = [(group, of(dataset, group, name)) for group, name in old.present]
         unknown = {group for group, name in keys if not name}
         present = frozenset((group, name) for group, name in keys if group not in unknown)
         return replace(old, present=present, known=old.known - unknown)
 
-    return replace(labelled, examples=[example(each) for each in labelled.examples])
+    result = []
+    for each in sets:
+        dataset = os.path.basename(os.path.normpath(each.source))
+        result.append(replace(each, examples=[example(dataset, one) for one in each.examples]))
+    if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in names.keys() - used]:
+        raise DatasetError(f"--names renames labels that no picture has: {', '.join(sorted(idle)[:10])}; correct them")
+    return result
 
 
 def joined(sets: Sequence[LabelledSet]) -> LabelledSet:

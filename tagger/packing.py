@@ -1,4 +1,4 @@
-"""Packing: the same bundle for tagging alone, its weights as float16 and without the Keras network, half the size."""
+"""Packing: a bundle for tagging alone, its weights as float16, without the Keras network: a quarter of the size."""
 
 import hashlib
 import os

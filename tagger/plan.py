@@ -93,9 +93,10 @@ class Plan:
     counts: dict[str, int]
 
     def taking(self, from_features: Mask) -> "Plan":
-        """Return the plan with these pictures taken from features."""
+        """Return the plan with these pictures taken from features, and no others."""
         n = int(from_features.sum())
-        counts = self.counts | {"from_features": n, "to_read": self.counts["to_read"] - n}
+        both = self.counts["to_read"] + self.counts["from_features"]
+        counts = self.counts | {"from_features": n, "to_read": both - n}
         return replace(self, from_features=from_features, counts=counts)
 
     def ids(self, places: Places) -> list[str]:

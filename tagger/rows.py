@@ -104,6 +104,7 @@ def labels_table(bundle: Bundle) -> pa.Table:
             "column": label.column,
             "threshold": float(threshold),
             "ap": ap.get(label.key),
+            "retired": label.retired,
         }
         for label, threshold in zip(bundle.vocabulary.labels, bundle.thresholds, strict=True)
     ]

@@ -193,13 +193,25 @@ class Index:
         """Return the features of a trunk, `width` a picture."""
         return FeatureStore(self.path / "features" / trunk, width)
 
-    def note_featured_model(self, model: Path) -> None:
-        """Remember which bundle's features are kept, for those who ask with another picture."""
-        (self.path / "features").mkdir(exist_ok=True)
-        atomic_text(self.path / "features" / "_model.json", json.dumps({"model": str(model)}) + "\n")
+    def keep_features(
+        self, store: FeatureStore, model: Path, *, everything_read: bool, now: datetime | None = None
+    ) -> None:
+        """Note that a published night used these features, of `model`, and remove those that no night used for 48 h.
+
+        Where everything was read again, older files with the same contents go too. The lock is held.
+        """
+        limit = (now or datetime.now(UTC)) - KEPT_FOR
+        if store.exists():
+            store.touch()
+            atomic_text(self.path / "features" / "_model.json", json.dumps({"model": str(model)}) + "\n")
+            if everything_read:
+                store.prune()
+        for folder in (self.path / "features").glob("*"):
+            if folder.is_dir() and not folder.is_symlink() and _modified(folder) <= limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def featured_model(self) -> str:
-        """Return where the bundle lay whose features were last kept.
+        """Return where the bundle lay whose features the last published night kept or used.
 
         Raises
         ------
@@ -230,10 +242,8 @@ class Index:
         folders = (self.path / "snapshots").glob("*/_manifest.json")
         return sorted(path.parent.name for path in folders)
 
-    def retire(self, keep: int, *, trunk: str | None = None, now: datetime | None = None) -> list[str]:
+    def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
         """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and staging as old.
-
-        Of features, those of other trunks than `trunk`, where one is given, that were last added to as long ago.
 
         Never the current one, nor its parent, which readers had until then. Returns what was removed. The lock is held.
         """
@@ -248,15 +258,10 @@ class Index:
                 with suppress(OSError):  # another user's, say
                     remove_snapshot(self.path, name)
                     removed.append(name)
-        stale = [*(self.path / "_staging").iterdir()]
-        if trunk is not None:
-            stale += [
-                folder for folder in (self.path / "features").glob("*") if folder.name != trunk and folder.is_dir()
-            ]
-        for folder in sorted(stale):
+        for folder in sorted((self.path / "_staging").iterdir()):
             if folder.is_dir() and not folder.is_symlink() and _modified(folder) <= limit:
                 shutil.rmtree(folder, ignore_errors=True)
-                removed.append(f"{folder.parent.name}/{folder.name}")
+                removed.append(f"_staging/{folder.name}")
         return removed
 
     def is_there(self) -> bool:

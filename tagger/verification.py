@@ -25,6 +25,7 @@ class _Label:
     def __init__(self, row: dict[str, Any]) -> None:
         self.group, self.name, self.column = row["group"], row["label"], row["column"]
         self.threshold: float = row["threshold"]
+        self.retired: bool = row["retired"]
 
 
 def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
@@ -180,9 +181,9 @@ def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> I
         yield f"row {ids[row]!r}: {labels[column].column} is {scores[row, column]}, not four decimals within 0 and 1"
         return
     thresholds = np.array([label.threshold for label in labels])
-    tags = scores >= thresholds
-    for group in dict.fromkeys(label.group for label in labels if label.group in groups):
-        members = [i for i, label in enumerate(labels) if label.group == group]
+    tags = (scores >= thresholds) & ~np.array([label.retired for label in labels])
+    for group in dict.fromkeys(label.group for label in labels if label.group in groups and not label.retired):
+        members = [i for i, label in enumerate(labels) if label.group == group and not label.retired]
         names = {labels[i].name: k for k, i in enumerate(members)}
         given = np.array([names.get(answer, -2 if answer else -1) for answer in table[group].to_pylist()])
         probability = table[f"{group}_score"].to_numpy(zero_copy_only=False).astype(np.float64)

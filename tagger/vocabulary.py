@@ -84,6 +84,10 @@ class Vocabulary:
                 taken.add(labels[-1].column)
         return type(self)(self.groups, tuple(labels))
 
+    def born(self, since: str) -> Self:
+        """Return the vocabulary with `since` on all labels that have none."""
+        return type(self)(self.groups, tuple(replace(x, since=x.since or since) for x in self.labels))
+
     def retire(self, keys: Iterable[tuple[str, str]]) -> Self:
         """Return the vocabulary with these `(group, name)` labels retired: their columns stay, nothing answers them."""
         gone = set(keys)
@@ -117,7 +121,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, value: Any, *, source: str = "vocabulary") -> Self:
-        """Return the vocabulary in `value`; `exclusive`, `evidence`, `column`, `since`, `retired` may be left out.
+        """Return the vocabulary in `value`; all but `group` and `name` may be left out.
 
         Raises
         ------
@@ -158,9 +162,8 @@ class Vocabulary:
         """
         words = _words(folder)
         spelled: dict[tuple[str, ...], list[Label]] = {}
-        for label in self.labels:
-            if not label.retired:
-                spelled.setdefault(_words(label.name), []).append(label)
+        for label in self.labels:  # retired ones too: their folders are still there
+            spelled.setdefault(_words(label.name), []).append(label)
         longest = max(map(len, spelled), default=0)
         found: list[tuple[str, str]] = []
         while words:

@@ -155,7 +155,7 @@ def test_sets_with_names_of_their_own_become_one(tmp_path: Path) -> None:
     table.write_text("dataset,group,name,becomes\nshop,garment,pants,trousers\n,color,Red,red\nshop,garment,shoes,\n")
     names, groups = read_names(str(table)), parse_groups("color,garment")
     sets = [read_dataset(tmp_path / name, groups=groups) for name in ("shop", "web")]
-    one = joined([renamed(each, names) for each in sets])
+    one = joined(renamed(sets, names))
     found = sorted((sorted(name for _, name in e.present), sorted(e.known)) for e in one.examples)
     assert found == [
         (["red"], ["color"]),  # what shoes are here is not said, so unknown
@@ -163,7 +163,15 @@ def test_sets_with_names_of_their_own_become_one(tmp_path: Path) -> None:
         (["red", "trousers"], ["color", "garment"]),
     ]
     assert joined([sets[0], sets[0]]).examples == sets[0].examples
-    for text, message in (("a,b\n", "needs dataset"), ("dataset,group,name,becomes\n,a,b,c\n,a,b,d\n", "twice")):
+    with pytest.raises(DatasetError, match="no picture has: garment:pants of shop"):
+        renamed(sets[1:], names)
+    header = "dataset,group,name,becomes\n"
+    wrong = (
+        ("a,b\n", "needs dataset"),
+        (f"{header},a,b,c\n,a,b,d\n", "twice"),
+        (f"{header},a,b,c,\n", "cannot be read"),
+    )
+    for text, message in wrong:
         table.write_text(text)
         with pytest.raises(DatasetError, match=message):
             read_names(str(table))

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import list_models, models_text, promote
-from jobs.retrain import RetrainOptions, gate_text, retrain
+from jobs.retrain import RetrainOptions, _silent_unknown, gate_text, retrain
+from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
+from jobs.verify import verify
 from schemas.bundle import GATE_FIELDS
 from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
 from tagger.bundle import load_bundle
@@ -116,6 +119,56 @@ def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(fam
     assert (after.thresholds[: len(before.vocabulary)] == before.thresholds).all()
     rows = {row["content_sha256"] for row in after.split().to_pylist()}
     assert {row["content_sha256"] for row in before.split().to_pylist()} < rows
+
+
+def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Path) -> None:
+    from tagger.inheritance import Inheritance
+    from tagger.predictor import load_network
+
+    network = load_network(load_bundle(parent))
+    old = network.get_layer("logits").units
+    pixels = np.random.default_rng(0).random((3, 32, 32, 3)).astype(np.float32)
+    targets = np.array([[1, 0, *[np.nan] * (old - 2), 1, np.nan]] * 3, np.float32)
+    teacher = Inheritance(network, distils=True).teacher
+    assert teacher is not None
+    filled = teacher(pixels, targets).numpy()
+    assert np.array_equal(filled[:, :2], targets[:, :2])
+    assert np.allclose(filled[:, 2:old], network(pixels, training=False)["scores"].numpy()[:, 2:], atol=1e-6)
+    assert (filled[:, old] == 1).all()
+    assert np.isnan(filled[:, old + 1]).all()
+    assert Inheritance(network).teacher is None
+
+
+def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(family: Path, new_set: Path) -> None:
+    """All new pictures are green: that they are not blue is no reason to forget blue; nor can it be measured."""
+    result = again(family, new_set, tolerance=100)
+    worse = result["gate"]["worse"]
+    assert [text for text in worse if "has color:blue" in text]
+    assert not result["promoted"]
+    part = np.array([0, 1, 2])
+    targets = np.array([[0, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 1]], np.float32)
+    softened = _silent_unknown(targets, part, 2)
+    assert np.isnan(softened[:3, 0]).all()
+    assert np.array_equal(softened[:, 1:], targets[:, 1:])
+    assert softened[3, 0] == 0
+
+
+def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
+    family: Path, old_set: Path, new_set: Path, catalog: Path, tmp_path: Path
+) -> None:
+    result = again(family, old_set, new_set, retire=("color:blue",))
+    assert result["retired"] == ["color:blue"]
+    index = tmp_path / "index"
+    tag_catalog(TagOptions(str(catalog), result["bundle"], str(index), max_error_rate=1, force_model=True))
+    assert not verify(str(index))["faults"]
+    rows = pd.read_parquet((index / "current").resolve())
+    assert "blue" not in set(rows["color"].dropna())
+    assert rows["score_blue"].notna().any()
+    labels = pd.read_parquet((index / "current").resolve() / "_labels.parquet").set_index("label")
+    assert labels.loc["blue", "retired"]
+    assert not labels.loc["red", "retired"]
+    gone = again(family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone")
+    assert [row["group"] for row in gone["gate"]["parts"][0]["groups"]] == ["garment"]
 
 
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(family: Path, old_set: Path, new_set: Path) -> None:
@@ -219,6 +272,9 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     assert [text.split(":")[1].split()[0] for text in gate["worse"]] == ["macro", "AP"]
     assert "AP of color:red" in gate["worse"][1]
     assert judge([worse], "v1", 20)["passed"]
+    assert judge([same], "v1", 0.5, measurable=["color:red"])["passed"]
+    missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
+    assert missing["worse"] == ["not measured: no test picture of the data has use:rare"]
     assert same["tags_changed"] < 0.05 < 0.1 < worse["tags_changed"]
     color = next(row for row in same["groups"] if row["group"] == "color")
     assert color["pictures"] == int((targets[:, 4] == 0).sum())  # what only the new model can answer is left out
