@@ -41,13 +41,11 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
         trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()
         loss = measured(replace(bundle, path=work, trunk=trunk))
         card = (bundle.path / "README.md").read_text()
-        text = card.replace(bundle.model_id, "{model_id}").replace("{", "{{").replace("}", "}}")
-        text = text.replace("{{model_id}}", "{model_id}")
         complete(
             work,
             out,
             name=bundle.name,
-            card=lambda model_id: text.format(model_id=model_id) + "\n" + loss,
+            card=lambda model_id: card.replace(bundle.model_id, model_id) + "\n" + loss,
             parent=bundle.model_id,
             trunk=trunk,
         )

@@ -136,8 +136,8 @@ def test_equal_bytes_under_many_names_are_scored_once(
 
     def counting(*arguments: Any) -> Any:
         predictor = real(*arguments)
-        infer = predictor.logits
-        monkeypatch.setattr(predictor, "logits", lambda pixels: (through.append(len(pixels)), infer(pixels))[1])
+        infer = predictor.infer
+        monkeypatch.setattr(predictor, "infer", lambda pixels: (through.append(len(pixels)), infer(pixels))[1])
         return predictor
 
     monkeypatch.setattr(jobs.tag_scoring, "make_predictor", counting)
