@@ -116,7 +116,7 @@ class Vocabulary:
         return {
             "format_version": FORMAT_VERSION,
             "groups": [asdict(group) for group in self.groups],
-            "labels": [asdict(label) for label in self.labels],
+            "labels": [asdict(label) | {"splits": list(label.splits)} for label in self.labels],
         }
 
     @classmethod

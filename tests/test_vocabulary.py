@@ -97,7 +97,7 @@ def test_retired_and_exclusive_are_kept_and_must_be_booleans() -> None:
     value = {"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red", "retired": True}]}
     assert Vocabulary.from_json(value).labels[0].retired
     value["labels"][0]["retired"] = "false"  # type: ignore[index]
-    with pytest.raises(VocabularyError, match="retired is true or false"):
+    with pytest.raises(VocabularyError, match="retired true or false"):
         Vocabulary.from_json(value)
     with pytest.raises(VocabularyError, match="exclusive is true or false"):
         Vocabulary.from_json({"groups": [{"name": "color", "exclusive": "no"}], "labels": []})
