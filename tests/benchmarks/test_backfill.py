@@ -58,13 +58,13 @@ def test_a_new_head_is_scored_from_features(model: Path, catalog: Path, tmp_path
     assert largest <= 0.002
     size = sum(path.stat().st_size for path in (tmp_path / "index" / "features").rglob("*.parquet"))
     n = second["plan"]["from_features"]
-    whole, slope = read / from_features, (read - nothing) / (from_features - nothing)
+    job = reading["stages"]["total"] / second["stages"]["total"]
     rescoring = second["stages"]["rescore"]
     scoring = reading["stages"]["wait"] + reading["stages"]["infer"]
     print(
         f"\n{n:,} pictures: read {read:.2f} s (with --features {kept / plain:.2f} of without), from features "
-        f"{from_features:.2f} s, nothing to do {nothing:.2f} s, each from start to end of the process. Per picture x "
-        f"{slope:.0f} (start and idle night taken off), whole night x {whole:.1f}; scoring alone x "
+        f"{from_features:.2f} s, nothing to do {nothing:.2f} s, each from start to end of the process: x "
+        f"{read / from_features:.1f}; the job without the process's start x {job:.0f}, scoring alone x "
         f"{scoring / rescoring:.0f}, {1e6 * rescoring / n:.0f} us. Largest difference of a score {largest:.4f}. "
         f"{size / n:,.0f} bytes a picture, {size / n / 1e3:.2f} GB a million. stages {second['stages']}"
     )
