@@ -11,10 +11,10 @@ from jobs.progress import Progress
 from jobs.scoring import score_files
 from tagger.bundle import Bundle, load_bundle
 from tagger.card import number
-from tagger.dataset import LabelledSet, read_dataset
+from tagger.dataset import LabelledSet
 from tagger.errors import DatasetError
 from tagger.metrics import average_precision
-from tagger.names import joined, read_names, renamed
+from tagger.names import read_sets
 from tagger.packing import pack_bundle
 from tagger.views import stored_scores, tag_matrix
 
@@ -34,8 +34,7 @@ def pack(model: str, datasets: Sequence[str], out: str, *, names: str | None = N
         If `out` exists or cannot be written.
     """
     bundle = load_bundle(model)
-    renames = read_names(names) if names else {}
-    labelled = joined(renamed([read_dataset(d, vocabulary=bundle.vocabulary) for d in datasets], renames))
+    labelled = read_sets(datasets, names, vocabulary=bundle.vocabulary)
     report: dict[str, Any] = {}
 
     def measured(packed: Bundle) -> str:

@@ -16,13 +16,13 @@ from jobs.train_concluding import Concluded, conclude
 from jobs.train_fitting import Fitted, fit_set
 from jobs.train_state import begin, check_contents, work_folder
 from tagger.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
-from tagger.dataset import LabelledSet, read_dataset
+from tagger.dataset import LabelledSet
 from tagger.errors import InputError
 from tagger.files import Lock
 from tagger.gate import Answers, compare, judge
 from tagger.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labelling import PreparedSet
-from tagger.names import joined, read_names, renamed
+from tagger.names import read_sets
 from tagger.predictor import load_network
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary
@@ -167,8 +167,7 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
         raise InputError(f"--splits {unused[0]}: --add names no label of its group; what is split from it?")
     # Folder names may spell a declared label of several words, so the sets are read with it.
     spelling = old.extend(key for key in added if old.index(*key) is None)
-    names = read_names(options.names) if options.names else {}
-    labelled = joined(renamed([read_dataset(d, vocabulary=spelling) for d in options.datasets], names))
+    labelled = read_sets(options.datasets, options.names, vocabulary=spelling)
     strangers = labelled.strangers(old)
     grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
     if named := [label.key for label in grown.labels[len(old) :]]:

@@ -42,6 +42,7 @@ def rescore(
         If the time is up; what was done is staged.
     """
     units: list[StagedUnit] = []
+    head = bundle.head()
     done = np.zeros(len(plan.listing), bool)
     with Progress(int(plan.from_features.sum()), "rescoring") as progress, run.stage("rescore"):
         for bucket, here in _by_bucket(plan, plan.from_features):
@@ -51,7 +52,6 @@ def rescore(
             features = _features(store, rows)
             if features is None:
                 continue
-            head = bundle.head()
             for at in range(0, len(rows), UNIT):
                 logits = features[at : at + UNIT].astype(np.float32) @ head.kernel + head.bias
                 path = staging.unit(f"{run.record['run_id']}f", len(units), plan.buckets)

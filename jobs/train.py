@@ -14,11 +14,11 @@ from jobs.train_concluding import Concluded, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
 from jobs.train_state import begin, check_contents, work_folder
 from tagger.combinations import parse_pair, unteachable
-from tagger.dataset import LabelledSet, read_dataset
+from tagger.dataset import LabelledSet
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
 from tagger.labelling import PreparedSet, prepare
-from tagger.names import joined, read_names, renamed
+from tagger.names import read_sets
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary, parse_groups
 
@@ -242,9 +242,7 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None
-    names = read_names(options.names) if options.names else {}
-    sets = [read_dataset(dataset, groups=groups, vocabulary=vocabulary) for dataset in options.datasets]
-    labelled = joined(renamed(sets, names))
+    labelled = read_sets(options.datasets, options.names, groups=groups, vocabulary=vocabulary)
     if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
         raise DatasetError(f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add them")
     return labelled, vocabulary

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from schemas.features import features_schema
 from tagger.contents import Keys, are_in, raw_keys
 from tagger.errors import StoreError
-from tagger.files import sync_file
+from tagger.files import replacing
 
 Features = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
@@ -57,16 +57,11 @@ class FeatureStore:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{name}.parquet"
-        sibling = path.with_name(f".{path.name}.{os.getpid()}")
         data = pa.py_buffer(np.ascontiguousarray(features, DTYPE).tobytes())
         column = pa.FixedSizeBinaryArray.from_buffers(self._schema.field("features").type, len(digests), [None, data])
         table = pa.Table.from_arrays([pa.array(digests, pa.string()), column], schema=self._schema)
-        try:
+        with replacing(path) as sibling:
             pq.write_table(table, sibling, compression="zstd", use_dictionary=False, write_page_checksum=True)
-            sync_file(sibling)
-            os.replace(sibling, path)
-        finally:
-            sibling.unlink(missing_ok=True)
 
     def find(self, digests: pa.ChunkedArray) -> Places:
         """Return where the features of these contents are; `digests` are 64 hex digits each, none null."""

@@ -5,7 +5,8 @@ import json
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +39,17 @@ def atomic_text(path: Path, text: str) -> None:
 
 def atomic_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` by way of a sibling and one rename."""
+    with replacing(path) as sibling:
+        sibling.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a sibling to write; it is made durable and takes the place of `path` by one rename, or goes on an error."""
     sibling = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(sibling, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield sibling
+        sync_file(sibling)
         os.replace(sibling, path)
     finally:
         sibling.unlink(missing_ok=True)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from tagger.dataset import Example, LabelledSet
+from tagger.dataset import Example, LabelledSet, read_dataset
 from tagger.errors import DatasetError
+from tagger.vocabulary import Group, Vocabulary
 
 COLUMNS = ("dataset", "group", "name", "becomes")
 
@@ -81,3 +82,15 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
         return sets[0]
     by_path = {os.path.realpath(example.path): example for each in sets for example in each.examples}
     return LabelledSet(" and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups)
+
+
+def read_sets(
+    datasets: Sequence[str],
+    names: str | None,
+    *,
+    groups: Sequence[Group] | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> LabelledSet:
+    """Return labelled sets as one, renamed by the table at the path `names`; see `read_dataset` for the rest."""
+    renames = read_names(names) if names else {}
+    return joined(renamed([read_dataset(each, groups=groups, vocabulary=vocabulary) for each in datasets], renames))

@@ -1,6 +1,5 @@
 """Staging: rows of a run that has not published yet; the next run uses those that still answer for their file."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tagger.files import sync_file
+from tagger.files import replacing
 
 UNSETTLED_COLUMN = "_unsettled"
 """Beside a row's own columns: whether its file was read within 2 s of its last change."""
@@ -70,13 +69,8 @@ class Staging:
     def write(self, path: Path, rows: pa.Table) -> None:
         """Write a unit, its content durably, by way of a sibling and one rename."""
         self.path.mkdir(parents=True, exist_ok=True)
-        sibling = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+        with replacing(path) as sibling:
             pq.write_table(rows, sibling, compression="zstd", write_page_checksum=True)
-            sync_file(sibling)
-            os.replace(sibling, path)
-        finally:
-            sibling.unlink(missing_ok=True)
 
     def list(self, schema: pa.Schema) -> Staged:
         """Return what is there; files that are damaged, or not of this schema, count as not there."""
