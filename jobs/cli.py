@@ -28,7 +28,9 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table.")]
+Datasets = Annotated[
+    list[str], typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables.")
+]
 IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
 Names = Annotated[
     str | None,
@@ -148,7 +150,8 @@ def train(
 )
 def evaluate(
     model: Model,
-    dataset: Dataset,
+    datasets: Datasets,
+    names: Names = None,
     include_training: Annotated[
         bool, typer.Option("--include-training", help="Measure on training and tuning pictures too.")
     ] = False,
@@ -165,7 +168,7 @@ def evaluate(
 ) -> None:
     from jobs import evaluate as job
 
-    report = job.evaluate(model, dataset, include_training=include_training, backend=backend, audit=audit)
+    report = job.evaluate(model, datasets, names=names, include_training=include_training, backend=backend, audit=audit)
     _print(report, as_json, job.report_text(report))
 
 
@@ -339,8 +342,14 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
 )
 def tag(
     catalog: Annotated[str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")],
-    model: Annotated[str, typer.Option(metavar="MODEL", help="A bundle's folder, or MODELS/current.")],
     index: Annotated[str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A bundle's folder, or MODELS/current; by default the starter model that comes with the package.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
     backend: BackendOption = "auto",
     workers: Workers = 0,

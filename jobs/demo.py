@@ -63,9 +63,15 @@ def demo(
     for title, code in QUERIES:
         print(f"# {title}\n{code}\n\n{_run_query(code, folder)}\n")
     print(_against_truth(index, sample), end="\n\n")
-    sheet = folder / "contact-sheet.png"
-    sheet.write_bytes(_contact_sheet(index, sample.catalog))
-    print(f"index:         {index}/current\nmodel:         {trained['bundle']}\ncontact sheet: {sheet}")
+    starter = folder / "starter-index"
+    say("tagging once more, with the starter model that comes with the package: no training, no --model")
+    tag_catalog(TagOptions(str(sample.catalog), None, str(starter), max_error_rate=0.2))
+    print(f"# What the starter model, which never saw a drawing, makes of the same catalog\n{_counts(starter)}\n")
+    sheets = [folder / "contact-sheet.png", folder / "starter-sheet.png"]
+    sheets[0].write_bytes(_contact_sheet(index, sample.catalog, "garment"))
+    sheets[1].write_bytes(_contact_sheet(starter, sample.catalog, "type"))
+    print(f"index:          {index}/current\nmodel:          {trained['bundle']}")
+    print(f"contact sheets: {sheets[0]}\n                {sheets[1]}")
 
 
 def _run_query(code: str, folder: Path) -> str:
@@ -97,8 +103,16 @@ def _against_truth(index: Path, sample: Sample) -> str:
     )
 
 
-def _contact_sheet(index: Path, catalog: Path) -> bytes:
-    columns = ["image_id", "status", "error", "color", "color_score", "garment", "garment_score"]
+def _counts(index: Path) -> str:
+    """Return how often each color and type was answered, none included."""
+    rows = pd.read_parquet(
+        os.path.realpath(index / "current"), columns=["color", "type"], filters=[("status", "==", "ok")]
+    )
+    return str(rows.fillna("none").value_counts(["color", "type"]).unstack(fill_value=0).to_string())
+
+
+def _contact_sheet(index: Path, catalog: Path, shape: str) -> bytes:
+    columns = ["image_id", "status", "color", "color_score", shape, f"{shape}_score"]
     rows = pd.read_parquet(os.path.realpath(index / "current"), columns=columns)
     good = rows[rows["status"] == "ok"]
     chosen = good.sample(min(_TILES, len(good)), random_state=0).sort_values("image_id")
@@ -106,9 +120,8 @@ def _contact_sheet(index: Path, catalog: Path) -> bytes:
     tiles = []
     with Decoder(size=_TILE_SIDE, workers=1) as decoder:
         for chunk in decoder.decode((at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
-            for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].itertuples(), strict=False):
-                captions = [_caption(row.color, row.color_score), _caption(row.garment, row.garment_score)]
-                tiles.append((pixels, captions))
+            for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False):
+                tiles.append((pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", shape)]))
     return png(contact_sheet(tiles))
 
 

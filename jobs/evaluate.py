@@ -1,6 +1,5 @@
 """Evaluation of a saved model on a labelled set; what it was trained or tuned on never counts unasked."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from jobs.progress import Progress
 from jobs.scoring import score_files
 from tagger.bundle import Bundle, load_bundle
 from tagger.card import number
-from tagger.dataset import LabelledSet, read_dataset
+from tagger.dataset import LabelledSet
 from tagger.decode_worker import FileFacts
 from tagger.errors import DatasetError
 from tagger.metrics import measure, unanswered
+from tagger.names import read_sets
 from tagger.predictor import Backend
 
 _SHOWN = 40
@@ -23,8 +23,9 @@ _SHOWN = 40
 
 def evaluate(
     model: str,
-    dataset: str,
+    datasets: Sequence[str],
     *,
+    names: str | None = None,
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
@@ -33,6 +34,8 @@ def evaluate(
 
     Parameters
     ----------
+    names : str, optional
+        A table of what the sets' labels are called in the model, see `tagger.names`.
     audit : str, optional
         A folder for the findings of `jobs.audit`, which looks at all pictures, training ones too.
 
@@ -42,7 +45,7 @@ def evaluate(
         If nothing is left to measure on, or the folder cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_dataset(dataset, vocabulary=bundle.vocabulary)
+    labelled = read_sets(datasets, names, vocabulary=bundle.vocabulary)
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     if audit is None:
         with Progress(len(labelled.examples), "evaluating") as progress:
@@ -56,14 +59,14 @@ def evaluate(
     rows, left_out = _measurable(facts, part_of, include_training=include_training)
     if not rows:
         raise DatasetError(
-            f"{dataset}: no picture is left to measure on ({left_out}); use others, or --include-training"
+            f"{labelled.source}: no picture is left to measure on ({left_out}); use others, or --include-training"
             + (f"; the audit is in {findings['csv']}" if findings else "")
         )
     targets = labelled.targets(bundle.vocabulary)
     return {
         "model": bundle.name,
         "model_id": bundle.model_id,
-        "dataset": os.fspath(dataset),
+        "dataset": labelled.source,
         "left_out": left_out,
         "unknown_labels": dict(sorted(labelled.strangers(bundle.vocabulary).items())),
         "unanswered": _unanswered(bundle, labelled, logits, rows),

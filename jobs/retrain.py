@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from jobs.command_line import command_line
 from jobs.progress import say
 from jobs.train import card, decoded, picture_facts
 from jobs.train_concluding import Concluded, conclude
@@ -290,13 +291,10 @@ def _lineage(
     how = "with the old pictures" if replays else "without the old pictures, their labels kept alive by the parent"
     verdict = "passed" if gate["passed"] else f"failed ({'; '.join(gate['worse'])})"
     lines = [f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}", f"gate: {verdict}"]
-    asked = "; trunk frozen" if options.freeze_trunk else ""
-    which = "thresholds" if replays else "thresholds of new labels"
-    asked += f"; {which} for precision {options.min_precision:g}" if options.min_precision else ""
     return {
         "recipe": "evidence, continued",
         "seed": options.seed,
         "unteachable": [],
-        "asked": asked,
+        "command": command_line("retrain", options),
         "lineage": "".join(f"\n- {line}" for line in lines),
     }

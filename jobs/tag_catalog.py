@@ -17,12 +17,14 @@ from jobs.tag_guards import (
     check_columns_stay,
     check_deletions,
     check_not_empty,
+    check_starter_is_meant,
     check_still_there,
     estimated_bytes,
 )
 from jobs.tag_publishing import Publisher
 from jobs.tag_rescoring import find_features, rescore
 from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
+from tagger.builtin import STARTER
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
 from tagger.contents import Contents, Keys, keys_of, sorted_keys
@@ -42,7 +44,7 @@ class TagOptions:
     """What `tagger tag` was asked to do; its help says what each means."""
 
     catalog: str
-    model: str
+    model: str | None  # None: the starter that comes with the package
     index: str
     backend: Backend = "auto"
     workers: int = 0  # 0: one per core
@@ -155,6 +157,8 @@ def plan_night(
     run.record["skipped"] = dict(walk.skipped)
     check_not_empty(len(listing), walk.root)
     with run.stage("plan"):
+        if options.model is None and parent:
+            check_starter_is_meant(parent, bundle)
         previous = Previous(parent, bundle.model_id)
         if options.backfill_limit is not None and parent:
             check_columns_stay(parent, bundle)
@@ -218,7 +222,7 @@ def dry_run(options: TagOptions) -> dict[str, Any]:
 
 
 def _model(options: TagOptions) -> Bundle:
-    bundle = load_bundle(options.model)
+    bundle = load_bundle(options.model if options.model is not None else STARTER)
     if not options.force_model:
         check_gate(bundle, "--force-model")
     return bundle

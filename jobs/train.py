@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from jobs.command_line import command_line
 from jobs.progress import Progress, say
 from jobs.train_concluding import Concluded, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
@@ -89,7 +90,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         )
         concluded = conclude(fitted, vocabulary, options.min_precision)
         facts = picture_facts(fitted, prepared) | {"recipe": options.recipe, "seed": options.seed}
-        facts |= {"unteachable": cannot, "asked": _asked(options), "lineage": ""}
+        facts |= {"unteachable": cannot, "command": command_line("train", options), "lineage": ""}
         path = save_bundle(
             models,
             name,
@@ -210,14 +211,6 @@ def _recipe(options: TrainOptions, pictures: int) -> Recipe:
     """Return how to fit a train part of so many pictures."""
     recipe = Recipe.plain() if options.recipe == "plain" else Recipe.evidence(pictures)
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
-
-
-def _asked(options: TrainOptions) -> str:
-    """Return what was asked for beside the recipe, in words for the card."""
-    said = [f"held out: {', '.join(options.hold_out_pairs)}"] if options.hold_out_pairs else []
-    said += [f"labels of at least {options.min_pictures} pictures"] if options.min_pictures > 1 else []
-    said += [f"thresholds for precision {options.min_precision:g}"] if options.min_precision else []
-    return "".join(f"; {text}" for text in said)
 
 
 def _held_out(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> list[PairKeys]:

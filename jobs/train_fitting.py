@@ -89,7 +89,7 @@ def fit_set(
     check_parts(rows, targets, vocabulary, inherited=inherited.labels if inherited is not None else 0)
     data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
     sizes = Architecture(**architecture)
-    network = build_network(sizes, len(vocabulary), seed=recipe.seed, fitting=True)
+    network = build_network(sizes, len(vocabulary), seed=recipe.seed, fitting=True, dropout=recipe.dropout)
     if inherited is not None:
         inherited.start(network, targets[rows["train"]])
     counts = {part: len(of_part) for part, of_part in rows.items()}

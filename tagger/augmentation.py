@@ -223,8 +223,8 @@ def augment(
 
     Parameters
     ----------
-    pixels : uint8 (n, size, size, 3)
-        In random order: which picture is changed how goes by position.
+    pixels : uint8 or float32 (n, size, size, 3)
+        From 0 to 255, in random order: which picture is changed how goes by position.
     targets : float32 (n, n_labels)
     seed : int32 (2,)
         The batch's own; the same seed gives the same batch.

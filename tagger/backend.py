@@ -12,6 +12,7 @@ processors without AVX-512, where its convolutions are faster too (0.51 s withou
 import ctypes
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -38,4 +39,17 @@ with tempfile.TemporaryFile() as _aside:
         os.dup2(_saved, 2)
         os.close(_saved)
 
-__all__ = ["keras", "tf"]
+__all__ = ["fitting_dtype", "keras", "tf"]
+
+
+def fitting_dtype() -> str:
+    """Return the Keras policy that a trunk is fitted with: mixed_bfloat16 where the processor computes in it.
+
+    Weights, losses and updates stay float32. Measured on two cores of a Zen 4, 64 pictures a step: 0.35 s in float32,
+    0.21 s in this. Where bfloat16 is emulated it is slower than float32.
+    """
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:  # not Linux
+        flags = []
+    return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"

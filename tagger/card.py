@@ -6,6 +6,7 @@ from typing import Any
 from tagger.vocabulary import Vocabulary
 
 _SHOWN = 60
+_WORST, _WEAK, _MIN_TESTED = 12, 0.8, 10  # named as failing: so many at most, below this, measured on so many
 
 _TEXT = """# {name}
 
@@ -15,7 +16,8 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 - trained on: {source}
 - pictures: {train} to train, {tune} to tune (best epoch, calibration, thresholds), {test} to test; near-duplicates
   never straddle parts; {unreadable} could not be read
-- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}{asked}
+- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
+- made by `{command}`
 - parameters: {parameters:,}
 
 ## Measured on the test part, which nothing saw
@@ -39,6 +41,10 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 
 {combinations}
 
+## Where it fails
+
+{failures}
+
 ## What it is not for
 
 Scores are calibrated for pictures like those it was trained on. Other cameras, croppings and compressions shift them;
@@ -61,7 +67,7 @@ def model_card(
     Parameters
     ----------
     facts : mapping
-        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, asked, lineage.
+        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, command, lineage.
     thresholds : sequence of mapping
         As in thresholds.json.
     metrics : mapping
@@ -93,6 +99,7 @@ def model_card(
         group_rows=group_rows,
         label_rows=label_rows,
         pair_rows=_pair_rows(evaluation),
+        failures=_failures(evaluation),
         combinations=_combinations(evaluation, facts["unteachable"]),
         before=number(metrics["calibration"]["before"]),
         **{key: value for key, value in facts.items() if key != "unteachable"},
@@ -127,6 +134,29 @@ def _combinations(evaluation: Mapping[str, Any], unteachable: Sequence[Mapping[s
         more = f"; and {len(unteachable) - _SHOWN} more" if len(unteachable) > _SHOWN else ""
         text += f"\n\nNot to be trusted on pairs that these pictures cannot teach: {named}{more}."
     return text
+
+
+def _failures(evaluation: Mapping[str, Any]) -> str:
+    """Return the labels with the least F1, and the pairs least often right, as text."""
+    labels = sorted((row for row in evaluation["labels"] if row["f1"] is not None), key=lambda row: row["f1"])
+    weak = [
+        f"{row['label']} ({number(row['precision'])} of its tags are right, {number(row['recall'])} of its pictures found)"
+        for row in labels[:_WORST]
+        if row["f1"] < _WEAK
+    ]
+    tested = [row for row in evaluation["combinations"] if row["pictures"] >= _MIN_TESTED]
+    tested.sort(key=lambda row: row["both_right"] / row["pictures"])
+    pairs = [
+        f"{' + '.join(row['pair'])} ({row['both_right']:,} of {row['pictures']:,} right)"
+        for row in tested[:_WORST]
+        if row["both_right"] < _WEAK * row["pictures"]
+    ]
+    lines = (
+        [f"Weakest labels: {'; '.join(weak)}."] if weak else [f"Every measured label has an F1 of at least {_WEAK}."]
+    )
+    if pairs:
+        lines.append(f"Weakest pairs of {_MIN_TESTED} or more tested pictures: {'; '.join(pairs)}.")
+    return "\n\n".join(lines)
 
 
 def number(value: float | None) -> str:

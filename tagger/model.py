@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.bundle import HEAD
-from tagger.backend import keras, tf
+from tagger.backend import fitting_dtype, keras, tf
 from tagger.errors import BundleError
 from tagger.vocabulary import Vocabulary
 
@@ -72,33 +72,53 @@ class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
         return normalised
 
 
-def build_network(architecture: Architecture, labels: int, *, seed: int = 0, fitting: bool = False) -> keras.Model:
+def build_network(
+    architecture: Architecture, labels: int, *, seed: int = 0, fitting: bool = False, dropout: float = 0.25
+) -> keras.Model:
     """Return the trunk and its head: float32 (n, size, size, 3) RGB in [0, 1] to logits (n, labels).
 
     With the default sizes and six labels it has 8,679,302 parameters. With `fitting` its normalisation is
-    `FusedNormalization`; weights fit either.
+    `FusedNormalization`, and its trunk computes in `fitting_dtype`; weights fit either, and are float32 in both. The
+    `dropout` is that of the blocks.
     """
     normalization = FusedNormalization if fitting else keras.layers.BatchNormalization
+    dtype = fitting_dtype() if fitting else "float32"
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
     x = inputs = keras.Input((architecture.size, architecture.size, 3), name="pixels")
     for block, (filters, convolutions, pool) in enumerate(zip(architecture.filters, (1, 2, 2), (3, 2, 2), strict=True)):
         for i in range(convolutions):
             name = f"block{block + 1}_conv{i + 1}"
             start = keras.initializers.GlorotUniform(seed=next(seeds))
-            x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=name)(x)
-            x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
-            x = normalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
-        x = keras.layers.MaxPooling2D(pool, name=f"block{block + 1}_pool")(x)
-        x = keras.layers.Dropout(0.25, seed=next(seeds), name=f"block{block + 1}_dropout")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
+            x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, dtype=dtype, name=name)(x)
+            x = keras.layers.Activation("relu", dtype=dtype, name=f"{name}_relu")(x)
+            x = normalization(momentum=MOMENTUM, dtype=dtype, name=f"{name}_norm")(x)
+        x = keras.layers.MaxPooling2D(pool, dtype=dtype, name=f"block{block + 1}_pool")(x)
+        x = keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=f"block{block + 1}_dropout")(x)
+    x = keras.layers.Flatten(dtype=dtype, name="flatten")(x)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    x = keras.layers.Dense(architecture.dense, kernel_initializer=start, name="dense")(x)
-    x = keras.layers.Activation("relu", name="dense_relu")(x)
+    x = keras.layers.Dense(architecture.dense, kernel_initializer=start, dtype=dtype, name="dense")(x)
+    x = keras.layers.Activation("relu", dtype=dtype, name="dense_relu")(x)
     x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=LAST_OF_TRUNK)(x)
     x = keras.layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
     logits = keras.layers.Dense(labels, kernel_initializer=start, name=HEAD)(x)
     return keras.Model(inputs, logits, name="smaller_vgg_net")
+
+
+def at_half_size(network: keras.Model) -> keras.Model | None:
+    """Return the same layers, with the same weights, applied to pictures of half the side, or None if that cannot be.
+
+    Each value that reaches the dense layer stands for four of the whole size, so all weights fit. A step costs a third.
+    """
+    half = network.input_shape[1] // 2
+    x = inputs = keras.Input((half, half, 3), name="half_pixels")
+    for layer in network.layers[1:]:
+        if layer.name == "flatten":
+            x = keras.layers.UpSampling2D(2, dtype=layer.dtype_policy, name="half_upsampled")(x)
+            if tuple(x.shape) != tuple(layer.input.shape):
+                return None
+        x = layer(x)
+    return keras.Model(inputs, x, name="half_size")
 
 
 def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:

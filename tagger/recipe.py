@@ -21,6 +21,10 @@ class Recipe:
         Shares of each batch, where the vocabulary has groups that they teach.
     view : float
         Weight of the views' softmax cross-entropy beside the sigmoid one.
+    coarse : float
+        Share of the epochs, the first ones, that see pictures of half the side; these cost a third.
+    dropout : float
+        After each block of the trunk.
     average : float
         Decay of the running mean of weights that is measured and kept, per step; 0 keeps the weights themselves.
     """
@@ -35,6 +39,8 @@ class Recipe:
     shuffled: float = 0.0625
     dyed: float = 0.3125
     view: float = 0.5
+    coarse: float = 0.0
+    dropout: float = 0.25
     average: float = 0.995
 
     @classmethod

@@ -19,6 +19,7 @@ from tagger.checkpoints import Checkpoints, History, WeightAverage
 from tagger.errors import TrainingDiverged
 from tagger.losses import combined_loss, masked_loss
 from tagger.metrics import macro_average_precision
+from tagger.model import at_half_size
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary
 
@@ -80,22 +81,19 @@ def fit(
     keras.utils.set_random_seed(recipe.seed)
     steps = max(1, len(data.train) // recipe.batch)
     optimizer = keras.optimizers.AdamW(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
-    groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
-    network.compile(
-        optimizer=optimizer,
-        loss=lambda y, z: combined_loss(y, z, groups, view=recipe.view, smoothing=recipe.smoothing),
-    )
     optimizer.build(network.trainable_variables)
+    smaller = at_half_size(network) if recipe.coarse else None
+    coarse = round(recipe.coarse * recipe.epochs) if smaller is not None else 0
+    steps_at = [_step(model, data, vocabulary, recipe, optimizer, teacher) for model in (smaller, network) if model]
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History()
-    prepare = _augmentation(data, vocabulary, recipe, teacher)
     some = np.random.default_rng([recipe.seed, 2]).permutation(data.tune)[: _RECOMBINED if recipe.dyed else 0]
     tuning = recombined(data, vocabulary, some, seed=recipe.seed)
     for epoch in range(len(history.epochs), recipe.epochs):
-        start, losses = time.perf_counter(), []
+        start, losses, take_step = time.perf_counter(), [], steps_at[0 if epoch < coarse else -1]
         for step, batch in enumerate(_batches(data, recipe, epoch)):
-            losses.append(float(network.train_on_batch(*prepare(*batch))))
+            losses.append(take_step(*batch))
             if not np.isfinite(losses[-1]):
                 raise TrainingDiverged(
                     f"the loss became {losses[-1]} in epoch {epoch + 1}, step {step + 1}; nothing was saved. "
@@ -150,12 +148,35 @@ def _batches(data: TrainingData, recipe: Recipe, epoch: int) -> Iterator[tuple[P
         yield np.asarray(data.pixels[rows]), data.targets[rows], np.array([recipe.seed, epoch * 65536 + step], np.int32)
 
 
+def _step(
+    model: keras.Model,
+    data: TrainingData,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    optimizer: Any,
+    teacher: Callable[[Any, Any], Any] | None,
+) -> Callable[..., float]:
+    """Return what fits `model` to a batch (pixels, targets, seed) and returns the loss."""
+    groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
+    model.compile(
+        optimizer=optimizer,
+        loss=lambda y, z: combined_loss(y, z, groups, view=recipe.view, smoothing=recipe.smoothing),
+    )
+    prepare = _augmentation(data, vocabulary, recipe, teacher, size=model.input_shape[1])
+    return lambda *batch: float(model.train_on_batch(*prepare(*batch)))
+
+
 def _augmentation(
-    data: TrainingData, vocabulary: Vocabulary, recipe: Recipe, teacher: Callable[[Any, Any], Any] | None
+    data: TrainingData,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    teacher: Callable[[Any, Any], Any] | None,
+    *,
+    size: int,
 ) -> Callable[..., tuple[Any, Any]]:
-    """Return what turns (pixels, targets, seed) into what a training step sees, as one compiled graph."""
+    """Return what turns (pixels, targets, seed) into what a training step sees at `size`, as one compiled graph."""
     shape, colour = _evidence(vocabulary)
-    batch, size = min(recipe.batch, len(data.train)), data.pixels.shape[1]
+    batch, whole = min(recipe.batch, len(data.train)), data.pixels.shape[1]
     mix = Mix(
         recoloured=round(recipe.recoloured * batch) if shape.any() else 0,
         shuffled=round(recipe.shuffled * batch) if colour.any() and any(size % grid == 0 for grid in GRIDS) else 0,
@@ -163,11 +184,12 @@ def _augmentation(
     )
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        pixels = pixels if size == whole else tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
         x, y = augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour)
         return x, teacher(x, y) if teacher else y
 
     signature = [
-        tf.TensorSpec((batch, size, size, 3), tf.uint8),
+        tf.TensorSpec((batch, whole, whole, 3), tf.uint8),
         tf.TensorSpec((batch, len(vocabulary)), tf.float32),
         tf.TensorSpec((2,), tf.int32),
     ]

@@ -72,7 +72,7 @@ def test_an_audit_writes_a_table_and_sheets(sample: Sample, bundle_path: Path, t
     one = next((root / "red_dress").iterdir())
     shutil.copy(one, root / "blue_dress" / "twin.jpg")
     (root / "blue_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
-    report = evaluate(str(bundle_path), str(root), include_training=True, audit=str(tmp_path / "audit"))
+    report = evaluate(str(bundle_path), [str(root)], include_training=True, audit=str(tmp_path / "audit"))
     assert set(report) == set(EVALUATE)
     assert set(report["audit"]) == set(AUDIT)
     table = pd.read_csv(report["audit"]["csv"])
@@ -88,7 +88,7 @@ def test_an_audit_writes_a_table_and_sheets(sample: Sample, bundle_path: Path, t
         assert cv2.imread(sheet) is not None
     assert str(tmp_path / "audit" / "contradictions.png") in report["audit"]["sheets"]
     assert "1 near-duplicate families" in report_text(report)
-    plain = evaluate(str(bundle_path), str(root), include_training=True)
+    plain = evaluate(str(bundle_path), [str(root)], include_training=True)
     assert plain["audit"] is None
     assert plain["evaluation"]["exact_match"] == pytest.approx(report["evaluation"]["exact_match"])
 
@@ -96,7 +96,7 @@ def test_an_audit_writes_a_table_and_sheets(sample: Sample, bundle_path: Path, t
 def test_an_audit_that_cannot_be_written_says_so(sample: Sample, bundle_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="--audit"):
-        evaluate(str(bundle_path), str(sample.labelled), audit=str(tmp_path / "file"))
+        evaluate(str(bundle_path), [str(sample.labelled)], audit=str(tmp_path / "file"))
 
 
 def test_labels_that_the_model_lacks_say_how_often_it_keeps_silent(
@@ -105,7 +105,7 @@ def test_labels_that_the_model_lacks_say_how_often_it_keeps_silent(
     shutil.copytree(sample.labelled / "red_dress", tmp_path / "set" / "red_shoes")
     shutil.copytree(sample.labelled / "blue_shirt", tmp_path / "set" / "blue_wall")
     shutil.copytree(sample.labelled / "black_jeans", tmp_path / "set" / "black_jeans")
-    report = evaluate(str(bundle_path), str(tmp_path / "set"), include_training=True)
+    report = evaluate(str(bundle_path), [str(tmp_path / "set")], include_training=True)
     assert set(report["unknown_labels"]) == {"garment:shoes", "garment:wall"}
     for name, folder in (("shoes", "red_shoes"), ("wall", "blue_wall")):
         pictures = sorted(str(path) for path in (tmp_path / "set" / folder).iterdir())

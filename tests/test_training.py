@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path
 def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(sample: Sample, bundle_path: Path) -> None:
     from jobs.evaluate import evaluate
 
-    report = evaluate(str(bundle_path), str(sample.labelled), backend="keras")
+    report = evaluate(str(bundle_path), [str(sample.labelled)], backend="keras")
     saved = load_bundle(bundle_path).metrics()["evaluation"]
     parts = load_bundle(bundle_path).split()["part"].to_pylist()
     assert report["evaluation"]["pictures"] == parts.count("test") == saved["pictures"]
@@ -87,7 +87,7 @@ def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(samp
     assert report["left_out"]["tune"] == parts.count("tune")
     assert report["evaluation"]["macro_ap"] == pytest.approx(saved["macro_ap"], abs=1e-6)
     assert report["evaluation"]["exact_match"] == pytest.approx(saved["exact_match"])
-    everything = evaluate(str(bundle_path), str(sample.labelled), include_training=True)
+    everything = evaluate(str(bundle_path), [str(sample.labelled)], include_training=True)
     assert everything["evaluation"]["pictures"] == len(parts)
 
 
@@ -387,6 +387,36 @@ def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
     monkeypatch.undo()
     resumed = fitted("killed", resume=True)
     assert all(np.array_equal(one, other) for one, other in zip(whole, resumed, strict=True))
+
+
+def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_on(tmp_path: Path) -> None:
+    from tagger.model import Architecture, at_half_size, build_network
+    from tagger.recipe import Recipe
+    from tagger.training import TrainingData, fit
+
+    vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
+    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32))
+    recipe = Recipe(epochs=3, batch=8, coarse=0.67)
+
+    def fitted(folder: str, *, resume: bool = False, stop: bool = False) -> list[np.ndarray]:
+        def done(epoch: int, _: object) -> None:
+            if stop and epoch == 1:
+                raise KeyboardInterrupt
+
+        network = build_network(Architecture(**TINY), 2, fitting=True)
+        fit(network, data, vocabulary, recipe, checkpoints=tmp_path / folder, resume=resume, epoch_done=done)
+        return list(network.get_weights())
+
+    whole = fitted("whole")
+    with pytest.raises(KeyboardInterrupt):
+        fitted("killed", stop=True)
+    assert all(np.array_equal(one, other) for one, other in zip(whole, fitted("killed", resume=True), strict=True))
+    network = build_network(Architecture(**TINY), 2)
+    half = at_half_size(network)
+    assert half.input_shape == (None, 16, 16, 3)
+    assert {id(weight) for weight in half.weights} == {id(weight) for weight in network.weights}
+    assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
 
 
 def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: Path) -> None:

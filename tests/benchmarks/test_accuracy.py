@@ -59,7 +59,7 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
     found: dict[str, list[float]] = {}
     for seed in SEEDS:
         path = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
-        report = evaluate(str(path), str(shared / "apparel"))
+        report = evaluate(str(path), [str(shared / "apparel")])
         saved = load_bundle(path).metrics()
         test = saved["evaluation"]
         keys = ("binary_accuracy", "exact_match", "macro_ap")
@@ -122,7 +122,7 @@ def test_what_is_no_garment_mostly_gets_none(shared: Path, models: Path, tmp_pat
         answers = predict(str(path), [str(file) for file in files])
         shares[kind] = sum(answer["answers"]["garment"]["label"] is None for answer in answers) / len(answers)
     say("no garment found in drawn things", shares)
-    silent = evaluate(str(path), str(shared / "apparel"))["unanswered"]["garment:shoes"]
+    silent = evaluate(str(path), [str(shared / "apparel")])["unanswered"]["garment:shoes"]
     say("no garment found in apparel's shoes", silent)
     assert np.mean([*shares.values()]) > 0.5
     assert silent > 0.5

@@ -44,7 +44,7 @@ def grown(models: Path, parent: Path, name: str, *sets: Path, **more: object) ->
 
 
 def label_aps(path: Path, dataset: Path) -> dict[str, float | None]:
-    rows = evaluate(str(path), str(dataset))["evaluation"]["labels"]
+    rows = evaluate(str(path), [str(dataset)])["evaluation"]["labels"]
     return {row["label"]: row["ap"] for row in rows}
 
 

@@ -1,0 +1,67 @@
+"""The model that comes with the package: it tags at once, and never takes over an index by mistake."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import settle
+
+from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
+from tagger.builtin import STARTER
+from tagger.bundle import load_bundle
+from tagger.errors import InputError
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_catalog_is_tagged_right_after_install_without_a_model_named(
+    tagger: Run, catalog: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    settle(catalog)
+    for scored in (True, False):  # the second night has nothing to do
+        ran = tagger("tag", catalog, "--index", index, "--max-error-rate", 1, "--json")
+        assert ran.returncode == 0, ran.stderr
+        assert bool(json.loads(ran.stdout)["scored"]) is scored
+    rows = pq.read_table(os.path.realpath(index / "current")).to_pandas()
+    ok = rows[rows["status"] == "ok"]
+    starter = load_bundle(STARTER)
+    assert set(ok["model_id"]) == {starter.model_id}
+    assert ok[[label.column for label in starter.vocabulary.labels]].notna().all(axis=None)
+    assert tagger("verify", index).returncode == 0
+
+
+def test_a_night_that_forgets_its_model_does_not_score_the_index_again(
+    bundle_path: Path, catalog: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    settle(catalog)
+    tag_catalog(TagOptions(str(catalog), str(bundle_path), str(index), max_error_rate=1))
+    before = os.readlink(index / "current")
+    for night in (tag_catalog, dry_run):
+        with pytest.raises(InputError, match="no --model was given") as caught:
+            night(TagOptions(str(catalog), None, str(index), max_error_rate=1))
+        assert str(STARTER.resolve()) in str(caught.value)
+    assert os.readlink(index / "current") == before
+    named = tag_catalog(TagOptions(str(catalog), str(STARTER), str(index), max_error_rate=1))
+    assert named["rescored"] > 0
+    again = tag_catalog(TagOptions(str(catalog), None, str(index), max_error_rate=1))
+    assert again["unchanged"] == again["found"]
+
+
+def test_the_starter_is_small_made_for_tagging_alone_and_says_how_it_was_made(tmp_path: Path) -> None:
+    assert sum(path.stat().st_size for path in STARTER.rglob("*") if path.is_file()) <= 20e6
+    assert not (STARTER / "model.keras").exists()
+    card = (STARTER / "README.md").read_text()
+    for wanted in ("`tagger train styles.csv apparel fashion6 ", "--names starter-names.csv", "## Where it fails"):
+        assert wanted in card
+    packed = card.split("## Packed")[1]
+    for label in load_bundle(STARTER).vocabulary.labels:
+        assert f"| {label.key} |" in packed
+    copy = shutil.copytree(STARTER, tmp_path / "elsewhere")
+    assert load_bundle(copy).model_id == load_bundle(STARTER).model_id
