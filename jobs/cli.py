@@ -82,7 +82,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the train part; by default 45, fewer above 1,500 pictures (20 for 12,000), or 30 with "
+            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer above 12,000, or 30 with "
             "--recipe plain.",
         ),
     ] = None,
@@ -229,7 +229,7 @@ def retrain(
     ] = 0.5,
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave `current` as it is.")] = False,
     name: Annotated[str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default a third of those of train.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default a third of the work of train.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
     min_precision: Annotated[
         float | None,

@@ -43,13 +43,17 @@ class Mix(NamedTuple):
     dyed: int = 0
 
 
-def transform(pixels: Tensor, seed: Tensor, *, crop: tuple[float, float] | None = None) -> Tensor:
+def transform(
+    pixels: Tensor, seed: Tensor, *, strength: float = 1.0, crop: tuple[float, float] | None = None
+) -> Tensor:
     """Return float32 (n, size, size, channels) pictures turned up to 25 degrees, shifted 10 %, zoomed and sheared 20 %.
 
     Half of them are mirrored, all stretched by up to 20 %; edges are filled with the nearest pixel.
 
     Parameters
     ----------
+    strength : float
+        Factor on all of these but the mirror and the crop.
     crop : (float, float), optional
         Instead of the zoom: the share of the side that is left, drawn between these.
     """
@@ -59,14 +63,17 @@ def transform(pixels: Tensor, seed: Tensor, *, crop: tuple[float, float] | None 
     def uniform(i: int, low: float, high: float) -> Tensor:
         return tf.random.stateless_uniform([n], seeds[i], low, high)
 
-    angle, shear = uniform(0, -ROTATION, ROTATION), uniform(1, -SHEAR, SHEAR)
+    def up_to(i: int, limit: float) -> Tensor:
+        return uniform(i, -limit * strength, limit * strength)
+
+    angle, shear = up_to(0, ROTATION), up_to(1, SHEAR)
     mirror = tf.where(uniform(2, -1.0, 1.0) < 0, -1.0, 1.0)
-    zoom = uniform(3, 1 - ZOOM, 1 + ZOOM) if crop is None else uniform(3, *crop)
+    zoom = 1 + up_to(3, ZOOM) if crop is None else uniform(3, *crop)
     # A crop may lie anywhere near the middle; garments are taller than wide.
-    room_x, room_y = (SHIFT, SHIFT) if crop is None else (0.25 * (1 - zoom), 0.35 * (1 - zoom))
+    room_x, room_y = (SHIFT * strength,) * 2 if crop is None else (0.25 * (1 - zoom), 0.35 * (1 - zoom))
     middle = (size - 1) / 2
     # Output (x, y) is read from the input at A (x, y) + shift, about the middle.
-    stretch = zoom * (tf.exp(uniform(6, -ASPECT, ASPECT)) if crop is None else 1)
+    stretch = zoom * (tf.exp(up_to(6, ASPECT)) if crop is None else 1)
     a, b = tf.cos(angle) * zoom * mirror, -tf.sin(angle + shear) * stretch
     c, d = tf.sin(angle) * zoom * mirror, tf.cos(angle + shear) * stretch
     dx = middle - (a + b) * middle + uniform(4, -1.0, 1.0) * room_x * size
@@ -217,7 +224,7 @@ def dye(pixels: Tensor, region: Tensor, others: Tensor, other_regions: Tensor) -
 
 
 def augment(
-    pixels: Tensor, targets: Tensor, seed: Tensor, *, mix: Mix, shape: Tensor, colour: Tensor
+    pixels: Tensor, targets: Tensor, seed: Tensor, *, mix: Mix, shape: Tensor, colour: Tensor, geometry: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Return the batch as training sees it: float32 pictures in [0, 1], and targets, NaN where they teach nothing.
 
@@ -231,24 +238,30 @@ def augment(
     mix : Mix
     shape, colour : bool (n_labels,)
         Labels of groups judged by shape, and by pixels.
+    geometry : float
+        How strongly pictures are turned, shifted and so on, see `transform`.
     """
     seeds = tf.random.split(seed, 8)
+
+    def moved(pictures: Tensor, i: int, *, crop: tuple[float, float] | None = None) -> Tensor:
+        return transform(pictures, seeds[i], strength=geometry, crop=crop)
+
     x = tf.cast(pixels, tf.float32) / 255
     n = tf.shape(x)[0]
     plain, recoloured, shuffled, dyed = tf.split(tf.range(n), [n - sum(mix), *mix])
-    parts, answers = [transform(tf.gather(x, plain), seeds[0])], [tf.gather(targets, plain)]
+    parts, answers = [moved(tf.gather(x, plain), 0)], [tf.gather(targets, plain)]
     if mix.recoloured:
-        parts.append(recolour(transform(tf.gather(x, recoloured), seeds[1]), seeds[2]))
+        parts.append(recolour(moved(tf.gather(x, recoloured), 1), seeds[2]))
         answers.append(tf.where(shape, tf.gather(targets, recoloured), float("nan")))
     if mix.shuffled:
         pictures = tf.gather(x, shuffled)
-        tiles = shuffle_tiles(transform(pictures, seeds[3], crop=CROP), seeds[4])
+        tiles = shuffle_tiles(moved(pictures, 3, crop=CROP), seeds[4])
         parts.append(cut_out(tiles, _border_median(pictures), seeds[7]))
         nothing = tf.where(shape, 0.0, float("nan"))
         answers.append(tf.where(colour, tf.gather(targets, shuffled), nothing))
     if mix.dyed:
         pictures, taught = recombine(x, targets, dyed, seeds[5], shape=shape, colour=colour)
-        parts.append(transform(pictures, seeds[6]))
+        parts.append(moved(pictures, 6))
         answers.append(taught)
     return tf.concat(parts, axis=0), tf.concat(answers, axis=0)
 

@@ -140,7 +140,7 @@ def _failures(evaluation: Mapping[str, Any]) -> str:
     """Return the labels with the least F1, and the pairs least often right, as text."""
     labels = sorted((row for row in evaluation["labels"] if row["f1"] is not None), key=lambda row: row["f1"])
     weak = [
-        f"{row['label']} ({number(row['precision'])} of its tags are right, {number(row['recall'])} of its pictures found)"
+        f"{row['label']} (precision {number(row['precision'])}, recall {number(row['recall'])})"
         for row in labels[:_WORST]
         if row["f1"] < _WEAK
     ]

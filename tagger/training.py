@@ -185,7 +185,7 @@ def _augmentation(
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
         pixels = pixels if size == whole else tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
-        x, y = augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour)
+        x, y = augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour, geometry=recipe.geometry)
         return x, teacher(x, y) if teacher else y
 
     signature = [

@@ -35,9 +35,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(models: Path, name: str, dataset: Path, groups: str, **more: Any) -> Path:
-    """Return a bundle, trained with the product's own command unless it is there."""
+    """Return a bundle, trained with the product's own command unless it is there; its summary lies beside it."""
     if not (models / f"{name}-v1").is_dir():
-        train(TrainOptions((str(dataset),), str(models), name, groups, **more))
+        result = train(TrainOptions((str(dataset),), str(models), name, groups, **more))
+        (models / f"{name}.json").write_text(json.dumps(result))
     return models / f"{name}-v1"
 
 

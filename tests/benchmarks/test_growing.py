@@ -48,6 +48,10 @@ def label_aps(path: Path, dataset: Path) -> dict[str, float | None]:
     return {row["label"]: row["ap"] for row in rows}
 
 
+def seconds(models: Path, name: str) -> float:
+    return float(json.loads((models / f"{name}.json").read_text())["seconds"])
+
+
 def mean_of(aps: dict[str, float | None], labels: list[str]) -> float:
     return float(np.mean([aps[label] for label in labels]))
 
@@ -77,6 +81,15 @@ def test_new_labels_are_learned_and_old_ones_kept(
     )
     assert mean_of(after, kept) >= mean_of(before, kept) - allowed
     assert mean_of(on_new, [*NEW]) >= wanted
+
+
+def test_growing_takes_half_the_time_of_training_from_nothing_at_most(shared: Path, models: Path) -> None:
+    """To be run alone: it compares times."""
+    trained(models, "apparel", shared / "apparel", "color,garment", seed=1)
+    nothing = seconds(models, "apparel")
+    shares = {name: seconds(models, name) / nothing for name in ("replayed", "distilled")}
+    say("share of the time of training from nothing", shares | {"from nothing, s": nothing})
+    assert max(shares.values()) <= 0.5
 
 
 def test_look_alikes_are_of_the_same_pair(shared: Path, models: Path) -> None:
