@@ -82,7 +82,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer above 12,000, or 30 with "
+            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer above 12,000; 30 with "
             "--recipe plain.",
         ),
     ] = None,
