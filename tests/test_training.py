@@ -462,3 +462,26 @@ def test_the_fused_normalisation_is_keras_s_own() -> None:
     n = 4 * 6 * 6
     assert np.allclose(fused[1] - 0.9, (plain[1] - 0.9) * n / (n - 1), atol=1e-5)
     assert np.allclose(layers[0](x, training=False), (x - fused[0]) / np.sqrt(fused[1] + 1e-3), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_trunk_may_be_fitted_in_bfloat16_and_is_float32_all_the_same(
+    dtype: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tagger.model
+    from tagger.model import Architecture, build_network
+    from tagger.recipe import Recipe
+    from tagger.training import TrainingData, fit, predict_logits
+
+    monkeypatch.setattr(tagger.model, "fitting_dtype", lambda: dtype)  # whatever this processor has
+    vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
+    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32))
+    network = build_network(Architecture(**TINY), 2, fitting=True)
+    assert network.get_layer("block1_conv1").compute_dtype == dtype.removeprefix("mixed_")
+    fit(network, data, vocabulary, Recipe(epochs=1, batch=8), checkpoints=tmp_path, resume=False)
+    plain = build_network(Architecture(**TINY), 2)
+    plain.set_weights(network.get_weights())
+    assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
+    logits = predict_logits(plain, pixels, data.tune)
+    assert np.abs(logits - predict_logits(network, pixels, data.tune)).max() < 0.2 * np.ptp(logits)
