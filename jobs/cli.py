@@ -209,14 +209,17 @@ def retrain(
     splits: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LABEL",
-            help="An old label that the new ones of its group are split from: whether its older pictures have a new "
-            "one is unknown.",
+            metavar="[NEW=]OLD",
+            help="An old label that a new one of its group is split from: whether its older pictures have the new one "
+            "is unknown.",
         ),
     ] = None,
     retire: Annotated[
         list[str] | None, typer.Option(metavar="LABEL", help="Answer this label no more; its column stays.")
     ] = None,
+    min_pictures: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Undeclared labels of fewer pictures are left out.")
+    ] = 1,
     accept_new_labels: Annotated[
         bool, typer.Option("--accept-new-labels", help="Take every label of the data that the model does not have.")
     ] = False,
@@ -253,6 +256,7 @@ def retrain(
         names=names,
         splits=tuple(splits or ()),
         retire=tuple(retire or ()),
+        min_pictures=min_pictures,
         accept_new_labels=accept_new_labels,
         freeze_trunk=freeze_trunk,
         tolerance=tolerance,

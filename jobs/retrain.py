@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class RetrainOptions:
     names: str | None = None
     splits: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
+    min_pictures: int = 1
     accept_new_labels: bool = False
     freeze_trunk: bool = False
     tolerance: float = 0.5
@@ -69,6 +71,11 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     """
     start = time.perf_counter()
     parent, models = load_bundle(options.parent), Path(options.models)
+    if parent.packed:
+        raise InputError(
+            f"--from {options.parent!r} is packed, for tagging alone; retrain from the model that it was packed from, "
+            "or train one of your own"
+        )
     family = options.name or parent.name.rsplit("-v", 1)[0]
     next_name(models, family)  # says what is wrong with it
     work = work_folder(models, family)
@@ -77,13 +84,16 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         labelled, vocabulary = read_and_grow(options, parent, since=name)
         begin(work, _asked_for(labelled, vocabulary, parent, options), resume=options.resume)
         prepared = decoded(labelled, work / "pixels", parent.size, options.workers)
-        check_contents(work, prepared, resume=options.resume)
         before = parent.split()
         parts = prepared.continued_split(before, seed=options.seed)
+        recipe = _recipe(options, int((parts == "train").sum()))
+        check_contents(work, prepared, recipe, resume=options.resume)
         split = prepared.split_table(parts, judged=len(vocabulary), parent=before)
         targets = _judged_targets(prepared, vocabulary, split)
         replays = _replays(prepared, parts, before)
-        fitted = _fit(prepared, parts, targets, vocabulary, parent, options, work / "checkpoints", replays=replays)
+        fitted = _fit(
+            prepared, parts, targets, vocabulary, recipe, parent, options, work / "checkpoints", replays=replays
+        )
         concluded = conclude(fitted, vocabulary, options.min_precision, without_pictures_of=None if replays else parent)
         gate = _gate(parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance)
         facts = picture_facts(fitted, prepared) | _lineage(parent, vocabulary, gate, options, replays=replays)
@@ -102,7 +112,12 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         )
         shutil.rmtree(work)
     promoted = bool(gate["passed"]) and options.promote
-    if promoted and not parent.gate["passed"] and (models / "current").resolve() != parent.path:
+    current = (models / "current").resolve()
+    if promoted and current.exists() and current != parent.path:
+        # It may know labels that this one does not: their columns would go.
+        say(f"not promoted: current is {current.name}, and this was compared with {parent.name} alone")
+        promoted = False
+    elif promoted and not parent.gate["passed"] and current != parent.path:
         say(f"not promoted: its parent {parent.name} did not pass its own gate, and is not current")
         promoted = False
     if promoted:
@@ -130,6 +145,8 @@ def retrain_text(result: dict[str, Any]) -> str:
     from jobs.evaluate import table
 
     end = "promoted: it is current now" if result["promoted"] else "not promoted"
+    if result["gate"]["passed"] and not result["promoted"]:
+        end += f"; 'tagger promote {result['bundle']}' makes it current"
     if not result["gate"]["passed"]:
         end += f"; if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
     saved = f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; {result['seconds']:.0f} s"
@@ -162,18 +179,26 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
     """
     old = parent.vocabulary
     added = [parse_label(text, old, "--add") for text in options.add]
-    splits = [parse_known_label(text, old, "--splits") for text in options.splits]
+    splits = [_parse_split(text, old) for text in options.splits]
     retired = [parse_known_label(text, old, "--retire") for text in options.retire]
-    if unused := [f"{g}:{n}" for g, n in splits if g not in {group for group, _ in added}]:
-        raise InputError(f"--splits {unused[0]}: --add names no label of its group; what is split from it?")
     # Folder names may spell a declared label of several words, so the sets are read with it.
     spelling = old.extend(key for key in added if old.index(*key) is None)
     labelled = read_sets(options.datasets, options.names, vocabulary=spelling)
-    strangers = labelled.strangers(old)
+    keys = {f"{group}:{name}" for group, name in added}
+    every = labelled.strangers(old)
+    strangers = Counter({key: n for key, n in every.items() if key in keys or n >= options.min_pictures})
+    if rare := every.keys() - strangers.keys():
+        say(f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out")
     grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
     if named := [label.key for label in grown.labels[len(old) :]]:
         say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
     return labelled, grown.retire(retired)
+
+
+def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, tuple[str, str]]:
+    """Return the new name, empty if there is none, and the old label of `[NEW=]OLD`."""
+    new, _, old = text.rpartition("=")
+    return new.rpartition(":")[2], parse_known_label(old, vocabulary, "--splits")
 
 
 def _asked_for(
@@ -181,10 +206,7 @@ def _asked_for(
 ) -> dict[str, Any]:
     """Return all that decides what a retraining does, as JSON."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None, "parent": parent.model_id}
-    said |= {
-        "vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels],
-        "recipe": asdict(_recipe(options, 0)),
-    }
+    said |= {"vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels]}
     return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 
@@ -218,6 +240,7 @@ def _fit(
     parts: Parts,
     targets: Targets,
     vocabulary: Vocabulary,
+    recipe: Recipe,
     parent: Bundle,
     options: RetrainOptions,
     checkpoints: Path,
@@ -233,7 +256,7 @@ def _fit(
         parts,
         targets if replays else _silent_unknown(targets, prepared.rows[parts == "train"], len(parent.vocabulary)),
         vocabulary,
-        _recipe(options, int((parts == "train").sum())),
+        recipe,
         asdict(architecture_of(network)),
         checkpoints=checkpoints,
         resume=options.resume,
@@ -295,6 +318,6 @@ def _lineage(
         "recipe": "evidence, continued",
         "seed": options.seed,
         "unteachable": [],
-        "command": command_line("retrain", options),
+        "command": command_line("retrain", replace(options, parent=str(parent.path))),
         "lineage": "".join(f"\n- {line}" for line in lines),
     }

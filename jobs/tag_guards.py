@@ -56,8 +56,9 @@ def check_starter_is_meant(parent: Snapshot, bundle: Bundle) -> None:
     """Refuse to score an index again with the starter model only because a night named no model."""
     if parent.manifest["model_id"] != bundle.model_id:
         raise InputError(
-            f"no --model was given, and this index was scored by {parent.manifest['model_id'][:12]}..., not by the "
-            f"starter model; give --model, or to score all of it with the starter --model {str(bundle.path)!r}"
+            f"no --model was given, and this index was scored by {parent.manifest['model_id'][:12]}..., not by "
+            "this version's starter model; give --model, or to score all of it with the starter "
+            f"--model {str(bundle.path)!r}"
         )
 
 

@@ -74,8 +74,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
         vocabulary = vocabulary.born(name)
         begin(work, _asked_for(labelled, vocabulary, options), resume=options.resume)
         prepared = decoded(labelled, work / "pixels", options.architecture.get("size", 96), options.workers)
-        check_contents(work, prepared, resume=options.resume)
         parts, targets = prepared.split(seed=options.seed, held_out=held_out), labelled.targets(vocabulary)
+        recipe = _recipe(options, int((parts == "train").sum()))
+        check_contents(work, prepared, recipe, resume=options.resume)
         cannot = _unteachable(targets[prepared.rows[parts == "train"]], vocabulary, options)
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
         fitted = fit_set(
@@ -83,7 +84,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             parts,
             targets,
             vocabulary,
-            _recipe(options, int((parts == "train").sum())),
+            recipe,
             options.architecture,
             checkpoints=work / "checkpoints",
             resume=options.resume,
@@ -245,7 +246,6 @@ def _asked_for(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOpti
     """Return all that decides what a training does, as JSON."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None}
     said |= {"vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels]}
-    said |= {"recipe": asdict(_recipe(options, 0))}
     return said | {"examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 

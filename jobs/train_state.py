@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jobs.progress import say
 from tagger.errors import InputError
 from tagger.files import atomic_text
 from tagger.labelling import PreparedSet
+from tagger.recipe import Recipe
 
 
 def work_folder(models: Path, name: str) -> Path:
@@ -54,10 +56,15 @@ def begin(work: Path, asked: Any, *, resume: bool) -> None:
     say(f"going on after epoch {len(json.loads(history.read_text())['epochs'])}")
 
 
-def check_contents(work: Path, prepared: PreparedSet, *, resume: bool) -> None:
-    """Refuse to resume on other bytes: the split could put pictures that the weights have seen into the test part."""
+def check_contents(work: Path, prepared: PreparedSet, recipe: Recipe, *, resume: bool) -> None:
+    """Refuse to resume on other bytes, or with another recipe, which depends on how many pictures there are.
+
+    With other bytes the split could put pictures that the weights have seen into the test part.
+    """
     digest = hashlib.sha256("".join(prepared.digests).encode()).hexdigest()
     note = json.loads((work / "training.json").read_text())
     if resume and note.get("contents") != digest:
         raise InputError("--resume: pictures changed since the training was interrupted; start it without --resume")
-    atomic_text(work / "training.json", json.dumps(note | {"contents": digest}))
+    if resume and note.get("recipe") != asdict(recipe):
+        raise InputError("--resume: this version has another recipe for so many pictures; start it without --resume")
+    atomic_text(work / "training.json", json.dumps(note | {"contents": digest, "recipe": asdict(recipe)}))

@@ -43,6 +43,7 @@ _CLASSES = frozenset(
 )
 NO_GATE: dict[str, Any] = {"parent": None, "passed": True, "tolerance": None, "worse": [], "parts": []}
 """The gate of a bundle that was trained from nothing."""
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _WEIGHTS = ("config.json", "model.weights.h5")
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
@@ -88,6 +89,11 @@ class Bundle:
     size: int
     trunk: str
     gate: dict[str, Any]
+
+    @property
+    def packed(self) -> bool:
+        """Return whether it is for tagging alone: it has no network that could be trained."""
+        return not (self.path / "model.keras").exists()
 
     @property
     def width(self) -> int:
@@ -164,7 +170,7 @@ def next_name(models: Path, name: str) -> str:
     InputError
         If `name` could not be a folder's name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not re.fullmatch(_NAME, name):
         raise InputError(f"--name {name!r}: letters, digits, '.', '_' and '-' only, a letter or digit first")
     taken = [re.fullmatch(re.escape(name) + r"-v(\d+)", path.name) for path in models.glob(f"{name}-v*")]
     return f"{name}-v{max((int(match[1]) for match in taken if match), default=0) + 1}"
@@ -293,8 +299,11 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         sound = isinstance(gate["passed"], bool) and isinstance(gate["worse"], list) and "parent" in gate
         if not (sound and re.fullmatch(r"[0-9a-f]{64}", trunk)):
             raise BundleError(f"model {shown}: gate.json says neither passed nor not, or {trunk!r} is no digest")
+        name, parent = described["name"], described["parent"]
+        if not (re.fullmatch(_NAME, name) and (parent is None or re.fullmatch(r"[0-9a-f]{64}", parent))):
+            raise BundleError(f"model {shown}: bundle.json names it {name!r} and its parent {parent!r}")
         datetime.fromisoformat(described["created_at"])
-        return Bundle(folder, described["name"], described["model_id"], vocabulary, values, size, trunk, gate)
+        return Bundle(folder, name, described["model_id"], vocabulary, values, size, trunk, gate)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error

@@ -40,13 +40,12 @@ def compare(part: str, parent: Answers, now: Answers, targets: npt.NDArray[np.fl
     old = len(parent.vocabulary)
     labels = []
     for i, label in enumerate(parent.vocabulary.labels):
-        known = ~np.isnan(targets[:, i])
-        for j, other in enumerate(now.vocabulary.labels):
-            if other.group == label.group and label.name in other.splits:
-                known &= ~np.isnan(targets[:, j])  # an old blue that may be navy says nothing of blue
-        positive = targets[known, i] == 1
+        whole = [i, *now.vocabulary.split_from(label)]  # an old blue may be called navy now: blue or navy is compared
+        positive = (targets[:, whole] == 1).any(axis=1)
+        known = positive | ~np.isnan(targets[:, whole]).any(axis=1)
         if positive.any() and not now.vocabulary.labels[i].retired:
-            aps = {name: average_precision(which.logits[known, i], positive) for name, which in _both(parent, now)}
+            logits = {"parent": parent.logits[:, i], "now": now.logits[:, whole].max(axis=1)}
+            aps = {name: average_precision(z[known], positive[known]) for name, z in logits.items()}
             labels.append({"label": label.key, "positives": int(positive.sum()), **aps})
     before, after = (tag_matrix(each.logits, each.thresholds, each.vocabulary)[:, :old] for each in (parent, now))
     means = {name: float(np.mean([row[name] for row in labels])) if labels else None for name in ("parent", "now")}

@@ -49,7 +49,7 @@ def grow(
     added: Sequence[Key],
     *,
     accept: bool,
-    splits: Sequence[Key],
+    splits: Sequence[tuple[str, Key]] = (),
     since: str,
 ) -> Vocabulary:
     """Return the vocabulary with new labels appended, those that were declared first.
@@ -62,8 +62,8 @@ def grow(
         Those that were declared.
     accept : bool
         Whether those that were not are appended too.
-    splits : sequence of (group, name)
-        Old labels that new ones of their group are split from.
+    splits : sequence of (new name, (group, old name))
+        Old labels, and the new one that is split from each; without a new name the only new one of the group.
     since : str
         The bundle that will have them first.
 
@@ -71,7 +71,7 @@ def grow(
     ------
     VocabularyError
         For labels that were not declared, with what they may have been meant to be; for declared ones that are there
-        already or that no picture has.
+        already or that no picture has; for splits that do not say which new label is meant.
     """
     for group, name in added:
         if vocabulary.index(group, name) is not None:
@@ -89,8 +89,22 @@ def grow(
         )
     order = [group.name for group in vocabulary.groups]
     others = sorted((split_key(key) for key in undeclared), key=lambda key: (order.index(key[0]), key[1]))
-    grown = vocabulary.extend([*added, *others], since=since, splits=[f"{g}:{n}" for g, n in splits])
-    return grown
+    new = [*added, *others]
+    return vocabulary.extend(new, since=since, splits=_split(new, splits))
+
+
+def _split(new: Sequence[Key], splits: Sequence[tuple[str, Key]]) -> dict[Key, tuple[str, ...]]:
+    """Return, per new label, the old names it is split from."""
+    result: dict[Key, tuple[str, ...]] = {}
+    for name, (group, old) in splits:
+        here = [key for key in new if key[0] == group and name in ("", key[1])]
+        if len(here) != 1:
+            there = ", ".join(key[1] for key in new if key[0] == group) or "none"
+            raise VocabularyError(
+                f"--splits {group}:{old}: say which new label is split from it, NEW={old}; new in {group}: {there}"
+            )
+        result[here[0]] = (*result.get(here[0], ()), old)
+    return result
 
 
 def split_key(key: str) -> Key:

@@ -67,8 +67,9 @@ class PreparedSet:
     def continued_split(self, parent: pa.Table, *, seed: int) -> npt.NDArray[np.str_]:
         """Return str (n,): train, tune or test for each readable picture; those in `parent` keep their part.
 
-        A new picture that looks like an old one joins it: train if one of those is in it, or else tune. The rest is
-        split as if it were alone.
+        A new picture that looks like an old one joins it. One that looks like old ones of several parts is in none,
+        and its part is empty: wherever it were, a near-duplicate would be elsewhere. The rest is split as if it were
+        alone.
 
         Parameters
         ----------
@@ -77,17 +78,21 @@ class PreparedSet:
         """
         known = dict(zip(parent["content_sha256"].to_pylist(), parent["part"].to_pylist(), strict=True))
         parts = np.array([known.get(digest, "") for digest in self.digests], "<U5")
-        joins: dict[int, str] = {}
-        for part in ("test", "tune", "train"):  # the last one wins
-            joins |= dict.fromkeys(self.clusters[parts == part].tolist(), part)
-        parts = np.array([p or joins.get(c, "") for p, c in zip(parts, self.clusters.tolist(), strict=True)], "<U5")
-        fresh = parts == ""
+        joins: dict[int, set[str]] = {}
+        for cluster, part in zip(self.clusters[parts != ""].tolist(), parts[parts != ""].tolist(), strict=True):
+            joins.setdefault(cluster, set()).add(part)
+        fresh = np.array([cluster not in joins for cluster in self.clusters.tolist()], bool)
+        for i in np.flatnonzero((parts == "") & ~fresh):
+            here = joins[int(self.clusters[i])]
+            parts[i] = next(iter(here)) if len(here) == 1 else ""
         strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
         parts[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
         return parts
 
     def split_table(self, parts: npt.NDArray[np.str_], *, judged: int, parent: pa.Table | None = None) -> pa.Table:
-        """Return split.parquet: one row per distinct content, sorted by digest; rows of `parent` stay as they are.
+        """Return split.parquet: one row per distinct content that is in a part, sorted by digest.
+
+        Rows of `parent` stay as they are.
 
         Parameters
         ----------
@@ -101,6 +106,7 @@ class PreparedSet:
         rows = {
             digest: {"content_sha256": digest, "cluster": named.get(c, digests[c]), "part": str(part), "judged": judged}
             for digest, c, part in zip(digests, self.clusters.tolist(), parts, strict=True)
+            if part
         }
         rows |= kept
         return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)

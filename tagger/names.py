@@ -50,8 +50,13 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
     Raises
     ------
     DatasetError
-        If a renaming matches no label of any set: it may be misspelt.
+        If a renaming for one of the sets, or for any, matches no label: it may be misspelt. Those for other sets are
+        left aside, unless there are no others.
     """
+    here = {_called(each) for each in sets} | {""}
+    if names and not any(dataset in here for dataset, _, _ in names):
+        others = ", ".join(sorted({dataset for dataset, _, _ in names}))
+        raise DatasetError(f"--names is for {others}, and given are {', '.join(sorted(here - {''}))}")
     used: set[tuple[str, str, str]] = set()
 
     def of(dataset: str, group: str, name: str) -> str:
@@ -69,18 +74,29 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
 
     result = []
     for each in sets:
-        dataset = os.path.basename(os.path.normpath(each.source))
-        result.append(replace(each, examples=[example(dataset, one) for one in each.examples]))
-    if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in names.keys() - used]:
+        result.append(replace(each, examples=[example(_called(each), one) for one in each.examples]))
+    left = [key for key in names.keys() - used if key[0] in here]
+    if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in left]:
         raise DatasetError(f"--names renames labels that no picture has: {', '.join(sorted(idle)[:10])}; correct them")
     return result
 
 
+def _called(labelled: LabelledSet) -> str:
+    return os.path.basename(os.path.realpath(labelled.source))
+
+
 def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
-    """Return the sets as one, named by all; a picture that several hold counts once, as the last of them labels it."""
+    """Return the sets as one, named by all; a picture that several hold counts once, as the last of them labels it.
+
+    Where there are several, the id of a picture begins with what its set is called.
+    """
     if len(sets) == 1:
         return sets[0]
-    by_path = {os.path.realpath(example.path): example for each in sets for example in each.examples}
+    by_path = {
+        os.path.realpath(example.path): replace(example, image_id=f"{_called(each)}/{example.image_id}")
+        for each in sets
+        for example in each.examples
+    }
     return LabelledSet(" and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups)
 
 

@@ -25,6 +25,8 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
     InputError
         If `out` exists or cannot be written.
     """
+    if bundle.packed:
+        raise InputError(f"model {str(bundle.path)!r} is packed already; pack the model that it was packed from")
     if out.exists():
         raise InputError(f"--out {str(out)!r} exists already; name a folder that does not")
     work = out.with_name(f".{out.name}.packing-{os.getpid()}")

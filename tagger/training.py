@@ -83,7 +83,7 @@ def fit(
     optimizer = keras.optimizers.AdamW(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
     optimizer.build(network.trainable_variables)
     smaller = at_half_size(network) if recipe.coarse else None
-    coarse = round(recipe.coarse * recipe.epochs) if smaller is not None else 0
+    coarse = min(round(recipe.coarse * recipe.epochs), recipe.epochs - 1) if smaller is not None else 0
     steps_at = [_step(model, data, vocabulary, recipe, optimizer, teacher) for model in (smaller, network) if model]
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)

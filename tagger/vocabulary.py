@@ -63,10 +63,16 @@ class Vocabulary:
         """Return a new vocabulary of `(group, name)` keys, in the order given."""
         return cls(tuple(groups), ()).extend(keys, since=since)
 
-    def extend(self, keys: Iterable[tuple[str, str]], *, since: str = "", splits: Iterable[str] = ()) -> Self:
+    def extend(
+        self,
+        keys: Iterable[tuple[str, str]],
+        *,
+        since: str = "",
+        splits: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    ) -> Self:
         """Return the vocabulary with `(group, name)` keys it does not have appended; nothing moves.
 
-        Of `splits`, `group:name` of labels that new ones are split from, each new label keeps those of its group.
+        `splits` says of new keys from which older names of their group they are split.
 
         Raises
         ------
@@ -75,11 +81,10 @@ class Vocabulary:
         """
         labels = list(self.labels)
         known, taken = {(label.group, label.name) for label in labels}, {label.column for label in labels}
-        parts = [key.partition(":") for key in splits]
         for group, name in keys:
             if (group, name) not in known:
-                of_group = tuple(old for its_group, _, old in parts if its_group == group)
-                labels.append(Label(group, name, _new_column(group, name, taken), since, splits=of_group))
+                of_it = (splits or {}).get((group, name), ())
+                labels.append(Label(group, name, _new_column(group, name, taken), since, splits=of_it))
                 known.add((group, name))
                 taken.add(labels[-1].column)
         return type(self)(self.groups, tuple(labels))
@@ -97,6 +102,10 @@ class Vocabulary:
     def index(self, group: str, name: str) -> int | None:
         """Return the column index of a label, or None."""
         return next((i for i, x in enumerate(self.labels) if (x.group, x.name) == (group, name)), None)
+
+    def split_from(self, old: Label) -> list[int]:
+        """Return the column indices of the labels that were split from `old`."""
+        return [i for i, x in enumerate(self.labels) if x.group == old.group and old.name in x.splits]
 
     def group(self, name: str) -> Group:
         """Return the group called `name`."""

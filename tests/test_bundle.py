@@ -51,6 +51,14 @@ def test_a_bundle_json_that_makes_no_sense_is_refused(copy: Path, text: str) -> 
         load_bundle(copy)
 
 
+@pytest.mark.parametrize("change", [{"name": "../evil"}, {"name": None}, {"parent": {}}, {"trunk": "x"}])
+def test_a_bundle_json_that_names_nonsense_is_refused(copy: Path, change: dict[str, object]) -> None:
+    described = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps(described | change))
+    with pytest.raises(BundleError):
+        load_bundle(copy)
+
+
 def test_a_file_name_that_leaves_the_folder_is_refused(copy: Path) -> None:
     described = json.loads((copy / "bundle.json").read_text())
     described["files"]["../../etc/passwd"] = "0" * 64

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.pack import pack, pack_text
+from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
@@ -45,7 +46,7 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
 
 
 def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retrained(
-    packed: dict[str, Any], bundle_path: Path
+    packed: dict[str, Any], bundle_path: Path, sample: Sample, tmp_path: Path
 ) -> None:
     whole, small = load_bundle(bundle_path), load_bundle(packed["bundle"])
     assert whole.model_id != small.model_id
@@ -53,6 +54,10 @@ def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retra
     assert json.loads((small.path / "bundle.json").read_text())["parent"] == whole.model_id
     with pytest.raises(BundleError, match="packed, for tagging alone"):
         make_predictor(small, "keras")
+    with pytest.raises(InputError, match="packed, for tagging alone"):
+        retrain(RetrainOptions((), str(small.path), str(tmp_path / "models")))
+    with pytest.raises(InputError, match="packed already"):
+        pack(str(small.path), [str(sample.labelled)], str(tmp_path / "smaller"))
 
 
 def test_what_cannot_be_measured_is_not_packed(bundle_path: Path, sample: Sample, tmp_path: Path) -> None:

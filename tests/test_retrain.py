@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import TINY
 from hypothesis import given
@@ -21,6 +22,7 @@ from jobs.train import TrainOptions, train
 from jobs.verify import verify
 from schemas.bundle import GATE_FIELDS
 from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
+from schemas.split import SPLIT
 from tagger.bundle import load_bundle
 from tagger.errors import GateFailed, InputError, VocabularyError
 from tagger.gate import Answers, compare, judge
@@ -108,6 +110,42 @@ def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
     assert all(after[row["content_sha256"]] == row for row in before)
     assert {digest: after[digest]["part"] for digest in expected} == expected
     assert {row["judged"] for row in after.values()} == {6, 7}
+
+
+def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
+    from tagger.dataset import Example, LabelledSet
+    from tagger.decode_worker import FileFacts
+    from tagger.labelling import PreparedSet
+    from tagger.pixels import PixelCache
+
+    digests = [f"{i:064x}" for i in range(4)]
+    examples = [Example(f"{i}.jpg", f"{i}.jpg", frozenset({("color", "red")}), frozenset({"color"})) for i in range(4)]
+    facts = [FileFacts("ok", content_sha256=digest) for digest in digests]
+    cache = PixelCache(np.zeros((4, 8, 8, 3), np.uint8), facts)
+    prepared = PreparedSet(LabelledSet("set", examples, []), cache, np.arange(4), np.array([0, 0, 0, 3]))
+    rows = [(digests[0], digests[0], "train", 1), (digests[1], digests[1], "test", 1)]
+    before = pa.Table.from_pylist([dict(zip(SPLIT.names, row, strict=True)) for row in rows], schema=SPLIT)
+    parts = prepared.continued_split(before, seed=0)
+    assert parts[:3].tolist() == ["train", "test", ""]
+    assert parts[3]
+    assert digests[2] not in prepared.split_table(parts, judged=1, parent=before)["content_sha256"].to_pylist()
+
+
+def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
+    family: Path, old_set: Path, new_set: Path
+) -> None:
+    assert again(family, old_set, new_set)["promoted"]
+    aside = again(family, old_set, new_set, seed=1)  # from tiny-v1 again: it need not know what tiny-v2 learned
+    assert aside["gate"]["passed"]
+    assert not aside["promoted"]
+    assert (family / "current").resolve().name == "tiny-v2"
+
+
+def test_undeclared_labels_of_few_pictures_can_be_left_out(family: Path, old_set: Path, new_set: Path) -> None:
+    with pytest.raises(VocabularyError, match="color:green"):
+        again(family, old_set, new_set, add=(), min_pictures=2)
+    result = again(family, old_set, new_set, add=(), min_pictures=10_000)
+    assert result["added"] == []
 
 
 def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(family: Path, new_set: Path) -> None:
@@ -220,7 +258,8 @@ def test_an_undeclared_label_saves_nothing(family: Path, old_set: Path, new_set:
 
 
 def test_what_was_never_judged_is_unknown_and_not_absent() -> None:
-    navy = OLD.extend([("color", "navy")], splits=["color:blue"]).extend([("color", "green"), ("use", "party")])
+    navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)})
+    navy = navy.extend([("color", "green"), ("use", "party")])
     blue, red, home, _, is_navy, green, party = range(7)
     targets = np.zeros((5, 7), np.float32)
     targets[0, [blue, home]] = 1  # old
@@ -244,15 +283,48 @@ def test_nothing_becomes_known_by_growing(judged: list[int], seed: int) -> None:
 
 
 def test_splits_and_retirement_are_kept_in_the_vocabulary() -> None:
-    navy = OLD.extend([("color", "navy")], splits=["color:blue", "use:home"]).retire([("color", "blue")])
+    navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)}).retire([("color", "blue")])
     read = Vocabulary.from_json(json.loads(json.dumps(navy.to_json())))
     assert read == navy
     assert read.labels[4].splits == ("blue",)
     assert read.members("color") == [1, 4]
 
 
+def test_only_the_new_label_that_is_meant_is_split_from_an_old_one() -> None:
+    found = Counter({"color:green": 9, "color:navy": 5})
+    new, blue = [("color", "navy"), ("color", "green")], ("color", "blue")
+    for unclear in ("", "teal"):
+        with pytest.raises(VocabularyError, match=r"NEW=blue; new in color: navy, green"):
+            grow(OLD, found, new, accept=False, splits=[(unclear, blue)], since="v2")
+    grown = grow(OLD, found, new, accept=False, splits=[("navy", blue)], since="v2")
+    assert [label.splits for label in grown.labels[4:]] == [("blue",), ()]
+    alone = grow(OLD, Counter({"color:navy": 5}), new[:1], accept=False, splits=[("", blue)], since="v2")
+    assert alone.labels[4].splits == ("blue",)
+
+
 def answers(logits: np.ndarray, vocabulary: Vocabulary) -> Answers:
     return Answers(logits, np.full(logits.shape[1], 0.5), vocabulary)
+
+
+def test_what_was_split_is_compared_as_a_whole() -> None:
+    """Old blue is blue or navy now: a model that tells them apart has lost nothing."""
+    navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)})
+    kind = np.repeat(["light", "dark", "red"], 40)
+    targets = np.zeros((120, 5), np.float32)
+    targets[kind == "red", 1] = targets[kind != "red", 0] = 1
+    targets[kind != "red", 4] = np.nan
+    was, now = np.full((120, 4), -3.0), np.full((120, 5), -3.0)
+    was[kind != "red", 0] = now[kind == "light", 0] = now[kind == "dark", 4] = 3
+    was[kind == "red", 1] = now[kind == "red", 1] = 3
+    found = compare("part", answers(was, OLD), answers(now, navy), targets)
+    assert {row["label"]: (row["positives"], row["now"]) for row in found["labels"]} == {
+        "color:red": (40, 1.0),
+        "color:blue": (80, 1.0),
+    }
+    gate = judge([found], "v1", 0.5, measurable=["color:red", "color:blue"])
+    assert gate["passed"]
+    now[kind == "dark", 4] = -3  # neither any more
+    assert not judge([compare("part", answers(was, OLD), answers(now, navy), targets)], "v1", 0.5)["passed"]
 
 
 def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:

