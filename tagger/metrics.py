@@ -156,7 +156,8 @@ def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
         return None, None
     z, p = 1.959964, hits / n
     middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    return max(0.0, low), min(1.0, high)
 
 
 def harmonic_mean(one: float | None, other: float | None) -> float | None:
