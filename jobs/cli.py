@@ -40,6 +40,13 @@ Names = Annotated[
         "is unknown.",
     ),
 ]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")]
+MinPrecision = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
+    ),
+]
 Backend = Literal["auto", "openvino", "keras"]
 BackendOption = Annotated[Backend, typer.Option(help="keras is the slow reference.")]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
@@ -60,9 +67,7 @@ def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything 
     help="Train on a labelled set and save the bundle MODELS/NAME-vK.",
 )
 def train(
-    datasets: Annotated[
-        list[str], typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables.")
-    ],
+    datasets: Datasets,
     models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
     name: Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")] = "fashion",
     groups: Annotated[
@@ -86,7 +91,7 @@ def train(
             "--recipe plain.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
+    seed: Seed = 0,
     recipe: Annotated[
         Literal["evidence", "plain"],
         typer.Option(help="evidence recombines pictures, for pairs that none shows; plain is the method's own."),
@@ -102,12 +107,7 @@ def train(
     min_pictures: Annotated[
         int, typer.Option(min=1, metavar="N", help="Labels of fewer pictures are left out, unknown where they were.")
     ] = 1,
-    min_precision: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
-        ),
-    ] = None,
+    min_precision: MinPrecision = None,
     check: Annotated[
         bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")
     ] = False,
@@ -233,13 +233,8 @@ def retrain(
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave `current` as it is.")] = False,
     name: Annotated[str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default a third of the work of train.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")] = 0,
-    min_precision: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
-        ),
-    ] = None,
+    seed: Seed = 0,
+    min_precision: MinPrecision = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted retraining.")
     ] = False,

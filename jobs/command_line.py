@@ -12,7 +12,7 @@ _LEFT_OUT = ("datasets", "resume", "workers", "architecture")  # which of them a
 
 def command_line(command: str, options: Any) -> str:
     """Return the shell command for `options`, a dataclass with `datasets`: of paths the last part, and no defaults."""
-    words = ["tagger", command, *(_last(dataset) for dataset in options.datasets)]
+    words = ["tagger", command, *(last_part(dataset) for dataset in options.datasets)]
     for field in fields(options):
         value, name = getattr(options, field.name), _SPELT.get(field.name, field.name.replace("_", "-"))
         if field.name in _LEFT_OUT or (field.default is not MISSING and value == field.default):
@@ -21,9 +21,10 @@ def command_line(command: str, options: Any) -> str:
             words.append(f"--{name}" if value else f"--no-{name}")
             continue
         for each in value if isinstance(value, tuple) else (value,):
-            words += [f"--{name}", _last(each) if field.name in _PATHS else str(each)]
+            words += [f"--{name}", last_part(each) if field.name in _PATHS else str(each)]
     return shlex.join(words)
 
 
-def _last(path: str) -> str:
+def last_part(path: str) -> str:
+    """Return what a path is called: a card goes to strangers, whom the rest of it does not concern."""
     return os.path.basename(os.path.normpath(path))

@@ -111,15 +111,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
             gate=gate,
         )
         shutil.rmtree(work)
-    promoted = bool(gate["passed"]) and options.promote
-    current = (models / "current").resolve()
-    if promoted and current.exists() and current != parent.path:
-        # It may know labels that this one does not: their columns would go.
-        say(f"not promoted: current is {current.name}, and this was compared with {parent.name} alone")
-        promoted = False
-    elif promoted and not parent.gate["passed"] and current != parent.path:
-        say(f"not promoted: its parent {parent.name} did not pass its own gate, and is not current")
-        promoted = False
+    promoted = bool(gate["passed"]) and options.promote and _may_follow(models / "current", parent)
     if promoted:
         set_current(models, name)
     saved = load_bundle(path)
@@ -138,6 +130,20 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         "gate": gate,
         "promoted": promoted,
     }
+
+
+def _may_follow(current: Path, parent: Bundle) -> bool:
+    """Return whether a child of `parent` may become current; says why not."""
+    now = current.resolve()
+    if now == parent.path:
+        return True
+    if now.exists():  # it may know labels that the child does not: their columns would go
+        say(f"not promoted: current is {now.name}, and this was compared with {parent.name} alone")
+        return False
+    if not parent.gate["passed"]:
+        say(f"not promoted: its parent {parent.name} did not pass its own gate, and is not current")
+        return False
+    return True
 
 
 def retrain_text(result: dict[str, Any]) -> str:

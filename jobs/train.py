@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.command_line import command_line
+from jobs.command_line import command_line, last_part
 from jobs.progress import Progress, say
 from jobs.train_concluding import Concluded, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
@@ -201,7 +201,7 @@ def card(
         name=name,
         model_id=model_id,
         vocabulary=vocabulary,
-        source=" and ".join(os.path.basename(os.path.normpath(dataset)) for dataset in datasets),
+        source=" and ".join(map(last_part, datasets)),
         facts=facts,
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,

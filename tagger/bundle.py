@@ -252,11 +252,6 @@ def complete(work: Path, final: Path, *, name: str, card: Callable[[str], str], 
     sync_folder(final.parent)
 
 
-def write_split(split: pa.Table, path: Path) -> None:
-    """Write split.parquet; zstd halves hex digests, and dictionaries of them only double what they index."""
-    pq.write_table(split, path, compression="zstd", compression_level=9, use_dictionary=["part", "judged"])
-
-
 def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Return the bundle at `path`, after checking every digest in it.
 
@@ -379,7 +374,9 @@ def _write_contents(
     rows = [{"label": x.key, **row} for x, row in zip(vocabulary.labels, thresholds, strict=True)]
     text = json.dumps({"format_version": FORMAT_VERSION, "labels": rows}, indent=1)
     atomic_text(work / "thresholds.json", text + "\n")
-    write_split(split, work / "split.parquet")
+    # zstd halves hex digests; a dictionary of them is as long as they are.
+    how = {"compression": "zstd", "compression_level": 9, "use_dictionary": ["part", "judged"]}
+    pq.write_table(split, work / "split.parquet", **how)
     atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     atomic_text(work / "gate.json", json.dumps({"format_version": FORMAT_VERSION, **gate}, indent=1) + "\n")
     for file, content in plots.items():

@@ -78,13 +78,12 @@ class PreparedSet:
         """
         known = dict(zip(parent["content_sha256"].to_pylist(), parent["part"].to_pylist(), strict=True))
         parts = np.array([known.get(digest, "") for digest in self.digests], "<U5")
-        joins: dict[int, set[str]] = {}
-        for cluster, part in zip(self.clusters[parts != ""].tolist(), parts[parts != ""].tolist(), strict=True):
-            joins.setdefault(cluster, set()).add(part)
-        fresh = np.array([cluster not in joins for cluster in self.clusters.tolist()], bool)
-        for i in np.flatnonzero((parts == "") & ~fresh):
-            here = joins[int(self.clusters[i])]
-            parts[i] = next(iter(here)) if len(here) == 1 else ""
+        clusters, old = self.clusters.tolist(), parts != ""
+        joins: dict[int, str] = {}
+        for cluster, part in zip(self.clusters[old].tolist(), parts[old].tolist(), strict=True):
+            joins[cluster] = part if joins.get(cluster, part) == part else ""
+        parts = np.array([p or joins.get(c, "") for p, c in zip(parts, clusters, strict=True)], "<U5")
+        fresh = np.array([cluster not in joins for cluster in clusters], bool)
         strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
         parts[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
         return parts

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
-from tagger.bundle import Bundle, complete, write_split
+from tagger.bundle import Bundle, complete
 from tagger.errors import InputError
 
 
@@ -39,7 +39,6 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
         for file in FILES:
             if file not in ONLY_FOR_TRAINING and not file.startswith("openvino/"):
                 shutil.copyfile(bundle.path / file, work / file)
-        write_split(bundle.split(), work / "split.parquet")
         # Features of rounded weights are not those of the exact ones.
         trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()
         loss = measured(replace(bundle, path=work, trunk=trunk))

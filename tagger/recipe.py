@@ -50,18 +50,19 @@ class Recipe:
     def evidence(cls, pictures: int) -> Self:
         """Return the evidence-aware recipe for a train part of so many pictures.
 
-        Up to 1,500 it is as above. In a larger set more pairs are among the pictures, so fewer are made; the pictures
+        Below 3,000 it is as above. In a larger set more pairs are among the pictures, so fewer are made; the pictures
         themselves vary, so they are moved less and less is dropped; and most epochs see them at half the side. What
         each of these gave on 11,900 pictures is in the README.
         """
         times = max(pictures / 1500, 1.0)
         if times < 2:
             return cls()
+        changed = times**-0.75
         return cls(
             epochs=round(60 * min(1.0, 8 / times) ** 0.5),
-            recoloured=cls.recoloured * times**-0.75,
-            shuffled=cls.shuffled * times**-0.75,
-            dyed=cls.dyed * times**-0.75,
+            recoloured=cls.recoloured * changed,
+            shuffled=cls.shuffled * changed,
+            dyed=cls.dyed * changed,
             geometry=max(0.25, times**-0.67),
             coarse=0.6,
             dropout=cls.dropout * times**-0.45,
