@@ -55,8 +55,8 @@ def audit_set(
                 workers=os.cpu_count() or 1,
                 progress=progress.advance,
             )
-        predictor = make_predictor(bundle, backend)
         pixels = prepared.cache.pixels
+        predictor = make_predictor(bundle, backend, pictures=len(pixels))
         logits = np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
         found = _findings(prepared, logits, bundle, part_of)
         table = out / "audit.csv"

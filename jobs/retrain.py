@@ -14,7 +14,7 @@ import pyarrow as pa
 from jobs.command_line import command_line
 from jobs.progress import say
 from jobs.train import card, decoded, picture_facts
-from jobs.train_concluding import Concluded, conclude
+from jobs.train_concluding import Concluded, compare_on, conclude
 from jobs.train_fitting import Fitted, fit_set
 from jobs.train_state import begin, check_contents, work_folder
 from tagger.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
@@ -110,6 +110,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
             parent=parent.model_id,
             gate=gate,
         )
+        compare_on(fitted, path)
         shutil.rmtree(work)
     promoted = bool(gate["passed"]) and options.promote and _may_follow(models / "current", parent)
     if promoted:

@@ -20,7 +20,7 @@ def infer_files(
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[list[FileFacts], Inferred]:
     """Return the facts of each file, and its logits and features, meaningless where a file is not ok."""
-    predictor = make_predictor(bundle, backend)
+    predictor = make_predictor(bundle, backend, pictures=len(paths))
     facts: list[FileFacts] = []
     found = [Inferred(np.zeros((0, len(bundle.vocabulary)), np.float32), np.zeros((0, bundle.width), np.float32))]
     workers = max(1, min(os.cpu_count() or 1, -(-len(paths) // CHUNK)))

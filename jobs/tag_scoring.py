@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.progress import Progress
+from jobs.progress import Progress, say
 from jobs.run_record import Run
 from tagger.bundle import Bundle
 from tagger.catalog import absolute_path
@@ -70,7 +70,9 @@ def score(
     total = sum(len(places) for _, places in units)
     workers = max(1, min(how.workers or os.cpu_count() or 1, total // 8))  # starting one takes as long as some pictures
     width = how.features.width if how.features else 0
-    scorer = _Scorer(bundle, how.backend, Contents(known), width, run)
+    scorer = _Scorer(
+        lambda: make_predictor(bundle, how.backend, pictures=total, report=say), bundle, Contents(known), width, run
+    )
     writer = _UnitWriter(plan, units, bundle, staging, how.features, run)
     retried = plan.retried[np.concatenate([places for _, places in units])]
     check_error_rate(run.counts, how.max_error_rate, total)
@@ -156,8 +158,8 @@ class _Scorer:
     Pictures whose content was scored before are left out, so batches are filled from one chunk after the other.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, seen: Contents, width: int, run: Run) -> None:
-        self._bundle, self._backend, self._seen, self._width, self._run = bundle, backend, seen, width, run
+    def __init__(self, load: Callable[[], Predictor], bundle: Bundle, seen: Contents, width: int, run: Run) -> None:
+        self._load, self._bundle, self._seen, self._width, self._run = load, bundle, seen, width, run
         self._predictor: Predictor | None = None
         self._batch: list[tuple[_Chunk, int, Pixels]] = []
 
@@ -198,10 +200,10 @@ class _Scorer:
         batch, self._batch = self._batch[:CHUNK], self._batch[CHUNK:]
         if self._predictor is None:
             with self._run.stage("start"):
-                self._predictor = make_predictor(self._bundle, self._backend)
-            self._run.record["backend"] = self._predictor.backend
+                self._predictor = self._load()
         with self._run.stage("infer"):
             inferred = self._predictor.infer(np.stack([pixels for _, _, pixels in batch]))
+        self._run.record["backend"] = self._predictor.backend  # it may settle for another on the way
         for (chunk, i, _), logits, features in zip(batch, *inferred, strict=True):
             chunk.answers.logits[i] = logits
             chunk.answers.features[i] = features[: self._width]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from jobs.command_line import command_line, last_part
 from jobs.progress import Progress, say
-from jobs.train_concluding import Concluded, conclude
+from jobs.train_concluding import Concluded, compare_on, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
 from jobs.train_state import begin, check_contents, work_folder
 from tagger.combinations import parse_pair, unteachable
@@ -103,6 +103,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             plots=concluded.plots,
             card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
         )
+        compare_on(fitted, path)
         shutil.rmtree(work)
     if not os.path.lexists(models / "current"):
         set_current(models, name)

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from jobs.progress import say
 from jobs.train_fitting import Fitted
 from schemas.bundle import FORMAT_VERSION
 from tagger.bundle import Bundle
 from tagger.combinations import Pair, count_pairs
+from tagger.precision import PICTURES
 from tagger.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -78,6 +81,15 @@ def conclude(
         metrics=metrics,
         plots={"history.png": fitted.curves, "reliability.png": reliability},
     )
+
+
+def compare_on(fitted: Fitted, path: Path) -> None:
+    """Compare bfloat16 with float32 for the model just saved, on tune and test pictures first, which are the harder."""
+    from tagger.bundle import load_bundle
+    from tagger.predictor import compare_precisions
+
+    rows = np.concatenate([fitted.test, fitted.data.tune, fitted.data.train])[: 2 * PICTURES]
+    compare_precisions(load_bundle(path), fitted.data.pixels[rows], fitted.data.targets[rows], say)
 
 
 def _measure(

@@ -129,7 +129,7 @@ RUN_FIELDS = {
     "ended_at": "ISO 8601, UTC, or null while running or if it ended without a word",
     "catalog": "string, absolute path, or null for a rollback",
     "model_id": "string, or null if it was not read",
-    "backend": "openvino | keras, or null if nothing had to be scored",
+    "backend": "openvino | openvino bfloat16 | keras, or null if nothing had to be scored",
     "snapshot": "string, what `current` named at the end, or null",
     "plan": "object, what was to be done: "
     + ", ".join(PLAN_FIELDS)

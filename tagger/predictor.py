@@ -1,5 +1,7 @@
 """From pixels to logits, with the OpenVINO network or, as the reference, the Keras one."""
 
+import math
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy.typing as npt
 from tagger.bundle import Bundle, check_network_config
 from tagger.decode_worker import CHUNK
 from tagger.errors import BundleError
+from tagger.precision import PICTURES, Comparison, compiled_cache, remember, remembered
 
 Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -29,9 +32,12 @@ class Inferred(NamedTuple):
 
 
 class Predictor(Protocol):
-    """What both backends are."""
+    """What all of them are; `backend` is what the run's record calls it."""
 
-    backend: str
+    @property
+    def backend(self) -> str:
+        """Return what computes the next picture."""
+        ...
 
     def infer(self, pixels: Pixels) -> Inferred:
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
@@ -42,27 +48,89 @@ class Predictor(Protocol):
         ...
 
 
-def make_predictor(bundle: Bundle, backend: Backend = "auto") -> Predictor:
-    """Return the predictor of a bundle; `auto` is OpenVINO, which needs no TensorFlow.
+def make_predictor(
+    bundle: Bundle,
+    backend: Backend = "auto",
+    *,
+    pictures: float = math.inf,
+    report: Callable[[str], object] = lambda _: None,
+) -> Predictor:
+    """Return the predictor of a bundle.
+
+    `openvino` computes in float32 and needs no TensorFlow; `auto` is the same, in bfloat16 where the processor has it
+    and the comparison of `tagger.precision` allows it.
+
+    Parameters
+    ----------
+    pictures : float
+        How many are coming: on fewer than `PICTURES` no comparison is begun.
+    report : callable (str)
+        Called with the outcome if a comparison is made.
 
     Raises
     ------
     BundleError
         If the network's outputs do not fit the vocabulary.
     """
-    return KerasPredictor(bundle) if backend == "keras" else OpenVinoPredictor(bundle)
+    if backend == "keras":
+        return KerasPredictor(bundle)
+    if backend == "openvino" or not _has_bfloat16():
+        return OpenVinoPredictor(bundle)
+    known = remembered(bundle, machine())
+    if known is None and pictures >= PICTURES:
+        return ComparingPredictor(bundle, report)
+    return OpenVinoPredictor(bundle, "bf16" if known is not None and known.passed else "f32")
+
+
+def compare_precisions(
+    bundle: Bundle, pixels: Pixels, targets: npt.NDArray[np.float32], report: Callable[[str], object]
+) -> None:
+    """Find out now, on the pictures that a model was made with, whether this machine may compute it in bfloat16.
+
+    Parameters
+    ----------
+    pixels : uint8 (n, size, size, 3)
+        RGB; nothing is done on fewer than `PICTURES`.
+    targets : float32 (n, n_labels)
+        1, 0, or NaN for unknown.
+    report : callable (str)
+        Called with the outcome.
+    """
+    if len(pixels) < PICTURES or not _has_bfloat16():
+        return
+    exact, fast = (
+        np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
+        for predictor in (OpenVinoPredictor(bundle), OpenVinoPredictor(bundle, "bf16"))
+    )
+    comparison = Comparison.of(exact, fast, bundle, targets)
+    remember(bundle, machine(), comparison)
+    report(comparison.text())
+
+
+def machine() -> str:
+    """Return what a comparison of precisions holds for: this processor and this release of OpenVINO."""
+    import openvino
+
+    return f"{openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')}, OpenVINO {openvino.__version__}"
+
+
+def _has_bfloat16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVinoPredictor:
-    """The network in OpenVINO, float32, a fixed batch (scores then do not depend on how many there are)."""
+    """The network in OpenVINO, a fixed batch (scores then do not depend on how many there are)."""
 
-    backend = "openvino"
-
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, precision: Literal["f32", "bf16"] = "f32") -> None:
         import openvino
         from openvino.preprocess import PrePostProcessor
 
+        self.backend = "openvino" if precision == "f32" else "openvino bfloat16"
         core = openvino.Core()
+        if cache := compiled_cache():
+            core.set_property({"CACHE_DIR": str(cache)})
         try:
             network = core.read_model(bundle.path / "openvino" / "model.xml")
             widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
@@ -74,7 +142,7 @@ class OpenVinoPredictor:
             steps.input().tensor().set_element_type(openvino.Type.u8)
             steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
             # Without the hint, machines with bfloat16 units would use them.
-            settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+            settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
             self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -92,6 +160,43 @@ class OpenVinoPredictor:
     def logits(self, pixels: Pixels) -> Logits:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         return self.infer(pixels).logits
+
+
+class ComparingPredictor:
+    """Float32, with bfloat16 beside it until enough pictures were compared; from then on what the comparison allows."""
+
+    def __init__(self, bundle: Bundle, report: Callable[[str], object]) -> None:
+        self._bundle, self._report = bundle, report
+        self._current = OpenVinoPredictor(bundle)
+        self._fast: OpenVinoPredictor | None = OpenVinoPredictor(bundle, "bf16")
+        self._compared: list[tuple[Logits, Logits]] = []
+
+    @property
+    def backend(self) -> str:
+        """Return what computes the next picture."""
+        return self._current.backend
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        inferred = self._current.infer(pixels)
+        if self._fast is not None:
+            self._compared.append((inferred.logits, self._fast.logits(pixels)))
+            if sum(len(exact) for exact, _ in self._compared) >= PICTURES:
+                self._decide(self._fast)
+        return inferred
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        return self.infer(pixels).logits
+
+    def _decide(self, fast: OpenVinoPredictor) -> None:
+        exact, other = (np.concatenate(logits) for logits in zip(*self._compared, strict=True))
+        comparison = Comparison.of(exact, other, self._bundle)
+        remember(self._bundle, machine(), comparison)
+        self._report(comparison.text())
+        if comparison.passed:
+            self._current = fast
+        self._fast, self._compared = None, []
 
 
 class KerasPredictor:

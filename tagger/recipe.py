@@ -19,6 +19,8 @@ class Recipe:
         Targets are this much less sure than 0 and 1.
     recoloured, shuffled, dyed : float
         Shares of each batch, where the vocabulary has groups that they teach.
+    patched : float
+        Share of each batch, changed or not, with a piece of another picture in it; see `tagger.patching`.
     view : float
         Weight of the views' softmax cross-entropy beside the sigmoid one.
     geometry : float
@@ -40,6 +42,7 @@ class Recipe:
     recoloured: float = 0.125
     shuffled: float = 0.0625
     dyed: float = 0.3125
+    patched: float = 0.0
     view: float = 0.5
     geometry: float = 1.0
     coarse: float = 0.0

@@ -20,6 +20,7 @@ from tagger.errors import TrainingDiverged
 from tagger.losses import combined_loss, masked_loss
 from tagger.metrics import macro_average_precision
 from tagger.model import at_half_size
+from tagger.patching import patch
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary
 
@@ -186,6 +187,7 @@ def _augmentation(
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
         pixels = pixels if size == whole else tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
         x, y = augment(pixels, targets, seed, mix=mix, shape=shape, colour=colour, geometry=recipe.geometry)
+        x, y = patch(x, y, seed + 1, share=recipe.patched) if recipe.patched else (x, y)
         return x, teacher(x, y) if teacher else y
 
     signature = [

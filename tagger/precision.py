@@ -1,0 +1,128 @@
+"""Which precision this machine may compute a model in: bfloat16, where a comparison on real pictures allows it.
+
+The comparison is made where pictures are at hand: by the training that saves the model, or else by the first night on
+another machine, which scores its first pictures in both precisions and keeps float32's scores. Its outcome lies in the
+user's cache folder, by model, processor and OpenVINO release; who empties the cache has it made again.
+"""
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.bundle import Bundle
+from tagger.files import atomic_text
+from tagger.metrics import macro_average_precision
+from tagger.views import sigmoid, tag_matrix
+
+Floats = npt.NDArray[np.float32]
+
+PICTURES = 1024
+"""How many are compared at least: on fewer, one in a thousand cannot be told from none."""
+
+MEAN_DIFFERENCE, OTHER_TAGS, MACRO_AP_LOST = 0.002, 0.001, 0.001
+"""What bfloat16 may cost: mean difference of scores, share of pictures with other tags, macro average precision."""
+
+
+_KEPT = 30 * 86400  # seconds; compiling again takes a fifth of one, and every retrained model leaves tens of megabytes
+
+
+class Comparison(NamedTuple):
+    """What bfloat16 changes, against float32 on the same pictures.
+
+    Attributes
+    ----------
+    pictures : int
+    mean_difference : float
+        Mean absolute difference of scores.
+    other_tags : float
+        Share of the pictures that have other tags.
+    macro_ap_lost : float or None
+        Where the true labels are known.
+    """
+
+    pictures: int
+    mean_difference: float
+    other_tags: float
+    macro_ap_lost: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Return whether bfloat16 may be used."""
+        return (
+            self.pictures >= PICTURES
+            and self.mean_difference <= MEAN_DIFFERENCE
+            and self.other_tags <= OTHER_TAGS
+            and (self.macro_ap_lost or 0.0) <= MACRO_AP_LOST
+        )
+
+    def text(self) -> str:
+        """Return the outcome in words."""
+        verdict = "bfloat16 is used" if self.passed else "float32 is used"
+        return (
+            f"{verdict}: on {self.pictures:,} pictures bfloat16 changes scores by {self.mean_difference:.5f} on "
+            f"average and the tags of {self.other_tags:.2%}"
+        )
+
+    @classmethod
+    def of(cls, exact: Floats, fast: Floats, bundle: Bundle, targets: Floats | None = None) -> Self:
+        """Return the comparison of two (n, n_labels) arrays of logits of the same pictures."""
+        tags = [tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (exact, fast)]
+        lost = None
+        if targets is not None:
+            before, after = (macro_average_precision(logits, targets) for logits in (exact, fast))
+            lost = None if before is None or after is None else before - after
+        difference = float(np.abs(sigmoid(exact) - sigmoid(fast)).mean())
+        return cls(len(exact), difference, float((tags[0] != tags[1]).any(axis=1).mean()), lost)
+
+
+def cache_folder() -> Path:
+    """Return where this user keeps what can be computed again; it need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fashion-catalog-tagger"
+
+
+def compiled_cache() -> Path | None:
+    """Return the folder for OpenVINO's compiled networks, or None where it cannot be written; old ones are removed."""
+    folder = cache_folder() / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for blob in folder.iterdir():
+            if blob.stat().st_mtime < time.time() - _KEPT:
+                blob.unlink()
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def remembered(bundle: Bundle, machine: str) -> Comparison | None:
+    """Return the comparison that was made for a model on a machine, if it is in the cache."""
+    try:
+        row: dict[str, Any] = json.loads(_place(bundle, machine).read_text())
+        lost = row["macro_ap_lost"]
+        return Comparison(
+            int(row["pictures"]),
+            float(row["mean_difference"]),
+            float(row["other_tags"]),
+            None if lost is None else float(lost),
+        )
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # not there, or not ours: made again
+        return None
+
+
+def remember(bundle: Bundle, machine: str, comparison: Comparison) -> None:
+    """Keep a comparison in the cache; where that cannot be written it is made again next time."""
+    path = _place(bundle, machine)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_text(path, json.dumps(comparison._asdict() | {"machine": machine, "passed": comparison.passed}))
+
+
+def _place(bundle: Bundle, machine: str) -> Path:
+    name = hashlib.sha256(f"{bundle.model_id} {machine}".encode()).hexdigest()[:32]
+    return cache_folder() / "precision" / f"{name}.json"
