@@ -1,6 +1,5 @@
 """The label audit: what in a labelled set is likely to be labelled wrongly, as a table and as sheets to look at."""
 
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from jobs.progress import Progress
 from schemas.reports import AUDIT_COLUMNS
 from tagger.bundle import Bundle
+from tagger.cpus import usable_cpus
 from tagger.dataset import LabelledSet
 from tagger.decode_worker import CHUNK, FileFacts
 from tagger.doubts import contradictions, doubted_labels
@@ -52,7 +52,7 @@ def audit_set(
                 labelled,
                 Path(work),
                 size=bundle.size,
-                workers=os.cpu_count() or 1,
+                workers=usable_cpus(),
                 progress=progress.advance,
             )
         pixels = prepared.cache.pixels

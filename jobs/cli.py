@@ -357,6 +357,10 @@ def tag(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
     backend: BackendOption = "auto",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="local: this machine; ray: the Ray cluster at RAY_ADDRESS, or one started here."),
+    ] = "local",
     workers: Workers = 0,
     decode_timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="What one picture may take; then it is a timeout.")
@@ -417,6 +421,7 @@ def tag(
         model=model,
         index=index,
         backend=backend,
+        engine=engine,
         workers=workers,
         decode_timeout=decode_timeout,
         max_error_rate=max_error_rate,

@@ -1,12 +1,12 @@
 """Scoring single files outside the nightly job: decoded in a worker, like everything else."""
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tagger.bundle import Bundle
+from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK, FileFacts
 from tagger.decoding import Decoder
 from tagger.predictor import Backend, Inferred, make_predictor
@@ -23,7 +23,7 @@ def infer_files(
     predictor = make_predictor(bundle, backend, pictures=len(paths))
     facts: list[FileFacts] = []
     found = [Inferred(np.zeros((0, len(bundle.vocabulary)), np.float32), np.zeros((0, bundle.width), np.float32))]
-    workers = max(1, min(os.cpu_count() or 1, -(-len(paths) // CHUNK)))
+    workers = max(1, min(usable_cpus(), -(-len(paths) // CHUNK)))
     with Decoder(size=bundle.size, workers=workers) as decoder:
         chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
         for chunk in decoder.decode(chunks):

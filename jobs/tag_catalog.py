@@ -3,9 +3,9 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,7 @@ class TagOptions:
     model: str | None  # None: the starter that comes with the package
     index: str
     backend: Backend = "auto"
+    engine: Literal["local", "ray"] = "local"
     workers: int = 0  # 0: one per core
     decode_timeout: float = 60.0
     max_error_rate: float = 0.05
@@ -115,7 +116,7 @@ def tag_night(
         if plan.counts["to_read"]:
             kept = features if options.features else None
             how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until, kept)
-            units += score(plan, bundle, walk.root, staging, night.known, how, run)
+            units += engine(options.engine)(plan, bundle, walk.root, staging, night.known, how, run)
         check_error_rate(run.counts, options.max_error_rate, 0)
         check_still_there(run.counts["gone"], plan.counts["found"], walk, options.max_delete_rate)
         publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
@@ -124,6 +125,15 @@ def tag_night(
     index.keep_features(features, bundle.path, everything_read=options.full and options.features)
     say(last_line(run))
     staging.clear()
+
+
+def engine(name: Literal["local", "ray"]) -> Callable[..., list[StagedUnit]]:
+    """Return what reads, scores and stages: this process and its decoders, or the workers of a Ray cluster."""
+    if name == "local":
+        return score
+    from jobs.tag_ray import score_with_ray
+
+    return score_with_ray
 
 
 class Night(NamedTuple):

@@ -1,11 +1,10 @@
 """The middle of the nightly job: decode what the plan says, infer, and stage rows unit by unit."""
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from jobs.run_record import Run
 from tagger.bundle import Bundle
 from tagger.catalog import absolute_path
 from tagger.contents import Contents, Keys, key_of
+from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK, FileFacts, Pixels
 from tagger.decoding import DecodedChunk, Decoder, chunked
 from tagger.errors import Refused
@@ -30,6 +30,14 @@ Features = npt.NDArray[np.float16]
 
 MIN_FAILURES = 20
 """Fewer failures than this never refuse a run."""
+
+
+class Unit(NamedTuple):
+    """Pictures of one bucket that are scored and staged together; `number` is the unit's own in a run."""
+
+    number: int
+    bucket: int
+    places: Places
 
 
 class StagedUnit(NamedTuple):
@@ -56,9 +64,6 @@ def score(
 ) -> list[StagedUnit]:
     """Read every picture that the plan says, score contents that are not known, and return the staged units.
 
-    Decode workers run ahead across the borders of units, so that the network never waits for a unit to end. Whatever
-    ends this early, what was scored is staged.
-
     Raises
     ------
     Refused
@@ -66,32 +71,93 @@ def score(
     TimeUp
         If the time is up.
     """
-    units = list(plan.units())
-    total = sum(len(places) for _, places in units)
-    workers = max(1, min(how.workers or os.cpu_count() or 1, total // 8))  # starting one takes as long as some pictures
-    width = how.features.width if how.features else 0
-    scorer = _Scorer(
-        lambda: make_predictor(bundle, how.backend, pictures=total, report=say), bundle, Contents(known), width, run
-    )
-    writer = _UnitWriter(plan, units, bundle, staging, how.features, run)
-    retried = plan.retried[np.concatenate([places for _, places in units])]
+    units = units_of(plan)
+    total = plan.counts["to_read"]
     check_error_rate(run.counts, how.max_error_rate, total)
-    with (
-        Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known, inside=root) as decoder,
-        Progress(total, "tagging") as progress,
-    ):
-        chunks = decoder.decode(_tasks(plan, units, root), until=how.until)
+    with Scorer(bundle, root, known, how, pictures=total) as scorer, Progress(total, "tagging") as progress:
+
+        def done(pictures: int) -> None:
+            progress.advance(pictures)
+            check_error_rate(run.counts, how.max_error_rate, total - progress.done)
+
+        return scorer.score(plan, units, staging, run, done)
+
+
+def units_of(plan: Plan) -> list[Unit]:
+    """Return what is to be read, in units."""
+    return [Unit(number, bucket, places) for number, (bucket, places) in enumerate(plan.units())]
+
+
+class Scorer:
+    """Decode workers and a network, which stay from one unit to the next.
+
+    Parameters
+    ----------
+    known : uint64 (n, 2)
+        Contents whose scores need not be computed.
+    pictures : int
+        How many are coming, as far as known.
+    threads : int
+        What the network may use; 0 is what there is.
+    """
+
+    def __init__(
+        self, bundle: Bundle, root: str, known: Keys, how: Scoring, *, pictures: float, threads: int = 0
+    ) -> None:
+        self._bundle, self._root, self._known, self._how = bundle, root, known, how
+        self._pictures, self._threads = pictures, threads
+        self._predictor: Predictor | None = None
+        # Starting a worker takes as long as some pictures.
+        workers = int(max(1, min(how.workers or usable_cpus(), pictures // 8)))
+        self._decoder = Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known, inside=root)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decode workers."""
+        self._decoder.close()
+
+    def score(
+        self, plan: Plan, units: Sequence[Unit], staging: Staging, run: Run, done: Callable[[int], object]
+    ) -> list[StagedUnit]:
+        """Return these units, staged. Whatever ends this early, what was scored is staged.
+
+        Decode workers run ahead across the borders of units, so that the network never waits for a unit to end.
+        """
+        how, decoder = self._how, self._decoder
+        spent = decoder.read_seconds, decoder.decode_seconds
+        width = how.features.width if how.features else 0
+        network = _Inference(self._load, self._bundle, Contents(self._known), width, run)
+        writer = _UnitWriter(plan, units, self._bundle, staging, how.features, run)
+        retried = plan.retried[np.concatenate([unit.places for unit in units])]
+        taken = 0
+        chunks = decoder.decode(_tasks(plan, units, self._root), until=how.until)
         try:
-            for facts, answers in scorer.scored(chunks):
-                _count(facts, retried[progress.done :], run.counts)
+            for facts, answers in network.scored(chunks):
+                _count(facts, retried[taken:], run.counts)
                 writer.add(facts, answers)
-                progress.advance(len(facts))
-                check_error_rate(run.counts, how.max_error_rate, total - progress.done)
-                _check_answering(facts, run.counts, root)
+                taken += len(facts)
+                done(len(facts))
+                _check_answering(facts, run.counts, self._root)
         finally:
-            run.seconds["read"], run.seconds["decode"] = decoder.read_seconds, decoder.decode_seconds
+            for name, now, before in zip(
+                ("read", "decode"), (decoder.read_seconds, decoder.decode_seconds), spent, strict=True
+            ):
+                run.seconds[name] = run.seconds.get(name, 0) + now - before
             writer.flush()
-    return writer.written()
+        return writer.written()
+
+    def _load(self) -> Predictor:
+        """Return the network; it is loaded when the first content needs it."""
+        if self._predictor is None:
+            self._predictor = make_predictor(
+                self._bundle, self._how.backend, pictures=self._pictures, threads=self._threads, report=say
+            )
+        return self._predictor
 
 
 def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
@@ -152,7 +218,7 @@ class _Chunk:
     waiting: int = 0
 
 
-class _Scorer:
+class _Inference:
     """From decoded chunks to logits; the network is loaded when the first content needs it.
 
     Pictures whose content was scored before are left out, so batches are filled from one chunk after the other.
@@ -227,7 +293,7 @@ class _UnitWriter:
     def __init__(
         self,
         plan: Plan,
-        units: Sequence[tuple[int, Places]],
+        units: Sequence[Unit],
         bundle: Bundle,
         staging: Staging,
         features: FeatureStore | None,
@@ -251,18 +317,19 @@ class _UnitWriter:
 
     def written(self) -> list[StagedUnit]:
         """Return the units that were staged."""
-        return [StagedUnit(self._units[i][0], self._path(i), None) for i in range(self._pending.unit)]
+        return [StagedUnit(unit.bucket, self._path(unit), None) for unit in self._units[: self._pending.unit]]
 
     def _wanted(self) -> int:
-        return len(self._units[self._pending.unit][1])
+        return len(self._units[self._pending.unit].places)
 
-    def _path(self, unit: int) -> Path:
-        return self._staging.unit(self._run.record["run_id"], unit, self._plan.buckets)
+    def _path(self, unit: Unit) -> Path:
+        return self._staging.unit(self._run.record["run_id"], unit.number, self._plan.buckets)
 
     def _write(self) -> None:
         pending = self._pending
         n = min(self._wanted(), len(pending.facts))
-        places = self._units[pending.unit][1][:n]
+        unit = self._units[pending.unit]
+        places = unit.places[:n]
         facts, ids = _dated(pending.facts[:n], self._plan, places), self._plan.ids(places)
         kept = [i for i, one in enumerate(facts) if one.status != "gone"]
         rows = make_rows(
@@ -274,24 +341,24 @@ class _UnitWriter:
             model_id=self._bundle.model_id,
         )
         with self._run.stage("write"):
-            self._keep_features(pending, n)
-            self._staging.write(self._path(pending.unit), rows)
+            self._keep_features(pending, n, self._path(unit).stem)
+            self._staging.write(self._path(unit), rows)
         self._pending = _Pending(pending.facts[n:], pending.answers.rows(slice(n, None)), pending.unit + 1)
 
-    def _keep_features(self, pending: _Pending, n: int) -> None:
+    def _keep_features(self, pending: _Pending, n: int, name: str) -> None:
         """Write the features of the first n pictures, as far as they went through the network; before their rows."""
         if self._features is not None:
             scored = [i for i, one in enumerate(pending.facts[:n]) if one.status == "ok"]
             digests = [pending.facts[i].content_sha256 or "" for i in scored]
-            self._features.write(self._path(pending.unit).stem, digests, pending.answers.features[scored])
+            self._features.write(name, digests, pending.answers.features[scored])
 
 
 def _no_answers(bundle: Bundle, width: int, n: int) -> _Answers:
     return _Answers(np.zeros((n, len(bundle.vocabulary)), np.float32), np.zeros((n, width), np.float16))
 
 
-def _tasks(plan: Plan, units: Sequence[tuple[int, Places]], root: str) -> Iterator[tuple[None, list[str]]]:
-    paths = (absolute_path(root, image_id) for _, places in units for image_id in plan.ids(places))
+def _tasks(plan: Plan, units: Sequence[Unit], root: str) -> Iterator[tuple[None, list[str]]]:
+    paths = (absolute_path(root, image_id) for unit in units for image_id in plan.ids(unit.places))
     return ((None, chunk) for chunk in chunked(paths))
 
 

@@ -15,6 +15,7 @@ from jobs.train_concluding import Concluded, compare_on, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
 from jobs.train_state import begin, check_contents, work_folder
 from tagger.combinations import parse_pair, unteachable
+from tagger.cpus import usable_cpus
 from tagger.dataset import LabelledSet
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
@@ -164,9 +165,7 @@ def check_text(found: dict[str, Any]) -> str:
 def decoded(labelled: LabelledSet, folder: Path, size: int, workers: int) -> PreparedSet:
     """Return the set decoded into `folder`, after saying what had to be left out."""
     with Progress(len(labelled.examples), "decoding") as progress:
-        prepared = prepare(
-            labelled, folder, size=size, workers=workers or os.cpu_count() or 1, progress=progress.advance
-        )
+        prepared = prepare(labelled, folder, size=size, workers=workers or usable_cpus(), progress=progress.advance)
     for example, facts in prepared.unreadable[:5]:
         say(f"left out: {example.image_id}: {facts.status}: {facts.error}")
     if len(prepared.unreadable) > 5:

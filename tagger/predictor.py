@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.bundle import Bundle, check_network_config
+from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK
 from tagger.errors import BundleError
 from tagger.precision import PICTURES, Comparison, compiled_cache, remember, remembered
@@ -53,6 +54,7 @@ def make_predictor(
     backend: Backend = "auto",
     *,
     pictures: float = math.inf,
+    threads: int = 0,
     report: Callable[[str], object] = lambda _: None,
 ) -> Predictor:
     """Return the predictor of a bundle.
@@ -64,6 +66,8 @@ def make_predictor(
     ----------
     pictures : float
         How many are coming: on fewer than `PICTURES` no comparison is begun.
+    threads : int
+        How many OpenVINO may use; 0 is as many as this process may keep busy.
     report : callable (str)
         Called with the outcome if a comparison is made.
 
@@ -75,11 +79,11 @@ def make_predictor(
     if backend == "keras":
         return KerasPredictor(bundle)
     if backend == "openvino" or not _has_bfloat16():
-        return OpenVinoPredictor(bundle)
+        return OpenVinoPredictor(bundle, threads=threads)
     known = remembered(bundle, machine())
     if known is None and pictures >= PICTURES:
-        return ComparingPredictor(bundle, report)
-    return OpenVinoPredictor(bundle, "bf16" if known is not None and known.passed else "f32")
+        return ComparingPredictor(bundle, report, threads=threads)
+    return OpenVinoPredictor(bundle, "bf16" if known is not None and known.passed else "f32", threads=threads)
 
 
 def compare_precisions(
@@ -123,7 +127,7 @@ def _has_bfloat16() -> bool:
 class OpenVinoPredictor:
     """The network in OpenVINO, a fixed batch (scores then do not depend on how many there are)."""
 
-    def __init__(self, bundle: Bundle, precision: Literal["f32", "bf16"] = "f32") -> None:
+    def __init__(self, bundle: Bundle, precision: Literal["f32", "bf16"] = "f32", *, threads: int = 0) -> None:
         import openvino
         from openvino.preprocess import PrePostProcessor
 
@@ -143,6 +147,7 @@ class OpenVinoPredictor:
             steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
             # Without the hint, machines with bfloat16 units would use them.
             settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            settings["INFERENCE_NUM_THREADS"] = str(threads or usable_cpus())
             self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -165,10 +170,10 @@ class OpenVinoPredictor:
 class ComparingPredictor:
     """Float32, with bfloat16 beside it until enough pictures were compared; from then on what the comparison allows."""
 
-    def __init__(self, bundle: Bundle, report: Callable[[str], object]) -> None:
+    def __init__(self, bundle: Bundle, report: Callable[[str], object], *, threads: int = 0) -> None:
         self._bundle, self._report = bundle, report
-        self._current = OpenVinoPredictor(bundle)
-        self._fast: OpenVinoPredictor | None = OpenVinoPredictor(bundle, "bf16")
+        self._current = OpenVinoPredictor(bundle, threads=threads)
+        self._fast: OpenVinoPredictor | None = OpenVinoPredictor(bundle, "bf16", threads=threads)
         self._compared: list[tuple[Logits, Logits]] = []
 
     @property

@@ -54,18 +54,19 @@ class Recipe:
         """Return the evidence-aware recipe for a train part of so many pictures.
 
         Below 3,000 it is as above. In a larger set more pairs are among the pictures, so fewer are made; the pictures
-        themselves vary, so they are moved less and less is dropped; and most epochs see them at half the side. What
-        each of these gave on 11,900 pictures is in the README.
+        themselves vary, so they are moved less and less is dropped; half have a piece of another in them; and most
+        epochs see them at half the side. What each of these gave on 11,900 pictures is in the README.
         """
         times = max(pictures / 1500, 1.0)
         if times < 2:
             return cls()
-        changed = times**-0.75
+        changed = times**-1.5
         return cls(
             epochs=round(60 * min(1.0, 8 / times) ** 0.5),
             recoloured=cls.recoloured * changed,
             shuffled=cls.shuffled * changed,
             dyed=cls.dyed * changed,
+            patched=0.5,
             geometry=max(0.25, times**-0.67),
             coarse=0.6,
             dropout=cls.dropout * times**-0.45,

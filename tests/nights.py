@@ -26,7 +26,7 @@ import jobs.cli, jobs.tag_scoring, tagger.plan
 if __name__ == "__main__":
     tagger.plan.bucket_count = lambda found: {BUCKETS}
     tagger.plan.UNIT = {UNIT}
-    real = jobs.tag_scoring._Scorer._infer
+    real = jobs.tag_scoring._Inference._infer
 
     def infer(self):  # writes down which contents go through the network
         batch = self._batch[: jobs.tag_scoring.CHUNK]
@@ -34,7 +34,7 @@ if __name__ == "__main__":
         with open(os.environ["SCORED"], "a") as log:
             log.write("".join(chunk.facts[i].content_sha256 + chr(10) for chunk, i, _ in batch))
 
-    jobs.tag_scoring._Scorer._infer = infer
+    jobs.tag_scoring._Inference._infer = infer
     jobs.cli.main()
 """
 

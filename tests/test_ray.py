@@ -1,0 +1,117 @@
+"""The Ray engine, on a cluster of several processes on this machine: what the local engine gives, whatever dies."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from nights import World, wait_until
+
+from jobs.verify import verify
+
+pytest.importorskip("ray", reason="the ray extra is not installed")
+RAY = ("--engine", "ray", "--workers", 2)
+
+
+@pytest.fixture
+def world(bundle_path: Path, tmp_path: Path) -> World:
+    return World(tmp_path, bundle_path, seed=5, pictures=500)
+
+
+def workers_of(driver: int) -> list[int]:
+    """Return the processes that work on units, of the cluster that the process `driver` has started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if command.startswith(b"ray::_score_unit") and driver in ancestors(int(entry.name)):
+            found.append(int(entry.name))
+    return found
+
+
+def ancestors(process: int) -> list[int]:
+    found = []
+    while process > 1:
+        try:
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+        found.append(process)
+    return found
+
+
+def assert_whole(world: World) -> None:
+    """Nothing lost, nothing twice, and the rows that the local engine makes."""
+    world.rows_equal_files()
+    world.follow()
+    world.equals_an_undisturbed_run()
+    assert verify(str(world.index))["faults"] == []
+    assert not list((world.index / "_staging").iterdir())
+
+
+def test_both_engines_make_the_same_index_night_after_night(world: World) -> None:
+    first = json.loads(world.run(*RAY, "--json"))
+    assert first["published_rows"] == len(world.pictures())
+    assert first["failed"] > 10  # cut and empty pictures are rows, not failures of units
+    assert_whole(world)
+    world.meddle(60)
+    second = json.loads(world.run(*RAY, "--json"))
+    assert 0 < second["scored"] < first["scored"]
+    assert_whole(world)
+
+
+def test_a_killed_worker_costs_nothing(world: World) -> None:
+    process = world.start(*RAY)
+    killed = 0
+    wait_until(lambda: world.index.is_dir() and world.staged_rows() > 0, process)
+    for worker in workers_of(process.pid):
+        os.kill(worker, signal.SIGKILL)
+        killed += 1
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert killed
+    assert_whole(world)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
+    number: signal.Signals, code: int, world: World
+) -> None:
+    process = world.start(*RAY)
+    wait_until(lambda: world.index.is_dir() and world.staged_rows() > 0, process)
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    assert process.returncode == code
+    assert not (world.index / "current").exists()
+    wait_until_gone(process.pid)
+    again = json.loads(world.run(*RAY, "--json"))
+    assert again["reused"] > 0
+    assert_whole(world)
+
+
+def wait_until_gone(driver: int) -> None:
+    """Ray ends the workers of a driver that died; until then one of them may still stage its unit."""
+    deadline = time.monotonic() + 30
+    while workers_of(driver) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def test_the_time_that_was_given_ends_it_and_keeps_what_was_done(world: World) -> None:
+    process = world.start(*RAY, "--max-seconds", 0.5)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 7, said
+    world.run(*RAY)
+    assert_whole(world)
+
+
+def test_a_cluster_that_is_not_there_is_named(world: World) -> None:
+    world.environment["RAY_ADDRESS"] = "127.0.0.1:1"
+    process = world.start(*RAY)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "127.0.0.1:1" in said
+    assert "Traceback" not in said
