@@ -30,6 +30,12 @@ class Run:
     record: dict[str, Any]
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def answered(self) -> None:
+        """Note the moment: pictures have been answered; the first and the last such moment are kept."""
+        self.seconds["last"] = time.perf_counter() - self.started
+        self.seconds.setdefault("first", self.seconds["last"])
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

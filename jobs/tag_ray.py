@@ -81,14 +81,15 @@ def _gathered(ray: Any, waiting: dict[Any, Unit], total: int, how: Scoring, run:
     """Return what the units' tasks staged, counted into `run` as they come in."""
     staged: list[StagedUnit] = []
     check_error_rate(run.counts, how.max_error_rate, total)
-    with Progress(total, "tagging") as progress, run.stage("wait"):
+    with Progress(total, "tagging") as progress:
         while waiting:
             ready, _ = ray.wait(list(waiting), timeout=1.0)
             for reference in ready:
                 unit, outcome = waiting.pop(reference), _result(ray, reference)
                 run.counts.update(outcome.counts)
-                for name, seconds in outcome.seconds.items():
-                    run.seconds[name] = run.seconds.get(name, 0) + seconds
+                run.answered()
+                for name in ("start", "wait", "infer", "write", "read", "decode"):
+                    run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
                 run.record["backend"] = outcome.backend or run.record["backend"]
                 if outcome.error is not None:
                     raise outcome.error

@@ -141,6 +141,7 @@ class Scorer:
                 _count(facts, retried[taken:], run.counts)
                 writer.add(facts, answers)
                 taken += len(facts)
+                run.answered()
                 done(len(facts))
                 _check_answering(facts, run.counts, self._root)
         finally:
@@ -154,8 +155,10 @@ class Scorer:
     def _load(self) -> Predictor:
         """Return the network; it is loaded when the first content needs it."""
         if self._predictor is None:
+            # Features outlive this model, and the comparison of precisions is about its head alone: float32.
+            backend = "openvino" if self._how.features and self._how.backend == "auto" else self._how.backend
             self._predictor = make_predictor(
-                self._bundle, self._how.backend, pictures=self._pictures, threads=self._threads, report=say
+                self._bundle, backend, pictures=self._pictures, threads=self._threads, report=say
             )
         return self._predictor
 

@@ -137,8 +137,9 @@ RUN_FIELDS = {
     "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
     "skipped": "object, reason to number of things that are no picture",
     "seconds": "object, stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer, "
-    "write, rescore (from features), publish, total; read (and hash) and decode are those of the workers, added up "
-    "over all of them",
+    "write, rescore (from features), publish, total; first and last: when pictures were answered, since the start; "
+    "read (and hash) and decode are those of the workers, added up over all of them, as is every stage "
+    "with --engine ray",
     "peak_mib": "number, the most memory any one process of the run held, in MiB",
     "versions": "object, library to version",
 }

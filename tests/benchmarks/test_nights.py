@@ -1,88 +1,97 @@
-"""What a night costs beside the least it could cost. Reports; asserts no times. `make bench`."""
+"""What nights cost as a catalog grows, beside the least they could cost. Reports; asserts no times. `make bench`.
+
+BENCH_NIGHTS=100000,1000000 says how many pictures: links to a hundred small contents, so nearly all of it is walk,
+plan, reading, carrying over and publishing, and next to nothing the network.
+"""
 
 import json
 import os
 import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import jpeg, textured
-from test_speed import timed
+from measuring import Ended, measured, ratio
 
 pytestmark = pytest.mark.benchmark
-PICTURES = int(os.environ.get("BENCH_PICTURES", "100000"))
-ROUNDS = 5
+__all__ = ["ratio"]  # a fixture
+SIZES = [int(size) for size in os.environ.get("BENCH_NIGHTS", "100000").split(",")]
+STAGES = ("walk", "plan", "wait", "publish", "total")
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures in folders of a thousand; each of a hundred contents has many names."""
-    root = tmp_path_factory.mktemp("bench-tree")
-    contents = []
-    for i in range(100):
-        contents.append(root / f".content-{i}")
-        contents[-1].write_bytes(jpeg(textured(60, 80, seed=i)))
-        os.utime(contents[-1], (1.6e9, 1.6e9))
-    for i in range(PICTURES):
+def grow(root: Path, pictures: int) -> None:
+    """Add links until there are so many, in folders of a thousand."""
+    contents = [root / f".content-{i}" for i in range(100)]
+    for i, content in enumerate(contents):
+        if not content.exists():
+            content.write_bytes(jpeg(textured(60, 80, seed=i)))
+            os.utime(content, (1.6e9, 1.6e9))
+    have = 1000 * len(list(root.glob("f*")))
+    for i in range(have, pictures):
         folder = root / f"f{i // 1000:04d}"
-        folder.mkdir(exist_ok=True)
+        if i % 1000 == 0:
+            folder.mkdir()
         os.link(contents[i % 100], folder / f"{i:07d}.jpg")
-    return root
 
 
-def test_a_night_with_nothing_to_do_against_a_bare_walk(bundle_path: Path, tree: Path, tmp_path: Path) -> None:
-    tag = ("-m", "jobs.cli", "tag", tree, "--model", bundle_path, "--index", tmp_path / "index", "--json")
-    first, _ = timed(*tag)
-    bare, ours, walk = [], [], []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        bare_walk(tree)
-        bare.append(time.perf_counter() - start)
-        seconds, said = timed(*tag)
-        ours.append(seconds)
-        summary = json.loads(said)
-        assert summary["unchanged"] == PICTURES
-        record = tmp_path / "index" / "runs" / f"{summary['run_id']}.json"
-        walk.append(json.loads(record.read_text())["seconds"]["walk"])
-    middle = {"bare": statistics.median(bare), "ours": statistics.median(ours), "walk": statistics.median(walk)}
-    allowed = 1.5 * middle["bare"] + 1
-    print(
-        f"\n{PICTURES:,} unchanged pictures, median of {ROUNDS}: bare scandir and stat {middle['bare']:.3f} s; a whole "
-        f"night, process start included {middle['ours']:.3f} s, of it the walk {middle['walk']:.3f} s. "
-        f"Allowed is 1.5 x bare + 1 s = {allowed:.3f} s: {middle['ours'] / allowed:.2f} of it. "
-        f"(The first night took {first:.1f} s.)"
-    )
-
-
-def bare_walk(tree: Path) -> None:
-    """The walk alone, in this process: no start-up is counted for it."""
-    folders, n = [str(tree)], 0
+def bare_walk(root: Path) -> float:
+    """Return the seconds of scandir and stat alone, in this process: no start-up is counted for it."""
+    start, folders = time.perf_counter(), [str(root)]
     while folders:
         for entry in os.scandir(folders.pop()):
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
             else:
                 entry.stat(follow_symlinks=False)
-                n += 1
-    assert n == PICTURES + 100
+    return time.perf_counter() - start
 
 
-def test_a_night_with_one_percent_changed(bundle_path: Path, tree: Path, tmp_path: Path) -> None:
-    tag = ("-m", "jobs.cli", "tag", tree, "--model", bundle_path, "--index", tmp_path / "index", "--json")
-    full, said = timed(*tag)
-    summary = json.loads(said)
-    changed = sorted(tree.glob("f*/*.jpg"))[::100]
-    for i, path in enumerate(changed):
-        path.unlink()
-        path.write_bytes(jpeg(textured(60, 80, seed=1000 + i)))
-        os.utime(path, (1.61e9, 1.61e9))
-    few, said = timed(*tag)
-    night = json.loads(said)
-    assert (night["changed"], night["scored"]) == (len(changed), len(changed))
-    none, _ = timed(*tag)
-    print(
-        f"\n{PICTURES:,} pictures: full night {full:.2f} s ({summary['scored']:,} contents scored), "
-        f"1 % changed {few:.2f} s ({night['scored']:,} scored), nothing changed {none:.2f} s; "
-        f"1 % costs {few / full:.3f} of a full night"
+def night(root: Path, model: Path, index: Path) -> tuple[Ended, dict[str, Any]]:
+    ended = measured("-m", "jobs.cli", "tag", root, "--model", model, "--index", index, "--json")
+    summary = json.loads(ended.said)
+    return ended, json.loads((index / "runs" / f"{summary['run_id']}.json").read_text())
+
+
+def query(index: Path) -> float:
+    """Return the seconds of the README's first query."""
+    path = os.path.realpath(index / "current")
+    start = time.perf_counter()
+    pd.read_parquet(
+        path,
+        columns=["image_id", "score_red", "score_dress"],
+        filters=[("score_red", ">=", 0.9), ("score_dress", ">=", 0.9)],
     )
+    return time.perf_counter() - start
+
+
+def test_nights_as_the_catalog_grows(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory, ratio: Any) -> None:
+    root = tmp_path_factory.mktemp("bench-tree")
+    per_million: dict[int, dict[str, float]] = {}
+    print("\n| pictures | night | s | " + " | ".join(f"{name} s" for name in STAGES) + " | peak MiB |")
+    print("|---|---|---|" + "---|" * (len(STAGES) + 1))
+    for size in SIZES:
+        grow(root, size)
+        index = tmp_path_factory.mktemp(f"index{size}") / "index"
+        found = {"first": night(root, bundle_path, index), "nothing changed": night(root, bundle_path, index)}
+        bare = statistics.median(bare_walk(root) for _ in range(3))
+        for i, path in enumerate(sorted(root.glob("f*/*.jpg"))[::100]):
+            path.unlink()
+            path.write_bytes(jpeg(textured(60, 80, seed=1000 + i % 500)) + i.to_bytes(4, "little"))
+            os.utime(path, (1.61e9 + i, 1.61e9 + i))
+        found["1 % changed"] = night(root, bundle_path, index)
+        for name, (ended, record) in found.items():
+            stages = " | ".join(f"{record['seconds'].get(stage, 0):.2f}" for stage in STAGES)
+            print(f"| {size:,} | {name} | {ended.seconds:.1f} | {stages} | {ended.peak_mib:,.0f} |", flush=True)
+        asked = min(query(index) for _ in range(3))
+        nothing = found["nothing changed"][0]
+        print(f"{size:,}: pandas query {asked:.2f} s; bare walk {bare:.2f} s")
+        ratio(f"nights: nothing changed at {size:,} / (1.5 bare walks + 1 s)", nothing.seconds / (1.5 * bare + 1))
+        per_million[size] = {name: 1e6 * ended.seconds / size for name, (ended, _) in found.items()}
+        per_million[size]["query"] = 1e6 * asked / size
+    for small, large in pairwise(SIZES):
+        for name, seconds in per_million[large].items():
+            ratio(f"nights: {name}, a picture at {large:,} / at {small:,}", seconds / per_million[small][name])

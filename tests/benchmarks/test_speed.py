@@ -1,88 +1,140 @@
 """Speed, as ratios against peers on the same pictures and machine, one after the other. Reports; asserts no times.
 
-`make bench`; with `BENCH_CATALOG=/path` on pictures of your own instead of drawn ones.
+`make bench`. The pictures are described in `measuring.py` beside this file.
 """
 
 import json
-import os
-import re
-import subprocess
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from conftest import clean_environment, jpeg
+from measuring import Ended, measured, originals, ratio
 
 from jobs.train import TrainOptions, train
-from tagger.sample import COLORS, GARMENTS, draw, draw_sample
+from tagger.bundle import load_bundle
+from tagger.decode_worker import CHUNK
+from tagger.predictor import make_predictor
+from tagger.sample import draw_sample
 
 pytestmark = pytest.mark.benchmark
+__all__ = ["originals", "ratio"]  # fixtures
 PEERS = Path(__file__).parent / "peers"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network in its published size; one epoch, since only its speed matters here."""
+    """The network in its published size; one epoch, since only its speed matters here.
+
+    Enough pictures for the comparison of precisions: what follows finds it made, as after any training.
+    """
     folder = tmp_path_factory.mktemp("bench-model")
-    sample = draw_sample(folder, labelled=110, catalog=1)
-    return Path(
-        train(TrainOptions((str(sample.labelled),), str(folder / "models"), groups="color,garment", epochs=1))["bundle"]
+    sample = draw_sample(folder, labelled=1100, catalog=1)
+    options = TrainOptions((str(sample.labelled),), str(folder / "models"), groups="color,garment", epochs=1)
+    return Path(train(options)["bundle"])
+
+
+def night(catalog: Path, model: Path, index: Path, *more: object) -> tuple[Ended, dict[str, Any]]:
+    """Run a night in a process of its own and return its cost and its record."""
+    tag = ("-m", "jobs.cli", "tag", catalog, "--model", model, "--index", index, "--max-error-rate", "1", "--json")
+    ended = measured(*tag, *more)
+    summary = json.loads(ended.said)
+    return ended, json.loads((index / "runs" / f"{summary['run_id']}.json").read_text())
+
+
+def steady_rate(record: dict[str, Any]) -> float:
+    """Return pictures a second from the first to the last one; the first ones are a chunk of each worker."""
+    seconds = record["seconds"]
+    return float((record["counts"]["found"] - CHUNK) / (seconds["last"] - seconds["first"]))
+
+
+def line(name: str, pictures: int, ended: Ended) -> str:
+    return (
+        f"| {name} | {pictures:,} | {ended.seconds:.1f} | {pictures / ended.seconds:.0f} | "
+        f"{1e3 * ended.cpu_seconds / pictures:.1f} | {ended.peak_mib:,.0f} |"
     )
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 photographs of 1600 x 2000 pixels, unless BENCH_CATALOG names others."""
-    if given := os.environ.get("BENCH_CATALOG"):
-        return Path(given)
-    folder, random = tmp_path_factory.mktemp("bench-pictures"), np.random.default_rng(0)
-    for i in range(300):
-        small = draw(list(COLORS)[i % 4], list(GARMENTS)[i % 3], random)
-        large = cv2.resize(small, (1600, 2000), interpolation=cv2.INTER_CUBIC)
-        noisy = np.clip(large + random.normal(0, 4, large.shape), 0, 255).astype(np.uint8)
-        (folder / f"{i:04d}.jpg").write_bytes(jpeg(noisy, 88))
-    return folder
+def test_originals_against_what_people_write_today(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
+    names = sorted(path for path in originals.rglob("*.*") if path.is_file())
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in names[:: max(1, len(names) // 600)]:
+        shutil.copy(path, few)
+    ours, record = night(originals, model, tmp_path / "index")
+    rows = [line("tagger tag", len(names), ours)]
+    floor = measured(PEERS / "decode_ceiling.py", originals)
+    rows.append(line("decode_ceiling.py, no network", int(floor.said.split()[0]), floor))
+    peers = {
+        "keras_pipeline.py": (PEERS / "keras_pipeline.py", originals),
+        "ray_data.py": (Path(__file__).with_name("ray_data.py"), originals),
+        "seed_loop.py": (PEERS / "seed_loop.py", few),
+    }
+    for name, (script, folder) in peers.items():
+        ended = measured(script, model / "model.keras", folder, tmp_path / f"{name}.parquet")
+        n = int(ended.said.split()[-1])
+        rows.append(line(name, n, ended))
+        ratio(f"originals: tagger tag / {name}", (len(names) / ours.seconds) / (n / ended.seconds))
+    ceiling = float(floor.said.split()[-2])
+    print("\n| | pictures | s | pictures/s | CPU ms each | peak MiB of a process |\n|---|---|---|---|---|---|")
+    print("\n".join(rows))
+    start = ours.seconds - record["seconds"]["total"] + record["seconds"]["first"]
+    print(
+        f"{record['backend']}; from the first to the last picture {steady_rate(record):.0f} a second, bare decoding "
+        f"{ceiling:.0f}; start to first picture {start:.2f} s; stages {record['seconds']}"
+    )
+    ratio("originals: tagger tag / bare decoding, first to last picture", steady_rate(record) / ceiling)
 
 
-def timed(*command: object) -> tuple[float, str]:
+@pytest.mark.shared
+def test_thumbnails_against_the_bare_network(model: Path, shared: Path, tmp_path: Path, ratio: Any) -> None:
+    _, record = night(shared / "products", model, tmp_path / "index")
+    predictor = make_predictor(load_bundle(model), "auto")
+    assert predictor.backend == record["backend"]
+    pixels = np.random.default_rng(0).integers(0, 255, (CHUNK, 96, 96, 3)).astype(np.uint8)
+    predictor.infer(pixels)
     start = time.perf_counter()
-    ended = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, env=clean_environment(), check=True
-    )
-    return time.perf_counter() - start, ended.stdout
+    for _ in range(60):
+        predictor.infer(pixels)
+    bare = 60 * CHUNK / (time.perf_counter() - start)
+    print(f"\n{record['backend']}: {steady_rate(record):.0f} a second of {bare:.0f}; stages {record['seconds']}")
+    ratio("thumbnails: tagger tag / the bare network in batches", steady_rate(record) / bare)
 
 
-def test_tagging_against_what_people_write_today(model: Path, pictures: Path, tmp_path: Path) -> None:
-    tag = ("-m", "jobs.cli", "tag", pictures, "--model", model, "--index", tmp_path / "index", "--json")
-    ours, said = timed(*tag, "--max-error-rate", "1")
-    summary = json.loads(said)
-    results = {"tagger tag": (ours, summary["scored"])}
-    for name in ("seed_loop", "keras_pipeline"):
-        seconds, said = timed(PEERS / f"{name}.py", model / "model.keras", pictures, tmp_path / f"{name}.parquet")
-        results[name] = (seconds, int(said.split()[-1]))
-    seconds, said = timed(PEERS / "decode_ceiling.py", pictures)
-    results["decode_ceiling (no network)"] = (seconds, int(said.split()[0]))
-    print()
-    for name, (seconds, n) in results.items():
-        rate, mine = n / seconds, summary["scored"] / ours
-        print(f"{name:28} {n:6} pictures {seconds:8.2f} s {rate:8.1f} images/s, tagger tag is x {mine / rate:.2f}")
-    assert all(n for _, n in results.values())
+def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
+    rates = {}
+    for workers in (1, 2):
+        ended, record = night(originals, model, tmp_path / f"index{workers}", "--engine", "ray", "--workers", workers)
+        rates[workers] = steady_rate(record)
+        print(f"\nray, {workers} workers: {ended.seconds:.1f} s, {rates[workers]:.0f} a second between units")
+    same = [pq.read_table(tmp_path / f"index{n}" / "current").drop_columns("scored_at") for n in (1, 2)]
+    assert same[0].sort_by("image_id").equals(same[1].sort_by("image_id"))
+    ratio("originals: two ray workers / one", rates[2] / rates[1])
 
 
-def test_training_against_the_port_of_the_method(tmp_path: Path) -> None:
-    """Seconds per epoch and picture; both side by side on drawn pictures."""
+def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> None:
+    """Seconds per epoch and picture, the method's own recipe; both side by side on drawn pictures."""
     sample = draw_sample(tmp_path, labelled=440, catalog=1)
-    result = train(TrainOptions((str(sample.labelled),), str(tmp_path / "models"), groups="color,garment", epochs=3))
-    ours = result["seconds"] / 3 / result["pictures"]["train"]
+    options = TrainOptions(
+        (str(sample.labelled),), str(tmp_path / "models"), groups="color,garment", epochs=3, recipe="plain"
+    )
+    result = train(options)
     paths = sorted(sample.labelled.rglob("*.jpg"))
     rows = [f"{path}\t{path.parent.name.replace('_', ',')}" for path in paths]
     (tmp_path / "train.txt").write_text("\n".join(rows) + "\n")
     (tmp_path / "test.txt").write_text("\n".join(rows[::5]) + "\n")
-    _, said = timed(PEERS / "port_train.py", tmp_path / "train.txt", tmp_path / "test.txt", tmp_path / "p.keras", 3)
-    seconds = re.search(r"(\d+) s  binary", said)
-    assert seconds is not None
-    port = int(seconds[1]) / 3 / len(rows)
-    print(f"\nper picture and epoch: ours {ours * 1e3:.1f} ms, port {port * 1e3:.1f} ms, ratio {ours / port:.2f}")
+    ended = measured(PEERS / "port_train.py", tmp_path / "train.txt", tmp_path / "test.txt", tmp_path / "p.keras", 3)
+    port = float(ended.said.strip().splitlines()[-1].split()[0]) / 3 / len(rows)
+    ratio(
+        "training, a picture and epoch: port / --recipe plain",
+        port / (result["seconds"] / 3 / result["pictures"]["train"]),
+    )
+
+
+def test_python_itself() -> None:
+    """What of a start is the interpreter and its libraries."""
+    print(f"\npython -c 'import jobs.cli': {measured('-c', 'import jobs.cli').seconds:.2f} s, {sys.version.split()[0]}")

@@ -1,0 +1,110 @@
+"""Ratios that benchmarks measured: printed beside the last committed ones, and written in their place."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from conftest import SHARED, clean_environment
+
+RATIOS = Path(__file__).with_name("ratios.json")
+
+
+class Ended(NamedTuple):
+    """A process that has ended: wall and processor seconds, the most memory any one process held, what it printed."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    said: str
+
+
+_WATCH = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+seconds, usage = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([ended.returncode, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, ended.stdout]))
+"""
+
+
+def measured(*command: object) -> Ended:
+    """Run Python with these arguments to its end, under a parent of its own that adds up what its children used."""
+    watched = [sys.executable, "-c", _WATCH, sys.executable, *map(str, command)]
+    said = subprocess.run(watched, capture_output=True, text=True, env=clean_environment(), check=True).stdout
+    code, *usage, out = json.loads(said.strip().splitlines()[-1])
+    assert code == 0, (command, out)
+    return Ended(*usage, out)
+
+
+class Ratios:
+    """Ratios by name: what was found now, beside what the file says that was found last.
+
+    Called with a name and a value it takes in one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self._found: dict[str, float] = {}
+
+    def __call__(self, name: str, value: float) -> None:
+        self._found[name] = round(value, 3)
+        last = self._last.get(name)
+        before = f"last {last:.3f}: {value / last:.2f} of that" if last else "new"
+        print(f"\nratio: {name}: {value:.3f} ({before})", flush=True)
+
+    def write(self) -> None:
+        """Put what was found in the place of what was found last."""
+        if self._found:
+            self._path.write_text(json.dumps(dict(sorted((self._last | self._found).items())), indent=1) + "\n")
+
+
+@pytest.fixture(scope="session")
+def ratio() -> Iterator[Ratios]:
+    """What benchmarks tell their ratios; BENCH_WRITE=0 leaves the committed file alone."""
+    ratios = Ratios(RATIOS)
+    yield ratios
+    if os.environ.get("BENCH_WRITE", "1") != "0":
+        ratios.write()
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Originals under many names, a trailing byte altered, so that nothing is scored once for being equal.
+
+    Those of BENCH_CATALOG, or the 120 beside the checkout, or drawn ones; BENCH_PICTURES says how many names.
+    """
+    given = os.environ.get("BENCH_CATALOG")
+    folder = Path(given) if given else SHARED / "fullres"
+    if not folder.is_dir():
+        folder = drawn_originals(tmp_path_factory.mktemp("drawn"))
+    contents = [path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.is_file()]
+    root = tmp_path_factory.mktemp("originals")
+    for i in range(int(os.environ.get("BENCH_PICTURES", "6000"))):
+        path = root / f"f{i // 1000:03d}" / f"{i:06d}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(contents[i % len(contents)] + i.to_bytes(4, "little"))
+        os.utime(path, (1.6e9, 1.6e9))
+    return root
+
+
+def drawn_originals(folder: Path, pictures: int = 60) -> Path:
+    """Draw pictures of 1600 x 2000 pixels."""
+    import cv2
+    import numpy as np
+    from conftest import jpeg
+
+    from tagger.sample import COLORS, GARMENTS, draw
+
+    random = np.random.default_rng(0)
+    for i in range(pictures):
+        small = draw(list(COLORS)[i % 4], list(GARMENTS)[i % 3], random)
+        large = cv2.resize(small, (1600, 2000), interpolation=cv2.INTER_CUBIC)
+        noisy = np.clip(large + random.normal(0, 4, large.shape), 0, 255).astype(np.uint8)
+        (folder / f"{i:04d}.jpg").write_bytes(jpeg(noisy, 88))
+    return folder
