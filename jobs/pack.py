@@ -56,8 +56,8 @@ def _loss(bundle: Bundle, packed: Bundle, labelled: LabelledSet) -> dict[str, An
     """Return pictures, tags_changed and labels of the report: both bundles on the test part's pictures."""
     paths = [example.path for example in labelled.examples]
     with Progress(2 * len(paths), "comparing") as progress:
-        facts, full = score_files(bundle, paths, progress=progress.advance)
-        _, half = score_files(packed, paths, progress=progress.advance)
+        facts, full = score_files(bundle, paths, backend="openvino", progress=progress.advance)
+        _, half = score_files(packed, paths, backend="openvino", progress=progress.advance)
     test = {row["content_sha256"] for row in bundle.split().to_pylist() if row["part"] == "test"}
     rows = np.array([fact.status == "ok" and fact.content_sha256 in test for fact in facts], bool)
     if not rows.any():

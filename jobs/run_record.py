@@ -30,6 +30,7 @@ class Run:
     record: dict[str, Any]
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_mib: float = 0.0  # of processes that are not this one's children
     started: float = field(default_factory=time.perf_counter)
 
     def answered(self) -> None:
@@ -93,7 +94,6 @@ def new_run(catalog: str | None) -> Run:
 @contextmanager
 def recorded(index: Index, run: Run) -> Iterator[Run]:
     """Keep the record of `run`: running, then how it ended; a job that returns has set state `published` or another."""
-    start = time.perf_counter()
     index.runs.write(run.record)
     try:
         yield run
@@ -105,7 +105,7 @@ def recorded(index: Index, run: Run) -> Iterator[Run]:
             run.record |= {"state": "published", "message": told + str(run.record["message"])}
         raise
     finally:
-        run.seconds["total"] = time.perf_counter() - start
+        run.seconds["total"] = time.perf_counter() - run.started
         run.record["snapshot"] = current_name(index.path)
         close(run)
         try:
@@ -128,13 +128,18 @@ def close(run: Run) -> None:
     """Write into the record what is known at the end."""
     if run.record["state"] not in ("published", "unchanged"):
         run.counts["published_rows"] = 0
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     run.record |= {
         "counts": {name: run.counts[name] for name in RUN_COUNTS},
         "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
-        "peak_mib": round(max(peaks) / 1024, 1),
+        "peak_mib": round(max(run.peak_mib, peak_mib()), 1),
         "ended_at": _now(),
     }
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process, or any of its children that have ended, has held, in MiB."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return max(peaks) / 1024
 
 
 def _note(record: dict[str, Any], error: BaseException) -> None:

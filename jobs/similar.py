@@ -55,7 +55,7 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
             f"index {index!r} has no features of the model {bundle.name}; tag with it and --features, and --full for "
             "pictures that have scores already"
         )
-    facts, inferred = infer_files(bundle, [image])
+    facts, inferred = infer_files(bundle, [image], backend="openvino")  # as those that are kept
     if facts[0].status != "ok":
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
     rows = _rows(snapshot)

@@ -2,29 +2,36 @@
 
 The driver hands out units; a Ray worker reads, decodes, infers and stages them, and answers with counts. No picture and
 no score passes through the driver. Catalog, model and index must lie under the same paths on every machine. Ray runs a
-unit again elsewhere when its worker dies; a unit that is staged twice is the same file twice.
+task again elsewhere when its worker dies; a unit that is staged twice is the same file twice.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from jobs.progress import Progress
-from jobs.run_record import Run, new_run
+from jobs.progress import Progress, say
+from jobs.run_record import Run, new_run, peak_mib
 from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, units_of
 from tagger.bundle import Bundle
 from tagger.contents import Keys
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError, TimeUp
-from tagger.plan import Plan
+from tagger.plan import UNIT, Plan
 from tagger.staging import Staging
 
 _LOST_TRIES = 3
-"""How often a unit is begun anew because its worker died; pictures that kill decoders kill no worker."""
+"""How often a task is begun anew because its worker died; pictures that kill decoders kill no worker."""
+
+_GRACE = 10.0
+"""Seconds that workers have to stage what they did when the night ends early."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +45,27 @@ class _Night:
     staging: Staging
     known: Keys
     how: Scoring  # `until` is by the clock on the wall, which machines share
-    units: list[Unit]
 
 
 class _Outcome(NamedTuple):
+    """What became of a task's units; with an error, what was done before it is staged too."""
+
+    pictures: int
     staged: list[StagedUnit]
     counts: Counter[str]
     seconds: dict[str, float]
+    peak_mib: float
     backend: str | None
-    error: TaggerError | None
+    error: Exception | None
 
 
 def score_with_ray(
     plan: Plan, bundle: Bundle, root: str, staging: Staging, known: Keys, how: Scoring, run: Run
 ) -> list[StagedUnit]:
-    """Return the staged units, as `jobs.tag_scoring.score` does; a content in two units is scored, and counted, twice.
+    """Return the staged units, as `jobs.tag_scoring.score` does; a content in two tasks is scored, and counted, twice.
 
-    A cluster is found by RAY_ADDRESS; without that one is started on this machine, for the length of the run.
+    A cluster is found by RAY_ADDRESS; without that one is started on this machine, for the length of the run. No
+    comparison of precisions is begun: bfloat16 is used where an earlier one on the worker's machine allowed it.
 
     Raises
     ------
@@ -65,55 +76,91 @@ def score_with_ray(
     TimeUp
         If the time is up.
     """
-    ray = _connected(how.workers)
-    try:
-        units = units_of(plan)
+    check_error_rate(run.counts, how.max_error_rate, plan.counts["to_read"])
+    with _connected(how.workers) as ray:
+        workers = int(how.workers or ray.cluster_resources().get("CPU", 0))
+        if not workers:
+            raise InputError("--engine ray: the cluster has no processor for a worker (CPU: 0)")
+        say(f"{workers} Ray workers")
         wall = how._replace(until=time.time() + how.until - time.monotonic())
-        night = ray.put(_Night(run.record["run_id"], plan, bundle, root, staging, known, wall, units))
-        task = ray.remote(num_cpus=1, max_retries=_LOST_TRIES, scheduling_strategy="SPREAD")(_score_unit)
-        waiting = {task.remote(night, unit.number): unit for unit in units}
-        return _gathered(ray, waiting, plan.counts["to_read"], how, run)
-    finally:
-        ray.shutdown()
+        night = ray.put(_Night(run.record["run_id"], plan, bundle, root, staging, known, wall))
+        task = ray.remote(num_cpus=1, max_retries=_LOST_TRIES, scheduling_strategy="SPREAD")(_score_units)
+        tasks = (task.remote(night, units) for units in _portions(units_of(plan)))
+        return _gathered(ray, tasks, workers, plan.counts["to_read"], how, run)
 
 
-def _gathered(ray: Any, waiting: dict[Any, Unit], total: int, how: Scoring, run: Run) -> list[StagedUnit]:
-    """Return what the units' tasks staged, counted into `run` as they come in."""
+def _portions(units: list[Unit]) -> Iterator[list[Unit]]:
+    """Yield units in lists of at least `UNIT` pictures, the last one aside: many buckets make small units."""
+    portion: list[Unit] = []
+    for unit in units:
+        portion.append(unit)
+        if sum(len(unit.places) for unit in portion) >= UNIT:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _gathered(ray: Any, tasks: Iterator[Any], workers: int, total: int, how: Scoring, run: Run) -> list[StagedUnit]:
+    """Return what the tasks staged, counted into `run` as they come in; after an error no task is begun any more."""
     staged: list[StagedUnit] = []
-    check_error_rate(run.counts, how.max_error_rate, total)
-    with Progress(total, "tagging") as progress:
-        while waiting:
-            ready, _ = ray.wait(list(waiting), timeout=1.0)
+    waiting: list[Any] = []
+    problem: Exception | None = None
+    with Progress(total, "tagging") as progress, run.stage("wait"):
+        deadline = how.until + _GRACE
+        while True:
+            while problem is None and len(waiting) < workers and (reference := next(tasks, None)) is not None:
+                waiting.append(reference)
+            if not waiting or time.monotonic() > deadline:
+                break
+            ready, waiting = ray.wait(waiting, timeout=1.0)
             for reference in ready:
-                unit, outcome = waiting.pop(reference), _result(ray, reference)
-                run.counts.update(outcome.counts)
-                run.answered()
-                for name in ("start", "wait", "infer", "write", "read", "decode"):
-                    run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
-                run.record["backend"] = outcome.backend or run.record["backend"]
-                if outcome.error is not None:
-                    raise outcome.error
+                outcome = _result(ray, reference)
+                _count(outcome, run)
                 staged += outcome.staged
-                progress.advance(len(unit.places))
-                check_error_rate(run.counts, how.max_error_rate, total - progress.done)
-            if time.monotonic() > how.until + _GRACE:
-                raise TimeUp("the time that --max-seconds gives was up")
+                progress.advance(outcome.pictures)
+                problem = problem or outcome.error or _too_many_failures(run, how, total - progress.done)
+            if problem is not None:
+                deadline = min(deadline, time.monotonic() + _GRACE)
+    if problem is None and waiting:
+        problem = TimeUp("the time that --max-seconds gives was up")
+    if problem is not None:
+        raise problem
     return staged
 
 
-_GRACE = 5.0  # seconds that workers have to stage what they did of a unit when the time is up
+def _count(outcome: _Outcome, run: Run) -> None:
+    run.counts.update(outcome.counts)
+    for name in ("start", "write", "read", "decode"):
+        run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
+    run.peak_mib = max(run.peak_mib, outcome.peak_mib)
+    run.record["backend"] = outcome.backend or run.record["backend"]
+    run.answered()
+
+
+def _too_many_failures(run: Run, how: Scoring, still_to_try: int) -> TaggerError | None:
+    try:
+        check_error_rate(run.counts, how.max_error_rate, still_to_try)
+    except TaggerError as error:
+        return error
+    return None
 
 
 def _result(ray: Any, reference: Any) -> _Outcome:
+    """Return what a task answered; a failure of Ray's own, or of our code, is the outcome's error."""
     try:
         outcome: _Outcome = ray.get(reference)
+        return outcome
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise TaggerError(f"a unit failed on the Ray cluster: {reason}. What others staged is kept") from error
-    return outcome
+        cause = getattr(error, "cause", None)
+        reason = str(cause or error).strip().splitlines()[-1]
+        failed = TaggerError(f"a unit failed on the Ray cluster: {reason}. What others staged is kept")
+        return _Outcome(0, [], Counter(), {}, 0.0, None, failed)
 
 
-def _connected(workers: int) -> Any:
+@contextmanager
+def _connected(workers: int) -> Iterator[Any]:
+    """Yield Ray, connected to the cluster at RAY_ADDRESS or to one of its own, which ends with it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -122,42 +169,58 @@ def _connected(workers: int) -> Any:
             "--engine ray: Ray is not installed; run: pip install 'fashion-catalog-tagger[ray]'"
         ) from error
     address = os.environ.get("RAY_ADDRESS")
+    # Short: sockets lie in it, and the names of those are bounded.
+    folder = None if address else tempfile.mkdtemp(prefix="ray-")
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    own = {"num_cpus": workers or usable_cpus(), "include_dashboard": False, "_temp_dir": folder}
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
-        else:
-            ray.init(
-                num_cpus=workers or usable_cpus(), include_dashboard=False, log_to_driver=False, logging_level="error"
-            )
+        ray.init(**({"address": address} if address else {"address": "local", **own}), **quiet)
+        _take_back(handler)
+        yield ray
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"--engine ray: the cluster at {address!r} cannot be used: {error}") from error
+        if ray.is_initialized():
+            raise
+        if address:
+            raise InputError(f"--engine ray: the cluster at {address!r} cannot be used: {error}") from error
+        raise TaggerError(f"--engine ray: no cluster can be started on this machine: {error}") from error
+    except SystemExit as error:
+        if error.code == signal.SIGTERM:  # Ray's own handler, which it puts in place while it starts
+            _take_back(handler)
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_back(handler: Any) -> None:
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which ends without a word
-    return ray
+        signal.signal(signal.SIGTERM, handler)
 
 
 # Below: what runs in a Ray worker.
 
 _scorer: tuple[str, Scorer] | None = None
-"""The run that this worker process works for, with its network and its decoder: built once, kept from unit to unit."""
+"""The run that this worker process works for, with its network and its decoder: built once, kept from task to task."""
 
 
-def _score_unit(night: _Night, number: int) -> _Outcome:
-    """Return what became of one unit; it is staged, or as much of it as was done when it ended early."""
+def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
+    """Return what became of these units: they are staged, or as much of them as was done when it ended early."""
     run = new_run(night.root)
     run.record["run_id"] = night.run_id
     staged, problem = [], None
     try:
-        scorer = _kept_scorer(night)
-        staged = scorer.score(night.plan, [night.units[number]], night.staging, run, lambda _: None)
-    except TaggerError as error:
+        staged = _kept_scorer(night).score(night.plan, units, night.staging, run, lambda _: None)
+    except (TaggerError, OSError) as error:
         problem = error
         _forget()  # its decoder may be in the middle of something
     except BaseException:
         _forget()
         raise
-    return _Outcome(staged, run.counts, run.seconds, run.record["backend"], problem)
+    pictures = sum(len(unit.places) for unit in units)
+    return _Outcome(pictures, staged, run.counts, run.seconds, peak_mib(), run.record["backend"], problem)
 
 
 def _kept_scorer(night: _Night) -> Scorer:
@@ -166,8 +229,7 @@ def _kept_scorer(night: _Night) -> Scorer:
         _forget()
         left = night.how.until - time.time()
         how = night.how._replace(workers=1, until=time.monotonic() + left)
-        pictures = night.plan.counts["to_read"]
-        _scorer = night.run_id, Scorer(night.bundle, night.root, night.known, how, pictures=pictures, threads=1)
+        _scorer = night.run_id, Scorer(night.bundle, night.root, night.known, how, pictures=0, threads=1)
     return _scorer[1]
 
 

@@ -104,10 +104,10 @@ def train(options: TrainOptions) -> dict[str, Any]:
             plots=concluded.plots,
             card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
         )
+        if not os.path.lexists(models / "current"):
+            set_current(models, name)
         compare_on(fitted, path)
         shutil.rmtree(work)
-    if not os.path.lexists(models / "current"):
-        set_current(models, name)
     return {
         "bundle": str(path),
         "model_id": load_bundle(path).model_id,

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +8,7 @@ import pytest
 
 from tagger.bundle import Bundle, load_bundle
 from tagger.decode_worker import CHUNK
-from tagger.precision import PICTURES, Comparison, compiled_cache, remember, remembered
+from tagger.precision import PICTURES, Comparison, remember, remembered
 from tagger.predictor import Predictor, _has_bfloat16, compare_precisions, machine, make_predictor
 from tagger.views import sigmoid
 
@@ -111,6 +114,14 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     bundle: Bundle, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
-    assert compiled_cache() is None
     remember(bundle, machine(), Comparison(PICTURES, 0, 0))
     assert logits(make_predictor(bundle, "auto", pictures=1), pixels[:3]).shape == (3, len(bundle.vocabulary))
+
+
+def test_a_user_without_a_home_has_no_cache(bundle: Bundle, tmp_path: Path) -> None:
+    code = "import os; os.setuid(54321); from tagger.precision import cache_folder; print(cache_folder())"
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    clean = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=False)
+    assert ended.stdout.strip() == "None", ended.stderr

@@ -11,11 +11,15 @@ from typing import NamedTuple
 import pytest
 from conftest import SHARED, clean_environment
 
+PICTURES = int(os.environ.get("BENCH_PICTURES", "6000"))
 RATIOS = Path(__file__).with_name("ratios.json")
 
 
 class Ended(NamedTuple):
-    """A process that has ended: wall and processor seconds, the most memory any one process held, what it printed."""
+    """A process that has ended: wall and processor seconds, the most memory any one process held, what it printed.
+
+    Its children count where it waited for them; Ray's workers it does not.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -84,8 +88,9 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not folder.is_dir():
         folder = drawn_originals(tmp_path_factory.mktemp("drawn"))
     contents = [path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.is_file()]
-    root = tmp_path_factory.mktemp("originals")
-    for i in range(int(os.environ.get("BENCH_PICTURES", "6000"))):
+    # Its name goes into that of every ratio measured on it.
+    root = tmp_path_factory.mktemp(f"{folder.name}-{PICTURES}-")
+    for i in range(PICTURES):
         path = root / f"f{i // 1000:03d}" / f"{i:06d}.jpg"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(contents[i % len(contents)] + i.to_bytes(4, "little"))

@@ -23,7 +23,13 @@ class Predictor:
         return {"path": batch["path"], "scores": np.asarray(found["scores"])}
 
 
-ray.init(num_cpus=len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False, logging_level="error")
+ray.init(
+    address="local",
+    num_cpus=len(os.sched_getaffinity(0)),
+    include_dashboard=False,
+    log_to_driver=False,
+    logging_level="error",
+)
 pictures = ray.data.read_images(sys.argv[2], size=(96, 96), mode="RGB", include_paths=True)
 scored = pictures.map_batches(
     Predictor, fn_constructor_args=[sys.argv[1]], batch_size=64, compute=ray.data.ActorPoolStrategy(size=1)

@@ -42,6 +42,6 @@ def test_a_new_head_is_scored_from_features(model: Path, originals: Path, tmp_pa
         f"Largest difference of a score {largest:.4f}. {size / n:,.0f} bytes a picture, {size / n / 1e3:.2f} GB a "
         f"million. stages {second['seconds']}; with --features {kept.seconds:.2f} s, without {plain.seconds:.2f} s"
     )
-    ratio("backfill: a night of reading / a night from features", read.seconds / from_features.seconds)
-    ratio("backfill: reading and scoring a picture / scoring it from features", scoring / rescoring)
-    ratio("first night with --features / without", kept.seconds / plain.seconds)
+    ratio(f"{originals.name}: a night of reading / a night from features", read.seconds / from_features.seconds)
+    ratio(f"{originals.name}: reading and scoring a picture / scoring it from features", scoring / rescoring)
+    ratio(f"{originals.name}: first night with --features / without", kept.seconds / plain.seconds)

@@ -24,7 +24,8 @@ STAGES = ("walk", "plan", "wait", "publish", "total")
 
 
 def grow(root: Path, pictures: int) -> None:
-    """Add links until there are so many, in folders of a thousand."""
+    """Add links until there are so many, a multiple of 1,000, in folders of a thousand."""
+    assert pictures % 1000 == 0
     contents = [root / f".content-{i}" for i in range(100)]
     for i, content in enumerate(contents):
         if not content.exists():
