@@ -89,10 +89,10 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = drawn_originals(tmp_path_factory.mktemp("drawn"))
     contents = [path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.is_file()]
     # Its name goes into that of every ratio measured on it.
-    root = tmp_path_factory.mktemp(f"{folder.name}-{PICTURES}-")
+    root = tmp_path_factory.mktemp("bench") / f"{PICTURES:,} of {folder.name}"
     for i in range(PICTURES):
         path = root / f"f{i // 1000:03d}" / f"{i:06d}.jpg"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(contents[i % len(contents)] + i.to_bytes(4, "little"))
         os.utime(path, (1.6e9, 1.6e9))
     return root

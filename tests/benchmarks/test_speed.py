@@ -110,7 +110,7 @@ def test_thumbnails_against_the_bare_network(model: Path, shared: Path, tmp_path
 
 @pytest.mark.shared
 def test_two_ray_workers_against_one(model: Path, shared: Path, tmp_path: Path, ratio: Any) -> None:
-    """Thumbnails: more of them, so that there are nine portions to hand out; two workers can be 9 / 5 as fast at best."""
+    """Thumbnails: more of them, so that there are nine portions to hand out; two can be 9 / 5 as fast at best."""
     catalog, seconds = shared / "products", {}
     for workers in (1, 2):
         ended, record = night(catalog, model, tmp_path / f"index{workers}", "--engine", "ray", "--workers", workers)
