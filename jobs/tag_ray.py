@@ -8,6 +8,7 @@ task again elsewhere when its worker dies; a unit that is staged twice is the sa
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -169,6 +170,8 @@ def _connected(workers: int) -> Iterator[Any]:
             "--engine ray: Ray is not installed; run: pip install 'fashion-catalog-tagger[ray]'"
         ) from error
     address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_reachable(address)
     # Short: sockets lie in it, and the names of those are bounded.
     folder = None if address else tempfile.mkdtemp(prefix="ray-")
     quiet = {"log_to_driver": False, "logging_level": "error"}
@@ -193,6 +196,19 @@ def _connected(workers: int) -> Iterator[Any]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address that does not answer: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise InputError(
+                f"--engine ray: no Ray cluster answers at RAY_ADDRESS={address}: {error.strerror or error}. Start one "
+                "there with 'ray start --head', or unset RAY_ADDRESS to have one on this machine"
+            ) from error
 
 
 def _take_back(handler: Any) -> None:
