@@ -17,7 +17,7 @@ RAY = ("--engine", "ray", "--workers", 2)
 
 @pytest.fixture
 def world(bundle_path: Path, tmp_path: Path) -> World:
-    return World(tmp_path, bundle_path, seed=5, pictures=500)
+    return World(tmp_path, bundle_path, seed=5, pictures=300)
 
 
 def workers_of(driver: int) -> list[int]:
@@ -56,7 +56,7 @@ def assert_whole(world: World) -> None:
 def test_both_engines_make_the_same_index_night_after_night(world: World) -> None:
     first = json.loads(world.run(*RAY, "--json"))
     assert first["published_rows"] == len(world.pictures())
-    assert first["failed"] > 10  # cut and empty pictures are rows, not failures of units
+    assert first["failed"] > 5  # cut and empty pictures are rows, not failures of units
     assert_whole(world)
     world.meddle(60)
     second = json.loads(world.run(*RAY, "--json"))
@@ -77,7 +77,9 @@ def test_a_killed_worker_costs_nothing(world: World) -> None:
     assert_whole(world)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
     number: signal.Signals, code: int, world: World
 ) -> None:
@@ -100,6 +102,7 @@ def wait_until_gone(driver: int) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_the_time_that_was_given_ends_it_and_keeps_what_was_done(world: World) -> None:
     process = world.start(*RAY, "--max-seconds", 0.5)
     _, said = process.communicate(timeout=120)
