@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import SHARED
 from measuring import Ended, measured, originals, ratio
 
 from jobs.train import TrainOptions, train
@@ -30,13 +31,17 @@ PEERS = Path(__file__).parent / "peers"
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network in its published size; one epoch, since only its speed matters here.
+    """The network in its published size, of a few epochs; or that of BENCH_MODEL.
 
     Enough pictures for the comparison of precisions: what follows finds it made, as after any training.
     """
+    if given := os.environ.get("BENCH_MODEL"):
+        return Path(given)
     folder = tmp_path_factory.mktemp("bench-model")
-    sample = draw_sample(folder, labelled=1100, catalog=1)
-    options = TrainOptions((str(sample.labelled),), str(folder / "models"), groups="color,garment", epochs=1)
+    labelled, epochs = SHARED / "fashion6", 8
+    if not labelled.is_dir():
+        labelled, epochs = draw_sample(folder, labelled=2200, catalog=1).labelled, 2
+    options = TrainOptions((str(labelled),), str(folder / "models"), groups="color,garment", epochs=epochs)
     return Path(train(options)["bundle"])
 
 
