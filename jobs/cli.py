@@ -238,7 +238,7 @@ def retrain(
     ] = 0.5,
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave `current` as it is.")] = False,
     name: Annotated[str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default a third of the work of train.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default half the work of train.")] = None,
     seed: Seed = 0,
     min_precision: MinPrecision = None,
     resume: Annotated[
