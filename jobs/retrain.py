@@ -86,11 +86,11 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         prepared = decoded(labelled, work / "pixels", parent.size, options.workers)
         before = parent.split()
         parts = prepared.continued_split(before, seed=options.seed)
-        recipe = _recipe(options, int((parts == "train").sum()))
+        replays = _replays(prepared, parts, before)
+        recipe = _recipe(options, int((parts == "train").sum()), replays=replays)
         check_contents(work, prepared, recipe, resume=options.resume)
         split = prepared.split_table(parts, judged=len(vocabulary), parent=before)
         targets = _judged_targets(prepared, vocabulary, split)
-        replays = _replays(prepared, parts, before)
         fitted = _fit(
             prepared, parts, targets, vocabulary, recipe, parent, options, work / "checkpoints", replays=replays
         )
@@ -217,8 +217,8 @@ def _asked_for(
     return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 
-def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
-    recipe = Recipe.continued(pictures)
+def _recipe(options: RetrainOptions, pictures: int, *, replays: bool) -> Recipe:
+    recipe = Recipe.continued(pictures, replays=replays)
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 
