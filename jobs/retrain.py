@@ -87,7 +87,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         before = parent.split()
         parts = prepared.continued_split(before, seed=options.seed)
         replays = _replays(prepared, parts, before)
-        recipe = _recipe(options, int((parts == "train").sum()), replays=replays)
+        recipe = _recipe(options, int((parts == "train").sum()))
         check_contents(work, prepared, recipe, resume=options.resume)
         split = prepared.split_table(parts, judged=len(vocabulary), parent=before)
         targets = _judged_targets(prepared, vocabulary, split)
@@ -217,8 +217,8 @@ def _asked_for(
     return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
 
 
-def _recipe(options: RetrainOptions, pictures: int, *, replays: bool) -> Recipe:
-    recipe = Recipe.continued(pictures, replays=replays)
+def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
+    recipe = Recipe.continued(pictures)
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 

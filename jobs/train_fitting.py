@@ -111,8 +111,8 @@ def fit_set(
     keras.utils.clear_session()
     plain = build_network(sizes, len(vocabulary), seed=recipe.seed)
     plain.set_weights(weights)
-    if inherited is not None and inherited.frozen:
-        inherited.restore_trunk(plain)
+    if inherited is not None:
+        inherited.settle(plain)
     return Fitted(plain, data, rows["test"], history.best + 1, recipe.epochs, curves)
 
 

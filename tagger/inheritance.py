@@ -16,6 +16,16 @@ from tagger.backend import keras, tf
 from tagger.views import logit
 
 
+KEPT = 0.6
+"""How much of the way from the parent a model goes that was fitted without the parent's pictures.
+
+M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022: weights between two such networks forget much less
+than they unlearn. Chosen on tune pictures of apparel, macro AP of old and of new labels: at 1.0 95.7 and 98.3, at 0.6
+98.0 and 96.0, at 0.4 98.6 and 90.2; the parent had 98.8. A third of the learning rate and half the epochs instead gave
+97.0 and 94.9.
+"""
+
+
 @dataclass(frozen=True)
 class Inheritance:
     """A parent network, and how it is used.
@@ -58,11 +68,23 @@ class Inheritance:
         kernel = np.concatenate([old_kernel, np.zeros((len(old_kernel), len(prior)), np.float32)], axis=1)
         network.get_layer(HEAD).set_weights([kernel, np.concatenate([old_bias, logit(prior).astype(np.float32)])])
 
-    def restore_trunk(self, network: keras.Model) -> None:
-        """Set the trunk to the parent's, bit for bit: the running mean of equal weights is equal but for rounding."""
-        for layer in network.layers:
-            if layer.name != HEAD and layer.weights:
-                layer.set_weights(self.parent.get_layer(layer.name).get_weights())
+    def settle(self, network: keras.Model) -> None:
+        """Bring the fitted `network` back towards the parent, as far as it is to stay what that was.
+
+        A frozen trunk becomes the parent's bit for bit: the running mean of equal weights is equal but for rounding.
+        Where old pictures are gone, all that the parent has goes back by 1 - `KEPT`; columns of new labels stay.
+        """
+        if self.frozen or self.distils:
+            for layer in network.layers:
+                if layer.name != HEAD and layer.weights:
+                    old = self.parent.get_layer(layer.name).get_weights()
+                    layer.set_weights(old if self.frozen else _between(old, layer.get_weights()))
+        if self.distils:
+            kernel, bias = network.get_layer(HEAD).get_weights()
+            old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
+            n = len(old_bias)
+            kernel[:, :n], bias[:n] = _between([old_kernel, old_bias], [kernel[:, :n], bias[:n]])
+            network.get_layer(HEAD).set_weights([kernel, bias])
 
     @property
     def teacher(self) -> Callable[[Any, Any], Any] | None:
@@ -77,3 +99,7 @@ class Inheritance:
             return tf.where(tf.math.is_nan(targets), answers, targets)
 
         return fill_in
+
+
+def _between(old: list[Any], new: list[Any]) -> list[Any]:
+    return [(1 - KEPT) * before + KEPT * now for before, now in zip(old, new, strict=True)]

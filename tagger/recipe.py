@@ -73,20 +73,19 @@ class Recipe:
         )
 
     @classmethod
-    def continued(cls, pictures: int, *, replays: bool = True) -> Self:
+    def continued(cls, pictures: int) -> Self:
         """Return what a trained network is trained on with: half of the work, at a smaller rate, all at full side.
 
         A trunk that stays as it is gives other features at half the side, and a parent's answers need the whole. No
         pieces of other pictures: so short a training ended before it had digested them. In a third of the work with
-        them, one old label of six lost 4 points of AP. Where the pictures that the parent was trained on are gone, half
-        of that at a third of the rate: what nobody shows it any more is forgotten, the faster the further it moves.
+        them, one old label of six lost 4 points of AP.
         """
         recipe = cls.evidence(pictures)
         work = recipe.epochs * (1 - 2 / 3 * recipe.coarse)
         return replace(
             recipe,
-            epochs=max(4, round(work / (2 if replays else 4))),
-            learning_rate=1e-3 if replays else 3e-4,
+            epochs=max(4, round(work / 2)),
+            learning_rate=1e-3,
             coarse=0.0,
             patched=0.0,
         )
