@@ -15,7 +15,6 @@ from schemas.bundle import HEAD
 from tagger.backend import keras, tf
 from tagger.views import logit
 
-
 KEPT = 0.6
 """How much of the way from the parent a model goes that was fitted without the parent's pictures.
 

@@ -424,3 +424,20 @@ def test_models_lists_versions_parents_measures_and_which_is_current(failed: Pat
     assert "* tiny-v1" in models_text(report)
     with pytest.raises(InputError, match="no such folder"):
         list_models(str(failed.parent / "none"))
+
+
+def test_a_model_that_lost_its_pictures_goes_only_part_of_the_way_and_new_labels_all_of_it() -> None:
+    from schemas.bundle import HEAD
+    from tagger.inheritance import KEPT, Inheritance
+    from tagger.model import Architecture, build_network
+
+    sizes = Architecture(size=24, filters=(2, 2, 2), dense=4)
+    parent, fitted, before = (build_network(sizes, labels, seed=seed) for labels, seed in ((2, 1), (3, 2), (3, 2)))
+    Inheritance(parent, distils=True).settle(fitted)
+    for layer in fitted.layers:
+        old, was = (network.get_layer(layer.name).get_weights() for network in (parent, before))
+        for a, b, now in zip(old, was, layer.get_weights(), strict=True):
+            n = a.shape[-1]
+            assert np.allclose(now[..., :n], (1 - KEPT) * a + KEPT * b[..., :n], atol=1e-6)
+            assert np.array_equal(now[..., n:], b[..., n:])
+    assert fitted.get_layer(HEAD).units == 3
