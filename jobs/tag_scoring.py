@@ -134,6 +134,9 @@ class Scorer:
         network = _Inference(self._load, self._bundle, Contents(self._known), width, run)
         writer = _UnitWriter(plan, units, self._bundle, staging, how.features, run)
         retried = plan.retried[np.concatenate([unit.places for unit in units])]
+        if not len(self._known):  # else perhaps no content needs it; here it loads while the decoders start
+            with run.stage("start"):
+                self._load()
         taken = 0
         chunks = decoder.decode(_tasks(plan, units, self._root), until=how.until)
         try:

@@ -18,7 +18,9 @@ __all__ = ["model", "originals", "ratio"]  # fixtures
 
 def test_a_new_head_is_scored_from_features(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
     sample = draw_sample(tmp_path / "sample", labelled=110, catalog=1)
-    options = RetrainOptions((str(sample.labelled),), str(model), str(tmp_path / "models"), tolerance=100, epochs=1)
+    options = RetrainOptions(
+        (str(sample.labelled),), str(model), str(tmp_path / "models"), tolerance=100, epochs=1, accept_new_labels=True
+    )
     same_trunk = Path(retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True}))["bundle"])
     plain, _ = night(originals, model, tmp_path / "plain")
     kept, _ = night(originals, model, tmp_path / "index", "--features")
