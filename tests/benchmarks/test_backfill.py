@@ -24,9 +24,11 @@ def test_a_new_head_is_scored_from_features(model: Path, originals: Path, tmp_pa
     same_trunk = Path(retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True}))["bundle"])
     plain, _ = night(originals, model, tmp_path / "plain")
     kept, _ = night(originals, model, tmp_path / "index", "--features")
-    from_features, second = night(originals, same_trunk, tmp_path / "index")
-    read, reading = night(originals, same_trunk, tmp_path / "read", "--backend", "openvino")  # features are float32's
-    nothing, _ = night(originals, same_trunk, tmp_path / "index")
+    from_features, second = night(originals, same_trunk, tmp_path / "index", "--force-model")
+    read, reading = night(
+        originals, same_trunk, tmp_path / "read", "--force-model", "--backend", "openvino"
+    )  # features are float32's
+    nothing, _ = night(originals, same_trunk, tmp_path / "index", "--force-model")
     assert second["plan"]["to_read"] == second["counts"]["scored"] == 0
     assert second["plan"]["from_features"] == reading["counts"]["scored"]
     paths = [os.path.realpath(tmp_path / name / "current") for name in ("index", "read")]
