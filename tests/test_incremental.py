@@ -134,8 +134,8 @@ def test_equal_bytes_under_many_names_are_scored_once(
 ) -> None:
     real, through = jobs.tag_scoring.make_predictor, []
 
-    def counting(*arguments: Any) -> Any:
-        predictor = real(*arguments)
+    def counting(*arguments: Any, **options: Any) -> Any:
+        predictor = real(*arguments, **options)
         infer = predictor.infer
         monkeypatch.setattr(predictor, "infer", lambda pixels: (through.append(len(pixels)), infer(pixels))[1])
         return predictor

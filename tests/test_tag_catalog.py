@@ -97,7 +97,10 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     assert set(run) == set(RUN_FIELDS)
     assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary["snapshot"])
     assert run["counts"] == {name: summary[name] for name in RUN_COUNTS}
-    stages = {"walk", "plan", "start", "wait", "read", "decode", "infer", "write", "publish", "total"}
+    stages = {"walk", "plan", "start", "wait", "read", "decode", "infer", "write", "publish", "total"} | {
+        "first",
+        "last",
+    }
     assert set(run["seconds"]) == stages
     assert set(run["plan"]) == set(PLAN_FIELDS)
     assert manifest["counts"] == run["counts"]
