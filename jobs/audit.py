@@ -15,13 +15,13 @@ from schemas.reports import AUDIT_COLUMNS
 from tagger.bundle import Bundle
 from tagger.cpus import usable_cpus
 from tagger.dataset import LabelledSet
-from tagger.decode_worker import CHUNK, FileFacts
+from tagger.decode_worker import FileFacts
 from tagger.doubts import contradictions, doubted_labels
 from tagger.errors import InputError
 from tagger.files import atomic_bytes, atomic_text
 from tagger.labelling import PreparedSet, prepare
 from tagger.plots import contact_sheet, png
-from tagger.predictor import Backend, make_predictor
+from tagger.predictor import Backend, logits_of, make_predictor
 
 COLUMNS = list(AUDIT_COLUMNS)
 _TILES = 64
@@ -57,7 +57,7 @@ def audit_set(
             )
         pixels = prepared.cache.pixels
         predictor = make_predictor(bundle, backend, pictures=len(pixels))
-        logits = np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
+        logits = logits_of(predictor, pixels)
         found = _findings(prepared, logits, bundle, part_of)
         table = out / "audit.csv"
         atomic_text(table, found[COLUMNS].to_csv(index=False))

@@ -131,12 +131,11 @@ class Scorer:
         how, decoder = self._how, self._decoder
         spent = decoder.read_seconds, decoder.decode_seconds
         width = how.features.width if how.features else 0
-        network = _Inference(self._load, self._bundle, Contents(self._known), width, run)
+        network = _Inference(lambda: self._load(run), self._bundle, Contents(self._known), width, run)
         writer = _UnitWriter(plan, units, self._bundle, staging, how.features, run)
         retried = plan.retried[np.concatenate([unit.places for unit in units])]
         if not len(self._known):  # else perhaps no content needs it; here it loads while the decoders start
-            with run.stage("start"):
-                self._load()
+            self._load(run)
         taken = 0
         chunks = decoder.decode(_tasks(plan, units, self._root), until=how.until)
         try:
@@ -155,14 +154,15 @@ class Scorer:
             writer.flush()
         return writer.written()
 
-    def _load(self) -> Predictor:
+    def _load(self, run: Run) -> Predictor:
         """Return the network; it is loaded when the first content needs it."""
         if self._predictor is None:
             # Features outlive this model, and the comparison of precisions is about its head alone: float32.
             backend = "openvino" if self._how.features and self._how.backend == "auto" else self._how.backend
-            self._predictor = make_predictor(
-                self._bundle, backend, pictures=self._pictures, threads=self._threads, report=say
-            )
+            with run.stage("start"):
+                self._predictor = make_predictor(
+                    self._bundle, backend, pictures=self._pictures, threads=self._threads, report=say
+                )
         return self._predictor
 
 
@@ -232,7 +232,6 @@ class _Inference:
 
     def __init__(self, load: Callable[[], Predictor], bundle: Bundle, seen: Contents, width: int, run: Run) -> None:
         self._load, self._bundle, self._seen, self._width, self._run = load, bundle, seen, width, run
-        self._predictor: Predictor | None = None
         self._batch: list[tuple[_Chunk, int, Pixels]] = []
 
     def scored(self, chunks: Iterator[DecodedChunk]) -> Iterator[tuple[list[FileFacts], _Answers]]:
@@ -270,12 +269,10 @@ class _Inference:
     def _infer(self) -> None:
         """Put a batch through the network."""
         batch, self._batch = self._batch[:CHUNK], self._batch[CHUNK:]
-        if self._predictor is None:
-            with self._run.stage("start"):
-                self._predictor = self._load()
+        predictor = self._load()
         with self._run.stage("infer"):
-            inferred = self._predictor.infer(np.stack([pixels for _, _, pixels in batch]))
-        self._run.record["backend"] = self._predictor.backend  # it may settle for another on the way
+            inferred = predictor.infer(np.stack([pixels for _, _, pixels in batch]))
+        self._run.record["backend"] = predictor.backend  # it may settle for another on the way
         for (chunk, i, _), logits, features in zip(batch, *inferred, strict=True):
             chunk.answers.logits[i] = logits
             chunk.answers.features[i] = features[: self._width]

@@ -87,6 +87,11 @@ def make_predictor(
     return OpenVinoPredictor(bundle, "bf16" if known is not None and known.passed else "f32", threads=threads)
 
 
+def logits_of(predictor: Predictor, pixels: Pixels) -> Logits:
+    """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, of any number n that is not 0."""
+    return np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
+
+
 def compare_precisions(
     bundle: Bundle, pixels: Pixels, targets: npt.NDArray[np.float32], report: Callable[[str], object]
 ) -> None:
@@ -103,10 +108,7 @@ def compare_precisions(
     """
     if len(pixels) < PICTURES or not _has_bfloat16():
         return
-    exact, fast = (
-        np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
-        for predictor in (OpenVinoPredictor(bundle), OpenVinoPredictor(bundle, "bf16"))
-    )
+    exact, fast = (logits_of(OpenVinoPredictor(bundle, precision), pixels) for precision in ("f32", "bf16"))
     comparison = Comparison.of(exact, fast, bundle, targets)
     remember(bundle, machine(), comparison)
     report(comparison.text())

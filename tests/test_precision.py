@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from tagger.bundle import Bundle, load_bundle
-from tagger.decode_worker import CHUNK
 from tagger.precision import PICTURES, Comparison, remember, remembered
-from tagger.predictor import Predictor, _has_bfloat16, compare_precisions, machine, make_predictor
+from tagger.predictor import _has_bfloat16, compare_precisions, logits_of, machine, make_predictor
 from tagger.views import sigmoid
 
 needs_bfloat16 = pytest.mark.skipif(not _has_bfloat16(), reason="this processor has no bfloat16")
@@ -31,10 +30,6 @@ def pixels(bundle: Bundle) -> np.ndarray:
     return np.clip(base + (slope - base) * ramp + np.zeros((1, 1, bundle.size, 1)), 0, 255).astype(np.uint8)
 
 
-def logits(predictor: Predictor, pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)])
-
-
 @needs_bfloat16
 def test_the_first_night_compares_on_its_pictures_and_scores_them_in_float32(
     bundle: Bundle, pixels: np.ndarray
@@ -42,7 +37,7 @@ def test_the_first_night_compares_on_its_pictures_and_scores_them_in_float32(
     said: list[str] = []
     first = make_predictor(bundle, "auto", report=said.append)
     assert first.backend == "openvino"
-    assert np.array_equal(logits(first, pixels), logits(make_predictor(bundle, "openvino"), pixels))
+    assert np.array_equal(logits_of(first, pixels), logits_of(make_predictor(bundle, "openvino"), pixels))
     found = remembered(bundle, machine())
     assert found is not None
     assert found.pictures == PICTURES
@@ -83,13 +78,13 @@ def test_bfloat16_is_used_where_it_changes_next_to_nothing(
     remember(bundle, machine(), comparison)
     predictor = make_predictor(bundle, "auto")
     assert predictor.backend == backend
-    exact, found = logits(make_predictor(bundle, "openvino"), pixels[:100]), logits(predictor, pixels[:100])
+    exact, found = logits_of(make_predictor(bundle, "openvino"), pixels[:100]), logits_of(predictor, pixels[:100])
     assert np.abs(sigmoid(exact) - sigmoid(found)).max() < 0.05
 
 
 def test_too_few_pictures_begin_no_comparison(bundle: Bundle, pixels: np.ndarray) -> None:
     assert make_predictor(bundle, "auto", pictures=PICTURES - 1).backend == "openvino"
-    logits(make_predictor(bundle, "auto", pictures=PICTURES - 1), pixels)
+    logits_of(make_predictor(bundle, "auto", pictures=PICTURES - 1), pixels)
     assert remembered(bundle, machine()) is None
 
 
@@ -115,7 +110,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
     remember(bundle, machine(), Comparison(PICTURES, 0, 0))
-    assert logits(make_predictor(bundle, "auto", pictures=1), pixels[:3]).shape == (3, len(bundle.vocabulary))
+    assert logits_of(make_predictor(bundle, "auto", pictures=1), pixels[:3]).shape == (3, len(bundle.vocabulary))
 
 
 def test_a_user_without_a_home_has_no_cache(bundle: Bundle, tmp_path: Path) -> None:

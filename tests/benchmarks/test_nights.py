@@ -39,15 +39,17 @@ def grow(root: Path, pictures: int) -> None:
         os.link(contents[i % 100], folder / f"{i:07d}.jpg")
 
 
-def bare_walk(root: Path) -> float:
+def bare_walk(root: Path, pictures: int) -> float:
     """Return the seconds of scandir and stat alone, in this process: no start-up is counted for it."""
-    start, folders = time.perf_counter(), [str(root)]
+    start, folders, n = time.perf_counter(), [str(root)], 0
     while folders:
         for entry in os.scandir(folders.pop()):
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
             else:
                 entry.stat(follow_symlinks=False)
+                n += 1
+    assert n == pictures + 100
     return time.perf_counter() - start
 
 
@@ -78,12 +80,16 @@ def test_nights_as_the_catalog_grows(bundle_path: Path, tmp_path_factory: pytest
         grow(root, size)
         index = tmp_path_factory.mktemp(f"index{size}") / "index"
         found = {"first": night(root, bundle_path, index), "nothing changed": night(root, bundle_path, index)}
-        bare = statistics.median(bare_walk(root) for _ in range(3))
-        for i, path in enumerate(sorted(root.glob("f*/*.jpg"))[::100]):
+        bare = statistics.median(bare_walk(root, size) for _ in range(3))
+        assert found["nothing changed"][1]["counts"]["unchanged"] == size
+        few = sorted(root.glob("f*/*.jpg"))[::100]
+        for i, path in enumerate(few):
             path.unlink()
-            path.write_bytes(jpeg(textured(60, 80, seed=1000 + i % 500)) + i.to_bytes(4, "little"))
-            os.utime(path, (1.61e9 + i, 1.61e9 + i))
+            path.write_bytes(jpeg(textured(60, 80, seed=1000 + i % 500)) + (size + i).to_bytes(4, "little"))
+            os.utime(path, (1.61e9 + size + i, 1.61e9 + size + i))
         found["1 % changed"] = night(root, bundle_path, index)
+        counts = found["1 % changed"][1]["counts"]
+        assert (counts["changed"], counts["scored"]) == (len(few), len(few))
         for name, (ended, record) in found.items():
             stages = " | ".join(f"{record['seconds'].get(stage, 0):.2f}" for stage in STAGES)
             print(f"| {size:,} | {name} | {ended.seconds:.1f} | {stages} | {ended.peak_mib:,.0f} |", flush=True)

@@ -6,7 +6,6 @@
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -76,6 +75,7 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
         shutil.copy(path, few)
     ours, record = night(originals, model, tmp_path / "index")
     rows = [line("tagger tag", len(names), ours)]
+    assert record["counts"]["scored"] == len(names)
     floor = measured(PEERS / "decode_ceiling.py", originals)
     rows.append(line("decode_ceiling.py, no network", int(floor.said.split()[0]), floor))
     peers = {
@@ -86,6 +86,7 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
     for name, (script, folder) in peers.items():
         ended = measured(script, model / "model.keras", folder, tmp_path / f"{name}.parquet")
         n = int(ended.said.split()[-1])
+        assert n
         rows.append(line(name, n, ended))
         ratio(f"{originals.name}: tagger tag / {name}", (len(names) / ours.seconds) / (n / ended.seconds))
     ceiling = float(floor.said.split()[-2])
@@ -152,8 +153,3 @@ def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> 
         "training, a picture and epoch: port / --recipe plain",
         port / (result["seconds"] / 3 / result["pictures"]["train"]),
     )
-
-
-def test_python_itself() -> None:
-    """What of a start is the interpreter and its libraries."""
-    print(f"\npython -c 'import jobs.cli': {measured('-c', 'import jobs.cli').seconds:.2f} s, {sys.version.split()[0]}")
