@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from schemas.bundle import MIN_SIDE_FACTOR
+from tagger.progressive import without_finest_scans
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -36,6 +37,7 @@ _REDUCED = (
     (4, cv2.IMREAD_REDUCED_COLOR_4),
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
+_WHOLE = (1, cv2.IMREAD_COLOR)
 _EXIF_ORIENTATION = 274
 
 
@@ -69,13 +71,15 @@ class _Header(NamedTuple):
     height: int
     orientation: int  # EXIF 1 to 8
     transparent: bool
+    progressive: bool
 
 
 def read_picture(data: bytes, size: int) -> Picture:
     """Return the picture in `data`, resized to `size` x `size`.
 
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 whose short side stays at least twice `size`: half the
-    cost of a full decode, and less aliasing.
+    cost of a full decode, and less aliasing. Of a progressive one, scans that such a
+    scale does not show are left out.
 
     Parameters
     ----------
@@ -91,8 +95,9 @@ def read_picture(data: bytes, size: int) -> Picture:
     """
     header = _read_header(data)
     pixels = _decode(data, header, size)
-    square = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-    rgb = cv2.cvtColor(square, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    # Resized before it is laid over white: an eighth of the cost, and the same but for rounding.
+    square = cv2.resize(_premultiplied(pixels), (size, size), interpolation=cv2.INTER_AREA)
+    rgb = cv2.cvtColor(_over_white(np.asarray(square, np.uint8)), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
     width, height = _oriented_size(header)
     return Picture(np.ascontiguousarray(orient(rgb, header.orientation)), width, height)
 
@@ -121,6 +126,7 @@ def _read_header(data: bytes) -> _Header:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
+                progressive = "progressive" in image.info
                 transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
                 name = image.format or ""
                 # Pillow's TIFF reader applies it; its PNG reader decodes the whole picture to look for it.
@@ -132,7 +138,7 @@ def _read_header(data: bytes) -> _Header:
         raise _unidentified(data) from error
     except Exception as error:  # Pillow's header parsers raise all sorts on damaged files
         raise PictureError(_damage(data), f"damaged header: {error}") from error
-    header = _Header(name, width, height, orientation, transparent)
+    header = _Header(name, width, height, orientation, transparent, progressive)
     if width * height > MAX_PIXELS:
         shown = _oriented_size(header)
         raise PictureError("too_large", f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}", *shown)
@@ -162,13 +168,15 @@ def _oriented_size(header: _Header) -> tuple[int, int]:
 
 
 def _decode(data: bytes, header: _Header, size: int) -> Pixels:
-    """Return uint8 (height, width, 3) BGR as stored in the file, possibly at a reduced scale."""
+    """Return uint8 gray, BGR or BGRA as stored in the file, possibly at a reduced scale."""
     if header.format == "TIFF":
         return _decode_tiff(data, header)
     flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
     if header.format in ("JPEG", "MPO"):
         short = min(header.width, header.height)
-        flags = next((flag for k, flag in _REDUCED if short // k >= MIN_SIDE_FACTOR * size), cv2.IMREAD_COLOR)
+        scale, flags = next((one for one in _REDUCED if short // one[0] >= MIN_SIDE_FACTOR * size), _WHOLE)
+        if header.progressive and scale > 1:
+            data = without_finest_scans(data, scale)
     try:
         with _decoder_messages() as messages:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -178,8 +186,7 @@ def _decode(data: bytes, header: _Header, size: int) -> Pixels:
         status = "truncated" if b"remature end" in messages else _damage(data)
         reason = "the file ends before the picture does" if status == "truncated" else "OpenCV cannot decode it"
         raise PictureError(status, f"{header.format}: {reason}", *_oriented_size(header))
-    eight = _to_8_bit(np.asarray(pixels))
-    return _over_white(eight) if flags == cv2.IMREAD_UNCHANGED else eight
+    return _to_8_bit(np.asarray(pixels))
 
 
 def _decode_tiff(data: bytes, header: _Header) -> Pixels:
@@ -194,10 +201,9 @@ def _decode_tiff(data: bytes, header: _Header) -> Pixels:
         raise PictureError(_damage(data), f"TIFF: {error}", header.width, header.height) from error
     if deep:
         # Pillow's "I" holds what was 16 bit; its own conversion would cut it off at 255.
-        gray = _to_8_bit(pixels if pixels.dtype.kind == "f" else np.clip(pixels, 0, 65535).astype(np.uint16))
-        return _over_white(gray)
+        return _to_8_bit(pixels if pixels.dtype.kind == "f" else np.clip(pixels, 0, 65535).astype(np.uint16))
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if header.transparent else cv2.COLOR_RGB2BGR)
-    return _over_white(np.asarray(bgr, np.uint8))
+    return np.asarray(bgr, np.uint8)
 
 
 def _to_8_bit(pixels: npt.NDArray[Any]) -> Pixels:
@@ -208,19 +214,23 @@ def _to_8_bit(pixels: npt.NDArray[Any]) -> Pixels:
     return np.asarray(pixels, np.uint8)
 
 
-def _over_white(pixels: Pixels) -> Pixels:
-    """Return uint8 (height, width, 3): gray, BGR or BGRA composited over white."""
+def _premultiplied(pixels: Pixels) -> Pixels:
+    """Return uint8 BGR, or BGRA with each color times its alpha, which may be averaged."""
     if pixels.ndim == 2:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
     if pixels.shape[2] == 3:
         return pixels
     if pixels.shape[2] == 2:
-        colour, alpha = cv2.merge([pixels[..., 0]] * 3), pixels[..., 1]
-    else:
-        colour, alpha = pixels[..., :3], pixels[..., 3]
-    # 255 - (255 - c) * a / 255 equals c * a + white * (1 - a), and stays in uint8.
-    ink = cv2.multiply(cv2.bitwise_not(colour), cv2.merge([alpha] * 3), scale=1 / 255)
-    return cv2.bitwise_not(ink).astype(np.uint8, copy=False)
+        pixels = np.asarray(cv2.merge([*[pixels[..., 0]] * 3, pixels[..., 1]]), np.uint8)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGBA2mRGBA).astype(np.uint8, copy=False)
+
+
+def _over_white(pixels: Pixels) -> Pixels:
+    """Return uint8 BGR: premultiplied BGRA over white."""
+    if pixels.shape[2] == 3:
+        return pixels
+    white = cv2.bitwise_not(pixels[..., 3])
+    return cv2.add(pixels[..., :3], cv2.merge([white] * 3)).astype(np.uint8, copy=False)
 
 
 def _damage(data: bytes) -> str:

@@ -84,6 +84,30 @@ def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -
     )
 
 
+def uncertain(
+    logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary, error: float
+) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): whether a picture's tags might be others if each of its logits were off by up to `error`."""
+    z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
+    # The least logit whose stored score, which is rounded, reaches the threshold.
+    above = z - logit(limits - 0.5 * 10**-DECIMALS)
+    near = np.abs(above) < error
+    near[:, [label.retired for label in vocabulary.labels]] = False
+    for group in vocabulary.exclusive_groups:
+        members = vocabulary.members(group.name)
+        near[:, members] = _contested(above[:, members], (z - logit(limits))[:, members], error)[:, None]
+    return np.asarray(near.any(axis=1))
+
+
+def _contested(above: Floats, rank: Floats, error: float) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): whether a group's answer might be another, or none, if logits were off by up to `error`."""
+    rank = np.where(above > -error, rank, -1e9)  # those that may be answers; finite, to be subtracted
+    every, best = np.arange(len(rank)), rank.argmax(axis=1)
+    lead = rank[every, best][:, None] - rank
+    lead[every, best] = np.inf
+    return np.asarray((above > -error).any(axis=1) & ((above[every, best] < error) | (lead < 2 * error).any(axis=1)))
+
+
 def true_answers(
     targets: npt.NDArray[np.float32], members: list[int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

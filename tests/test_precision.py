@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tagger.bundle import Bundle, load_bundle
+from tagger.decode_worker import CHUNK
 from tagger.precision import PICTURES, Comparison, remember, remembered
-from tagger.predictor import _has_bfloat16, compare_precisions, logits_of, machine, make_predictor
-from tagger.views import sigmoid
+from tagger.predictor import MixedPredictor, _has_bfloat16, compare_precisions, logits_of, machine, make_predictor
+from tagger.views import sigmoid, tag_matrix
 
 needs_bfloat16 = pytest.mark.skipif(not _has_bfloat16(), reason="this processor has no bfloat16")
 
@@ -65,11 +66,12 @@ def test_training_compares_on_its_own_pictures(bundle: Bundle, pixels: np.ndarra
 @pytest.mark.parametrize(
     ("comparison", "backend"),
     [
-        (Comparison(PICTURES, 0.002, 0.0005, 0.0), "openvino bfloat16"),
-        (Comparison(PICTURES, 0.0021, 0.0005, 0.0), "openvino"),
-        (Comparison(PICTURES, 0.0001, 0.002, None), "openvino"),
-        (Comparison(PICTURES, 0.0001, 0.0005, 0.002), "openvino"),
-        (Comparison(PICTURES - 1, 0.0, 0.0, 0.0), "openvino"),
+        (Comparison(PICTURES, 0.002, 0.0005, 0.05, 0.3, 0.0), "openvino bfloat16"),
+        (Comparison(PICTURES, 0.0021, 0.0005, 0.05, 0.1, 0.0), "openvino"),
+        (Comparison(PICTURES, 0.0001, 0.002, 0.05, 0.1, None), "openvino"),
+        (Comparison(PICTURES, 0.0001, 0.0005, 0.05, 0.1, 0.002), "openvino"),
+        (Comparison(PICTURES, 0.0001, 0.0005, 0.05, 0.31, 0.0), "openvino"),
+        (Comparison(PICTURES - 1, 0.0, 0.0, 0.0, 0.0, 0.0), "openvino"),
     ],
 )
 def test_bfloat16_is_used_where_it_changes_next_to_nothing(
@@ -90,16 +92,39 @@ def test_too_few_pictures_begin_no_comparison(bundle: Bundle, pixels: np.ndarray
 
 def test_a_comparison_of_equals_finds_nothing_and_a_flipped_tag_is_counted(bundle: Bundle) -> None:
     exact = np.full((2000, len(bundle.vocabulary)), -3, np.float32)
-    assert Comparison.of(exact, exact, bundle) == Comparison(2000, 0, 0, None)
+    assert Comparison.of(exact, exact, bundle) == Comparison(2000, 0, 0, 0, 0, None)
     other = exact.copy()
     other[:3, 0] = 3
     assert Comparison.of(exact, other, bundle).other_tags == 3 / 2000
     assert not Comparison.of(exact, other, bundle).passed
 
 
+def test_pictures_near_a_threshold_count_as_computed_again(bundle: Bundle) -> None:
+    random = np.random.default_rng(0)
+    exact = random.normal(0, 1, (4000, len(bundle.vocabulary))).astype(np.float32)
+    other = exact + random.uniform(-0.02, 0.02, exact.shape).astype(np.float32)
+    plain = [tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (exact, other)]
+    assert (plain[0] != plain[1]).any(axis=1).sum() > 20
+    found = Comparison.of(exact, other, bundle)
+    assert 0.019 < found.margin < 0.02
+    assert found.other_tags == 0
+    assert 0 < found.repeated < 0.3
+    assert found.passed
+
+
+@needs_bfloat16
+def test_pictures_near_a_threshold_are_computed_again_in_float32(bundle: Bundle, pixels: np.ndarray) -> None:
+    exact = make_predictor(bundle, "openvino").infer(pixels[:CHUNK])
+    for margin in (0.0, 100.0):  # none, and every one
+        found = MixedPredictor(bundle, margin).infer(pixels[:CHUNK])
+        for values, wanted in zip(found, exact, strict=True):
+            largest = np.abs(values - wanted).max() / np.abs(wanted).max()
+            assert largest < 1e-5 if margin else largest > 1e-4
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"pictures": "many"}', "{" * 10_000])
 def test_a_damaged_cache_is_as_good_as_none(content: str, bundle: Bundle, tmp_path: Path) -> None:
-    remember(bundle, machine(), Comparison(PICTURES, 0, 0))
+    remember(bundle, machine(), Comparison(PICTURES, 0, 0, 0, 0))
     (file,) = (tmp_path / "cache").rglob("*.json")
     file.write_text(content)
     assert remembered(bundle, machine()) is None
@@ -109,7 +134,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     bundle: Bundle, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
-    remember(bundle, machine(), Comparison(PICTURES, 0, 0))
+    remember(bundle, machine(), Comparison(PICTURES, 0, 0, 0, 0))
     assert logits_of(make_predictor(bundle, "auto", pictures=1), pixels[:3]).shape == (3, len(bundle.vocabulary))
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tagger.views import group_probabilities, logit, sigmoid, stored_scores, tag_matrix, view
+from tagger.views import group_probabilities, logit, sigmoid, stored_scores, tag_matrix, uncertain, view
 from tagger.vocabulary import Vocabulary, parse_groups
 
 logits_of_five = arrays(np.float32, (12, 5), elements=st.floats(-30, 30, width=32))
@@ -44,6 +44,33 @@ def test_probabilities_add_up_to_one_and_one_label_is_the_sigmoid(z: np.ndarray)
 @given(logits_of_five, thresholds_of_five, st.permutations(range(12)))
 def test_the_answer_of_a_row_does_not_depend_on_the_others(z: np.ndarray, t: np.ndarray, order: list[int]) -> None:
     assert np.array_equal(view(z, t, [0, 1, 2]).answer[order], view(z[order], t, [0, 1, 2]).answer)
+
+
+@given(
+    logits_of_five,
+    thresholds_of_five,
+    arrays(np.float64, (12, 5), elements=st.floats(-1, 1)),
+    st.floats(0.001, 0.5),
+)
+def test_where_tags_are_certain_no_error_of_that_size_changes_one(
+    z: np.ndarray, t: np.ndarray, off: np.ndarray, error: float
+) -> None:
+    certain = ~uncertain(z, t, VOCABULARY, error)
+    moved = z + 0.999 * error * off
+    assert np.array_equal(tag_matrix(z, t, VOCABULARY)[certain], tag_matrix(moved, t, VOCABULARY)[certain])
+
+
+def test_tags_are_uncertain_near_a_threshold_and_between_rivals() -> None:
+    t = np.full(5, 0.5)
+    rows = {
+        (-5, -5, -5, -5, -5): False,
+        (0.05, -5, -5, -5, -5): True,
+        (-0.05, -5, -5, -5, -5): True,
+        (4, 0.05, -5, -5, -5): False,  # no rival of the answer
+        (4, 3.85, -5, -5, -5): True,
+        (-5, -5, -5, 5, 0.05): True,
+    }
+    assert uncertain(list(rows), t, VOCABULARY, 0.1).tolist() == list(rows.values())
 
 
 def test_the_margin_over_the_threshold_decides_not_the_score() -> None:
