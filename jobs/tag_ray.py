@@ -24,12 +24,17 @@ from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate
 from tagger.bundle import Bundle
 from tagger.contents import Keys
 from tagger.cpus import usable_cpus
+from tagger.decode_worker import CHUNK
 from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.plan import UNIT, Plan
 from tagger.staging import Staging
 
 _LOST_TRIES = 3
 """How often a task is begun anew because its worker died; pictures that kill decoders kill no worker."""
+
+_TURNS, _LEAST = 4, 4 * CHUNK
+"""Each worker gets a task so often at least, so that none waits long for the others at the end; but none smaller than
+this."""
 
 _GRACE = 10.0
 """Seconds that workers have to stage what they did when the night ends early."""
@@ -86,16 +91,17 @@ def score_with_ray(
         wall = how._replace(until=time.time() + how.until - time.monotonic())
         night = ray.put(_Night(run.record["run_id"], plan, bundle, root, staging, known, wall))
         task = ray.remote(num_cpus=1, max_retries=_LOST_TRIES, scheduling_strategy="SPREAD")(_score_units)
-        tasks = (task.remote(night, units) for units in _portions(units_of(plan)))
+        size = min(UNIT, max(_LEAST, plan.counts["to_read"] // (_TURNS * workers)))
+        tasks = (task.remote(night, units) for units in _portions(units_of(plan, size), size))
         return _gathered(ray, tasks, workers, plan.counts["to_read"], how, run)
 
 
-def _portions(units: list[Unit]) -> Iterator[list[Unit]]:
-    """Yield units in lists of at least `UNIT` pictures, the last one aside: many buckets make small units."""
+def _portions(units: list[Unit], size: int) -> Iterator[list[Unit]]:
+    """Yield units in lists of at least `size` pictures, the last one aside: many buckets make small units."""
     portion: list[Unit] = []
     for unit in units:
         portion.append(unit)
-        if sum(len(unit.places) for unit in portion) >= UNIT:
+        if sum(len(unit.places) for unit in portion) >= size:
             yield portion
             portion = []
     if portion:

@@ -1,5 +1,6 @@
 """The middle of the nightly job: decode what the plan says, infer, and stage rows unit by unit."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,9 +84,9 @@ def score(
         return scorer.score(plan, units, staging, run, done)
 
 
-def units_of(plan: Plan) -> list[Unit]:
-    """Return what is to be read, in units."""
-    return [Unit(number, bucket, places) for number, (bucket, places) in enumerate(plan.units())]
+def units_of(plan: Plan, most: float = math.inf) -> list[Unit]:
+    """Return what is to be read, in units of at most `most` pictures."""
+    return [Unit(number, bucket, places) for number, (bucket, places) in enumerate(plan.units(most))]
 
 
 class Scorer:

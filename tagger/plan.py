@@ -3,6 +3,7 @@
 A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -124,14 +125,15 @@ class Plan:
         table = pa.table({"bucket": self.bucket[places], "id": ids, "place": places})
         return np.asarray(table.sort_by([("bucket", "ascending"), ("id", "ascending")])["place"].to_numpy(), np.int64)
 
-    def units(self) -> Iterator[tuple[int, Places]]:
-        """Yield `(bucket, positions)` of at most `UNIT` pictures to be read each."""
+    def units(self, most: float = math.inf) -> Iterator[tuple[int, Places]]:
+        """Yield `(bucket, positions)` of at most `UNIT` pictures to be read each, and at most `most`."""
+        size = int(min(UNIT, most))
         places = self.to_read
         buckets = self.bucket[places]
         for bucket in np.unique(buckets):
             start, end = np.searchsorted(buckets, [bucket, bucket + 1])
-            for at in range(int(start), int(end), UNIT):
-                yield int(bucket), places[at : min(at + UNIT, int(end))]
+            for at in range(int(start), int(end), size):
+                yield int(bucket), places[at : min(at + size, int(end))]
 
 
 def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:

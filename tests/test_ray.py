@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from nights import World, wait_until
+from test_faults import current, needs_root, nothing_was_lost, run_out_of_space, small_disk
 
 from jobs.verify import verify
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
+__all__ = ["small_disk"]  # a fixture
 RAY = ("--engine", "ray", "--workers", 2)
 
 
@@ -75,6 +77,21 @@ def test_a_killed_worker_costs_nothing(world: World) -> None:
     assert process.returncode == 0, said
     assert killed
     assert_whole(world)
+
+
+@needs_root
+def test_a_unit_that_fails_ends_the_night_and_nothing_is_lost(
+    bundle_path: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    world = World(tmp_path, bundle_path, seed=0, pictures=300)
+    world.index = small_disk / "index"
+    world.run()
+    before = current(world)
+    world.meddle(300)
+    said = run_out_of_space(world, small_disk, 8192, *RAY)
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    nothing_was_lost(world, before)
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,8 @@ def test_the_method_s_own_recipe_is_as_good_in_half_the_time(
     seed: int, shared: Path, models: Path, tmp_path: Path
 ) -> None:
     """To be run alone: it compares times. From reading the set to the saved bundle, where the port only fits."""
-    like = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
     path = trained(models, f"plain{seed}", shared / "fashion6", "color,garment", seed=seed, recipe="plain")
-    theirs = port(models, seed, shared / "fashion6", like, tmp_path)
+    theirs = port(models, seed, shared / "fashion6", path, tmp_path)
     ours = load_bundle(path).metrics()["evaluation"]
     seconds = float(json.loads((models / f"plain{seed}.json").read_text())["seconds"])
     say(f"seed {seed}, --recipe plain", {key: ours[key] for key in METRICS} | {"seconds": seconds})

@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from jobs.train import TrainOptions, train
 from tagger.bundle import load_bundle
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK, QUEUED
-from tagger.predictor import make_predictor
+from tagger.predictor import OpenVinoPredictor
 from tagger.sample import draw_sample
 
 pytestmark = pytest.mark.benchmark
@@ -73,10 +74,20 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
     few.mkdir()
     for path in names[:: max(1, len(names) // 600)]:
         shutil.copy(path, few)
-    ours, record = night(originals, model, tmp_path / "index")
+    shares = []
+    for turn in range(3):  # machines are not always equally fast
+        ours, record = night(originals, model, tmp_path / f"index{turn}")
+        assert record["counts"]["scored"] == len(names)
+        floor = measured(PEERS / "decode_ceiling.py", originals)
+        ceiling = float(floor.said.split()[-2])
+        shares.append(steady_rate(record) / ceiling)
+        start = ours.seconds - record["seconds"]["total"] + record["seconds"]["first"]
+        print(
+            f"\n{record['backend']}; from the first to the last picture {steady_rate(record):.0f} a second, bare "
+            f"decoding {ceiling:.0f}; start to first picture {start:.2f} s; stages {record['seconds']}"
+        )
+    ratio(f"{originals.name}: tagger tag / bare decoding, first to last picture", statistics.median(shares))
     rows = [line("tagger tag", len(names), ours)]
-    assert record["counts"]["scored"] == len(names)
-    floor = measured(PEERS / "decode_ceiling.py", originals)
     rows.append(line("decode_ceiling.py, no network", int(floor.said.split()[0]), floor))
     peers = {
         "keras_pipeline.py": (PEERS / "keras_pipeline.py", originals),
@@ -89,22 +100,15 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
         assert n
         rows.append(line(name, n, ended))
         ratio(f"{originals.name}: tagger tag / {name}", (len(names) / ours.seconds) / (n / ended.seconds))
-    ceiling = float(floor.said.split()[-2])
     print("\n| | pictures | s | pictures/s | CPU ms each | peak MiB of a process |\n|---|---|---|---|---|---|")
     print("\n".join(rows))
-    start = ours.seconds - record["seconds"]["total"] + record["seconds"]["first"]
-    print(
-        f"{record['backend']}; from the first to the last picture {steady_rate(record):.0f} a second, bare decoding "
-        f"{ceiling:.0f}; start to first picture {start:.2f} s; stages {record['seconds']}"
-    )
-    ratio(f"{originals.name}: tagger tag / bare decoding, first to last picture", steady_rate(record) / ceiling)
 
 
 @pytest.mark.shared
 def test_thumbnails_against_the_bare_network(model: Path, shared: Path, tmp_path: Path, ratio: Any) -> None:
     _, record = night(shared / "products", model, tmp_path / "index")
-    predictor = make_predictor(load_bundle(model), "auto")
-    assert predictor.backend == record["backend"]
+    precision = "bf16" if record["backend"] == "openvino bfloat16" else "f32"
+    predictor = OpenVinoPredictor(load_bundle(model), precision, batch=CHUNK)  # the batch that is fastest alone
     pixels = np.random.default_rng(0).integers(0, 255, (CHUNK, 96, 96, 3)).astype(np.uint8)
     predictor.infer(pixels)
     start = time.perf_counter()
@@ -115,17 +119,15 @@ def test_thumbnails_against_the_bare_network(model: Path, shared: Path, tmp_path
     ratio("thumbnails: tagger tag / the bare network in batches", steady_rate(record) / bare)
 
 
-@pytest.mark.shared
-def test_two_ray_workers_against_one(model: Path, shared: Path, tmp_path: Path, ratio: Any) -> None:
-    """A worker on one processor, and two on two: on two alone, one worker's decoder has a processor of its own.
-
-    Thumbnails: more of them, so that there are nine portions to hand out; two can be 9 / 5 as fast at best.
-    """
-    catalog, seconds, processors = shared / "products", {}, os.sched_getaffinity(0)
+def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
+    """A worker on one processor, and two on two: on two alone, one worker's decoder has a processor of its own."""
+    seconds, processors = {}, os.sched_getaffinity(0)
     for workers in (1, 2):
         os.sched_setaffinity(0, sorted(processors)[:workers])
         try:
-            ended, record = night(catalog, model, tmp_path / f"index{workers}", "--engine", "ray", "--workers", workers)
+            ended, record = night(
+                originals, model, tmp_path / f"index{workers}", "--engine", "ray", "--workers", workers
+            )
         finally:
             os.sched_setaffinity(0, processors)
         seconds[workers] = record["seconds"]["wait"]
@@ -133,7 +135,7 @@ def test_two_ray_workers_against_one(model: Path, shared: Path, tmp_path: Path, 
     rows = [pq.read_table(os.path.realpath(tmp_path / f"index{n}" / "current")) for n in (1, 2)]
     same = [table.drop_columns("scored_at").sort_by("image_id") for table in rows]
     assert same[0].equals(same[1])
-    ratio("products: two ray workers / one", seconds[1] / seconds[2])
+    ratio(f"{originals.name}: two ray workers / one", seconds[1] / seconds[2])
 
 
 def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> None:
