@@ -123,6 +123,7 @@ def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Pat
     """A worker on one processor, and two on two: on two alone, one worker's decoder has a processor of its own."""
     seconds, processors = {}, os.sched_getaffinity(0)
     for workers in (1, 2):
+        ray = ("--engine", "ray", "--workers", workers)
         os.sched_setaffinity(0, sorted(processors)[:workers])
         try:
             ended, record = night(
