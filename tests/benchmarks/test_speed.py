@@ -126,9 +126,7 @@ def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Pat
         ray = ("--engine", "ray", "--workers", workers)
         os.sched_setaffinity(0, sorted(processors)[:workers])
         try:
-            ended, record = night(
-                originals, model, tmp_path / f"index{workers}", "--engine", "ray", "--workers", workers
-            )
+            ended, record = night(originals, model, tmp_path / f"index{workers}", *ray)
         finally:
             os.sched_setaffinity(0, processors)
         seconds[workers] = record["seconds"]["wait"]
