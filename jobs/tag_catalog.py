@@ -175,12 +175,12 @@ def plan_night(
         staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
         known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
         buckets = parent.manifest["buckets"] if parent else None
-        plan = make_plan(listing, previous.known, previous.unsettled, staged, Contents(known), buckets, options.rules)
+        plan = make_plan(listing, previous.known(), previous.unsettled, staged, Contents(known), buckets, options.rules)
         plan = plan.taking(find_features(plan, previous, features))
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
-    check_deletions(plan.counts["deleted"], len(previous.known), options.max_delete_rate)
+    check_deletions(plan.counts["deleted"], len(previous), options.max_delete_rate)
     return Night(previous, staged, known, plan)
 
 
@@ -197,7 +197,7 @@ def publish(
                 f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is a fault of this "
                 "program. Nothing was published; please report it with the run's record"
             )
-        check_deletions(run.counts["deleted"], len(previous.known), options.max_delete_rate)
+        check_deletions(run.counts["deleted"], len(previous), options.max_delete_rate)
         check_not_empty(run.counts["found"], root)
         published = publisher.publish(writer, root, run)
     finally:
@@ -259,7 +259,7 @@ def list_catalog(walk: Walk, until: float) -> pa.Table:
         tables.append(table)
         if time.monotonic() > until:
             raise TimeUp("the time that --max-seconds gives was up before the catalog was walked; nothing was changed")
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> bool:
@@ -270,7 +270,7 @@ def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> bool:
 
 def carry_everything(previous: Previous, run: Run) -> None:
     """Count a night that changes nothing."""
-    rows, statuses = len(previous.known), sum(previous.statuses.values(), Counter[str]())
+    rows, statuses = len(previous), sum(previous.statuses.values(), Counter[str]())
     run.counts.update({"found": rows, "unchanged": rows, "published_rows": rows, "failed": rows - statuses["ok"]})
     run.record["state"] = "unchanged"
 

@@ -20,6 +20,7 @@ from tagger.snapshots import SnapshotWriter
 from tagger.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
 
 _NOTHING = pa.array([], pa.large_string())
+_NOWHERE = np.zeros(0, np.int64)
 
 
 class Publisher:
@@ -54,7 +55,7 @@ class Publisher:
         for unit in [*units, *_reused(plan, staged)]:
             self._units[unit.bucket].append(unit)
         self._files = [*(unit.path for unit in units), *staged.files]
-        self._carried = plan.carried_ids()
+        self._listing, self._carried = plan.listing, dict(plan.by_bucket(plan.carried))
         before = previous.parent.schema() if previous.parent else None
         self._same_schema = before is not None and before.equals(self._schema, check_metadata=True)
         self._statuses, self._models = Counter[str](), Counter[str]()
@@ -94,14 +95,15 @@ class Publisher:
         """Write one part, or link the old one where nothing in it changes; return the counts."""
         previous, parent = self._previous, self._previous.parent
         part = parent.part(bucket) if parent else None
-        carried = self._carried.get(bucket, _NOTHING)
+        carried = self._carried.get(bucket, _NOWHERE)
         untouched = not self._units[bucket] and part and len(carried) == part["rows"]
         if parent and part and untouched and self._same_schema:
             writer.link_part(parent, part)
             self._statuses.update(previous.statuses[bucket])
             self._models.update(previous.models[bucket])
             return Counter({"unchanged": part["rows"], "published_rows": part["rows"]})
-        merged = merge(previous.rows(bucket, self._schema), carried, fill_in(self._fresh(bucket), donors))
+        ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
+        merged = merge(previous.rows(bucket, self._schema), ids, fill_in(self._fresh(bucket), donors))
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)

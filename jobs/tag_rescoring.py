@@ -13,7 +13,8 @@ from jobs.tag_scoring import StagedUnit
 from tagger.bundle import Bundle
 from tagger.errors import StoreError, TimeUp
 from tagger.features import Features, FeatureStore
-from tagger.plan import UNIT, Mask, Places, Plan
+from tagger.id_index import Places
+from tagger.plan import UNIT, Mask, Plan
 from tagger.previous import Previous
 from tagger.rows import rescored_rows, schema_of
 from tagger.staging import Staging
@@ -24,7 +25,7 @@ def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> Mask:
     result = np.zeros(len(plan.listing), bool)
     waiting = plan.outdated & ~plan.carried & (plan.staged < 0)
     if waiting.any() and store.exists():
-        for bucket, here in _by_bucket(plan, waiting):
+        for bucket, here in plan.by_bucket(waiting):
             rows = previous.contents_of(bucket)
             at = pc.index_in(plan.listing["image_id"].take(pa.array(here)), value_set=rows["image_id"])
             result[here] = store.find(rows["content_sha256"].take(at)).file >= 0
@@ -45,7 +46,7 @@ def rescore(
     head = bundle.head()
     done = np.zeros(len(plan.listing), bool)
     with Progress(int(plan.from_features.sum()), "rescoring") as progress, run.stage("rescore"):
-        for bucket, here in _by_bucket(plan, plan.from_features):
+        for bucket, here in plan.by_bucket(plan.from_features):
             if time.monotonic() > until:
                 raise TimeUp("the time that --max-seconds gives was up; what was done is kept for the next run")
             rows = _last_rows(plan, previous, bundle, bucket, here)
@@ -79,12 +80,3 @@ def _last_rows(plan: Plan, previous: Previous, bundle: Bundle, bucket: int, here
     ids = plan.listing["image_id"].take(pa.array(here))
     rows = previous.rows(bucket, schema_of(bundle.vocabulary))
     return rows.filter(pc.is_in(rows["image_id"].cast(pa.large_string()), value_set=ids))
-
-
-def _by_bucket(plan: Plan, wanted: Mask) -> list[tuple[int, Places]]:
-    places = np.flatnonzero(wanted)
-    places = places[np.argsort(plan.bucket[places], kind="stable")]
-    numbers, starts = np.unique(plan.bucket[places], return_index=True)
-    return (
-        [(int(n), part) for n, part in zip(numbers, np.split(places, starts[1:]), strict=True)] if len(places) else []
-    )

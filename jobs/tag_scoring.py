@@ -21,7 +21,8 @@ from tagger.decode_worker import CHUNK, FileFacts, Pixels
 from tagger.decoding import DecodedChunk, Decoder, chunked
 from tagger.errors import Refused
 from tagger.features import FeatureStore
-from tagger.plan import Mask, Places, Plan
+from tagger.id_index import Places
+from tagger.plan import Mask, Plan
 from tagger.predictor import Backend, Predictor, make_predictor
 from tagger.rows import make_rows
 from tagger.staging import Staging

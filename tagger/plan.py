@@ -4,8 +4,9 @@ A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +15,15 @@ import pyarrow.compute as pc
 
 from tagger.catalog import Found, bucket_count, bucket_of
 from tagger.contents import Contents, key_of
+from tagger.id_index import IdIndex, Places
 from tagger.staging import Staged
 
 Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
-"""Positions in a listing."""
-
 UNIT = 2000
 """Pictures of one bucket that are scored and staged together."""
 
 LISTING = pa.schema([("image_id", pa.large_string()), ("size", pa.int64()), ("mtime_ns", pa.int64())])
-"""A walked catalog; some 100 bytes a picture."""
+"""A walked catalog, in one chunk: 24 bytes a picture and its id."""
 
 KNOWN = pa.schema(
     [
@@ -105,35 +104,25 @@ class Plan:
         ids: list[str] = self.listing["image_id"].take(pa.array(places)).to_pylist()
         return ids
 
-    def carried_ids(self) -> dict[int, pa.Array]:
-        """Return, for each bucket that has any, the ids whose rows stay, as large_string."""
-        places = np.flatnonzero(self.carried)
+    def by_bucket(self, wanted: Mask) -> Iterator[tuple[int, Places]]:
+        """Yield, for each bucket that has any, the positions of the wanted pictures, in order of the listing."""
+        places = np.flatnonzero(wanted)
         places = places[np.argsort(self.bucket[places], kind="stable")]
         numbers, starts = np.unique(self.bucket[places], return_index=True)
-        ids = self.listing["image_id"].take(pa.array(places)).combine_chunks()
-        ends = np.append(starts[1:], len(places))[: len(starts)]
-        return {
-            int(number): ids.slice(int(start), int(end - start))
-            for number, start, end in zip(numbers, starts, ends, strict=True)
-        }
-
-    @property
-    def to_read(self) -> Places:
-        """Return the positions of the pictures to be read, in order of bucket and image_id."""
-        places = np.flatnonzero(~self.carried & (self.staged < 0) & ~self.from_features)
-        ids = self.listing["image_id"].take(pa.array(places))
-        table = pa.table({"bucket": self.bucket[places], "id": ids, "place": places})
-        return np.asarray(table.sort_by([("bucket", "ascending"), ("id", "ascending")])["place"].to_numpy(), np.int64)
+        for number, here in zip(numbers, np.split(places, starts[1:]), strict=False):
+            yield int(number), here
 
     def units(self, most: float = math.inf) -> Iterator[tuple[int, Places]]:
-        """Yield `(bucket, positions)` of at most `UNIT` pictures to be read each, and at most `most`."""
+        """Yield `(bucket, positions)` of the pictures to be read, by bucket and image_id.
+
+        At most `UNIT` each, and at most `most`.
+        """
         size = int(min(UNIT, most))
-        places = self.to_read
-        buckets = self.bucket[places]
-        for bucket in np.unique(buckets):
-            start, end = np.searchsorted(buckets, [bucket, bucket + 1])
-            for at in range(int(start), int(end), size):
-                yield int(bucket), places[at : min(at + size, int(end))]
+        for bucket, places in self.by_bucket(~self.carried & (self.staged < 0) & ~self.from_features):
+            ids = self.listing["image_id"].take(pa.array(places))
+            ordered = places[pc.sort_indices(ids).to_numpy()]
+            for at in range(0, len(ordered), size):
+                yield bucket, ordered[at : at + size]
 
 
 def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
@@ -151,7 +140,7 @@ def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
 
 def make_plan(
     listing: pa.Table,
-    known: pa.Table,
+    known: Iterable[pa.Table],
     unsettled: pa.Array,
     staged: Staged,
     contents: Contents,
@@ -162,8 +151,10 @@ def make_plan(
 
     Parameters
     ----------
-    listing, known : pa.Table
-        As `LISTING` and `KNOWN`.
+    listing : pa.Table
+        As `LISTING`.
+    known : iterable of pa.Table
+        As `KNOWN`, part by part: it is not held as a whole.
     unsettled : pa.Array of large_string
         Ids of rows that are to be read again though they look the same.
     contents : Contents
@@ -171,26 +162,26 @@ def make_plan(
     buckets : int or None
         Of the index; None before its first snapshot.
     """
-    listing = _each_once(listing).combine_chunks()  # taking from chunks would copy them all, every time
-    ids = listing["image_id"]
-    previous = _places(ids, known["image_id"])
-    there = previous >= 0
-    same, failed, behind, bucket = _compare(listing, known, previous)
+    listing, index = _each_once(listing.combine_chunks())  # taking from chunks would copy them all, every time
+    rows, there, same, failed, behind, bucket = _compare(listing, index, known)
     buckets = buckets or staged.buckets or bucket_count(len(listing))
+    ids = listing["image_id"]
     for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
         bucket[places] = [bucket_of(image_id, buckets) for image_id in ids.take(pa.array(places)).to_pylist()]
-    again = same & np.asarray(pc.is_in(ids, value_set=unsettled).to_numpy()) if len(unsettled) else np.zeros_like(same)
+    again = np.zeros_like(same)
+    again[_found(index.find(unsettled))] = True
+    again &= same
     later = _left_for_later(behind, listing, rules.backfill_limit)
     rescored = same if rules.full else (behind & ~later) | (failed if rules.retry_errors else False)
     carried = same & ~rescored & ~again
-    found = _staged_places(listing, ~carried, staged, contents)
+    found = _staged_places(listing, index, ~carried, staged, contents)
     counts = {
         "found": len(listing),
         "new": int((~there).sum()),
         "changed": int((there & ~same).sum()),
         "rescored": int(rescored.sum()),
         "unchanged": int((same & ~rescored).sum()),
-        "deleted": len(known) - int(there.sum()),
+        "deleted": rows - int(there.sum()),
         "staged": int((found >= 0).sum()),
         "to_read": int((~carried & (found < 0)).sum()),
         "from_features": 0,
@@ -201,15 +192,30 @@ def make_plan(
     return Plan(listing, bucket, buckets, carried, failed & ~carried, outdated, found, nothing, counts)
 
 
-def _compare(listing: pa.Table, known: pa.Table, previous: Places) -> tuple[Mask, Mask, Mask, npt.NDArray[np.int32]]:
-    """Return, per listed picture, whether it is the same file as its row; of those, failed, behind; and its bucket."""
-    if not len(known):
-        same, failed, behind = np.zeros((3, len(listing)), bool)
-        return same, failed, behind, np.zeros(len(listing), np.int32)
-    row = known.drop_columns("image_id").take(pa.array(np.maximum(previous, 0)))
-    same = (previous >= 0) & (_numbers(row, "size") == _numbers(listing, "size"))
-    same &= _numbers(row, "mtime_ns") == _numbers(listing, "mtime_ns")
-    return same, same & row["failed"].to_numpy(), same & row["behind"].to_numpy(), row["bucket"].to_numpy().copy()
+class _Compared(NamedTuple):
+    """How many rows there are; per listed picture, whether it has one, is the same file, failed, is behind; bucket."""
+
+    rows: int
+    there: Mask
+    same: Mask
+    failed: Mask
+    behind: Mask
+    bucket: npt.NDArray[np.int32]
+
+
+def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _Compared:
+    rows, bucket = 0, np.zeros(len(listing), np.int32)
+    there, same, failed, behind = np.zeros((4, len(listing)), bool)
+    size, mtime_ns = _numbers(listing, "size"), _numbers(listing, "mtime_ns")
+    for part in known:
+        rows += len(part)
+        places = index.find(part["image_id"].combine_chunks())
+        here = np.flatnonzero(places >= 0)
+        part, at = part.take(pa.array(here)), places[here]
+        there[at], bucket[at] = True, part["bucket"].to_numpy()
+        same[at] = (size[at] == _numbers(part, "size")) & (mtime_ns[at] == _numbers(part, "mtime_ns"))
+        failed[at], behind[at] = part["failed"].to_numpy(), part["behind"].to_numpy()
+    return _Compared(rows, there, same, same & failed, same & behind, bucket)
 
 
 def _listing(found: Found) -> pa.Table:
@@ -224,16 +230,22 @@ def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.int64]:
     return np.asarray(table[column].to_numpy(), np.int64)
 
 
-def _each_once(listing: pa.Table) -> pa.Table:
-    """Return the listing without what a folder listed twice because it changed meanwhile; the last look counts."""
-    backwards = listing.take(pa.array(np.arange(len(listing))[::-1]))
-    first = _places(backwards["image_id"], backwards["image_id"]) == np.arange(len(listing))
-    return listing if first.all() else listing.filter(pa.array(first[::-1]))
+def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
+    """Return the listing and its index, without what a folder listed twice because it changed meanwhile.
+
+    The last look counts.
+    """
+    index = IdIndex(listing["image_id"].chunk(0))  # combining, even of one chunk, copies
+    repeated = index.repeated()
+    if not len(repeated):
+        return listing, index
+    once = np.ones(len(listing), bool)
+    once[repeated] = False
+    return _each_once(listing.filter(pa.array(once)).combine_chunks())
 
 
-def _places(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Places:
-    """Return int64 (n,): where each id is first found, or -1."""
-    return np.asarray(pc.fill_null(pc.index_in(ids, value_set=among), -1).to_numpy(), np.int64)
+def _found(places: Places) -> Places:
+    return places[places >= 0]
 
 
 def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
@@ -246,17 +258,19 @@ def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
     return later
 
 
-def _staged_places(listing: pa.Table, wanted: Mask, staged: Staged, contents: Contents) -> Places:
+def _staged_places(listing: pa.Table, index: IdIndex, wanted: Mask, staged: Staged, contents: Contents) -> Places:
     """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
     result = np.full(len(listing), -1, np.int64)
     if not len(staged.keys) or not wanted.any():
         return result
     keys = staged.keys.combine_chunks()
     usable = np.flatnonzero(keys["good"].to_numpy() & ~_waits_for_ever(keys, contents))
+    at = index.find(keys["image_id"].take(pa.array(usable)))
     # Of one picture read twice, the newer reading comes first and counts; an older one is of an older file.
-    at = _places(listing["image_id"], keys["image_id"].take(pa.array(usable)))
-    places = np.flatnonzero(wanted & (at >= 0))
-    row = usable[at[places]]
+    places, first = np.unique(at, return_index=True)
+    row = usable[first[(places >= 0)]]
+    places = places[places >= 0]
+    row, places = row[wanted[places]], places[wanted[places]]
     same = np.ones(len(places), bool)
     for name in ("size", "mtime_ns"):
         same &= _numbers(listing, name)[places] == _numbers(keys, name)[row]

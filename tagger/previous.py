@@ -1,6 +1,7 @@
 """The snapshot that a night starts from, as the plan and the merge need it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,26 +27,31 @@ class Previous:
 
     Attributes
     ----------
-    known : pa.Table
-        As `tagger.plan.KNOWN`, for the plan.
     unsettled : pa.Array of large_string
         Ids of rows that are to be read again though they look the same.
     statuses, models : dict
-        Bucket to the number of rows of each status, and of each model.
-
-    Raises
-    ------
-    StoreError
-        If a part is missing or damaged.
+        Bucket to the number of rows of each status, and of each model; of the parts that `known` has read.
     """
 
     def __init__(self, parent: Snapshot | None, model_id: str) -> None:
         self.parent, self._model_id = parent, model_id
         self.statuses: dict[int, Counter[str]] = {}
         self.models: dict[int, Counter[str]] = {}
-        tables = [self._known_rows(parent, part) for parent, part in self._parts()]
-        self.known = pa.concat_tables([KNOWN.empty_table(), *tables])
         self.unsettled = parent.unsettled() if parent else pa.array([], pa.large_string())
+
+    def __len__(self) -> int:
+        return sum(int(part["rows"]) for _, part in self._parts())
+
+    def known(self) -> Iterator[pa.Table]:
+        """Yield what the plan needs, part by part, as `tagger.plan.KNOWN`.
+
+        Raises
+        ------
+        StoreError
+            If a part is missing or damaged.
+        """
+        for parent, part in self._parts():
+            yield self._known_rows(parent, part)
 
     def _known_rows(self, parent: Snapshot, part: dict[str, Any]) -> pa.Table:
         rows = parent.read(str(part["file"]), _PLANNED)

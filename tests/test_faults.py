@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,14 @@ def test_a_full_disk_is_seen_before_anything_is_read(tmp_path: Path, bundle_path
     nothing_was_lost(world, before)
 
 
-def run_out_of_space(world: World, disk: Path, left: int, *options: object) -> str:
-    """Run a night on a disk that has so many bytes left from its start, make room again, and return what it said."""
+def run_out_of_space(
+    world: World, disk: Path, left: int, *options: object, works: Callable[[int], object] = lambda _: True
+) -> str:
+    """Run a night on a disk that has so many bytes left from when it works, make room, and return what it said."""
     before = len(list((world.index / "runs").glob("*.json")))
     process = world.start(*options)
     wait_until(lambda: len(list((world.index / "runs").glob("*.json"))) == before + 1, process)
+    wait_until(lambda: bool(works(process.pid)), process)
     with open(disk / "ballast", "wb", buffering=0) as ballast:
         ballast.write(b"x" * max(0, shutil.disk_usage(disk).free - left))
     code, _, said = ended(process)

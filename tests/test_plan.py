@@ -52,7 +52,15 @@ def test_the_plan_is_that_of_a_loop(
     columns = [list(column) for column in zip(*tuples, strict=True)] or [[]] * len(KNOWN)
     known = pa.table(columns, schema=KNOWN)
     marked = pa.array(sorted(unsettled), pa.large_string())
-    plan = make_plan(listing, known, marked, staged(in_staging), NO_CONTENTS, 3, Rules(full, retry, limit))
+    plan = make_plan(
+        listing,
+        [known.slice(0, 2), known.slice(2)],
+        marked,
+        staged(in_staging),
+        NO_CONTENTS,
+        3,
+        Rules(full, retry, limit),
+    )
 
     same = {name for name in files if name in rows and rows[name][:2] == files[name]}
     failed = {name for name in same if rows[name][2]}
@@ -84,7 +92,7 @@ def test_the_plan_is_that_of_a_loop(
     ordered = [name for _, places in plan.units() for name in plan.ids(places)]
     todo = [name for name, at in zip(files, plan.staged, strict=True) if not carried[name] and at < 0]
     assert ordered == sorted(todo, key=lambda name: (bucket_of(name, 3), name))
-    assert {b: ids.to_pylist() for b, ids in plan.carried_ids().items()} == {
+    assert {b: plan.ids(places) for b, places in plan.by_bucket(plan.carried)} == {
         b: kept for b in range(3) if (kept := [name for name in files if carried[name] and bucket_of(name, 3) == b])
     }
 

@@ -88,7 +88,7 @@ def test_a_unit_that_fails_ends_the_night_and_nothing_is_lost(
     world.run()
     before = current(world)
     world.meddle(300)
-    said = run_out_of_space(world, small_disk, 8192, *RAY)
+    said = run_out_of_space(world, small_disk, 8192, *RAY, works=workers_of)
     assert "No space left on device" in said
     assert "Traceback" not in said
     nothing_was_lost(world, before)
