@@ -97,13 +97,13 @@ def score_with_ray(
 
 
 def _portions(units: list[Unit], size: int) -> Iterator[list[Unit]]:
-    """Yield units in lists of at least `size` pictures, the last one aside: many buckets make small units."""
+    """Yield units, each of up to `size` pictures, in lists of up to `size` pictures: many buckets make small units."""
     portion: list[Unit] = []
     for unit in units:
-        portion.append(unit)
-        if sum(len(unit.places) for unit in portion) >= size:
+        if portion and sum(len(one.places) for one in [*portion, unit]) > size:
             yield portion
             portion = []
+        portion.append(unit)
     if portion:
         yield portion
 

@@ -1,4 +1,4 @@
-"""Where each image_id is in a listing of millions: 16 bytes an id, where a hash table of texts takes some 80."""
+"""Where each image_id is in a listing of millions: 12 bytes an id, where a hash table of texts takes some 80."""
 
 from collections.abc import Callable
 

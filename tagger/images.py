@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from schemas.bundle import MIN_SIDE_FACTOR
-from tagger.progressive import without_finest_scans
+from tagger.progressive import without_last_bits
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -78,8 +78,8 @@ def read_picture(data: bytes, size: int) -> Picture:
     """Return the picture in `data`, resized to `size` x `size`.
 
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 whose short side stays at least twice `size`: half the
-    cost of a full decode, and less aliasing. Of a progressive one, scans that such a
-    scale does not show are left out.
+    cost of a full decode, and less aliasing. Of a progressive one, last bits that
+    such a scale hardly shows are left out.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def _decode(data: bytes, header: _Header, size: int) -> Pixels:
         short = min(header.width, header.height)
         scale, flags = next((one for one in _REDUCED if short // one[0] >= MIN_SIDE_FACTOR * size), _WHOLE)
         if header.progressive and scale > 1:
-            data = without_finest_scans(data, scale)
+            data = without_last_bits(data, scale)
     try:
         with _decoder_messages() as messages:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)

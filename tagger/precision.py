@@ -50,7 +50,7 @@ class Comparison(NamedTuple):
     other_tags : float
         Share of the pictures that have other tags.
     margin : float
-        Logits nearer to a threshold, or to a rival, than this are computed again.
+        Pictures with a logit nearer to its threshold than this, or to a rival than twice this, are computed again.
     repeated : float
         Share of the pictures that are.
     macro_ap_lost : float or None
@@ -86,7 +86,8 @@ class Comparison(NamedTuple):
     @classmethod
     def of(cls, exact: Floats, fast: Floats, bundle: Bundle, targets: Floats | None = None) -> Self:
         """Return the comparison of two (n, n_labels) arrays of logits of the same pictures."""
-        margin = float(np.quantile(np.abs(exact - fast), _QUANTILE))
+        live = [not label.retired for label in bundle.vocabulary.labels]
+        margin = float(np.quantile(np.abs(exact - fast)[:, live], _QUANTILE))
         again = uncertain(fast, bundle.thresholds, bundle.vocabulary, margin)
         used = np.where(again[:, None], exact, fast)
         tags = [tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (exact, used)]

@@ -193,12 +193,12 @@ class OpenVinoPredictor:
         return Inferred(*(np.array(values, np.float32) for values in found))
 
     def logits(self, pixels: Pixels) -> Logits:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at least 1."""
         return self.infer(pixels).logits
 
 
 class MixedPredictor:
-    """Bfloat16, and float32 again for pictures of which a logit lies within `margin` of changing a tag."""
+    """Bfloat16, and float32 again for pictures whose tags might be others if each logit were off by `margin`."""
 
     backend = "openvino bfloat16"
 

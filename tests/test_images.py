@@ -91,6 +91,17 @@ def test_transparency_lies_over_white(alpha: int, expected: tuple[int, int, int]
         assert read_picture(encoded(image, kind, **options), 4).pixels[2, 2].tolist() == list(expected), kind
 
 
+def test_transparency_is_laid_over_white_as_if_before_resizing() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (64, 48, 4)).astype(np.uint8)
+    pixels[:20, :, 3], pixels[20:40, :, 3] = 0, 255  # a cut-out: what is hidden must not shine through at its edge
+    alpha = pixels[..., 3:].astype(float) / 255
+    over = np.round(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    wanted = cv2.resize(over, (8, 8), interpolation=cv2.INTER_AREA).astype(int)
+    found = read_picture(encoded(Image.fromarray(pixels, "RGBA")), 8).pixels.astype(int)
+    assert np.abs(found - wanted).max() <= 1
+
+
 def test_transparent_palette_and_gray_alpha_lie_over_white_too() -> None:
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([10, 20, 30, 200, 0, 0])
