@@ -53,7 +53,7 @@ class Ratios:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self._last = _read(path)
         self._found: dict[str, float] = {}
 
     def __call__(self, name: str, value: float) -> None:
@@ -63,9 +63,15 @@ class Ratios:
         print(f"\nratio: {name}: {value:.3f} ({before})", flush=True)
 
     def write(self) -> None:
-        """Put what was found in the place of what was found last."""
+        """Put what was found in the place of what was found last; each module of a session has ratios of its own."""
         if self._found:
-            self._path.write_text(json.dumps(dict(sorted((self._last | self._found).items())), indent=1) + "\n")
+            all_of_them = _read(self._path) | self._found
+            self._path.write_text(json.dumps(dict(sorted(all_of_them.items())), indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, float]:
+    ratios: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    return ratios
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,11 @@ def test_ratios_are_compared_with_the_last_ones_and_take_their_place(
 ) -> None:
     file = tmp_path / "ratios.json"
     file.write_text('{"kept": 3.0, "slower": 2.0}')
-    ratios = Ratios(file)
+    ratios, of_another_module = Ratios(file), Ratios(file)
     ratios("slower", 1.0)
-    ratios("other", 1.23456)
+    of_another_module("other", 1.23456)
     ratios.write()
+    of_another_module.write()
     assert json.loads(file.read_text()) == {"kept": 3.0, "other": 1.235, "slower": 1.0}
     said = capsys.readouterr().out
     assert "ratio: slower: 1.000 (last 2.000: 0.50 of that)" in said
