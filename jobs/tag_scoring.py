@@ -30,6 +30,9 @@ from tagger.staging import Staging
 Floats = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float16]
 
+_HELD_UP = 4
+"""Chunks that may wait for a batch to fill."""
+
 MIN_FAILURES = 20
 """Fewer failures than this never refuse a run."""
 
@@ -241,7 +244,8 @@ class _Inference:
         in_order: deque[_Chunk] = deque()
         while (chunk := self._wait(chunks)) is not None:
             in_order.append(self._take(chunk))
-            while len(self._batch) >= CHUNK:
+            # A batch that does not fill, since all else is known, must not keep the rest from being staged.
+            while len(self._batch) >= CHUNK or (self._batch and len(in_order) > _HELD_UP):
                 self._infer()
             while in_order and not in_order[0].waiting:
                 done = in_order.popleft()

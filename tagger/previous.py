@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.contents import Keys, keys_of, sorted_keys
+from tagger.contents import Keys, raw_keys, sorted_keys
 from tagger.merging import aligned
 from tagger.plan import KNOWN
 from tagger.snapshots import Snapshot
@@ -74,11 +74,13 @@ class Previous:
 
     def contents(self) -> Keys:
         """Return the keys of all contents that have scores of tonight's model."""
-        keys = [sorted_keys(np.zeros((0, 2), np.uint64))]
+        keys = [np.zeros((0, 2), np.uint64)]
         for parent, part in self._parts():
             rows = parent.read(part["file"], ["content_sha256", "model_id"])
-            keys.append(keys_of(rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"]))
-        return sorted_keys(np.concatenate(keys))
+            keys.append(raw_keys(rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"]))
+        together = np.concatenate(keys)
+        keys.clear()  # they are as large again
+        return sorted_keys(together)
 
     def contents_of(self, bucket: int) -> pa.Table:
         """Return image_id (large_string) and content_sha256 of a bucket's rows."""

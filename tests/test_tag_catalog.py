@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +20,14 @@ import pytest
 from conftest import clean_environment, jpeg, settle, textured
 
 import jobs.tag_catalog
+import jobs.tag_scoring
 import tagger.plan
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, UNSETTLED
 from schemas.reports import TAG
 from tagger.bundle import load_bundle
+from tagger.decoding import DecodedChunk
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
 from tagger.images import PictureError, read_picture
@@ -43,6 +46,30 @@ def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
 
 def read(options: TagOptions) -> pd.DataFrame:
     return pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
+
+
+def test_one_new_content_among_copies_does_not_keep_the_rest_from_being_staged(
+    options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand copies of one picture: its batch never fills, and nothing else is to be computed."""
+    shutil.rmtree(catalog)
+    catalog.mkdir()
+    (catalog / "0000.jpg").write_bytes(jpeg(textured(40, 40)))
+    for i in range(1, 1000):
+        os.link(catalog / "0000.jpg", catalog / f"{i:04d}.jpg")
+    monkeypatch.setattr(tagger.plan, "UNIT", 100)
+    staged: list[int] = []
+
+    class Watched(jobs.tag_scoring.Decoder):
+        def decode(self, *arguments: Any, **more: Any) -> Iterator[DecodedChunk]:
+            for chunk in super().decode(*arguments, **more):
+                staged.append(len(list(Path(options.index).rglob("_staging/*/*.parquet"))))
+                yield chunk
+
+    monkeypatch.setattr(jobs.tag_scoring, "Decoder", Watched)
+    assert tag_catalog(options)["scored"] == 1
+    assert staged[0] == 0
+    assert staged[-1] > 5
 
 
 def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(options: TagOptions, catalog: Path) -> None:
