@@ -169,7 +169,8 @@ def make_plan(
     for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
         bucket[places] = [bucket_of(image_id, buckets) for image_id in ids.take(pa.array(places)).to_pylist()]
     again = np.zeros_like(same)
-    again[_found(index.find(unsettled))] = True
+    marked = index.find(unsettled)
+    again[marked[marked >= 0]] = True
     again &= same
     later = _left_for_later(behind, listing, rules.backfill_limit)
     rescored = same if rules.full else (behind & ~later) | (failed if rules.retry_errors else False)
@@ -244,10 +245,6 @@ def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
     return _each_once(listing.filter(pa.array(once)).combine_chunks())
 
 
-def _found(places: Places) -> Places:
-    return places[places >= 0]
-
-
 def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
     """Return bool (n,): rows of older models that are beyond the limit, the newest pictures coming first."""
     later = np.zeros_like(behind)
@@ -268,9 +265,8 @@ def _staged_places(listing: pa.Table, index: IdIndex, wanted: Mask, staged: Stag
     at = index.find(keys["image_id"].take(pa.array(usable)))
     # Of one picture read twice, the newer reading comes first and counts; an older one is of an older file.
     places, first = np.unique(at, return_index=True)
-    row = usable[first[(places >= 0)]]
-    places = places[places >= 0]
-    row, places = row[wanted[places]], places[wanted[places]]
+    here = (places >= 0) & wanted[places]
+    row, places = usable[first[here]], places[here]
     same = np.ones(len(places), bool)
     for name in ("size", "mtime_ns"):
         same &= _numbers(listing, name)[places] == _numbers(keys, name)[row]

@@ -89,19 +89,27 @@ def test_a_full_disk_is_seen_before_anything_is_read(tmp_path: Path, bundle_path
 
 
 def run_out_of_space(
-    world: World, disk: Path, left: int, *options: object, works: Callable[[int], object] = lambda _: True
-) -> str:
-    """Run a night on a disk that has so many bytes left from when it works, make room, and return what it said."""
-    before = len(list((world.index / "runs").glob("*.json")))
+    folder: Path, model: Path, disk: Path, left: int, *options: object, works: Callable[[int], object] = lambda _: True
+) -> tuple[World, str]:
+    """Return a world, and what its second night said, whose disk had so many bytes left from when it worked.
+
+    There is room again, and nothing was lost.
+    """
+    world = World(folder, model, seed=0, pictures=300)
+    world.index = disk / "index"
+    world.run()
+    before = current(world)
+    world.meddle(300)
     process = world.start(*options)
-    wait_until(lambda: len(list((world.index / "runs").glob("*.json"))) == before + 1, process)
+    wait_until(lambda: len(list((world.index / "runs").glob("*.json"))) == 2, process)
     wait_until(lambda: bool(works(process.pid)), process)
     with open(disk / "ballast", "wb", buffering=0) as ballast:
         ballast.write(b"x" * max(0, shutil.disk_usage(disk).free - left))
     code, _, said = ended(process)
     assert code == 1, said
     (disk / "ballast").unlink()
-    return said
+    nothing_was_lost(world, before)
+    return world, said
 
 
 @needs_root
@@ -109,14 +117,8 @@ def run_out_of_space(
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(
     tmp_path: Path, bundle_path: Path, small_disk: Path, left: int
 ) -> None:
-    world = World(tmp_path, bundle_path, seed=0, pictures=300)
-    world.index = small_disk / "index"
-    world.run()
-    before = current(world)
-    world.meddle(300)
-    said = run_out_of_space(world, small_disk, left)
+    world, said = run_out_of_space(tmp_path, bundle_path, small_disk, left)
     assert "No space left on device" in said or "the disk has" in said
-    nothing_was_lost(world, before)
     states = [json.loads(path.read_text())["state"] for path in sorted((world.index / "runs").glob("*.json"))]
     assert states[0] == "published"
     assert states[1] in ("failed", "killed")  # killed where the disk had no room even for the record

@@ -49,7 +49,7 @@ def read(options: TagOptions) -> pd.DataFrame:
 
 
 def test_one_new_content_among_copies_does_not_keep_the_rest_from_being_staged(
-    options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand copies of one picture: its batch never fills, and nothing else is to be computed."""
     shutil.rmtree(catalog)
