@@ -51,7 +51,7 @@ def audit_set(
             prepared = prepare(
                 labelled,
                 Path(work),
-                size=bundle.size,
+                bundle.reading,
                 workers=usable_cpus(),
                 progress=progress.advance,
             )

@@ -389,8 +389,8 @@ def tag(
         typer.Option(
             min=0,
             metavar="N",
-            help="Score at most N pictures again for a new model in this run, the newest first; the others keep the "
-            "older model's scores until a later run.",
+            help="Score at most N pictures again for a new model or reader in this run, the newest first; others keep "
+            "their older rows until a later run.",
         ),
     ] = None,
     exclude: Annotated[

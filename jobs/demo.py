@@ -16,6 +16,7 @@ from tagger.decode_worker import CHUNK
 from tagger.decoding import Decoder
 from tagger.errors import InputError
 from tagger.plots import contact_sheet, png
+from tagger.reading import Reading
 from tagger.sample import UNSEEN, Sample, draw_sample
 
 EPOCHS = 30
@@ -118,7 +119,7 @@ def _contact_sheet(index: Path, catalog: Path, shape: str) -> bytes:
     chosen = good.sample(min(_TILES, len(good)), random_state=0).sort_values("image_id")
     paths = [str(catalog / image_id) for image_id in chosen["image_id"]]
     tiles = []
-    with Decoder(size=_TILE_SIDE, workers=1) as decoder:
+    with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
         for chunk in decoder.decode((at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
             for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False):
                 tiles.append((pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", shape)]))

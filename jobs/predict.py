@@ -13,6 +13,7 @@ from tagger.decoding import Decoder
 from tagger.errors import InputError
 from tagger.plots import overlay, png
 from tagger.predictor import Backend
+from tagger.reading import Reading
 from tagger.views import stored_scores, tag_matrix, view
 
 _OVERLAY_SIDE = 480
@@ -83,7 +84,7 @@ def _draw(results: list[dict[str, Any]], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--overlay {str(folder)!r} cannot be written: {error.strerror}") from error
-    with Decoder(size=_OVERLAY_SIDE, workers=1) as decoder:
+    with Decoder(Reading(_OVERLAY_SIDE), workers=1) as decoder:
         for result in results:
             if result["status"] != "ok":
                 continue

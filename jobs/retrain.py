@@ -26,6 +26,7 @@ from tagger.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labelling import PreparedSet
 from tagger.names import read_sets
 from tagger.predictor import load_network
+from tagger.reading import Reading
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary
 
@@ -83,7 +84,9 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         name = next_name(models, family)
         labelled, vocabulary = read_and_grow(options, parent, since=name)
         begin(work, _asked_for(labelled, vocabulary, parent, options), resume=options.resume)
-        prepared = decoded(labelled, work / "pixels", parent.size, options.workers)
+        # A frozen trunk has the parent's features only of what the parent was shown.
+        reading = parent.reading if options.freeze_trunk else Reading(parent.size)
+        prepared = decoded(labelled, work / "pixels", reading, options.workers)
         before = parent.split()
         parts = prepared.continued_split(before, seed=options.seed)
         replays = _replays(prepared, parts, before)
@@ -109,6 +112,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
             card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
             parent=parent.model_id,
             gate=gate,
+            reading=reading,
         )
         compare_on(fitted, path)
         shutil.rmtree(work)

@@ -24,7 +24,7 @@ def infer_files(
     facts: list[FileFacts] = []
     found = [Inferred(np.zeros((0, len(bundle.vocabulary)), np.float32), np.zeros((0, bundle.width), np.float32))]
     workers = max(1, min(usable_cpus(), -(-len(paths) // CHUNK)))
-    with Decoder(size=bundle.size, workers=workers) as decoder:
+    with Decoder(bundle.reading, workers=workers) as decoder:
         chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
         for chunk in decoder.decode(chunks):
             facts.extend(chunk.facts)

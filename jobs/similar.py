@@ -21,6 +21,7 @@ from tagger.features import Features, FeatureStore
 from tagger.files import atomic_bytes
 from tagger.neighbours import nearest
 from tagger.plots import contact_sheet, png
+from tagger.reading import Reading
 from tagger.snapshots import Snapshot
 from tagger.store import Index
 
@@ -49,7 +50,7 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
     if snapshot is None:
         raise StoreError(f"index {index!r} has no snapshot; run 'tagger tag' first")
     bundle = load_bundle(model or store_of.featured_model())
-    store = store_of.features(bundle.trunk, bundle.width)
+    store = store_of.features(bundle.features_id, bundle.width)
     if not store.exists():
         raise InputError(
             f"index {index!r} has no features of the model {bundle.name}; tag with it and --features, and --full for "
@@ -116,7 +117,7 @@ def _draw(catalog: str, image: str, results: Sequence[dict[str, Any]], path: Pat
         tiles.append((where, [f"{result['similarity']:.3f} {answers}", os.path.basename(result["image_id"])[:24]]))
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
-    with Decoder(size=_TILE_SIDE, workers=1) as decoder:
+    with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
         for chunk in decoder.decode((None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
             pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
     drawn = contact_sheet([(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7)

@@ -100,7 +100,7 @@ def tag_night(
     run.record["snapshot"] = parent.path.name if parent else None
     index.retire(options.keep)
     staging = index.staging(bundle.model_id, full=options.full)
-    features = index.features(bundle.trunk, bundle.width)
+    features = index.features(bundle.features_id, bundle.width)
     night = plan_night(staging, features, parent, walk, bundle, options, until, run)
     plan = night.plan
     if nothing_to_do(plan, parent, bundle):
@@ -222,7 +222,7 @@ def dry_run(options: TagOptions) -> dict[str, Any]:
         parent = index.current_of(walk.root)
         run.record["snapshot"] = parent.path.name if parent else None
         staging = index.staging(bundle.model_id, full=options.full)
-        features = index.features(bundle.trunk, bundle.width)
+        features = index.features(bundle.features_id, bundle.width)
         plan_night(staging, features, parent, walk, bundle, options, _deadline(options), run)
     except TaggerError as error:
         run.record["exit_code"] = error.exit_code

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import tagger.reading
 from jobs.run_record import Run
 from jobs.tag_scoring import StagedUnit
 from schemas.index import RUN_COUNTS
@@ -83,6 +84,7 @@ class Publisher:
             "buckets": self._buckets,
             "model_id": self._bundle.model_id,
             "models": models,
+            "reader": tagger.reading.READER,
             "groups": [group.name for group in self._bundle.vocabulary.exclusive_groups],
             "statuses": dict(sorted(self._statuses.items())),
             "counts": {name: run.counts[name] for name in RUN_COUNTS},

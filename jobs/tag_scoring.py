@@ -114,7 +114,7 @@ class Scorer:
         self._predictor: Predictor | None = None
         # Starting a worker takes as long as some pictures.
         workers = int(max(1, min(how.workers or usable_cpus(), pictures // 8)))
-        self._decoder = Decoder(size=bundle.size, workers=workers, timeout=how.decode_timeout, known=known, inside=root)
+        self._decoder = Decoder(bundle.reading, workers=workers, timeout=how.decode_timeout, known=known, inside=root)
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
 from tagger.labelling import PreparedSet, prepare
 from tagger.names import read_sets
+from tagger.reading import Reading
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary, parse_groups
 
@@ -74,7 +75,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         name = next_name(models, options.name)
         vocabulary = vocabulary.born(name)
         begin(work, _asked_for(labelled, vocabulary, options), resume=options.resume)
-        prepared = decoded(labelled, work / "pixels", options.architecture.get("size", 96), options.workers)
+        prepared = decoded(labelled, work / "pixels", _reading(options), options.workers)
         parts, targets = prepared.split(seed=options.seed, held_out=held_out), labelled.targets(vocabulary)
         recipe = _recipe(options, int((parts == "train").sum()))
         check_contents(work, prepared, recipe, resume=options.resume)
@@ -130,8 +131,7 @@ def check(options: TrainOptions) -> dict[str, Any]:
     vocabulary = given or labelled.vocabulary(min_pictures=options.min_pictures)  # says what is wrong with the labels
     _held_out(labelled, vocabulary, options)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
-        size = options.architecture.get("size", 96)
-        return decoded(labelled, Path(folder), size, options.workers).check()
+        return decoded(labelled, Path(folder), _reading(options), options.workers).check()
 
 
 def train_text(result: dict[str, Any]) -> str:
@@ -162,10 +162,10 @@ def check_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def decoded(labelled: LabelledSet, folder: Path, size: int, workers: int) -> PreparedSet:
+def decoded(labelled: LabelledSet, folder: Path, reading: Reading, workers: int) -> PreparedSet:
     """Return the set decoded into `folder`, after saying what had to be left out."""
     with Progress(len(labelled.examples), "decoding") as progress:
-        prepared = prepare(labelled, folder, size=size, workers=workers or usable_cpus(), progress=progress.advance)
+        prepared = prepare(labelled, folder, reading, workers=workers or usable_cpus(), progress=progress.advance)
     for example, facts in prepared.unreadable[:5]:
         say(f"left out: {example.image_id}: {facts.status}: {facts.error}")
     if len(prepared.unreadable) > 5:
@@ -206,6 +206,10 @@ def card(
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,
     )
+
+
+def _reading(options: TrainOptions) -> Reading:
+    return Reading(options.architecture.get("size", 96))
 
 
 def _recipe(options: TrainOptions, pictures: int) -> Recipe:

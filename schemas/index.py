@@ -16,11 +16,12 @@ LAYOUT = {
     "read within 2 s of their last change, or the disk, the share or the worker failed rather than the file",
     "snapshots/<id>/_manifest.json": "what the snapshot holds; written last",
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
-    "features/<trunk>/*.parquet": "with --features: what the trunk of a model makes of each content; a model with the "
-    "same trunk is then scored without reading pictures",
+    "features/<features_id>/*.parquet": "with --features: what the trunk of a model makes of each content; a model "
+    "with the same trunk is then scored without reading pictures. <features_id> is a digest of the trunk, the settings "
+    "in preprocessing.json and the version of the reader",
     "features/_model.json": "where the bundle lay whose features the last published night kept or used",
-    "_staging/<model_id>/": "rows that a run finished and has not published, up to 2,000 a file, for the next run; "
-    "`<model_id>-full` is that of runs with --full",
+    "_staging/<model_id>-reader<version>/": "rows that a run finished and has not published, up to 2,000 a file, for "
+    "the next run; that of runs with --full ends in `-full`",
     "_lock": "held by flock while a run works; names its holder",
 }
 
@@ -76,6 +77,7 @@ MANIFEST_FIELDS = {
     "buckets": "integer, fixed when the index is created",
     "model_id": "string, the model of this run",
     "models": "list of strings, every model_id that rows name",
+    "reader": "integer, the version of the reader of this run; rows say which one they were made by",
     "groups": "list of strings, the exclusive groups, in column order",
     "parts": "list of {file, bucket, rows, bytes, sha256}, by bucket",
     "labels_sha256": "string, of _labels.parquet",
@@ -96,13 +98,13 @@ PLAN_FIELDS = {
     "found": "pictures listed",
     "new": "without a row",
     "changed": "with another size or modification time than their row",
-    "rescored": "the same file, to be tried again: another model, --full, or --retry-errors",
+    "rescored": "the same file, to be tried again: another model, another reader, --full, or --retry-errors",
     "unchanged": "rows to be carried over",
     "deleted": "rows whose picture was not found",
     "staged": "pictures whose rows an interrupted run left in staging",
     "to_read": "pictures to be read",
     "from_features": "pictures scored by another model whose new scores come from stored features: they are not read",
-    "behind": "unchanged rows that an older model scored, left for a later run by --backfill-limit",
+    "behind": "unchanged rows of an older model or reader, left for a later run by --backfill-limit",
 }
 
 RUN_STATES = {

@@ -28,7 +28,7 @@ def page() -> str:
         "## _labels.parquet\n\n" + _schema(index.LABELS),
         "## _changes.parquet\n\n" + _schema(index.CHANGES),
         "## _unsettled.parquet\n\n" + _schema(index.UNSETTLED),
-        "## features/<trunk>/*.parquet\n\n" + _FEATURES + _schema(features.features_schema(1024)),
+        "## features/<features_id>/*.parquet\n\n" + _FEATURES + _schema(features.features_schema(1024)),
         "## _manifest.json\n\n" + _fields(index.MANIFEST_FIELDS),
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
         "### state\n\n" + _fields(index.RUN_STATES, "state"),
@@ -92,7 +92,7 @@ _ROWS = (
 
 _FEATURES = (
     "With `tagger tag --features`, for each content that went through the network since: what the trunk of the model "
-    "made of it. `<trunk>` is the `trunk` of bundle.json; the width is the model's, 1,024 as a rule.\n\n"
+    "made of it. The width is the model's, 1,024 as a rule.\n\n"
 )
 
 

@@ -12,7 +12,7 @@ STATUSES = {
     "empty": "the file has no bytes",
     "truncated": "the file ends before the picture does",
     "unreadable": "damaged, or of a kind that the decoder cannot read",
-    "unsupported": "not a picture format that is known, or one without a decoder (HEIC)",
+    "unsupported": "not a picture format that is known",
     "too_large": "claims too many pixels or has too many bytes; never decoded",
     "denied": "no permission to read it",
     "timeout": "decoding took too long and was stopped",
@@ -33,6 +33,12 @@ _FIXED: list[tuple[str, pa.DataType, bool, str]] = [
     ("mtime_ns", pa.int64(), True, "the file's modification time, ns since 1970; null only if it could not be opened"),
     ("width", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     ("height", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
+    (
+        "reader",
+        pa.int32(),
+        False,
+        "version of the reader that last looked at the file; rows of an older one are read again",
+    ),
     ("model_id", pa.string(), True, "the model that gave the scores; null on failed rows"),
     ("scored_at", pa.timestamp("us", tz="UTC"), True, "when the scores were computed; null on failed rows"),
 ]

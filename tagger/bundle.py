@@ -24,10 +24,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.bundle import FILES, FORMAT_VERSION, HEAD, MIN_SIDE_FACTOR, ONLY_FOR_TRAINING
+import tagger.reading
+from schemas.bundle import FILES, FORMAT_VERSION, HEAD, ONLY_FOR_TRAINING
 from schemas.split import SPLIT
 from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
+from tagger.reading import Reading
 from tagger.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -73,8 +75,8 @@ class Bundle:
     vocabulary : Vocabulary
     thresholds : float64 (n_labels,)
         Four decimals.
-    size : int
-        Side of the input, in pixels.
+    reading : Reading
+        How pictures become the network's input.
     trunk : str
         Digest of all layers but the head.
     gate : dict
@@ -86,9 +88,20 @@ class Bundle:
     model_id: str
     vocabulary: Vocabulary
     thresholds: npt.NDArray[np.float64]
-    size: int
+    reading: Reading
     trunk: str
     gate: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Return the side of the input, in pixels."""
+        return self.reading.size
+
+    @property
+    def features_id(self) -> str:
+        """Return the digest of what features depend on: the trunk, the settings of the reader, its version."""
+        text = json.dumps([self.trunk, self.reading.to_json(), tagger.reading.READER], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def packed(self) -> bool:
@@ -139,20 +152,6 @@ class Bundle:
             raise BundleError(f"model {str(self.path)!r}: split.parquet cannot be read: {error}") from error
 
 
-def preprocessing(size: int) -> dict[str, Any]:
-    """Return the content of preprocessing.json for an input of `size` pixels."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "size": size,
-        "channels": "RGB",
-        "resize": "area",
-        "background": "white",
-        "orientation": "exif",
-        "scale": 1 / 255,
-        "reduced_jpeg_decode": MIN_SIDE_FACTOR,
-    }
-
-
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the version of each package that is installed; tagging needs no TensorFlow."""
     found = {}
@@ -189,6 +188,7 @@ def save_bundle(
     card: Callable[[str], str],
     parent: str | None = None,
     gate: dict[str, Any] | None = None,
+    reading: Reading | None = None,
 ) -> Path:
     """Return the folder of a new bundle, `models/name`; it appears by one rename, complete.
 
@@ -206,6 +206,8 @@ def save_bundle(
         model_id of the bundle it was retrained from.
     gate : dict, optional
         As in gate.json, of a bundle that has a parent.
+    reading : Reading, optional
+        How its pictures were read; by default as this program reads them.
 
     Raises
     ------
@@ -216,7 +218,7 @@ def save_bundle(
     shutil.rmtree(work, ignore_errors=True)
     (work / "openvino").mkdir(parents=True)
     try:
-        _write_contents(work, network, vocabulary, thresholds, split, metrics, plots, gate or NO_GATE)
+        _write_contents(work, network, vocabulary, thresholds, split, metrics, plots, gate or NO_GATE, reading)
         complete(work, final, name=name, card=card, parent=parent, trunk=_trunk_digest(network))
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -288,13 +290,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         thresholds = json.loads((folder / "thresholds.json").read_text())["labels"]
         if [row["label"] for row in thresholds] != [label.key for label in vocabulary.labels]:
             raise BundleError(f"model {shown}: thresholds.json and vocabulary.json name different labels")
-        prepared = json.loads((folder / "preprocessing.json").read_text())
-        size = prepared["size"]
-        if prepared != preprocessing(size):
-            raise BundleError(f"model {shown}: its preprocessing.json is not what this program does: {prepared}")
+        how = Reading.from_json(json.loads((folder / "preprocessing.json").read_text()))
         values = np.array([row["threshold"] for row in thresholds], np.float64)
-        if not (isinstance(size, int) and 8 <= size <= 1024 and ((values > 0) & (values < 1)).all()):
-            raise BundleError(f"model {shown}: input size {size!r} or thresholds {values.tolist()} make no sense")
+        if not ((values > 0) & (values < 1)).all():
+            raise BundleError(f"model {shown}: thresholds {values.tolist()} make no sense")
         gate, trunk = json.loads((folder / "gate.json").read_text()), described["trunk"]
         sound = isinstance(gate["passed"], bool) and isinstance(gate["worse"], list) and "parent" in gate
         if not (sound and re.fullmatch(r"[0-9a-f]{64}", trunk)):
@@ -303,7 +302,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         if not (re.fullmatch(_NAME, name) and (parent is None or re.fullmatch(r"[0-9a-f]{64}", parent))):
             raise BundleError(f"model {shown}: bundle.json names it {name!r} and its parent {parent!r}")
         datetime.fromisoformat(described["created_at"])
-        return Bundle(folder, name, described["model_id"], vocabulary, values, size, trunk, gate)
+        return Bundle(folder, name, described["model_id"], vocabulary, values, how, trunk, gate)
     except FileNotFoundError as error:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
@@ -363,20 +362,22 @@ def _write_contents(
     metrics: dict[str, Any],
     plots: dict[str, bytes],
     gate: dict[str, Any],
+    reading: Reading | None,
 ) -> None:
+    how = reading or Reading(network.input_shape[1])
     network.save(work / "model.keras", include_optimizer=False)
     _number_shared_objects(work / "model.keras")
     save_openvino(network, work / "openvino" / "model.xml")
     kernel, bias = network.get_layer(HEAD).get_weights()
     np.savez(work / "head.npz", kernel=kernel.astype("<f4"), bias=bias.astype("<f4"))
     atomic_text(work / "vocabulary.json", json.dumps(vocabulary.to_json(), indent=1) + "\n")
-    atomic_text(work / "preprocessing.json", json.dumps(preprocessing(network.input_shape[1]), indent=1) + "\n")
+    atomic_text(work / "preprocessing.json", json.dumps(how.to_json(), indent=1) + "\n")
     rows = [{"label": x.key, **row} for x, row in zip(vocabulary.labels, thresholds, strict=True)]
     text = json.dumps({"format_version": FORMAT_VERSION, "labels": rows}, indent=1)
     atomic_text(work / "thresholds.json", text + "\n")
     # zstd halves hex digests; a dictionary of them is as long as they are.
-    how = {"compression": "zstd", "compression_level": 9, "use_dictionary": ["part", "judged"]}
-    pq.write_table(split, work / "split.parquet", **how)
+    written = {"compression": "zstd", "compression_level": 9, "use_dictionary": ["part", "judged"]}
+    pq.write_table(split, work / "split.parquet", **written)
     atomic_text(work / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     atomic_text(work / "gate.json", json.dumps({"format_version": FORMAT_VERSION, **gate}, indent=1) + "\n")
     for file, content in plots.items():

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tagger.catalog import stored_time
 from tagger.contents import Contents, key_of
+from tagger.reading import Reading
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -131,7 +132,7 @@ def _place_of(path: str, descriptor: int) -> str:
         return os.path.realpath(path)
 
 
-def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int, inside: str | None) -> None:
+def serve(connection: Connection, slots: Any, note: Any, known: Any, reading: Reading, inside: str | None) -> None:
     """Answer chunks until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -143,7 +144,7 @@ def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int, 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # C libraries complain about strangers' files on standard error; the row says what matters.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    views: Pixels = np.frombuffer(slots, np.uint8).reshape(QUEUED, CHUNK, size, size, 3)
+    views: Pixels = np.frombuffer(slots, np.uint8).reshape(QUEUED, CHUNK, reading.size, reading.size, 3)
     contents = Contents(np.frombuffer(known, np.uint64).reshape(-1, 2) if len(known) else np.zeros((0, 2), np.uint64))
     while True:
         try:
@@ -154,7 +155,7 @@ def serve(connection: Connection, slots: Any, note: Any, known: Any, size: int, 
         for i, path in enumerate(paths):
             note[1] = i
             note[0] += 1
-            facts, pixels = _read_one(path, size, contents, note, seconds, inside)
+            facts, pixels = _read_one(path, reading, contents, note, seconds, inside)
             if pixels is not None:
                 views[slot, i] = pixels
             answers.append(facts)
@@ -186,7 +187,7 @@ def _end_with_parent() -> None:
 
 
 def _read_one(
-    path: str, size: int, contents: Contents, note: Any, seconds: list[float], inside: str | None
+    path: str, reading: Reading, contents: Contents, note: Any, seconds: list[float], inside: str | None
 ) -> tuple[FileFacts, Pixels | None]:
     start = time.perf_counter()
     try:
@@ -217,7 +218,7 @@ def _read_one(
     if key_of(digest) in contents:
         return seen._replace(status="known"), None
     start = time.perf_counter()
-    answer = _decode(data, size, seen)
+    answer = _decode(data, reading, seen)
     seconds[1] += time.perf_counter() - start
     return answer
 
@@ -225,11 +226,12 @@ def _read_one(
 _QUARTERS = (0, 8, 16, 24)
 
 
-def _decode(data: bytes, size: int, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
-    from tagger.images import PictureError, read_picture
+def _decode(data: bytes, reading: Reading, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
+    from tagger.images import read_picture
+    from tagger.picture_error import PictureError
 
     try:
-        picture = read_picture(data, size)
+        picture = read_picture(data, reading)
     except PictureError as error:
         return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height), None
     except MemoryError:

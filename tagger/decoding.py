@@ -24,6 +24,7 @@ import numpy as np
 from tagger.contents import Keys
 from tagger.decode_worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, Pixels, serve, with_note
 from tagger.errors import TaggerError, TimeUp
+from tagger.reading import Reading
 
 _START_TRIES = 3
 _END_WITHIN = 5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
@@ -61,8 +62,8 @@ class Decoder:
 
     Parameters
     ----------
-    size : int
-        Side of the squares that come back, in pixels.
+    reading : Reading
+        How pictures are read, and the side of the squares that come back.
     workers : int
         Number of processes.
     timeout : float
@@ -80,20 +81,20 @@ class Decoder:
 
     def __init__(
         self,
+        reading: Reading,
         *,
-        size: int,
         workers: int,
         timeout: float = 60.0,
         known: Keys | None = None,
         inside: str | None = None,
     ) -> None:
-        self.size, self.timeout = size, timeout
+        self.size, self.timeout = reading.size, timeout
         self.read_seconds = self.decode_seconds = 0.0
         context = multiprocessing.get_context("spawn")
         shared = context.RawArray(ctypes.c_uint64, 0 if known is None else known.size)
         if known is not None and known.size:
             np.frombuffer(memoryview(shared), np.uint64)[:] = known.ravel()
-        self._workers = [_Worker(context, size, shared, inside) for _ in range(workers)]
+        self._workers = [_Worker(context, reading, shared, inside) for _ in range(workers)]
 
     def __enter__(self) -> Self:
         return self
@@ -182,21 +183,21 @@ class Decoder:
 class _Worker:
     """The parent's side of one decode process."""
 
-    def __init__(self, context: SpawnContext, size: int, known: Any, inside: str | None) -> None:
-        self._context, self._size, self._known, self._inside = context, size, known, inside
+    def __init__(self, context: SpawnContext, reading: Reading, known: Any, inside: str | None) -> None:
+        self._context, self._reading, self._known, self._inside = context, reading, known, inside
         self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
     def _start(self) -> None:
-        self._slots = self._context.RawArray(ctypes.c_uint8, QUEUED * CHUNK * self._size**2 * 3)
+        self._slots = self._context.RawArray(ctypes.c_uint8, QUEUED * CHUNK * self._reading.size**2 * 3)
         self._progress = self._context.RawArray(ctypes.c_int64, [0, IDLE, *[0] * (NOTE_LENGTH - 2)])
         self.connection, theirs = self._context.Pipe()
-        arguments = (theirs, self._slots, self._progress, self._known, self._size, self._inside)
+        arguments = (theirs, self._slots, self._progress, self._known, self._reading, self._inside)
         self.process: SpawnProcess = self._context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        shape = (QUEUED, CHUNK, self._size, self._size, 3)
+        shape = (QUEUED, CHUNK, self._reading.size, self._reading.size, 3)
         self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
         self._free = list(range(QUEUED))
         self._last = (0, time.monotonic())

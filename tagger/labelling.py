@@ -17,6 +17,7 @@ from tagger.dataset import Example, Keys, LabelledSet
 from tagger.decode_worker import FileFacts
 from tagger.errors import DatasetError
 from tagger.pixels import PixelCache, decode_to_disk
+from tagger.reading import Reading
 from tagger.split import SIDE, near_duplicates, split_clusters
 
 
@@ -142,7 +143,7 @@ class PreparedSet:
 
 
 def prepare(
-    labelled: LabelledSet, folder: Path, *, size: int, workers: int, progress: Callable[[int], object]
+    labelled: LabelledSet, folder: Path, reading: Reading, *, workers: int, progress: Callable[[int], object]
 ) -> PreparedSet:
     """Return the set, decoded into `folder`, with its near-duplicates.
 
@@ -152,7 +153,7 @@ def prepare(
         If no picture of it can be read.
     """
     paths = [example.path for example in labelled.examples]
-    cache = decode_to_disk(folder, paths, size=size, workers=workers, progress=progress)
+    cache = decode_to_disk(folder, paths, reading, workers=workers, progress=progress)
     rows = np.flatnonzero(cache.ok)
     if not len(rows):
         causes = Counter(f"{facts.status}: {facts.error}" for facts in cache.facts)

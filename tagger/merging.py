@@ -13,7 +13,7 @@ from tagger.errors import StoreError
 from tagger.staging import is_pointer
 
 _OF_THE_FILE = ("image_id", "status", "error", "content_sha256", "size_bytes", "mtime_ns")
-_SAME = ("status", "error", "content_sha256", "size_bytes", "mtime_ns", "model_id", "scored_at")
+_SAME = ("status", "error", "content_sha256", "size_bytes", "mtime_ns", "reader", "model_id", "scored_at")
 """Rows that agree in these agree in all: scores follow from the content, the model and when it was asked."""
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tagger.decode_worker import CHUNK, FileFacts
 from tagger.decoding import Decoder
 from tagger.files import atomic_text
+from tagger.reading import READER, Reading
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,18 @@ class PixelCache:
 
 
 def decode_to_disk(
-    folder: Path, paths: Sequence[str], *, size: int, workers: int, progress: Callable[[int], object]
+    folder: Path, paths: Sequence[str], reading: Reading, *, workers: int, progress: Callable[[int], object]
 ) -> PixelCache:
     """Return the pictures at `paths`, decoded into `folder`, or found there if the very same files already are.
 
-    Same means: paths, sizes and modification times. `progress` is called with the number of pictures just done.
+    Same means: paths, sizes and modification times, read by this reader with these settings.
+    `progress` is called with the number of pictures just done.
     """
     fingerprint = [_fingerprint(path) for path in paths]
+    read_by, size = [READER, *reading], reading.size
     with suppress(OSError, ValueError, KeyError):  # none there, or damaged: begun anew
         stored = json.loads((folder / "facts.json").read_text())
-        if stored["size"] == size and stored["files"] == fingerprint:
+        if stored["read_by"] == read_by and stored["files"] == fingerprint:
             pixels = np.load(folder / "pixels.npy", mmap_mode="r")
             progress(len(paths))
             return PixelCache(pixels, [FileFacts(*row) for row in stored["facts"]])
@@ -55,7 +58,7 @@ def decode_to_disk(
     folder.mkdir(parents=True, exist_ok=True)
     pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3))
     facts = []
-    with Decoder(size=size, workers=workers) as decoder:
+    with Decoder(reading, workers=workers) as decoder:
         chunks = ((start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK))
         for chunk in decoder.decode(chunks):
             pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
@@ -63,7 +66,7 @@ def decode_to_disk(
             progress(len(chunk.facts))
     pixels.flush()
     # Written last: a cache without it is begun anew.
-    atomic_text(folder / "facts.json", json.dumps({"size": size, "files": fingerprint, "facts": facts}))
+    atomic_text(folder / "facts.json", json.dumps({"read_by": read_by, "files": fingerprint, "facts": facts}))
     return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
 
 

@@ -30,7 +30,8 @@ KNOWN = pa.schema(
         *LISTING,
         ("bucket", pa.int32()),
         ("failed", pa.bool_()),  # not ok
-        ("behind", pa.bool_()),  # ok, and scored by another model
+        ("behind", pa.bool_()),  # ok, and scored by another model, or read by another reader
+        ("misread", pa.bool_()),  # read by another reader
     ]
 )
 """What the plan needs to know of the rows of the current snapshot."""
@@ -49,7 +50,7 @@ class Rules:
     retry_errors : bool
         What failed before.
     backfill_limit : int or None
-        How many rows of older models at most, the newest pictures first; None is all.
+        How many rows of older models and readers at most, the newest pictures first; None is all.
     """
 
     full: bool = False
@@ -73,7 +74,7 @@ class Plan:
     retried : bool
         It failed before, has not changed, and is tried again.
     outdated : bool
-        It has not changed, and its scores are of another model.
+        It has not changed and was read by this reader, and its scores are of another model.
     from_features : bool
         Its row is made of its last row and stored features: it is not read.
     staged : int64
@@ -163,7 +164,7 @@ def make_plan(
         Of the index; None before its first snapshot.
     """
     listing, index = _each_once(listing.combine_chunks())  # taking from chunks would copy them all, every time
-    rows, there, same, failed, behind, bucket = _compare(listing, index, known)
+    rows, there, same, failed, behind, misread, bucket = _compare(listing, index, known)
     buckets = buckets or staged.buckets or bucket_count(len(listing))
     ids = listing["image_id"]
     for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
@@ -188,25 +189,26 @@ def make_plan(
         "from_features": 0,
         "behind": int((behind & ~rescored).sum()),
     }
-    outdated = np.zeros_like(same) if rules.full else behind & ~carried & ~again
+    outdated = np.zeros_like(same) if rules.full else behind & ~misread & ~carried & ~again
     nothing = np.zeros_like(same)
     return Plan(listing, bucket, buckets, carried, failed & ~carried, outdated, found, nothing, counts)
 
 
 class _Compared(NamedTuple):
-    """How many rows there are; per listed picture, whether it has one, is the same file, failed, is behind; bucket."""
+    """How many rows there are; and of each listed picture, whether it has one, is the same file, failed, and so on."""
 
     rows: int
     there: Mask
     same: Mask
     failed: Mask
     behind: Mask
+    misread: Mask
     bucket: npt.NDArray[np.int32]
 
 
 def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _Compared:
     rows, bucket = 0, np.zeros(len(listing), np.int32)
-    there, same, failed, behind = np.zeros((4, len(listing)), bool)
+    there, same, failed, behind, misread = np.zeros((5, len(listing)), bool)
     size, mtime_ns = _numbers(listing, "size"), _numbers(listing, "mtime_ns")
     for part in known:
         rows += len(part)
@@ -216,7 +218,8 @@ def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _C
         there[at], bucket[at] = True, part["bucket"].to_numpy()
         same[at] = (size[at] == _numbers(part, "size")) & (mtime_ns[at] == _numbers(part, "mtime_ns"))
         failed[at], behind[at] = part["failed"].to_numpy(), part["behind"].to_numpy()
-    return _Compared(rows, there, same, same & failed, same & behind, bucket)
+        misread[at] = part["misread"].to_numpy()
+    return _Compared(rows, there, same, same & failed, same & behind, same & misread, bucket)
 
 
 def _listing(found: Found) -> pa.Table:
@@ -246,7 +249,7 @@ def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
 
 
 def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
-    """Return bool (n,): rows of older models that are beyond the limit, the newest pictures coming first."""
+    """Return bool (n,): rows of older models or readers that are beyond the limit, the newest pictures coming first."""
     later = np.zeros_like(behind)
     if limit is not None and behind.sum() > limit:
         places = np.flatnonzero(behind)

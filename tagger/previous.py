@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import tagger.reading
 from tagger.contents import Keys, raw_keys, sorted_keys
 from tagger.merging import aligned
 from tagger.plan import KNOWN
 from tagger.snapshots import Snapshot
 
-_PLANNED = ["image_id", "size_bytes", "mtime_ns", "status", "model_id"]
+_PLANNED = ["image_id", "size_bytes", "mtime_ns", "status", "reader", "model_id"]
 
 
 class Previous:
@@ -60,24 +61,27 @@ class Previous:
             self.statuses[bucket] = counted(rows["status"])
             self.models[bucket] = counted(rows["model_id"].drop_null())
             ok = pc.equal(rows["status"], "ok")
+            misread = pc.not_equal(rows["reader"], tagger.reading.READER)
+            other_model = pc.and_(ok, pc.fill_null(pc.not_equal(rows["model_id"], self._model_id), False))
             columns = [
                 rows["image_id"].cast(pa.large_string()),
                 pc.fill_null(rows["size_bytes"], -1),
                 pc.fill_null(rows["mtime_ns"], -1),
                 np.full(len(rows), bucket, np.int32),
                 pc.invert(ok),
-                pc.and_(ok, pc.fill_null(pc.not_equal(rows["model_id"], self._model_id), False)),
+                pc.or_(other_model, misread),
+                misread,
             ]
             return pa.table(columns, schema=KNOWN)
         except (pa.ArrowException, TypeError) as error:
             raise parent.damaged(str(part["file"]), error) from error
 
     def contents(self) -> Keys:
-        """Return the keys of all contents that have scores of tonight's model."""
+        """Return the keys of all contents that have scores of tonight's model and reader."""
         keys = [np.zeros((0, 2), np.uint64)]
         for parent, part in self._parts():
-            rows = parent.read(part["file"], ["content_sha256", "model_id"])
-            keys.append(raw_keys(rows.filter(pc.equal(rows["model_id"], self._model_id))["content_sha256"]))
+            rows = parent.read(part["file"], ["content_sha256", "model_id", "reader"])
+            keys.append(raw_keys(rows.filter(self._current(rows))["content_sha256"]))
         together = np.concatenate(keys)
         keys.clear()  # they are as large again
         return sorted_keys(together)
@@ -91,12 +95,12 @@ class Previous:
         return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
 
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
-        """Return rows of tonight's model with these contents; `digests` are large_string."""
+        """Return rows of tonight's model and reader with these contents; `digests` are large_string."""
         found = [schema.empty_table()]
         for parent, part in self._parts() if len(digests) else ():
-            keys = parent.read(part["file"], ["content_sha256", "model_id"])
+            keys = parent.read(part["file"], ["content_sha256", "model_id", "reader"])
             wanted = pc.is_in(keys["content_sha256"].cast(pa.large_string()), value_set=digests)
-            wanted = pc.fill_null(pc.and_(wanted, pc.equal(keys["model_id"], self._model_id)), False)
+            wanted = pc.and_(wanted, self._current(keys))
             if pc.any(wanted).as_py():
                 found.append(aligned(parent.read_whole(part).filter(wanted), schema))
         return pa.concat_tables(found)
@@ -107,6 +111,11 @@ class Previous:
         if self.parent is None or part is None:
             return schema.empty_table()
         return aligned(self.parent.read_whole(part), schema)
+
+    def _current(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Return bool (n,): rows with scores of tonight's model, read by this reader."""
+        same_model = pc.equal(rows["model_id"], self._model_id)
+        return pc.fill_null(pc.and_(same_model, pc.equal(rows["reader"], tagger.reading.READER)), False)
 
     def _parts(self) -> list[tuple[Snapshot, dict[str, Any]]]:
         return [(self.parent, part) for part in self.parent.manifest["parts"]] if self.parent else []

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+import tagger.reading
 from schemas.index import LABELS
 from schemas.rows import FIXED_COLUMNS, rows_schema
 from tagger.bundle import Bundle
@@ -51,6 +52,7 @@ def make_rows(
         pa.array([f.mtime_ns for f in facts], pa.int64()),
         pa.array([f.width for f in facts], pa.int32()),
         pa.array([f.height for f in facts], pa.int32()),
+        pa.array([tagger.reading.READER] * len(facts), pa.int32()),
         pa.array([model_id if good else None for good in ok], pa.string()),
         pa.array([now if good else None for good in ok], pa.timestamp("us", tz="UTC")),
         *_answer_columns(logits, ok, vocabulary, thresholds),

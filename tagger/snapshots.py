@@ -277,6 +277,7 @@ _TYPES = {
     "catalog": str,
     "model_id": str,
     "models": list,
+    "reader": int,
     "groups": list,
     "statuses": dict,
     "counts": dict,

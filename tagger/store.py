@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import tagger.reading
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.features import FeatureStore
 from tagger.files import Lock, atomic_text
@@ -186,12 +187,13 @@ class Index:
         return Runs(self.path / "runs")
 
     def staging(self, model_id: str, *, full: bool = False) -> Staging:
-        """Return the staging of a model; runs with --full have their own, since they trust no earlier reading."""
-        return Staging(self.path / "_staging" / (f"{model_id}-full" if full else model_id))
+        """Return the staging of a model and this reader; runs with --full trust no earlier one and have their own."""
+        name = f"{model_id}-reader{tagger.reading.READER}"
+        return Staging(self.path / "_staging" / (f"{name}-full" if full else name))
 
-    def features(self, trunk: str, width: int) -> FeatureStore:
-        """Return the features of a trunk, `width` a picture."""
-        return FeatureStore(self.path / "features" / trunk, width)
+    def features(self, features_id: str, width: int) -> FeatureStore:
+        """Return the features of a bundle's `features_id`, `width` a picture."""
+        return FeatureStore(self.path / "features" / features_id, width)
 
     def keep_features(
         self, store: FeatureStore, model: Path, *, everything_read: bool, now: datetime | None = None

@@ -19,6 +19,7 @@ from tagger.decode_worker import CHUNK, FileFacts, read_stable
 from tagger.decoding import Decoder, chunked
 from tagger.errors import TimeUp
 from tagger.images import read_picture
+from tagger.reading import Reading
 
 
 def write_pictures(folder: Path, n: int) -> list[str]:
@@ -37,12 +38,12 @@ def chunks_of(paths: list[str]) -> list[tuple[int, list[str]]]:
 
 def test_chunks_come_back_in_order_with_the_pixels_the_reader_gives(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 3 * CHUNK + 5)
-    with Decoder(size=16, workers=2) as decoder:
+    with Decoder(Reading(16), workers=2) as decoder:
         found = list(decoder.decode(chunks_of(paths)))
     assert [chunk.key for chunk in found] == [0, CHUNK, 2 * CHUNK, 3 * CHUNK]
     pixels = np.concatenate([chunk.pixels for chunk in found])
     for path, decoded in zip(paths, pixels, strict=True):
-        assert np.array_equal(decoded, read_picture(Path(path).read_bytes(), 16).pixels)
+        assert np.array_equal(decoded, read_picture(Path(path).read_bytes(), Reading(16)).pixels)
     facts = [facts for chunk in found for facts in chunk.facts]
     assert {f.status for f in facts} == {"ok"}
     assert facts[7].size_bytes == os.path.getsize(paths[7])
@@ -55,7 +56,7 @@ def test_each_bad_file_is_answered_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "good.jpg").write_bytes(jpeg(textured(20, 20)))
     os.mkfifo(tmp_path / "pipe.jpg")
     names = ["empty.jpg", "page.jpg", "good.jpg", "pipe.jpg", "missing.jpg"]
-    with Decoder(size=8, workers=1) as decoder:
+    with Decoder(Reading(8), workers=1) as decoder:
         (chunk,) = decoder.decode([("k", [str(tmp_path / name) for name in names])])
     assert [facts.status for facts in chunk.facts] == ["empty", "unsupported", "ok", "gone", "gone"]
     assert chunk.pixels[2].any()
@@ -64,7 +65,7 @@ def test_each_bad_file_is_answered_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 40 * CHUNK)
-    with Decoder(size=16, workers=2) as decoder:
+    with Decoder(Reading(16), workers=2) as decoder:
         found = []
         for chunk in decoder.decode(chunks_of(paths)):
             found.append(chunk)
@@ -75,7 +76,7 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_while_idle_blames_no_picture(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 3)
-    with Decoder(size=8, workers=1) as decoder:
+    with Decoder(Reading(8), workers=1) as decoder:
         for _ in range(4):
             (chunk,) = decoder.decode([(0, paths)])
             assert [facts.status for facts in chunk.facts] == ["ok"] * 3
@@ -85,7 +86,7 @@ def test_a_worker_that_dies_while_idle_blames_no_picture(tmp_path: Path) -> None
 
 def test_a_slow_consumer_is_no_timeout(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 3)
-    with Decoder(size=8, workers=1, timeout=1.0) as decoder:
+    with Decoder(Reading(8), workers=1, timeout=1.0) as decoder:
         list(decoder.decode([(0, paths)]))
         time.sleep(1.5)
         (chunk,) = decoder.decode([(0, paths)])
@@ -111,7 +112,7 @@ def test_a_picture_that_kills_its_worker_costs_one_row(tmp_path: Path, monkeypat
     paths = write_pictures(tmp_path, 70)
     deadly = sabotage(tmp_path, monkeypatch, "os.kill(os.getpid(), 11)")
     Path(paths[33]).write_bytes(deadly)
-    with Decoder(size=8, workers=2) as decoder:
+    with Decoder(Reading(8), workers=2) as decoder:
         facts = [facts for chunk in decoder.decode(chunks_of(paths)) for facts in chunk.facts]
     assert [i for i, f in enumerate(facts) if f.status != "ok"] == [33]
     assert facts[33].status == "crashed"
@@ -123,7 +124,7 @@ def test_a_picture_that_kills_its_worker_costs_one_row(tmp_path: Path, monkeypat
 def test_a_picture_on_which_its_worker_spins_is_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write_pictures(tmp_path, 70)
     Path(paths[33]).write_bytes(sabotage(tmp_path, monkeypatch, "exec('while True: pass')"))
-    with Decoder(size=8, workers=2, timeout=1.5) as decoder:
+    with Decoder(Reading(8), workers=2, timeout=1.5) as decoder:
         facts = [facts for chunk in decoder.decode(chunks_of(paths)) for facts in chunk.facts]
     assert [(i, f.status) for i, f in enumerate(facts) if f.status != "ok"] == [(33, "timeout")]
     assert "1.5 s" in str(facts[33].error)
@@ -133,9 +134,9 @@ def test_a_worker_that_spins_ends_with_its_parent(tmp_path: Path, monkeypatch: p
     (tmp_path / "spin.jpg").write_bytes(sabotage(tmp_path, monkeypatch, "exec('while True: pass')"))
     script = tmp_path / "parent.py"
     script.write_text(
-        "from tagger.decoding import Decoder\n"
+        "from tagger.decoding import Decoder\nfrom tagger.reading import Reading\n"
         "if __name__ == '__main__':\n"
-        "    decoder = Decoder(size=8, workers=1)\n"
+        "    decoder = Decoder(Reading(8), workers=1)\n"
         "    print(decoder._workers[0].process.pid, flush=True)\n"
         f"    list(decoder.decode([(0, [{str(tmp_path / 'spin.jpg')!r}])]))\n"
     )
@@ -156,7 +157,7 @@ def test_a_worker_that_spins_ends_with_its_parent(tmp_path: Path, monkeypatch: p
 def test_known_contents_are_read_and_not_decoded(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 3)
     digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
-    with Decoder(size=8, workers=1, known=keys_of(pa.chunked_array([digests[:2]]))) as decoder:
+    with Decoder(Reading(8), workers=1, known=keys_of(pa.chunked_array([digests[:2]]))) as decoder:
         (chunk,) = decoder.decode([(0, paths)])
         assert decoder.read_seconds > 0
         assert decoder.decode_seconds > 0
@@ -170,7 +171,7 @@ def test_a_file_read_right_after_its_last_change_is_unsettled(tmp_path: Path) ->
     now = time.time()
     for path, age in zip(paths, (0, 60, -60), strict=True):
         os.utime(path, (now - age, now - age))
-    with Decoder(size=8, workers=1) as decoder:
+    with Decoder(Reading(8), workers=1) as decoder:
         list(decoder.decode([(0, paths)]))  # workers are warm from here on
         os.utime(paths[0])
         (chunk,) = decoder.decode([(0, paths)])
@@ -181,7 +182,7 @@ def test_decoding_stops_when_the_time_is_up(tmp_path: Path, monkeypatch: pytest.
     paths = write_pictures(tmp_path, 3)
     Path(paths[1]).write_bytes(sabotage(tmp_path, monkeypatch, "exec('while True: pass')"))
     start = time.monotonic()
-    with Decoder(size=8, workers=1) as decoder, pytest.raises(TimeUp):
+    with Decoder(Reading(8), workers=1) as decoder, pytest.raises(TimeUp):
         list(decoder.decode([(0, paths)], until=start + 2))
     assert time.monotonic() - start < 30
 
@@ -195,7 +196,7 @@ def test_tasks_are_small_enough_for_a_pipe_whatever_the_paths_length() -> None:
 
 def test_a_worker_that_hangs_is_replaced_at_the_cost_of_a_picture_at_most(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 12 * CHUNK)
-    with Decoder(size=8, workers=1, timeout=1.5) as decoder:
+    with Decoder(Reading(8), workers=1, timeout=1.5) as decoder:
         chunks = decoder.decode(chunks_of(paths))
         found = [next(chunks)]
         process = decoder._workers[0].process
@@ -212,9 +213,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys, time\n"
-        "from tagger.decoding import Decoder\n"
+        "from tagger.decoding import Decoder\nfrom tagger.reading import Reading\n"
         "if __name__ == '__main__':\n"
-        "    decoder = Decoder(size=8, workers=2)\n"
+        "    decoder = Decoder(Reading(8), workers=2)\n"
         f"    list(decoder.decode([(0, {paths!r})]))\n"
         "    print(*[w.process.pid for w in decoder._workers], flush=True)\n"
         "    time.sleep(60)\n"

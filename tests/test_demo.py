@@ -7,7 +7,9 @@ import pytest
 from conftest import TINY
 
 import jobs.demo
-from tagger.images import PictureError, read_picture
+from tagger.images import read_picture
+from tagger.picture_error import PictureError
+from tagger.reading import Reading
 from tagger.sample import COLORS, GARMENTS, UNSEEN, Sample
 
 
@@ -28,7 +30,7 @@ def test_turned_pictures_are_upright_once_read(sample: Sample) -> None:
         except OSError:
             continue
         if orientation != 1:
-            picture = read_picture(path.read_bytes(), 64)
+            picture = read_picture(path.read_bytes(), Reading(64))
             assert picture.height > picture.width
             turned += 1
     assert turned >= 3
@@ -39,7 +41,7 @@ def test_the_spoilt_files_cannot_be_read(sample: Sample) -> None:
     assert len(spoilt) == 5
     for path in spoilt:
         with pytest.raises(PictureError):
-            read_picture(path.read_bytes(), 32)
+            read_picture(path.read_bytes(), Reading(32))
 
 
 def test_the_demo_trains_tags_asks_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,7 @@ def test_features_are_float16_by_content_and_what_is_damaged_is_read_again(
     before, same, _ = family
     index, bundle = tmp_path / "index", load_bundle(before)
     night(catalog, before, index, features=True)
-    files = sorted((index / "features" / bundle.trunk).glob("*.parquet"))
+    files = sorted((index / "features" / bundle.features_id).glob("*.parquet"))
     table = pa.concat_tables([pq.read_table(path) for path in files])
     assert table.schema.equals(features_schema(16), check_metadata=True)
     contents = rows(index).query("status == 'ok'")["content_sha256"]
@@ -159,7 +159,7 @@ def test_one_flipped_bit_costs_reading_and_not_the_night(
     before, same, _ = family
     index = tmp_path / "index"
     night(catalog, before, index, features=True)
-    (path,) = (index / "features" / load_bundle(before).trunk).glob("*.parquet")
+    (path,) = (index / "features" / load_bundle(before).features_id).glob("*.parquet")
     column = pq.ParquetFile(path).metadata.row_group(0).column(1)
     content = bytearray(path.read_bytes())
     content[column.data_page_offset + column.total_compressed_size // 2] ^= 1
@@ -178,7 +178,7 @@ def test_features_go_when_no_night_used_them_for_two_days_and_when_all_was_read_
     before, _, other = family
     index = tmp_path / "index"
     night(catalog, before, index, features=True)
-    folder = index / "features" / load_bundle(before).trunk
+    folder = index / "features" / load_bundle(before).features_id
     (first,) = folder.glob("*.parquet")
     night(catalog, before, index, features=True, full=True)
     (second,) = folder.glob("*.parquet")

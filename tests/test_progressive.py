@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_images import encoded
 
-from tagger.images import PictureError, read_picture
+from tagger.images import read_picture
+from tagger.picture_error import PictureError
 from tagger.progressive import without_last_bits
+from tagger.reading import Reading
 
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
@@ -37,7 +39,7 @@ def test_a_picture_without_its_last_bits_shows_the_same(short: int, scale: int, 
     difference = np.abs(decoded(fewer, scale) - decoded(data, scale))
     assert difference.max() <= 12  # noise; photographs move by 8
     assert difference.mean() < 2
-    assert np.array_equal(read_picture(data, 96).pixels, decoded(fewer, scale))
+    assert np.array_equal(read_picture(data, Reading(96)).pixels, decoded(fewer, scale))
 
 
 def test_restart_markers_filling_bytes_and_what_follows_the_picture_do_no_harm() -> None:
@@ -66,7 +68,7 @@ def test_a_cut_file_stays_as_it_is_for_the_decoder_to_say_so(share: float) -> No
 def test_half_a_picture_is_never_scored_even_if_it_ends_like_a_whole_one(share: float) -> None:
     data = progressive()
     with pytest.raises(PictureError, match="ends before the picture does"):
-        read_picture(data[: int(len(data) * share)] + b"\xff\xd9", 96)
+        read_picture(data[: int(len(data) * share)] + b"\xff\xd9", Reading(96))
 
 
 def segment(marker: int, body: bytes) -> bytes:

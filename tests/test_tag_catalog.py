@@ -30,7 +30,8 @@ from tagger.bundle import load_bundle
 from tagger.decoding import DecodedChunk
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
-from tagger.images import PictureError, read_picture
+from tagger.images import read_picture
+from tagger.picture_error import PictureError
 from tagger.predictor import make_predictor
 from tagger.rows import schema_of
 from tagger.store import Index
@@ -82,7 +83,7 @@ def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(opti
         row = rows.loc[image_id]
         assert (row["size_bytes"], row["mtime_ns"]) == (path.stat().st_size, path.stat().st_mtime_ns)
         try:
-            picture = read_picture(path.read_bytes(), bundle.size)
+            picture = read_picture(path.read_bytes(), bundle.reading)
         except PictureError as error:
             assert (row["status"], row["error"]) == (error.status, error.reason)
             assert pd.isna(row["model_id"])

@@ -24,6 +24,7 @@ from tagger.bundle import load_bundle
 from tagger.calibration import calibrate, choose_thresholds
 from tagger.dataset import read_dataset
 from tagger.errors import InputError, TrainingDiverged
+from tagger.reading import Reading
 from tagger.sample import Sample
 from tagger.views import logit, sigmoid
 from tagger.vocabulary import Vocabulary, parse_groups
@@ -155,16 +156,16 @@ def test_a_second_epoch_decodes_nothing(sample: Sample, tmp_path: Path) -> None:
 
     paths = sorted(str(path) for path in sample.labelled.rglob("*.jpg"))
     counted: list[int] = []
-    first = decode_to_disk(tmp_path / "pixels", paths, size=16, workers=1, progress=counted.append)
+    first = decode_to_disk(tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append)
     stamp = os.stat(tmp_path / "pixels" / "pixels.npy").st_mtime_ns
-    again = decode_to_disk(tmp_path / "pixels", paths, size=16, workers=1, progress=counted.append)
+    again = decode_to_disk(tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append)
     assert os.stat(tmp_path / "pixels" / "pixels.npy").st_mtime_ns == stamp
     assert isinstance(first.pixels, np.memmap)
     assert first.pixels.dtype == np.uint8
     assert np.array_equal(first.pixels, again.pixels)
     assert first.facts == again.facts
     os.utime(paths[0])
-    decode_to_disk(tmp_path / "pixels", paths, size=16, workers=1, progress=counted.append)
+    decode_to_disk(tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append)
     assert os.stat(tmp_path / "pixels" / "pixels.npy").st_mtime_ns > stamp
 
 

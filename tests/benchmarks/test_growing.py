@@ -112,7 +112,7 @@ def features_of_the_test_part(bundle: Bundle, dataset: Path) -> tuple[np.ndarray
     paths = sorted(path for path in dataset.rglob("*.*") if hashlib.sha256(path.read_bytes()).hexdigest() in test)
     predictor = make_predictor(bundle)
     features, pairs = [], []
-    with Decoder(size=bundle.size, workers=os.cpu_count() or 1) as decoder:
+    with Decoder(bundle.reading, workers=os.cpu_count() or 1) as decoder:
         for chunk in decoder.decode((at, [str(p) for p in paths[at : at + 64]]) for at in range(0, len(paths), 64)):
             ok = np.array([facts.status == "ok" for facts in chunk.facts])
             features.append(predictor.infer(chunk.pixels).features[ok])

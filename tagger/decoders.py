@@ -1,0 +1,299 @@
+"""From a file's bytes to its pixels, as stored: which library decodes what, and when its word is not enough.
+
+OpenCV decodes JPEG, PNG and WebP, the bulk of every catalog, and TIFF and JPEG 2000 of more than 8 bits, which Pillow
+cuts off or wraps round. Pillow decodes all else: it knows depth, palettes and frames of formats that OpenCV 5.0.0 gets
+wrong without a word (AVIF of 10 and 12 bits with alpha, a GIF's first frame, BMP of 5-6-5). pi-heif decodes HEIC.
+
+Strangers' bytes can kill the process that decodes them, so only decode workers (`tagger.decoding`) come here.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from tagger import jpeg, tiff
+from tagger.decoder_messages import decoder_messages
+from tagger.errors import MachineFault
+from tagger.headers import Header, damage, open_image
+from tagger.picture_error import PictureError, raise_machine_fault
+from tagger.png import with_alpha
+from tagger.profiles import cmyk_to_rgb, lab_to_srgb
+from tagger.progressive import without_last_bits
+from tagger.reading import Reading
+
+Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
+_WHOLE = (1, cv2.IMREAD_COLOR)
+_RED_FIRST, _INKS = ("RGB", "RGBA"), ("CMYK",)
+
+
+class Stored(NamedTuple):
+    """Pixels as a file has them, 8 bits a channel.
+
+    Attributes
+    ----------
+    pixels : uint8 (height, width), or (height, width, 2, 3 or 4)
+    order : str
+        `BGR` (grey, grey and alpha, BGR, BGRA), `RGB` (RGB, RGBA) or `CMYK`, 255 being full ink.
+    premultiplied : bool
+        Whether colors are multiplied by alpha already.
+    """
+
+    pixels: Pixels
+    order: str = "BGR"
+    premultiplied: bool = False
+
+
+def decode(data: bytes, header: Header, reading: Reading) -> Stored:
+    """Return the pixels of the file `data`, not turned, a JPEG's perhaps at a reduced scale.
+
+    Raises
+    ------
+    PictureError
+        If the picture is damaged or cut.
+    MachineFault
+        If the machine lacks memory or handles.
+    """
+    match header.format:
+        case "JPEG" | "MPO":
+            return _decode_jpeg(data, header, reading)
+        case "PNG":
+            return _decode_png(header)
+        case "WEBP" if not header.animated:
+            flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
+            return Stored(_to_8_bits(_surely(header, flags)))
+        case "TIFF":
+            return _decode_tiff(header)
+        case "JPEG2000":
+            return _decode_jpeg_2000(header)
+    return _with_pillow(header)
+
+
+def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
+    short = min(header.width, header.height)
+    scales = (one for one in _REDUCED if short // one[0] >= reading.min_side_factor * reading.size)
+    scale, flags = next(scales, _WHOLE)
+    shown = without_last_bits(data, scale) if header.progressive and scale > 1 else data
+    pixels, messages = _with_opencv(shown, flags)
+    if pixels is None or messages or not data.endswith(jpeg.END):
+        pixels = _checked_jpeg(data, header, flags, None if messages else pixels)
+    if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
+        return _with_pillow(header, side=reading.min_side_factor * reading.size)
+    return Stored(_to_8_bits(pixels))
+
+
+def _checked_jpeg(data: bytes, header: Header, flags: int, silent: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """Return the pixels of a JPEG that does not end as it should, or about which a decoder said something.
+
+    Parameters
+    ----------
+    silent : uint8, optional
+        What the decoder made of it without a word.
+    """
+    found = jpeg.outline(data)
+    if silent is not None and found.complete:  # something else follows the picture
+        return silent
+    whole = jpeg.closed(data, found)
+    pixels, messages = _with_opencv(whole, flags)
+    if pixels is None and b"remature end" not in messages:
+        pixels = _as_opencv(_with_pillow(header._replace(data=whole)))
+        messages += b"only one decoder could read it"
+    if b"remature end" in messages or (messages and _is_short(whole)):
+        raise PictureError("truncated", "JPEG: the file ends before the picture does", *header.upright_size)
+    assert pixels is not None  # noqa: S101 - for the type checker: Pillow has read it, or raised
+    return pixels
+
+
+def _is_short(data: bytes) -> bool:
+    """Return whether a decoder that is given more compressed data at the end of each piece of them would use it."""
+    found = jpeg.outline(data)
+    if found.arithmetic:
+        return False
+    plain, more = (_with_opencv(each, cv2.IMREAD_COLOR)[0] for each in (data, jpeg.lengthened(data, found)))
+    return plain is None or more is None or plain.shape != more.shape or bool((plain != more).any())
+
+
+def _decode_png(header: Header) -> Stored:
+    png = header.png
+    assert png is not None  # noqa: S101 - for the type checker
+    plain = not header.transparent and png.transparent_value is None
+    pixels = _surely(header, cv2.IMREAD_COLOR if plain else cv2.IMREAD_UNCHANGED)
+    if png.transparent_value is not None:
+        pixels = with_alpha(pixels, png)
+    return Stored(_to_8_bits(pixels))
+
+
+def _decode_tiff(header: Header) -> Stored:
+    facts = header.tiff
+    assert facts is not None  # noqa: S101 - for the type checker
+    if facts.cut:
+        raise PictureError("truncated", "TIFF: the file ends before the picture does", *header.upright_size)
+    simple = facts.photometric in (tiff.WHITE_IS_ZERO, tiff.BLACK_IS_ZERO, tiff.RGB)
+    if facts.bits > 8 and simple:
+        return _decode_deep_tiff(header, facts)
+    try:
+        return _with_pillow(header)
+    except PictureError:
+        pixels, messages = _with_opencv(header.data, cv2.IMREAD_COLOR)  # it knows one kind that Pillow does not
+        if pixels is None or messages or not simple or header.transparent:
+            raise
+        return Stored(_to_8_bits(pixels))
+
+
+def _decode_deep_tiff(header: Header, facts: tiff.Tiff) -> Stored:
+    """Return a picture of more than 8 bits a channel, as 8: OpenCV reads it, of the kinds that it knows well.
+
+    Neither reads all: OpenCV 5.0.0 mixes up channels that are stored apart, and takes white for black where 0 is white.
+    """
+    if facts.bits == 12 and facts.samples == 1:
+        pixels = (_loaded(header, np.asarray) * (65_535 / (2**facts.bits - 1))).astype(np.uint16)
+    elif facts.separate and facts.samples > 1:
+        planes = [_grey_tiff(tiff.channel(header.data, number), header) for number in range(min(facts.samples, 4))]
+        pixels = np.dstack([*planes[2::-1], *planes[3:]]) if len(planes) > 2 else np.dstack(planes)
+    else:
+        pixels = _unchanged(header.data, header)
+    kind = {tiff.FLOAT: "f", tiff.UNSIGNED: "u"}.get(facts.sample_format, "")
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if pixels.dtype.kind != kind or pixels.dtype.itemsize * 8 < facts.bits or channels != min(facts.samples, 4):
+        raise PictureError("unreadable", "TIFF: no decoder knows this kind of it", *header.upright_size)
+    if facts.photometric == tiff.WHITE_IS_ZERO:
+        pixels = (1 if kind == "f" else np.iinfo(pixels.dtype).max) - pixels
+    if channels in (2, 4) and not header.transparent:
+        pixels = pixels[..., : channels - 1]
+    return Stored(_to_8_bits(np.ascontiguousarray(pixels)), premultiplied=facts.extra == tiff.PREMULTIPLIED)
+
+
+def _grey_tiff(data: bytes, header: Header) -> npt.NDArray[Any]:
+    pixels = _unchanged(data, header)
+    return pixels if pixels.ndim == 2 else pixels[..., 0]
+
+
+def _decode_jpeg_2000(header: Header) -> Stored:
+    """Return a JPEG 2000; of more than 8 bits by OpenCV, scaled by its own depth: Pillow 13.0 makes white black."""
+    depth = header.depth
+    if depth <= 8:
+        return _with_pillow(header)
+    pixels = _unchanged(header.data, header).astype(np.float32) / (2**depth - 1)
+    return Stored(np.asarray(np.clip(pixels * 255 + 0.5, 0, 255), np.uint8))
+
+
+def _unchanged(data: bytes, header: Header) -> npt.NDArray[Any]:
+    """Return what OpenCV makes of a file, in the file's own depth; nobody else is asked."""
+    pixels, messages = _with_opencv(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None or messages:
+        raise PictureError(damage(data), f"{header.format}: no decoder knows this kind of it", *header.upright_size)
+    return pixels
+
+
+def _surely(header: Header, flags: int) -> npt.NDArray[Any]:
+    """Return what OpenCV makes of a file, or, where it says anything or fails, what Pillow makes of it."""
+    pixels, messages = _with_opencv(header.data, flags)
+    if pixels is not None and not messages:
+        return pixels
+    return _as_opencv(_with_pillow(header))
+
+
+def _with_opencv(data: bytes, flags: int) -> tuple[npt.NDArray[Any] | None, bytes]:
+    """Return pixels as stored, or None, and what the decoder said meanwhile."""
+    try:
+        with decoder_messages() as messages:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MachineFault("decoding the picture needs more memory than there is") from error
+        return None, str(error.err).encode()
+    except OSError as error:
+        raise_machine_fault(error)
+        raise
+    return pixels, bytes(messages)
+
+
+def _with_pillow(header: Header, *, side: int = 0) -> Stored:
+    """Return what Pillow makes of a file's first frame; of a JPEG at the smallest scale that is at least `side`."""
+    return _loaded(header, _stored, side=side)
+
+
+def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) -> T:
+    """Return what `take` makes of a file that Pillow has decoded."""
+    try:
+        with warnings.catch_warnings(), decoder_messages(), open_image(header.data) as image:
+            warnings.simplefilter("ignore")
+            if side:
+                image.draft(image.mode, (side, side))
+            image.load()
+            return take(image)
+    except Exception as error:  # Pillow raises all sorts on damaged files
+        raise_machine_fault(error)
+        unknown = isinstance(error, UnidentifiedImageError) or not str(error)
+        reason = f"{header.format}: {'no decoder knows this kind of it' if unknown else error}"
+        raise PictureError(damage(header.data), reason, *header.upright_size) from error
+
+
+def _stored(image: Image.Image) -> Stored:
+    """Return the pixels of a decoded Pillow image in one of few modes."""
+    mode = image.mode
+    if mode in ("F", "I") or mode.startswith("I;16"):
+        return Stored(_to_8_bits(np.asarray(image)))
+    if mode == "CMYK":
+        return Stored(np.asarray(image), "CMYK")
+    if mode == "LAB":
+        return Stored(np.asarray(lab_to_srgb(image)), "RGB")
+    if mode == "RGBa":
+        return Stored(np.array(image.getdata(), np.uint8).reshape(*image.size[::-1], 4), "RGB", premultiplied=True)
+    transparent = mode in ("RGBA", "LA", "PA", "La") or "transparency" in image.info
+    return Stored(np.asarray(image.convert("RGBA" if transparent else "RGB")), "RGB")
+
+
+def _as_opencv(stored: Stored) -> Pixels:
+    """Return pixels in OpenCV's order."""
+    if stored.order == "CMYK":
+        stored = Stored(cmyk_to_rgb(stored.pixels), "RGB")
+    if stored.order == "BGR":
+        return stored.pixels
+    code = cv2.COLOR_RGBA2BGRA if stored.pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(stored.pixels, code), np.uint8)
+
+
+def _to_8_bits(pixels: npt.NDArray[Any]) -> Pixels:
+    """Return uint8: integers scaled by what their type holds, or by their largest value where that says more."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind == "f":
+        return _from_floats(np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0))
+    if pixels.dtype == np.uint16:
+        return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8)
+    # Pillow's "I" holds what was 16 bits, or 32.
+    largest = int(pixels.max(initial=0))
+    full = 65_535 if largest <= 65_535 else 2**31 - 1 if pixels.dtype.kind == "i" else 2**32 - 1
+    return np.asarray(np.clip(pixels / full, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def _from_floats(numbers: npt.NDArray[Any]) -> Pixels:
+    """Return uint8 for floats, of which a file does not say what they mean.
+
+    From 0 to 1 they are taken for what 0 to 255 would be. Where most are, and some are larger, it is a picture of high
+    dynamic range, in linear light. Else they are 0 to 255, or 0 to 65,535, kept as floats.
+    """
+    largest = float(numbers.max(initial=0.0))
+    if largest > _ONE and float(np.median(numbers)) <= 1:
+        light = np.clip(numbers, 0, 1)
+        numbers = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+        largest = 1.0
+    full = next((full for full in (1.0, 255.0, 65_535.0) if largest <= full * _ONE), largest)
+    return np.asarray(np.clip(numbers * (255 / full) + 0.5, 0, 255), np.uint8)
+
+
+_ONE = 1.001  # and rounding

@@ -1,0 +1,117 @@
+"""The chunks of a PNG: its header, and the file without all that is not the picture.
+
+What else a PNG holds (text, physical size, animation frames) may be damaged, huge or fatal to a decoder while every
+pixel is there, so decoders get the picture alone. An animated PNG shows its default picture.
+
+Source: W3C, Portable Network Graphics (PNG) Specification, third edition, clauses 5 and 11.
+"""
+
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
+
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+
+
+class Png(NamedTuple):
+    """What a PNG file consists of.
+
+    Attributes
+    ----------
+    width, height : int
+    depth : int
+        Bits per channel: 1, 2, 4, 8 or 16.
+    color : int
+        The color type.
+    transparent_value : tuple of int or None
+        Of a picture without alpha: the color, in its own depth, that is transparent.
+    palette_alpha : bool
+        Whether entries of the palette are transparent.
+    exif, profile : bytes or None
+        The content of eXIf, and of iCCP.
+    picture : bytes
+        The file without anything else.
+    """
+
+    width: int
+    height: int
+    depth: int
+    color: int
+    transparent_value: tuple[int, ...] | None
+    palette_alpha: bool
+    exif: bytes | None
+    profile: bytes | None
+    picture: bytes
+
+
+def read_png(data: bytes) -> Png:
+    """Return the parts of the PNG file `data`, the last of which may be cut short.
+
+    Raises
+    ------
+    ValueError
+        If it does not begin with a header.
+    """
+    if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
+        raise ValueError("it does not begin with a PNG header")
+    width, height, depth, color = struct.unpack(">IIBB", data[16:26])
+    kept, found = [SIGNATURE], dict[bytes, bytes]()
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        end = at + 12 + length
+        content = data[at + 8 : at + 8 + length]
+        if kind == b"IDAT" and end > len(data):  # cut: perhaps only its checksum is gone
+            kept.append(_chunk(kind, content))
+        elif kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"tRNS" and color == PALETTE):
+            kept.append(data[at:end])
+        if kind == b"IEND":
+            break
+        if kind in (b"tRNS", b"eXIf", b"iCCP"):
+            found.setdefault(kind, content)
+        at = end
+    return Png(
+        width,
+        height,
+        depth,
+        color,
+        _transparent_value(found.get(b"tRNS"), color),
+        color == PALETTE and b"tRNS" in found,
+        found.get(b"eXIf"),
+        found.get(b"iCCP"),
+        b"".join([*kept, _END]),
+    )
+
+
+def with_alpha(pixels: npt.NDArray[np.uint8 | np.uint16], png: Png) -> npt.NDArray[np.uint8 | np.uint16]:
+    """Return the picture of a PNG that names one color as transparent, with an alpha channel.
+
+    Parameters
+    ----------
+    pixels : uint8 or uint16 (height, width) or (height, width, 3) BGR
+        Depths below 8 stretched to 8 bits.
+    """
+    value = png.transparent_value or ()
+    full = np.iinfo(pixels.dtype).max
+    stretched = [number * full // (2**png.depth - 1) if png.depth < 8 else number for number in value[::-1]]
+    grey = pixels.ndim == 2
+    seen = pixels[..., None] if grey else pixels
+    alpha = np.where((seen == np.array(stretched)).all(axis=2), 0, full).astype(pixels.dtype)
+    return np.dstack([*[pixels] * 3, alpha]) if grey else np.dstack([pixels, alpha])
+
+
+def _transparent_value(content: bytes | None, color: int) -> tuple[int, ...] | None:
+    channels = {GREY: 1, RGB: 3}.get(color)
+    if content is None or channels is None or len(content) < 2 * channels:
+        return None
+    return struct.unpack(f">{channels}H", content[: 2 * channels])
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
