@@ -89,14 +89,14 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     shown = without_last_bits(data, scale) if header.progressive and scale > 1 else data
     pixels, messages = _with_opencv(shown, flags)
     if pixels is None or messages or not data.endswith(jpeg.END):
-        pixels = _checked_jpeg(data, header, flags, None if messages else pixels)
+        pixels = _checked_jpeg(data, header, None if messages else pixels)
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
         return _with_pillow(header, side=reading.min_side_factor * reading.size)
     return Stored(_to_8_bits(pixels))
 
 
-def _checked_jpeg(data: bytes, header: Header, flags: int, silent: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """Return the pixels of a JPEG that does not end as it should, or about which a decoder said something.
+def _checked_jpeg(data: bytes, header: Header, silent: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """Return the pixels of a JPEG that does not end as it should, or about which a decoder said something, in full.
 
     Parameters
     ----------
@@ -107,11 +107,11 @@ def _checked_jpeg(data: bytes, header: Header, flags: int, silent: npt.NDArray[A
     if silent is not None and found.complete:  # something else follows the picture
         return silent
     whole = jpeg.closed(data, found)
-    pixels, messages = _with_opencv(whole, flags)
+    pixels, messages = _with_opencv(whole, cv2.IMREAD_COLOR)
     if pixels is None and b"remature end" not in messages:
         pixels = _as_opencv(_with_pillow(header._replace(data=whole)))
         messages += b"only one decoder could read it"
-    if b"remature end" in messages or (messages and _is_short(whole)):
+    if b"remature end" in messages or (messages and (_is_short(whole) or jpeg.has_hole(whole, jpeg.outline(whole)))):
         raise PictureError("truncated", "JPEG: the file ends before the picture does", *header.upright_size)
     assert pixels is not None  # noqa: S101 - for the type checker: Pillow has read it, or raised
     return pixels
@@ -229,11 +229,14 @@ def _with_pillow(header: Header, *, side: int = 0) -> Stored:
 def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) -> T:
     """Return what `take` makes of a file that Pillow has decoded."""
     try:
-        with warnings.catch_warnings(), decoder_messages(), open_image(header.data) as image:
+        with warnings.catch_warnings(), open_image(header.data) as image:
             warnings.simplefilter("ignore")
             if side:
                 image.draft(image.mode, (side, side))
-            image.load()
+            with decoder_messages() as messages:
+                image.load()
+            if messages:
+                raise ValueError(messages.decode(errors="replace").splitlines()[0])
             return take(image)
     except Exception as error:  # Pillow raises all sorts on damaged files
         raise_machine_fault(error)

@@ -186,7 +186,7 @@ def _pillow_header(data: bytes) -> Header:
                     mode=image.mode,
                     depth=depth,
                     progressive="progressive" in image.info,
-                    animated=getattr(image, "is_animated", False),
+                    animated=name == "WEBP" and bool(getattr(image, "is_animated", False)),
                 )
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", f"claims more than {MAX_PIXELS:,} pixels") from error

@@ -1,9 +1,11 @@
 """What other decoders make of a file: libvips, Pillow, FFmpeg, imagecodecs, each at 96 x 96, in sRGB, over white."""
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import av
 import cv2
@@ -21,7 +23,10 @@ def opinions(data: bytes) -> dict[str, Pixels]:
     """Return uint8 (96, 96, 3) RGB by decoder, of those that read the file whole."""
     decoders: dict[str, Callable[[bytes], Pixels]] = {"libvips": by_libvips, "pillow": by_pillow}
     if data[4:8] == b"ftyp":
-        decoders["ffmpeg"] = by_ffmpeg
+        avif = b"avif" in data[:64] or b"avis" in data[:64]
+        decoders |= {"imagecodecs": avif_by_imagecodecs} if avif else {"ffmpeg": by_ffmpeg}
+        if not avif:
+            del decoders["pillow"]  # its decoder would be ours
     if data[4:8] == b"jP  ":
         decoders = {"imagecodecs": jpeg_2000_by_imagecodecs}
     found = {}
@@ -119,8 +124,18 @@ def by_ffmpeg(data: bytes) -> Pixels:
 
 def jpeg_2000_by_imagecodecs(data: bytes) -> Pixels:
     """Return what imagecodecs makes of a JPEG 2000: this libvips cannot, and Pillow makes white black."""
-    pixels = imagecodecs.jpeg2k_decode(data)
-    bits = 8 if pixels.dtype == np.uint8 else max(9, int(pixels.max()).bit_length())
+    at = data.index(b"\xff\x4f\xff\x51") + 42
+    return _over_white(imagecodecs.jpeg2k_decode(data), bits=(data[at] & 0x7F) + 1)
+
+
+def avif_by_imagecodecs(data: bytes) -> Pixels:
+    """Return what imagecodecs makes of an AVIF, which it does not turn."""
+    pixels = imagecodecs.avif_decode(data, index=0)
+    return _over_white(pixels, bits=8 if pixels.dtype == np.uint8 else max(9, int(pixels.max()).bit_length()))
+
+
+def _over_white(pixels: npt.NDArray[Any], *, bits: int) -> Pixels:
+    """Return pixels of any depth and number of channels as RGB over white."""
     pixels = (pixels / (2**bits - 1) * 255 + 0.5).astype(np.uint8)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
@@ -130,10 +145,12 @@ def jpeg_2000_by_imagecodecs(data: bytes) -> Pixels:
 
 
 def _heif_size(data: bytes) -> tuple[int, int]:
-    """Return width and height by the first `ispe` box: ISO/IEC 23008-12, 6.5.3."""
-    at = data.index(b"ispe") + 8
-    width, height = struct.unpack(">II", data[at : at + 8])
-    return width, height
+    """Return the smallest width and height that an `ispe` or `clap` box gives: ISO/IEC 23008-12, 6.5.3 and 6.5.9."""
+    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data)]
+    for match in re.finditer(b"clap", data):
+        width, width_by, height, height_by = struct.unpack_from(">4I", data, match.end())
+        sizes.append((width // width_by, height // height_by))
+    return min(width for width, _ in sizes), min(height for _, height in sizes)
 
 
 def _exif_orientation(image: Image.Image) -> int:

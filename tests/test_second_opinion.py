@@ -1,0 +1,191 @@
+"""A picture that is ok was read rightly: every one is held to what other decoders make of the same bytes.
+
+What two others read whole is not lost. Each exception is named here, with its reason.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import picture_matrix
+import pytest
+from conftest import SHARED
+from opinions import Pixels, difference, opinions, resized
+from picture_matrix import Made
+from test_fuzz import mutated
+
+from tagger.decode_worker import FileFacts
+from tagger.decoding import Decoder, chunked
+from tagger.images import read_picture
+from tagger.reading import Reading
+
+READING = Reading(96)
+AT_MOST = 3.0
+"""Of 255, on average, at 96 x 96."""
+
+OTHERS_DIFFER = {
+    r"rgb32f_(bw|color)\.tiff": "floats from 0 to 1 without a profile: to libvips linear light, to us what 8 bits would "
+    "be, as who writes them from 8-bit pixels means it",
+    r"tiff-(rgb|grey)-float(32|64)\.tif": "the same; other decoders cut floats off, or do not read them",
+    r"tiff-grey-1[024]-bits\.tif": "others show 12 bits as if they were 16, and do not read 10 and 14",
+    r"-damaged\.heic": "HEVC data that are damaged: libde265 and FFmpeg each guess, and neither says so",
+    r"zPug_3\.heic|invalid_id\.heic": "several pictures and turned tiles: FFmpeg shows the first tile",
+}
+"""Pictures on which no other decoder is right, or asked: by name."""
+
+NOT_LOST = {
+    "the file ends before the picture does": "JPEG data that end early: others paint the rest grey without a word",
+}
+"""Reasons with which a picture may be lost that two others show."""
+
+
+class Read(dict[str, tuple[FileFacts, Pixels]]):
+    """Facts and pixels by path."""
+
+
+def read_files(paths: Sequence[Path]) -> Read:
+    """Read files as a night does: in decode workers, which may die."""
+    found = Read()
+    with Decoder(READING, workers=2) as decoder:
+        chunks = ((chunk, chunk) for chunk in chunked(map(str, paths)))
+        for chunk in decoder.decode(chunks):
+            for path, facts, pixels in zip(chunk.key, chunk.facts, chunk.pixels, strict=True):
+                found[path] = (facts, np.array(pixels))
+    return found
+
+
+def ask(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Pixels]]]:
+    """Yield what others make of each file, in processes that may die too: who died has no opinion."""
+    todo = list(paths)
+    while todo:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            answers = [pool.submit(_opinions_of, path) for path in todo]
+            try:
+                for answer in answers:
+                    yield todo[0], answer.result()
+                    todo.pop(0)
+            except BrokenProcessPool:
+                yield todo[0], {}
+                todo.pop(0)
+
+
+def _opinions_of(path: Path) -> dict[str, Pixels]:
+    return opinions(path.read_bytes())
+
+
+def compare(paths: Sequence[Path]) -> tuple[str, list[str]]:
+    """Return how many pictures were compared, and what is wrong: other pixels, or lost though two others agree."""
+    ours, wrong, excused, compared = read_files(paths), [], 0, 0
+    for path, others in ask(paths):
+        facts, pixels = ours[str(path)]
+        if facts.status == "ok":
+            differences = {name: round(difference(pixels, theirs), 1) for name, theirs in others.items()}
+            compared += bool(others)
+            if others and min(differences.values()) > AT_MOST:
+                if any(re.search(pattern, path.name) for pattern in OTHERS_DIFFER):
+                    excused += 1
+                else:
+                    wrong.append(f"{path.name}: ok, but {differences}")
+        elif len(others) >= 2 and _agree(list(others.values())):
+            if any(reason in str(facts.error) for reason in NOT_LOST):
+                excused += 1
+            else:
+                wrong.append(f"{path.name}: {facts.status} ({facts.error}), but {sorted(others)} read it")
+    counts = f"{len(paths)} files, {compared} pictures compared, {excused} named exceptions, {len(wrong)} wrong"
+    return counts, wrong
+
+
+def _agree(pictures: list[Pixels]) -> bool:
+    return all(difference(pictures[0], other) <= AT_MOST for other in pictures[1:])
+
+
+@pytest.fixture(scope="module")
+def matrix() -> list[Made]:
+    return list(picture_matrix.everything())
+
+
+def test_every_kind_of_picture_shows_what_was_drawn(matrix: list[Made]) -> None:
+    """Held to the drawing itself, not to another decoder."""
+    wrong = []
+    for made in matrix:
+        if made.name in UNREADABLE:
+            continue
+        found = difference(read_picture(made.data, READING).pixels, resized(made.shows))
+        if found > AT_MOST:
+            wrong.append(f"{made.name}: {found:.1f}")
+    assert not wrong, wrong
+    assert set(UNREADABLE) <= {made.name for made in matrix}
+
+
+UNREADABLE = {
+    "tiff-grey-alpha-16.tif": "OpenCV and Pillow do not read two channels of 16 bits; libvips does",
+    "tiff-rgb-float16.tif": "OpenCV and Pillow do not read floats of 16 bits",
+    "tiff-grey-float16.tif": "the same",
+}
+
+
+def test_every_kind_of_picture_is_what_other_decoders_make_of_it(matrix: list[Made], tmp_path: Path) -> None:
+    paths = [tmp_path / made.name for made in matrix]
+    for path, made in zip(paths, matrix, strict=True):
+        path.write_bytes(made.data)
+    counts, wrong = compare(paths)
+    print(counts)
+    assert not wrong, "\n".join([counts, *wrong])
+
+
+@pytest.mark.shared
+def test_odd_pictures_are_what_other_decoders_make_of_them() -> None:
+    counts, wrong = compare(sorted((SHARED / "odd").glob("*")))
+    print(counts)
+    assert not wrong, "\n".join([counts, *wrong])
+
+
+@pytest.mark.shared
+def test_originals_are_what_other_decoders_make_of_them() -> None:
+    counts, wrong = compare(sorted((SHARED / "fullres").glob("*/*")))
+    print(counts)
+    assert not wrong, "\n".join([counts, *wrong])
+
+
+def check_mutants(folder: Path, sources: list[bytes], *, count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    paths = []
+    for i in range(count):
+        source = sources[int(random.integers(len(sources)))]
+        damaged = mutated(source, sources, random)
+        kind = "heic" if damaged[4:8] == b"ftyp" and b"hvcC" in damaged else "bin"
+        paths.append(folder / f"{seed}-{i:05d}-damaged.{kind}")
+        paths[-1].write_bytes(damaged)
+    counts, wrong = compare(paths)
+    print(counts)
+    assert not wrong, "\n".join([counts, *wrong])
+
+
+def sources_of(matrix: list[Made]) -> list[bytes]:
+    odd = [path.read_bytes() for path in sorted((SHARED / "odd").glob("*"))] if SHARED.is_dir() else []
+    return [data for data in [*odd, *(made.data for made in matrix)] if len(data) < 300_000]
+
+
+def test_a_thousand_mutants_are_what_other_decoders_make_of_them(matrix: list[Made], tmp_path: Path) -> None:
+    check_mutants(tmp_path, sources_of(matrix), count=1000, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_many_thousand_mutants_are_too(matrix: list[Made], tmp_path: Path, seed: int) -> None:
+    check_mutants(tmp_path, sources_of(matrix), count=1000, seed=seed)
+
+
+@pytest.mark.parametrize("size", [24, 48, 96, 192])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_at_every_reduced_scale_is_the_whole_one_made_small(size: int, progressive: bool) -> None:
+    picture = picture_matrix.drawn(11)
+    large = np.asarray(cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
+    data = picture_matrix.saved(picture_matrix.Image.fromarray(large), "JPEG", quality=85, progressive=progressive)
+    wanted = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
+    assert difference(read_picture(data, Reading(size)).pixels, np.asarray(wanted, np.uint8)) < AT_MOST
