@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from schemas.index import FORMAT_VERSION, MANIFEST_FILE, ROWS_FOLDER
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.features import FeatureStore
 from tagger.files import Lock, atomic_text
@@ -75,10 +76,17 @@ class Index:
             if link.exists():
                 raise StoreError(f"index {self._shown}: current is no symbolic link; copy indexes with links kept")
             return None
-        folder = Path(os.path.realpath(link))
-        if folder.parent != self.path / "snapshots":
+        rows = Path(os.path.realpath(link))
+        if rows.parent == self.path / "snapshots":
+            raise StoreError(
+                f"index {self._shown}: current points to {os.readlink(link)!r}, as in earlier formats; in "
+                f"format_version {FORMAT_VERSION}, which this program reads, it points to {ROWS_FOLDER}/ in there. Tag "
+                "into a new folder, and move readers there; if this version made the snapshot, 'tagger rollback INDEX "
+                f"{rows.name}' puts the link right"
+            )
+        if rows.parent.parent != self.path / "snapshots" or rows.name != ROWS_FOLDER:
             raise StoreError(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
-        return open_snapshot(folder, self._shown)
+        return open_snapshot(rows.parent, self._shown)
 
     @contextmanager
     def writing(self, catalog: str) -> Iterator[Snapshot | None]:
@@ -239,7 +247,7 @@ class Index:
 
     def snapshots(self) -> list[str]:
         """Return the names of all complete snapshots, oldest first."""
-        folders = (self.path / "snapshots").glob("*/_manifest.json")
+        folders = (self.path / "snapshots").glob(f"*/{MANIFEST_FILE}")
         return sorted(path.parent.name for path in folders)
 
     def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
@@ -286,7 +294,7 @@ class Index:
             for folder in ("runs", "_staging"):  # not there in an index that was restored by hand
                 (self.path / folder).mkdir(exist_ok=True)
             before = current_name(self.path)
-            if before is None and os.path.lexists(self.path / "current"):
+            if os.path.lexists(self.path / "current") and not (self.path / "current").is_symlink():
                 raise StoreError(f"index {self._shown}: current is no symbolic link; move it away, then go back")
             with suppress(
                 StoreError, OSError
