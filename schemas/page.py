@@ -70,11 +70,12 @@ _INTRODUCTION = f"""# Format
 
 Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version {index.FORMAT_VERSION}.
 
-To read a night: point any Parquet reader at the folder `current`, or at `current/*.parquet`. It holds parts and nothing
-else, one row per picture found; there is at least one row, since a night without a picture is refused. Every part has
-the same schema, column for column. To use the folder more than once, resolve the symlink **once**: a part's name never
-means two contents, so a reader that does not may fail to find a file while a night is published; it never reads two
-nights mixed. Labels, changes and manifest lie beside the folder that `current` leads to.
+To read a night: point any Parquet reader at the folder `current`, or, if it takes patterns, at `current/*.parquet`. The
+folder holds parts and nothing else, one row per picture found; there is at least one row, since a night without a
+picture is refused. Every part has the same schema, column for column. To use the folder more than once, resolve the
+symlink **once**: a part's name never means two contents, so a reader that does not may fail to find a file while a
+night is published; it never reads two nights mixed. Labels, changes and manifest lie beside the folder that `current`
+leads to.
 
 Keep the index below folders without `=`: DuckDB takes a folder `key=value` for a column, and for `color=red` the
 folder's word instead of the rows', unless `hive_partitioning = false` is given.

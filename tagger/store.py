@@ -76,17 +76,24 @@ class Index:
             if link.exists():
                 raise StoreError(f"index {self._shown}: current is no symbolic link; copy indexes with links kept")
             return None
-        rows = Path(os.path.realpath(link))
-        if rows.parent == self.path / "snapshots":
-            raise StoreError(
-                f"index {self._shown}: current points to {os.readlink(link)!r}, as in earlier formats; in "
-                f"format_version {FORMAT_VERSION}, which this program reads, it points to {ROWS_FOLDER}/ in there. Tag "
-                "into a new folder, and move readers there; if this version made the snapshot, 'tagger rollback INDEX "
-                f"{rows.name}' puts the link right"
-            )
-        if rows.parent.parent != self.path / "snapshots" or rows.name != ROWS_FOLDER:
+        return open_snapshot(self._snapshot_behind(link), self._shown)
+
+    def _snapshot_behind(self, link: Path) -> Path:
+        """Return the folder of the snapshot whose rows `current` leads to."""
+        rows, snapshots = Path(os.path.realpath(link)), self.path / "snapshots"
+        if rows.name == ROWS_FOLDER and rows.parent.parent == snapshots:
+            return rows.parent
+        if rows.parent != snapshots:
             raise StoreError(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
-        return open_snapshot(rows.parent, self._shown)
+        if (rows / MANIFEST_FILE).exists():
+            raise StoreError(
+                f"index {self._shown}: current points to a snapshot instead of its folder {ROWS_FOLDER}; "
+                f"'tagger rollback INDEX {rows.name}' puts that right"
+            )
+        raise StoreError(
+            f"index {self._shown}: it was made in an earlier format; this program reads format_version "
+            f"{FORMAT_VERSION}; tag into a new folder, and move readers there"
+        )
 
     @contextmanager
     def writing(self, catalog: str) -> Iterator[Snapshot | None]:

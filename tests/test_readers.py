@@ -153,14 +153,28 @@ def test_nothing_but_whole_parts_ever_lies_among_the_rows(night: TagOptions, mon
     assert all(name.startswith("part-") and name.endswith(".parquet") for name in seen)
 
 
-def test_an_index_whose_link_leads_to_a_snapshot_as_in_earlier_formats_is_refused(night: TagOptions) -> None:
+def test_a_link_to_a_snapshot_instead_of_its_rows_is_refused_and_can_be_put_right(night: TagOptions) -> None:
     first = tag_catalog(night)["snapshot"]
     link = Path(night.index) / "current"
     link.unlink()
     link.symlink_to(f"snapshots/{first}")
-    with pytest.raises(StoreError, match=rf"earlier formats.*Tag into a new folder.*tagger rollback INDEX {first}"):
-        tag_catalog(night)
-    with pytest.raises(StoreError, match="earlier formats"):
-        verify(night.index)
+    for command in (lambda: tag_catalog(night), lambda: verify(night.index)):
+        with pytest.raises(StoreError, match=rf"instead of its folder rows; 'tagger rollback INDEX {first}'"):
+            command()
     roll_back(night.index, first)
     every_reader_reads_the_pictures(night)
+
+
+def test_an_index_of_an_earlier_format_is_refused_and_left_as_it_is(night: TagOptions) -> None:
+    first = tag_catalog(night)["snapshot"]
+    snapshot = Path(night.index) / "snapshots" / first
+    for part in (snapshot / "rows").iterdir():
+        part.rename(snapshot / part.name)
+    (snapshot / "rows").rmdir()
+    (snapshot / "manifest.json").rename(snapshot / "_manifest.json")
+    (Path(night.index) / "current").unlink()
+    (Path(night.index) / "current").symlink_to(f"snapshots/{first}")
+    for command in (lambda: tag_catalog(night), lambda: verify(night.index)):
+        with pytest.raises(StoreError, match=r"made in an earlier format.*tag into a new folder"):
+            command()
+    assert len(os.listdir(snapshot)) == BUCKETS + 4
