@@ -49,7 +49,7 @@ def demo(
         (str(sample.labelled),),
         str(folder / "models"),
         "demo",
-        "color,garment",
+        "color,type",
         epochs=epochs,
         architecture=architecture or {},
     )
@@ -69,8 +69,8 @@ def demo(
     tag_catalog(TagOptions(str(sample.catalog), None, str(starter), max_error_rate=0.2))
     print(f"# What the starter model, which never saw a drawing, makes of the same catalog\n{_counts(starter)}\n")
     sheets = [folder / "contact-sheet.png", folder / "starter-sheet.png"]
-    sheets[0].write_bytes(_contact_sheet(index, sample.catalog, "garment"))
-    sheets[1].write_bytes(_contact_sheet(starter, sample.catalog, "type"))
+    sheets[0].write_bytes(_contact_sheet(index, sample.catalog))
+    sheets[1].write_bytes(_contact_sheet(starter, sample.catalog))
     print(f"index:          {index}/current\nmodel:          {trained['bundle']}")
     print(f"contact sheets: {sheets[0]}\n                {sheets[1]}")
 
@@ -91,13 +91,11 @@ def _run_query(code: str, folder: Path) -> str:
 
 def _against_truth(index: Path, sample: Sample) -> str:
     """Return how many drawn pictures were answered rightly, the unseen pair apart."""
-    rows = pd.read_parquet(os.path.realpath(index / "current"), columns=["image_id", "color", "garment"])
-    truth = pd.DataFrame(
-        [(i, *pair) for i, pair in sample.truth.items()], columns=["image_id", "is_color", "is_garment"]
-    )
+    rows = pd.read_parquet(os.path.realpath(index / "current"), columns=["image_id", "color", "type"])
+    truth = pd.DataFrame([(i, *pair) for i, pair in sample.truth.items()], columns=["image_id", "is_color", "is_type"])
     both = rows.merge(truth, on="image_id")
-    both["right"] = (both["color"] == both["is_color"]) & (both["garment"] == both["is_garment"])
-    unseen = (both["is_color"] == UNSEEN[0]) & (both["is_garment"] == UNSEEN[1])
+    both["right"] = (both["color"] == both["is_color"]) & (both["type"] == both["is_type"])
+    unseen = (both["is_color"] == UNSEEN[0]) & (both["is_type"] == UNSEEN[1])
     return (
         f"both answers right: {both['right'][~unseen].mean():.1%} of {(~unseen).sum()} pictures; {' '.join(UNSEEN)}, "
         f"a pair never seen in training: {both['right'][unseen].mean():.1%} of {unseen.sum()}"
@@ -112,8 +110,8 @@ def _counts(index: Path) -> str:
     return str(rows.fillna("none").value_counts(["color", "type"]).unstack(fill_value=0).to_string())
 
 
-def _contact_sheet(index: Path, catalog: Path, shape: str) -> bytes:
-    columns = ["image_id", "status", "color", "color_score", shape, f"{shape}_score"]
+def _contact_sheet(index: Path, catalog: Path) -> bytes:
+    columns = ["image_id", "status", "color", "color_score", "type", "type_score"]
     rows = pd.read_parquet(os.path.realpath(index / "current"), columns=columns)
     good = rows[rows["status"] == "ok"]
     chosen = good.sample(min(_TILES, len(good)), random_state=0).sort_values("image_id")
@@ -122,7 +120,7 @@ def _contact_sheet(index: Path, catalog: Path, shape: str) -> bytes:
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
         for chunk in decoder.decode((at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
             for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False):
-                tiles.append((pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", shape)]))
+                tiles.append((pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", "type")]))
     return png(contact_sheet(tiles))
 
 

@@ -2,19 +2,27 @@
 
 import pyarrow as pa
 
-FORMAT_VERSION = 3
-"""3 came with `retired` in `_labels.parquet`, 2 with `_unsettled.parquet` and `counts` in the manifest."""
+FORMAT_VERSION = 4
+"""4 came with the folder `rows` and plain names beside it, 3 with `retired` in the labels, 2 with the unsettled ids."""
+
+ROWS_FOLDER = "rows"
+"""Holds the part files and nothing else: some readers count every file of a folder, whatever its name."""
+
+MANIFEST_FILE = "manifest.json"
+LABELS_FILE = "labels.parquet"
+CHANGES_FILE = "changes.parquet"
+UNSETTLED_FILE = "unsettled.parquet"
 
 LAYOUT = {
-    "current": "symlink to the snapshot to read, replaced by one rename",
-    "snapshots/<id>/part-<bucket>-<hash>.parquet": "the rows whose sha256(image_id) mod buckets is <bucket> (five "
-    "digits), sorted by image_id; <hash> is the first 16 hex digits of the file's sha256, so a name never means two "
-    "contents",
-    "snapshots/<id>/_labels.parquet": "labels, columns and thresholds of every model that rows name",
-    "snapshots/<id>/_changes.parquet": "what changed against the parent snapshot",
-    "snapshots/<id>/_unsettled.parquet": "pictures that the next run reads again though they look the same: they were "
+    "current": f"symlink to the rows to read, `snapshots/<id>/{ROWS_FOLDER}`, replaced by one rename",
+    f"snapshots/<id>/{ROWS_FOLDER}/part-<bucket>-<hash>.parquet": "the rows whose sha256(image_id) mod buckets is "
+    "<bucket> (five digits), sorted by image_id; <hash> is the first 16 hex digits of the file's sha256, so a name "
+    "never means two contents; there is nothing else in this folder",
+    f"snapshots/<id>/{LABELS_FILE}": "labels, columns and thresholds of every model that rows name",
+    f"snapshots/<id>/{CHANGES_FILE}": "what changed against the parent snapshot",
+    f"snapshots/<id>/{UNSETTLED_FILE}": "pictures that the next run reads again though they look the same: they were "
     "read within 2 s of their last change, or the disk, the share or the worker failed rather than the file",
-    "snapshots/<id>/_manifest.json": "what the snapshot holds; written last",
+    f"snapshots/<id>/{MANIFEST_FILE}": "what the snapshot holds; written last",
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
     "features/<features_id>/*.parquet": "with --features: what the trunk of a model makes of each content; a model "
     "with the same trunk is then scored without reading pictures. <features_id> is a digest of the trunk, the settings "
@@ -71,7 +79,7 @@ UNSETTLED = pa.schema(
 MANIFEST_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "snapshot": "string, the folder's name: UTC time of the run and four hex digits",
-    "parent": "string, the snapshot that _changes.parquet is against, or null for the first",
+    "parent": f"string, the snapshot that {CHANGES_FILE} is against, or null for the first",
     "created_at": "ISO 8601, UTC",
     "catalog": "string, the absolute path of the catalog",
     "buckets": "integer, fixed when the index is created",
@@ -79,10 +87,10 @@ MANIFEST_FIELDS = {
     "models": "list of strings, every model_id that rows name",
     "reader": "integer, the version of the reader of this run; rows say which one they were made by",
     "groups": "list of strings, the exclusive groups, in column order",
-    "parts": "list of {file, bucket, rows, bytes, sha256}, by bucket",
-    "labels_sha256": "string, of _labels.parquet",
-    "changes_sha256": "string, of _changes.parquet",
-    "unsettled_sha256": "string, of _unsettled.parquet",
+    "parts": "list of {file, bucket, rows, bytes, sha256}, by bucket; file is the path below the snapshot's folder",
+    "labels_sha256": f"string, of {LABELS_FILE}",
+    "changes_sha256": f"string, of {CHANGES_FILE}",
+    "unsettled_sha256": f"string, of {UNSETTLED_FILE}",
     "rows": "integer, all parts together: pictures found",
     "statuses": "object, status to number of rows; they add up to rows",
     "counts": "object, the run's, as in its record; found is rows",
@@ -132,7 +140,7 @@ RUN_FIELDS = {
     "catalog": "string, absolute path, or null for a rollback",
     "model_id": "string, or null if it was not read",
     "backend": "openvino | openvino bfloat16 | keras, or null if nothing had to be scored",
-    "snapshot": "string, what `current` named at the end, or null",
+    "snapshot": "string, the snapshot that `current` led to at the end, or null",
     "plan": "object, what was to be done: "
     + ", ".join(PLAN_FIELDS)
     + "; empty if the catalog was not walked to its end",

@@ -25,11 +25,11 @@ def page() -> str:
         "## Layout of an index\n\n" + _fields(index.LAYOUT, "path"),
         "## Rows\n\n" + _ROWS + _schema(example),
         "### Status\n\n" + _fields(rows.STATUSES, "status"),
-        "## _labels.parquet\n\n" + _schema(index.LABELS),
-        "## _changes.parquet\n\n" + _schema(index.CHANGES),
-        "## _unsettled.parquet\n\n" + _schema(index.UNSETTLED),
+        f"## {index.LABELS_FILE}\n\n" + _schema(index.LABELS),
+        f"## {index.CHANGES_FILE}\n\n" + _schema(index.CHANGES),
+        f"## {index.UNSETTLED_FILE}\n\n" + _schema(index.UNSETTLED),
         "## features/<features_id>/*.parquet\n\n" + _FEATURES + _schema(features.features_schema(1024)),
-        "## _manifest.json\n\n" + _fields(index.MANIFEST_FIELDS),
+        f"## {index.MANIFEST_FILE}\n\n" + _fields(index.MANIFEST_FIELDS),
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
         "### state\n\n" + _fields(index.RUN_STATES, "state"),
         "### plan\n\n" + _fields(index.PLAN_FIELDS),
@@ -70,15 +70,21 @@ _INTRODUCTION = f"""# Format
 
 Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version {index.FORMAT_VERSION}.
 
-To read a night: resolve the symlink `current` **once**, then read the files of that folder whose names do not begin
-with `_`. Every part has the same schema, column for column. A part's name never means two contents, so a reader that
-does not resolve the link first may fail to find a file while a night is published; it never reads two nights mixed.
+To read a night: point any Parquet reader at the folder `current`, or, if it takes patterns, at `current/*.parquet`. The
+folder holds parts and nothing else, one row per picture found; there is at least one row, since a night without a
+picture is refused. Every part has the same schema, column for column. To use the folder more than once, resolve the
+symlink **once**: a part's name never means two contents, so a reader that does not may fail to find a file while a
+night is published; it never reads two nights mixed. Labels, changes and manifest lie beside the folder that `current`
+leads to.
 
-To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply `_changes.parquet`
+Keep the index below folders without `=`: DuckDB takes a folder `key=value` for a column, and for `color=red` the
+folder's word instead of the rows', unless `hive_partitioning = false` is given.
+
+To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply `{index.CHANGES_FILE}`
 (`upsert`: take the row from the parts; `delete`: drop it). If not, read the whole snapshot.
 
 To recompute an answer: a label that is not retired *holds* when its stored score is at least its stored threshold in
-`_labels.parquet`, of the row's `model_id`. With odds o = s / (1 - s) of the scores of a group's labels that are not
+`{index.LABELS_FILE}`, of the row's `model_id`. With odds o = s / (1 - s) of the scores of a group's labels that are not
 retired, p(label i) = o_i / (1 + sum o); none has the rest. The answer is, among the labels that hold, the one with the
 largest o_i / odds(threshold_i), or none."""
 

@@ -96,7 +96,7 @@ def _answer_columns(
 
 
 def labels_table(bundle: Bundle) -> pa.Table:
-    """Return the rows of `_labels.parquet` about one model, in column order."""
+    """Return the rows of the labels file about one model, in column order."""
     ap = {row["label"]: row["ap"] for row in bundle.metrics()["evaluation"]["labels"]}
     rows = [
         {

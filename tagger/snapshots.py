@@ -14,15 +14,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.index import CHANGES, FORMAT_VERSION, LABELS, UNSETTLED
+from schemas.index import (
+    CHANGES,
+    CHANGES_FILE,
+    FORMAT_VERSION,
+    LABELS,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    ROWS_FOLDER,
+    UNSETTLED,
+    UNSETTLED_FILE,
+)
 from tagger.errors import StoreError
 from tagger.files import atomic_text, sync_file, sync_folder
 
 _ROW_GROUP = 50_000
+_SIDE_FILES = {"labels": LABELS_FILE, "changes": CHANGES_FILE, "unsettled": UNSETTLED_FILE}
+"""Each has its digest in the manifest, as `<key>_sha256`."""
 
 
 class Snapshot(NamedTuple):
-    """A published night: its folder and its manifest."""
+    """A published night: its folder, whose name is its id, and its manifest."""
 
     path: Path
     manifest: dict[str, Any]
@@ -71,13 +83,13 @@ class Snapshot(NamedTuple):
                 raise self.damaged(part["file"], error) from error
             if size != part["bytes"]:
                 raise self.damaged(part["file"], ValueError(f"{size} bytes, not {part['bytes']}"))
-        for name in ("labels", "changes", "unsettled"):
+        for name, file in _SIDE_FILES.items():
             try:
-                digest = file_digest(self.path / f"_{name}.parquet")
+                digest = file_digest(self.path / file)
             except OSError as error:
-                raise self.damaged(f"_{name}.parquet", error) from error
+                raise self.damaged(file, error) from error
             if digest != self.manifest.get(f"{name}_sha256"):
-                raise self.damaged(f"_{name}.parquet", ValueError("its sha256 is not the manifest's"))
+                raise self.damaged(file, ValueError("its sha256 is not the manifest's"))
 
     def schema(self) -> pa.Schema | None:
         """Return the schema that all parts have, or None if there is no part."""
@@ -88,15 +100,15 @@ class Snapshot(NamedTuple):
             raise self.damaged(parts[0]["file"], error) from error
 
     def labels(self) -> pa.Table:
-        """Return `_labels.parquet`."""
-        table = self.read("_labels.parquet")
+        """Return the labels of every model that rows name."""
+        table = self.read(LABELS_FILE)
         if not table.schema.equals(LABELS):
-            raise self.damaged("_labels.parquet", ValueError("its schema is not the declared one"))
+            raise self.damaged(LABELS_FILE, ValueError("its schema is not the declared one"))
         return table
 
     def unsettled(self) -> pa.Array:
-        """Return the ids in `_unsettled.parquet`."""
-        return self.read("_unsettled.parquet", ["image_id"])["image_id"].cast(pa.large_string()).combine_chunks()
+        """Return the ids of the pictures that the next run reads again."""
+        return self.read(UNSETTLED_FILE, ["image_id"])["image_id"].cast(pa.large_string()).combine_chunks()
 
     def damaged(self, file: str, error: Exception) -> StoreError:
         """Return the error that says what to do about a damaged file."""
@@ -116,7 +128,7 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
         If its manifest is missing, damaged or not ours.
     """
     try:
-        manifest = json.loads((folder / "_manifest.json").read_text())
+        manifest = json.loads((folder / MANIFEST_FILE).read_text())
         if manifest["format_version"] != FORMAT_VERSION:
             found = manifest["format_version"]
             raise StoreError(
@@ -133,15 +145,15 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
 
 
 def point_current(index: Path, snapshot_id: str) -> None:
-    """Make readers of `index` see `snapshot_id`, by one rename.
+    """Make readers of `index` see the rows of `snapshot_id`, by one rename.
 
     The folder of the snapshot that they saw before gets the modification time of now: when it was replaced.
     """
     with suppress(OSError):  # there is none, or it is another user's
-        os.utime(index / "current")
+        os.utime(index / "current" / os.pardir)
     link = index / f"_current-{os.getpid()}"
     link.unlink(missing_ok=True)
-    link.symlink_to(f"snapshots/{snapshot_id}")
+    link.symlink_to(f"snapshots/{snapshot_id}/{ROWS_FOLDER}")
     os.replace(link, index / "current")
     sync_file(index)
 
@@ -149,9 +161,10 @@ def point_current(index: Path, snapshot_id: str) -> None:
 def current_name(index: Path) -> str | None:
     """Return the name of the snapshot that readers of `index` see, or None."""
     try:
-        return os.path.basename(os.readlink(index / "current"))
+        rows = Path(os.readlink(index / "current"))
     except OSError:
         return None
+    return rows.parent.name if rows.name == ROWS_FOLDER else None
 
 
 def remove_snapshot(index: Path, snapshot_id: str) -> None:
@@ -179,14 +192,14 @@ class SnapshotWriter:
     def __init__(self, index: Path, snapshot_id: str) -> None:
         self._index, self.snapshot_id = index, snapshot_id
         self._work = index / "_staging" / f"snapshot-{snapshot_id}"
-        self._work.mkdir()
+        (self._work / ROWS_FOLDER).mkdir(parents=True)
         self._parts: list[dict[str, Any]] = []
-        self._changes = pq.ParquetWriter(self._work / "_changes.parquet", CHANGES, compression="zstd")
+        self._changes = pq.ParquetWriter(self._work / CHANGES_FILE, CHANGES, compression="zstd")
         self.changed = False
 
     def add_part(self, bucket: int, rows: pa.Table) -> None:
         """Write a bucket's rows, sorted by `image_id`, as the part of that bucket."""
-        temporary = self._work / f".part-{bucket:05d}"
+        temporary = self._work / f".part-{bucket:05d}"  # beside the rows: nothing else ever lies among them
         pq.write_table(
             rows.sort_by("image_id"),
             temporary,
@@ -195,10 +208,10 @@ class SnapshotWriter:
             write_page_checksum=True,
         )
         digest = file_digest(temporary)
-        name = f"part-{bucket:05d}-{digest[:16]}.parquet"
-        os.replace(temporary, self._work / name)
-        size = (self._work / name).stat().st_size
-        self._parts.append({"file": name, "bucket": bucket, "rows": len(rows), "bytes": size, "sha256": digest})
+        file = f"{ROWS_FOLDER}/part-{bucket:05d}-{digest[:16]}.parquet"
+        os.replace(temporary, self._work / file)
+        size = (self._work / file).stat().st_size
+        self._parts.append({"file": file, "bucket": bucket, "rows": len(rows), "bytes": size, "sha256": digest})
 
     def link_part(self, parent: Snapshot, part: dict[str, Any]) -> None:
         """Take over a part of `parent` as it is."""
@@ -224,12 +237,9 @@ class SnapshotWriter:
     def publish(self, labels: pa.Table, unsettled: pa.Array, manifest: dict[str, Any]) -> Path:
         """Write what is missing, make it durable, and make readers see it; return the snapshot's folder."""
         self._changes.close()
-        pq.write_table(labels, self._work / "_labels.parquet")
-        pq.write_table(pa.table([pc.cast(unsettled, pa.string())], schema=UNSETTLED), self._work / "_unsettled.parquet")
-        digests = {
-            f"{name}_sha256": file_digest(self._work / f"_{name}.parquet")
-            for name in ("labels", "changes", "unsettled")
-        }
+        pq.write_table(labels, self._work / LABELS_FILE)
+        pq.write_table(pa.table([pc.cast(unsettled, pa.string())], schema=UNSETTLED), self._work / UNSETTLED_FILE)
+        digests = {f"{name}_sha256": file_digest(self._work / file) for name, file in _SIDE_FILES.items()}
         manifest |= digests | {
             "format_version": FORMAT_VERSION,
             "snapshot": self.snapshot_id,
@@ -237,7 +247,8 @@ class SnapshotWriter:
             "parts": sorted(self._parts, key=lambda part: int(part["bucket"])),
             "rows": sum(part["rows"] for part in self._parts),
         }
-        atomic_text(self._work / "_manifest.json", json.dumps(manifest, indent=1) + "\n")
+        sync_folder(self._work / ROWS_FOLDER)
+        atomic_text(self._work / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
         sync_folder(self._work)
         final = self._index / "snapshots" / self.snapshot_id
         try:
@@ -296,7 +307,7 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
     if not 1 <= manifest["buckets"] <= 256:
         raise ValueError(f"{manifest['buckets']} buckets")
     for part in manifest["parts"]:
-        if not re.fullmatch(r"part-\d{5}-[0-9a-f]{16}\.parquet", part["file"]):
+        if not re.fullmatch(rf"{ROWS_FOLDER}/part-\d{{5}}-[0-9a-f]{{16}}\.parquet", part["file"]):
             raise ValueError(f"part {part['file']!r} is not a part's name")
         if not all(isinstance(part[name], int) for name in ("rows", "bucket", "bytes")) or len(part["sha256"]) != 64:
             raise ValueError(f"part {part['file']!r} lacks rows, bucket, bytes or sha256")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import tagger.reading
+from schemas.index import FORMAT_VERSION, MANIFEST_FILE, ROWS_FOLDER
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.features import FeatureStore
 from tagger.files import Lock, atomic_text
@@ -76,10 +77,24 @@ class Index:
             if link.exists():
                 raise StoreError(f"index {self._shown}: current is no symbolic link; copy indexes with links kept")
             return None
-        folder = Path(os.path.realpath(link))
-        if folder.parent != self.path / "snapshots":
+        return open_snapshot(self._snapshot_behind(link), self._shown)
+
+    def _snapshot_behind(self, link: Path) -> Path:
+        """Return the folder of the snapshot whose rows `current` leads to."""
+        rows, snapshots = Path(os.path.realpath(link)), self.path / "snapshots"
+        if rows.name == ROWS_FOLDER and rows.parent.parent == snapshots:
+            return rows.parent
+        if rows.parent != snapshots:
             raise StoreError(f"index {self._shown}: current points to {os.readlink(link)!r}, outside its snapshots")
-        return open_snapshot(folder, self._shown)
+        if (rows / MANIFEST_FILE).exists():
+            raise StoreError(
+                f"index {self._shown}: current points to a snapshot instead of its folder {ROWS_FOLDER}; "
+                f"'tagger rollback INDEX {rows.name}' puts that right"
+            )
+        raise StoreError(
+            f"index {self._shown}: it was made in an earlier format; this program reads format_version "
+            f"{FORMAT_VERSION}; tag into a new folder, and move readers there"
+        )
 
     @contextmanager
     def writing(self, catalog: str) -> Iterator[Snapshot | None]:
@@ -241,7 +256,7 @@ class Index:
 
     def snapshots(self) -> list[str]:
         """Return the names of all complete snapshots, oldest first."""
-        folders = (self.path / "snapshots").glob("*/_manifest.json")
+        folders = (self.path / "snapshots").glob(f"*/{MANIFEST_FILE}")
         return sorted(path.parent.name for path in folders)
 
     def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
@@ -288,7 +303,7 @@ class Index:
             for folder in ("runs", "_staging"):  # not there in an index that was restored by hand
                 (self.path / folder).mkdir(exist_ok=True)
             before = current_name(self.path)
-            if before is None and os.path.lexists(self.path / "current"):
+            if os.path.lexists(self.path / "current") and not (self.path / "current").is_symlink():
                 raise StoreError(f"index {self._shown}: current is no symbolic link; move it away, then go back")
             with suppress(
                 StoreError, OSError

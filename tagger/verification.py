@@ -1,5 +1,6 @@
 """Checking a published index: that it is what its manifest says, and that answers and tags follow from the scores."""
 
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, UNSETTLED
+from schemas.index import (
+    CHANGES,
+    CHANGES_FILE,
+    LABELS,
+    LABELS_FILE,
+    MANIFEST_FIELDS,
+    MANIFEST_FILE,
+    ROWS_FOLDER,
+    UNSETTLED,
+    UNSETTLED_FILE,
+)
 from schemas.rows import STATUSES, LabelLike, rows_schema
 from tagger.catalog import bucket_of
 from tagger.snapshots import Snapshot, file_digest
@@ -32,43 +43,54 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     """Yield every fault of a snapshot, as a line that names file, row and what was expected."""
     manifest, path = snapshot.manifest, snapshot.path
     if missing := sorted(set(MANIFEST_FIELDS) - set(manifest)):
-        yield f"_manifest.json: lacks {missing}"
+        yield f"{MANIFEST_FILE}: lacks {missing}"
         return
     if manifest["snapshot"] != path.name:
-        yield f"_manifest.json: says it is {manifest['snapshot']!r}, lies in {path.name!r}"
+        yield f"{MANIFEST_FILE}: says it is {manifest['snapshot']!r}, lies in {path.name!r}"
     try:
-        yield from _side_file(path / "_labels.parquet", LABELS, manifest["labels_sha256"])
-        yield from _side_file(path / "_changes.parquet", CHANGES, manifest["changes_sha256"])
-        yield from _side_file(path / "_unsettled.parquet", UNSETTLED, manifest["unsettled_sha256"])
+        yield from _side_file(path / LABELS_FILE, LABELS, manifest["labels_sha256"])
+        yield from _side_file(path / CHANGES_FILE, CHANGES, manifest["changes_sha256"])
+        yield from _side_file(path / UNSETTLED_FILE, UNSETTLED, manifest["unsettled_sha256"])
         models: dict[str, list[_Label]] = {}
-        for row in pq.read_table(path / "_labels.parquet").to_pylist():
+        for row in pq.read_table(path / LABELS_FILE).to_pylist():
             models.setdefault(row["model_id"], []).append(_Label(row))
     except (OSError, pa.ArrowException, KeyError) as error:
         yield f"{path.name}: labels or changes cannot be read: {error}"
         return
     if set(models) != set(manifest["models"]):
-        yield f"_labels.parquet: has models {sorted(models)}, the manifest {sorted(manifest['models'])}"
+        yield f"{LABELS_FILE}: has models {sorted(models)}, the manifest {sorted(manifest['models'])}"
     if manifest["model_id"] not in models:
-        yield f"_labels.parquet: has no rows of the model {manifest['model_id']}"
+        yield f"{LABELS_FILE}: has no rows of the model {manifest['model_id']}"
         return
     buckets = [part["bucket"] for part in manifest["parts"]]
     if len(set(buckets)) != len(buckets):
-        yield f"_manifest.json: a bucket has two parts: {buckets}"
-    listed = {part["file"] for part in manifest["parts"]}
-    for stray in sorted({file.name for file in path.glob("*.parquet") if not file.name.startswith("_")} - listed):
-        yield f"{stray}: is not in the manifest"
+        yield f"{MANIFEST_FILE}: a bucket has two parts: {buckets}"
+    yield from _strangers(snapshot)
     schema = rows_schema(manifest["groups"], _labels_of(models[manifest["model_id"]]))
     counts = manifest["counts"]
     kinds = [counts.get(name, 0) for name in ("new", "changed", "rescored", "unchanged")]
     if not sum(kinds) == counts.get("found") == manifest["rows"]:
-        yield f"_manifest.json: counts {counts} do not add up to {manifest['rows']} rows"
+        yield f"{MANIFEST_FILE}: counts {counts} do not add up to {manifest['rows']} rows"
     statuses: dict[str, int] = {}
     for part in manifest["parts"]:
         yield from _part(snapshot, part, schema, models, statuses)
     if sum(part["rows"] for part in manifest["parts"]) != manifest["rows"]:
-        yield f"_manifest.json: {manifest['rows']} rows, its parts add up to another number"
+        yield f"{MANIFEST_FILE}: {manifest['rows']} rows, its parts add up to another number"
     if statuses != manifest["statuses"]:
-        yield f"_manifest.json: statuses {manifest['statuses']}, the parts hold {statuses}"
+        yield f"{MANIFEST_FILE}: statuses {manifest['statuses']}, the parts hold {statuses}"
+
+
+def _strangers(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what lies among the parts and is none: hidden files and folders too, since some readers take them."""
+    listed = {part["file"] for part in snapshot.manifest["parts"]}
+    try:
+        names = os.listdir(snapshot.path / ROWS_FOLDER)
+    except OSError as error:
+        yield f"{ROWS_FOLDER}: cannot be listed: {error}"
+        return
+    for name in sorted(names):
+        if f"{ROWS_FOLDER}/{name}" not in listed:
+            yield f"{ROWS_FOLDER}: {name!r} is not in the manifest, and readers may count it as rows; move it elsewhere"
 
 
 def _labels_of(labels: list[_Label]) -> list[LabelLike]:
@@ -96,7 +118,7 @@ def _part(
     except (OSError, pa.ArrowException) as error:
         yield f"{name}: cannot be read: {error}"
         return
-    if digest != part["sha256"] or name != f"part-{part['bucket']:05d}-{digest[:16]}.parquet":
+    if digest != part["sha256"] or path.name != f"part-{part['bucket']:05d}-{digest[:16]}.parquet":
         yield f"{name}: its sha256 is not the manifest's, or not its name's; the file was changed"
     if not table.schema.equals(schema, check_metadata=True):
         yield f"{name}: its schema is not that of its model's labels"
@@ -159,7 +181,7 @@ def _scores(table: pa.Table, models: dict[str, list[_Label]], groups: list[str])
     good = table.filter(pc.equal(table["status"], "ok"))
     for model_id in pc.unique(good["model_id"]).to_pylist():
         if model_id not in models:
-            yield f"rows name the model {model_id!r}, which _labels.parquet does not have"
+            yield f"rows name the model {model_id!r}, which {LABELS_FILE} does not have"
             continue
         yield from _model_scores(good.filter(pc.equal(good["model_id"], model_id)), models[model_id], groups)
 

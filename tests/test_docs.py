@@ -28,10 +28,10 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def folder(sample: Sample, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an index and a table of SKUs, as the README's queries expect."""
+def folder(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an index, made without a model named, and a table of SKUs, as the README's queries expect."""
     folder = tmp_path_factory.mktemp("queries")
-    tag_catalog(TagOptions(str(sample.catalog), str(bundle_path), str(folder / "index")))
+    tag_catalog(TagOptions(str(sample.catalog), None, str(folder / "index")))
     ids = sorted(sample.truth)[:3]
     pd.DataFrame({"sku": ["a", "b", "c"], "image_id": ids}).to_csv(folder / "skus.csv", index=False)
     return folder
@@ -84,7 +84,7 @@ def test_every_query_runs_and_gives_what_a_scan_in_python_gives(title: str, code
         expected = rows[(rows["score_red"] >= 0.9) & (rows["score_dress"] >= 0.9)]
         assert all(image_id in text for image_id in expected["image_id"])
     elif title.startswith("Counts"):
-        counts = ok.fillna({"color": "none", "garment": "none"}).groupby(["color", "garment"]).size()
+        counts = ok.fillna({"color": "none", "type": "none"}).groupby(["color", "type"]).size()
         assert all(str(count) in text for count in counts)
     elif title.startswith("What failed"):
         assert all(image_id in text for image_id in rows[rows["status"] != "ok"]["image_id"])
@@ -143,7 +143,7 @@ def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) >= 7
     for command in commands:
-        shell(command.replace("SNAPSHOT", os.path.basename(night)), srv)
+        shell(command.replace("SNAPSHOT", Path(night).parent.name), srv)
     restored = os.path.realpath(srv / "restored" / "current")
     pd.testing.assert_frame_equal(pd.read_parquet(restored), pd.read_parquet(night))
     assert next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"

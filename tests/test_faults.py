@@ -140,7 +140,7 @@ def test_what_a_killed_run_left_is_no_reason_to_be_stuck(tmp_path: Path, bundle_
     with open(leftover / "part", "wb", buffering=0) as part:
         part.write(b"x" * shutil.disk_usage(small_disk).free)
     assert shutil.disk_usage(small_disk).free == 0
-    back = ["-m", "jobs.cli", "rollback", str(world.index), os.path.basename(first)]
+    back = ["-m", "jobs.cli", "rollback", str(world.index), Path(first).parent.name]
     rolled = subprocess.run([sys.executable, *back], capture_output=True, text=True)
     assert rolled.returncode == 0, rolled.stderr
     nothing_was_lost(world, first)

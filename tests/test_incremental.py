@@ -274,7 +274,7 @@ def test_too_many_deletions_are_refused_unless_allowed(options: TagOptions, cata
     report = refused.value.report
     assert report is not None
     assert (report["exit_code"], report["snapshot"], report["plan"]["deleted"]) == (3, before, 21)
-    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
     assert counted(tag_catalog(replace(options, max_delete_rate=0.6)), "deleted", "unchanged") == (21, 20)
 
 
@@ -319,7 +319,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     schemas = [pq.read_schema(part) for part in sorted(night.glob("part-*"))]
     assert len(schemas) == 5
     assert all(schema.equals(schemas[0], check_metadata=True) for schema in schemas)
-    labels = pd.read_parquet(night / "_labels.parquet")
+    labels = pd.read_parquet(night.parent / "labels.parquet")
     assert set(labels["model_id"]) == {old.model_id, grown.model_id}
     assert verify(options.index)["faults"] == []
     invented = Path(shutil.copytree(options.index, tmp_path / "invented", symlinks=True))
@@ -329,7 +329,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     pq.write_table(table.set_column(at, table.schema.field(at), pa.array([0.5] * len(table))), part)
     assert any("does not have this label" in fault for fault in verify(str(invented))["faults"])
     tag_catalog(now)
-    labels = pd.read_parquet((Path(options.index) / "current").resolve() / "_labels.parquet")
+    labels = pd.read_parquet((Path(options.index) / "current").resolve().parent / "labels.parquet")
     assert set(labels["model_id"]) == {grown.model_id}
     assert_equal_to_a_fresh_index(now)
     with pytest.raises(InputError, match=r"--backfill-limit .* does not have their color:purple"):
@@ -432,7 +432,7 @@ def test_a_first_night_goes_on_with_the_buckets_it_began_with(
     monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 9)
     summary = tag_catalog(replace(options, max_error_rate=1))
     assert summary["reused"] > 0
-    manifest = json.loads((Path(options.index) / "current" / "_manifest.json").read_text())
+    manifest = json.loads(((Path(options.index) / "current").resolve().parent / "manifest.json").read_text())
     assert manifest["buckets"] == 3
     assert verify(options.index)["faults"] == []
 

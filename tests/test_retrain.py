@@ -202,7 +202,7 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     rows = pd.read_parquet((index / "current").resolve())
     assert "blue" not in set(rows["color"].dropna())
     assert rows["score_blue"].notna().any()
-    labels = pd.read_parquet((index / "current").resolve() / "_labels.parquet").set_index("label")
+    labels = pd.read_parquet((index / "current").resolve().parent / "labels.parquet").set_index("label")
     assert labels.loc["blue", "retired"]
     assert not labels.loc["red", "retired"]
     gone = again(family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone")

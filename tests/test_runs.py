@@ -124,7 +124,7 @@ def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog
     second = tag_catalog(options)
     index = Index(options.index)
     (index.path / "current").unlink()
-    (index.path / "current").symlink_to(f"snapshots/{first['snapshot']}")
+    (index.path / "current").symlink_to(f"snapshots/{first['snapshot']}/rows")
     record = json.loads((index.path / "runs" / f"{second['run_id']}.json").read_text())
     index.runs.write(record | {"state": "running"})
     third = tag_catalog(options)
@@ -141,14 +141,14 @@ def test_rollback_goes_back_and_the_next_night_goes_forward(options: TagOptions,
     report = json.loads(ended.stdout)
     assert set(report) == set(ROLLBACK)
     assert (report["before"], report["snapshot"], report["rows"]) == (second, first, 41)
-    assert os.readlink(Path(options.index) / "current") == f"snapshots/{first}"
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{first}/rows"
     assert verify(options.index)["faults"] == []
     newest = list_runs(options.index)["runs"][0]
     assert (newest["state"], newest["snapshot"]) == ("rolled_back", first)
     assert set(newest) == set(RUN_FIELDS)
     third = tag_catalog(options)
     assert (third["new"], third["unchanged"]) == (1, 41)
-    manifest = json.loads((Path(options.index) / "current" / "_manifest.json").read_text())
+    manifest = json.loads(((Path(options.index) / "current").resolve().parent / "manifest.json").read_text())
     assert manifest["parent"] == first
 
 
@@ -169,11 +169,11 @@ def test_rollback_refuses_a_snapshot_that_is_not_whole_and_leaves_a_broken_one(
     add(catalog, "new.jpg", 1)
     second = tag_catalog(options)["snapshot"]
     snapshots = Path(options.index) / "snapshots"
-    (snapshots / second / "_manifest.json").write_text("{")
+    (snapshots / second / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match="no readable manifest"):
         tag_catalog(options)
     assert tagger("rollback", options.index, first).returncode == 0
-    for pattern in ("_unsettled.parquet", "part-*"):
+    for pattern in ("unsettled.parquet", "rows/part-*"):
         for file in (snapshots / first).glob(pattern):
             file.unlink()
         ended = tagger("rollback", options.index, first)
@@ -251,7 +251,7 @@ def test_junk_in_the_index_stops_nothing(options: TagOptions, catalog: Path, tag
 
 def test_a_broken_manifest_is_a_fault_and_in_the_record(options: TagOptions, tagger: Tagger) -> None:
     tag_catalog(options)
-    (Path(options.index) / "current" / "_manifest.json").write_text("{")
+    ((Path(options.index) / "current").resolve().parent / "manifest.json").write_text("{")
     ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index, "--json")
     assert (ended.returncode, json.loads(ended.stdout)["exit_code"]) == (2, 2)
     assert "tagger rollback" in ended.stderr

@@ -103,23 +103,19 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     assert set(summary) == set(TAG)
     index = Path(options.index)
     assert {path.name for path in index.iterdir()} == {"current", "snapshots", "runs", "_staging", "_lock"}
-    assert os.readlink(index / "current") == f"snapshots/{summary['snapshot']}"
+    assert os.readlink(index / "current") == f"snapshots/{summary['snapshot']}/rows"
     assert not any((index / "_staging").iterdir())
-    night = (index / "current").resolve()
-    manifest = json.loads((night / "_manifest.json").read_text())
+    night = (index / "current").resolve().parent
+    manifest = json.loads((night / "manifest.json").read_text())
     assert set(manifest) == set(MANIFEST_FIELDS)
     (part,) = manifest["parts"]
-    assert {path.name for path in night.iterdir()} == {
-        part["file"],
-        "_labels.parquet",
-        "_changes.parquet",
-        "_unsettled.parquet",
-        "_manifest.json",
-    }
+    names = {"rows", "labels.parquet", "changes.parquet", "unsettled.parquet", "manifest.json"}
+    assert {path.name for path in night.iterdir()} == names
+    assert list((night / "rows").iterdir()) == [night / part["file"]]
     assert pq.read_schema(night / part["file"]).equals(schema_of(load_bundle(options.model).vocabulary), True)
-    assert pq.read_schema(night / "_labels.parquet").equals(LABELS, True)
-    assert pq.read_schema(night / "_changes.parquet").equals(CHANGES, True)
-    assert pq.read_schema(night / "_unsettled.parquet").equals(UNSETTLED, True)
+    assert pq.read_schema(night / "labels.parquet").equals(LABELS, True)
+    assert pq.read_schema(night / "changes.parquet").equals(CHANGES, True)
+    assert pq.read_schema(night / "unsettled.parquet").equals(UNSETTLED, True)
     (record,) = (index / "runs").iterdir()
     run = json.loads(record.read_text())
     assert set(run) == set(RUN_FIELDS)
@@ -159,8 +155,8 @@ def test_the_change_feed_is_against_the_parent(options: TagOptions, catalog: Pat
     (catalog / "new.jpg").write_bytes(jpeg(textured(50, 50)))
     second = tag_catalog(options)
     night = (Path(options.index) / "current").resolve()
-    assert json.loads((night / "_manifest.json").read_text())["parent"] == first["snapshot"]
-    changes = pd.read_parquet(night / "_changes.parquet").set_index("image_id")["op"]
+    assert json.loads((night.parent / "manifest.json").read_text())["parent"] == first["snapshot"]
+    changes = pd.read_parquet(night.parent / "changes.parquet").set_index("image_id")["op"]
     assert changes[gone_id] == "delete"
     assert changes["new.jpg"] == "upsert"
     assert len(changes) == 2
@@ -236,7 +232,7 @@ def test_a_catalog_that_goes_away_while_it_is_read_is_refused(
     monkeypatch.setattr(jobs.tag_catalog, "plan_night", plan_and_lose)
     with pytest.raises(Refused, match="went away"):
         tag_catalog(options)
-    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
 
 
 def test_readers_see_one_whole_night_while_nights_are_published(options: TagOptions, catalog: Path) -> None:
@@ -305,7 +301,7 @@ def test_too_many_failures_refuse_the_night_and_keep_the_last(options: TagOption
         (catalog / f"broken-{i}.jpg").write_bytes(b"")
     with pytest.raises(Refused, match=r"25 of 25 pictures tried failed.*--max-error-rate"):
         tag_catalog(options)
-    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}"
+    assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
     states = {json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()}
     assert states == {"published", "refused"}
     assert tag_catalog(replace(options, max_error_rate=1))["failed"] == 30

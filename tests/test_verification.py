@@ -31,19 +31,19 @@ def index(published: Path, tmp_path: Path) -> Path:
 
 def rewrite(index: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     """Change the rows, and mend names, digests and counts, so that only the change itself is a fault."""
-    night = Path(os.path.realpath(index / "current"))
-    manifest = json.loads((night / "_manifest.json").read_text())
+    night = (index / "current").resolve().parent
+    manifest = json.loads((night / "manifest.json").read_text())
     (part,) = manifest["parts"]
     table = change(pq.read_table(night / part["file"]))
     (night / part["file"]).unlink()
     pq.write_table(table, night / "new")
     digest = file_digest(night / "new")
-    name = f"part-00000-{digest[:16]}.parquet"
+    name = f"rows/part-00000-{digest[:16]}.parquet"
     (night / "new").rename(night / name)
     part |= {"file": name, "sha256": digest, "rows": len(table), "bytes": (night / name).stat().st_size}
     manifest["rows"] = len(table)
     manifest["statuses"] = {row["values"]: row["counts"] for row in table["status"].value_counts().to_pylist()}
-    (night / "_manifest.json").write_text(json.dumps(manifest))
+    (night / "manifest.json").write_text(json.dumps(manifest))
 
 
 def with_value(column: str, value: object, *, status: str = "ok") -> Callable[[pa.Table], pa.Table]:
@@ -78,7 +78,7 @@ def test_mending_the_digests_leaves_no_fault_of_its_own(index: Path) -> None:
         ("score_red", None, "a score is null"),
         ("status", "fine", "unknown status"),
         ("model_id", None, "model_id is null only"),
-        ("model_id", "0" * 64, "which _labels.parquet does not have"),
+        ("model_id", "0" * 64, "which labels.parquet does not have"),
         ("content_sha256", "abc", "not 64 hex digits"),
         ("content_sha256", None, "content_sha256 is null"),
         ("width", 0, "width is not positive"),
@@ -133,9 +133,9 @@ def test_a_column_too_many_is_found(index: Path) -> None:
     assert any("schema" in fault for fault in verify(str(index))["faults"])
 
 
-@pytest.mark.parametrize("pattern", ["part-*.parquet", "_labels.parquet", "_changes.parquet"])
+@pytest.mark.parametrize("pattern", ["rows/part-*.parquet", "labels.parquet", "changes.parquet"])
 def test_a_changed_byte_or_a_missing_file_is_found(index: Path, pattern: str) -> None:
-    (file,) = Path(os.path.realpath(index / "current")).glob(pattern)
+    (file,) = (index / "current").resolve().parent.glob(pattern)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 255
     file.write_bytes(data)
@@ -144,22 +144,37 @@ def test_a_changed_byte_or_a_missing_file_is_found(index: Path, pattern: str) ->
     assert verify(str(index))["faults"]
 
 
-def test_a_part_that_is_not_in_the_manifest_is_found(index: Path) -> None:
-    night = Path(os.path.realpath(index / "current"))
-    (part,) = night.glob("part-*.parquet")
-    shutil.copy(part, night / "part-00001-0123456789abcdef.parquet")
-    assert any("not in the manifest" in fault for fault in verify(str(index))["faults"])
+@pytest.mark.parametrize(
+    "name",
+    ["part-00001-0123456789abcdef.parquet", ".DS_Store", "_SUCCESS", "notes.json", b"caf\xe9.parquet", "folder/"],
+)
+def test_whatever_lies_among_the_parts_and_is_not_in_the_manifest_is_found(index: Path, name: str | bytes) -> None:
+    rows = (index / "current").resolve()
+    (part,) = rows.glob("part-*.parquet")
+    stranger = rows / os.fsdecode(name)
+    if os.fsdecode(name).endswith("/"):
+        stranger.mkdir()
+    else:
+        shutil.copy(part, stranger)
+    (fault,) = verify(str(index))["faults"]
+    assert repr(stranger.name) in fault
+    assert "not in the manifest" in fault
+
+
+def test_a_snapshot_without_its_folder_of_rows_is_found(index: Path) -> None:
+    shutil.rmtree((index / "current").resolve())
+    assert any("cannot be listed" in fault for fault in verify(str(index))["faults"])
 
 
 def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
-    night = Path(os.path.realpath(index / "current"))
-    whole = json.loads((night / "_manifest.json").read_text())
+    night = (index / "current").resolve().parent
+    whole = json.loads((night / "manifest.json").read_text())
     doubled = whole | {"parts": whole["parts"] * 2, "rows": whole["rows"] * 2}
     doubled["statuses"] = {status: 2 * n for status, n in whole["statuses"].items()}
-    (night / "_manifest.json").write_text(json.dumps(doubled))
+    (night / "manifest.json").write_text(json.dumps(doubled))
     assert any("two parts" in fault for fault in verify(str(index))["faults"])
     whole["parts"][0]["bytes"] += 1
-    (night / "_manifest.json").write_text(json.dumps(whole))
+    (night / "manifest.json").write_text(json.dumps(whole))
     assert any("bytes, the manifest says" in fault for fault in verify(str(index))["faults"])
 
 
@@ -168,6 +183,6 @@ def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
     [{"rows": None}, {"models": 3}, {"groups": [1]}, {"buckets": 0}, {"parts": [{"file": "../../x"}]}, {"catalog": []}],
 )
 def test_a_manifest_that_cannot_be_ours_is_a_fault(index: Path, change: dict[str, object]) -> None:
-    file = Path(os.path.realpath(index / "current")) / "_manifest.json"
+    file = (index / "current").resolve().parent / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert any("no readable manifest" in fault for fault in verify(str(index))["faults"])
