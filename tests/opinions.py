@@ -57,7 +57,11 @@ def by_libvips(data: bytes) -> Pixels:
     if image.hasalpha():
         image, alpha = image[: image.bands - 1], image[image.bands - 1]
     try:
-        image = image.icc_transform("srgb") if image.get_typeof("icc-profile-data") else image.colourspace("srgb")
+        image = (
+            image.icc_transform("srgb", black_point_compensation=True)
+            if image.get_typeof("icc-profile-data")
+            else image.colourspace("srgb")
+        )
     except pyvips.Error:  # a profile that cannot be used
         image = image.colourspace("srgb")
     if alpha is not None:

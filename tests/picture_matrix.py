@@ -358,7 +358,7 @@ def profiled() -> Iterator[Made]:
         converted = source.icc_transform(name, input_profile="srgb", embedded=False)
         pixels, profile = converted.numpy(), converted.get("icc-profile-data")
         # What the profile says, which for inks is not what they were made from: not every color can be printed.
-        shows = converted.icc_transform("srgb", embedded=True).numpy()
+        shows = converted.icc_transform("srgb", embedded=True, black_point_compensation=True).numpy()
         mode = "CMYK" if name == "cmyk" else "RGB"
         image = Image.fromarray(np.ascontiguousarray(pixels), mode)
         yield Made(f"{name}.jpg", converted.jpegsave_buffer(Q=95, profile=name), shows)
