@@ -44,7 +44,7 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Leave out this file or folder, by its name or by its path below the catalog or set; * is any text; may be "
+        help="Leave out this file or folder, by name or by its path below the catalog or set; * is any text; may be "
         "repeated.",
     ),
 ]
@@ -348,6 +348,9 @@ def models(
     _print(report, as_json, job.models_text(report))
 
 
+_PATHS = ("catalog", "model", "index")
+
+
 def _configure(context: typer.Context, path: str | None) -> str | None:
     """Take the file's settings as defaults, before the other options are looked at."""
     if path is not None:
@@ -357,7 +360,7 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
         names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
         lists = [name for name, parameter in names.items() if parameter.multiple]
         flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
-        settings = read_settings(path, [*names], lists, flags)
+        settings = read_settings(path, [*names], lists, flags, _PATHS)
         context.default_map = {str(names[name].name): value for name, value in settings.items()}
     return path
 
@@ -420,8 +423,8 @@ def tag(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Take in folders of this name that a NAS or a desktop makes, left out as a rule (@eaDir, #recycle ...); "
-            "may be repeated.",
+            help="Take in folders of this name, which a NAS or a desktop makes: they are left out (@eaDir, #recycle "
+            "...); may be repeated.",
         ),
     ] = None,
     same_catalog: Annotated[

@@ -21,7 +21,9 @@ from tagger.views import stored_scores, tag_matrix
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def pack(model: str, datasets: Sequence[str], out: str, *, names: str | None = None, exclude: Sequence[str] = ()) -> dict[str, Any]:
+def pack(
+    model: str, datasets: Sequence[str], out: str, *, names: str | None = None, exclude: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the report declared in `schemas.reports.PACK`, after writing `out`, a bundle for tagging alone.
 
     The loss is measured on those pictures of the sets that are in the model's test part, and is in the card too.

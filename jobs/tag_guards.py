@@ -33,8 +33,8 @@ def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, feat
 def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
     """Refuse a catalog without a picture: an unmounted share looks like one; `explanation` says what was skipped."""
     if not pictures:
-        said = f" It {explanation}" if explanation else ""
-        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed.{said}")
+        said = f"; {explanation}" if explanation else ""
+        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed{said}")
 
 
 def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[str, int]) -> None:

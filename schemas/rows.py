@@ -30,7 +30,12 @@ _FIXED: list[tuple[str, pa.DataType, bool, str]] = [
     ("error", pa.string(), True, "the reason in words; null when ok"),
     ("content_sha256", pa.string(), True, "hex digest of the file's bytes; null only if never read"),
     ("size_bytes", pa.int64(), True, "the file's size; null only if it could be neither opened nor looked at"),
-    ("mtime_ns", pa.int64(), True, "the file's modification time, ns since 1970; null only if it could be neither opened nor looked at"),
+    (
+        "mtime_ns",
+        pa.int64(),
+        True,
+        "the file's modification time, ns since 1970; null only if it could be neither opened nor looked at",
+    ),
     ("width", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     ("height", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     ("model_id", pa.string(), True, "the model that gave the scores; null on failed rows"),

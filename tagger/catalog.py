@@ -33,7 +33,7 @@ SYSTEM_FOLDERS = frozenset(
         *("files_trashbin", "files_versions"),  # Nextcloud, ownCloud
     }
 )
-"""Folders that NAS and desktops make, for thumbnails and for deleted and older files: left out at any depth, in any case.
+"""Folders that NAS and desktops make, for thumbnails, deleted and older files: left out at any depth, in any case.
 
 `.snapshot`, `.Trash-1000`, `.@__thumb` and their like are hidden anyway."""
 
@@ -62,8 +62,8 @@ class Found(NamedTuple):
 class Walk:
     """Iterate over the pictures below `root`, in no particular order; count in `skipped` what is no picture.
 
-    What is deleted or renamed meanwhile is there or not, but never stops the walk. Nor does a file that cannot be looked
-    at: it is listed, and reading it says what is wrong.
+    What is deleted or renamed meanwhile is there or not, but never stops the walk. Nor does a file that cannot be
+    looked at: it is listed, and reading it says what is wrong.
 
     Parameters
     ----------

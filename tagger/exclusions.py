@@ -89,11 +89,11 @@ class _Pattern:
         self._folders_only = inside.endswith("/")
         self._any_depth = "/" not in path and not inside.startswith(("/", "./"))
         self._path = path
-        # As typed, as an id shows it (bytes that are no text, backslashes), and with its globs escaped as a shell does.
-        unescaped = re.sub(r"\\([][*?#! ])", r"\1", path)
-        spelt = [os.fsencode(path).decode(errors="backslashreplace"), image_id(os.fsencode(path)), unescaped]
+        # As typed, and as an id shows it: bytes that are no text, and backslashes.
+        spelt = [os.fsencode(path).decode(errors="backslashreplace"), image_id(os.fsencode(path))]
         self._names = {_composed(name) for name in spelt}
-        globs = [glob for name in spelt for glob in _globs(f"**/{name}" if self._any_depth else name)]
+        spelt.append(re.sub(r"\\([][*?])", r"[\1]", path))  # a backslash before it makes a glob's sign a letter
+        globs = [glob for one in spelt for glob in _globs(f"**/{one}" if self._any_depth else one)]
         self._glob = re.compile("|".join(fnmatch.translate(_composed(glob)) for glob in globs))
         self._any_case = re.compile(self._glob.pattern, re.IGNORECASE)
 
