@@ -175,7 +175,7 @@ class Walk:
                         self._skip("system_folder", known)
                     else:
                         folders.append((entry.path, prefix + name + b"/"))
-                elif not _is_called_picture(name):
+                elif name[name.rfind(b".") :].lower() not in _ENDINGS:
                     self._skip("not_a_picture", known)
                 elif not entry.is_file(follow_symlinks=False):
                     self._skip("special", known)

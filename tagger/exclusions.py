@@ -93,9 +93,12 @@ class _Pattern:
         spelt = [os.fsencode(path).decode(errors="backslashreplace"), image_id(os.fsencode(path))]
         self._names = {_composed(name) for name in spelt}
         spelt.append(re.sub(r"\\([][*?])", r"[\1]", path))  # a backslash before it makes a glob's sign a letter
-        globs = [glob for one in spelt for glob in _globs(f"**/{one}" if self._any_depth else one)]
-        self._glob = re.compile("|".join(fnmatch.translate(_composed(glob)) for glob in globs))
+        # A plain name needs no regular expression: there are millions of paths to compare with.
+        self._is_glob = any(sign in path for sign in "*?[")
+        globs = {_composed(glob) for one in spelt for glob in _globs(f"**/{one}" if self._any_depth else one)}
+        self._glob = re.compile("|".join(map(fnmatch.translate, sorted(globs))))
         self._any_case = re.compile(self._glob.pattern, re.IGNORECASE)
+        self._folded = {name.casefold() for name in self._names}
 
     def begin(self, root: str) -> None:
         if self.given.startswith(os.path.join(root, "")):
@@ -106,20 +109,23 @@ class _Pattern:
     def names(self, path: str, *, is_folder: bool) -> bool:
         if self._folders_only and not is_folder:
             return False
-        if self._is_name_of(path) or (not self._only_name and self._glob.match(path)):
+        name = path.rpartition("/")[2] if self._any_depth else path
+        if self._is_name(name) or (self._is_glob and not self._only_name and self._glob.match(path)):
             self.used = True
             return True
-        if not self.used and self.meant is None and self._any_case.match(path):
+        if not self.used and self.meant is None and self._differs_in_case(name, path):
             self.meant = path
         return False
 
     def _relative_paths(self) -> set[bytes]:
         return {os.fsencode(self._path), relative_path(self._path.encode(errors="backslashreplace").decode())}
 
-    def _is_name_of(self, path: str) -> bool:
-        name = path.rpartition("/")[2] if self._any_depth else path
+    def _is_name(self, name: str) -> bool:
         # A message quotes what cannot be seen, and backslashes twice.
         return name in self._names or ("\\" in self._path and repr(name)[1:-1] in self._names)
+
+    def _differs_in_case(self, name: str, path: str) -> bool:
+        return bool(self._any_case.match(path)) if self._is_glob else name.casefold() in self._folded
 
 
 def _globs(pattern: str) -> list[str]:
