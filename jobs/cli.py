@@ -40,6 +40,14 @@ Names = Annotated[
         "is unknown.",
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Leave out this file or folder, by name or by its path below the catalog or set; * is any text; may be "
+        "repeated.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")]
 MinPrecision = Annotated[
     float | None,
@@ -85,6 +93,7 @@ def train(
         ),
     ] = None,
     names: Names = None,
+    exclude: Exclude = None,
     vocabulary: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
@@ -131,6 +140,7 @@ def train(
         name=name,
         groups=groups,
         names=names,
+        exclude=tuple(exclude or ()),
         vocabulary=vocabulary,
         epochs=epochs,
         seed=seed,
@@ -158,6 +168,7 @@ def evaluate(
     model: Model,
     datasets: Datasets,
     names: Names = None,
+    exclude: Exclude = None,
     include_training: Annotated[
         bool, typer.Option("--include-training", help="Measure on training and tuning pictures too.")
     ] = False,
@@ -174,7 +185,15 @@ def evaluate(
 ) -> None:
     from jobs import evaluate as job
 
-    report = job.evaluate(model, datasets, names=names, include_training=include_training, backend=backend, audit=audit)
+    report = job.evaluate(
+        model,
+        datasets,
+        names=names,
+        exclude=exclude or (),
+        include_training=include_training,
+        backend=backend,
+        audit=audit,
+    )
     _print(report, as_json, job.report_text(report))
 
 
@@ -212,6 +231,7 @@ def retrain(
     models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
     add: Annotated[list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")] = None,
     names: Names = None,
+    exclude: Exclude = None,
     splits: Annotated[
         list[str] | None,
         typer.Option(
@@ -255,6 +275,7 @@ def retrain(
         models=models,
         add=tuple(add or ()),
         names=names,
+        exclude=tuple(exclude or ()),
         splits=tuple(splits or ()),
         retire=tuple(retire or ()),
         min_pictures=min_pictures,
@@ -287,11 +308,12 @@ def pack(
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="The new bundle's folder.")],
     names: Names = None,
+    exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     from jobs import pack as job
 
-    report = job.pack(model, datasets, out, names=names)
+    report = job.pack(model, datasets, out, names=names, exclude=exclude or ())
     _print(report, as_json, job.pack_text(report))
 
 
@@ -326,6 +348,9 @@ def models(
     _print(report, as_json, job.models_text(report))
 
 
+_PATHS = ("catalog", "model", "index")
+
+
 def _configure(context: typer.Context, path: str | None) -> str | None:
     """Take the file's settings as defaults, before the other options are looked at."""
     if path is not None:
@@ -335,7 +360,7 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
         names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
         lists = [name for name, parameter in names.items() if parameter.multiple]
         flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
-        settings = read_settings(path, [*names], lists, flags)
+        settings = read_settings(path, [*names], lists, flags, _PATHS)
         context.default_map = {str(names[name].name): value for name, value in settings.items()}
     return path
 
@@ -393,9 +418,19 @@ def tag(
             "their older rows until a later run.",
         ),
     ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Leave out matching paths; may be repeated.")
+    exclude: Exclude = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take in folders of this name, which a NAS or a desktop makes: they are left out (@eaDir, #recycle "
+            "...); may be repeated.",
+        ),
     ] = None,
+    same_catalog: Annotated[
+        bool,
+        typer.Option("--same-catalog", help="The catalog is the index's, though it lies at another path now."),
+    ] = False,
     max_seconds: Annotated[
         float | None,
         typer.Option(min=0, metavar="N", help="Stop after N seconds; what was done is kept for the next run."),
@@ -432,6 +467,8 @@ def tag(
         features=features,
         backfill_limit=backfill_limit,
         exclude=tuple(exclude or ()),
+        include=tuple(include or ()),
+        same_catalog=same_catalog,
         max_seconds=max_seconds,
         keep=keep,
     )

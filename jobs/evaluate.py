@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.labelled_sets import read_labelled
 from jobs.progress import Progress
 from jobs.scoring import score_files
 from tagger.bundle import Bundle, load_bundle
@@ -15,7 +16,6 @@ from tagger.dataset import LabelledSet
 from tagger.decode_worker import FileFacts
 from tagger.errors import DatasetError
 from tagger.metrics import measure, unanswered
-from tagger.names import read_sets
 from tagger.predictor import Backend
 
 _SHOWN = 40
@@ -26,6 +26,7 @@ def evaluate(
     datasets: Sequence[str],
     *,
     names: str | None = None,
+    exclude: Sequence[str] = (),
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
@@ -36,6 +37,8 @@ def evaluate(
     ----------
     names : str, optional
         A table of what the sets' labels are called in the model, see `tagger.names`.
+    exclude : sequence of str
+        What to leave out of the sets' folders, see `tagger.exclusions`.
     audit : str, optional
         A folder for the findings of `jobs.audit`, which looks at all pictures, training ones too.
 
@@ -45,7 +48,7 @@ def evaluate(
         If nothing is left to measure on, or the folder cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_sets(datasets, names, vocabulary=bundle.vocabulary)
+    labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     if audit is None:
         with Progress(len(labelled.examples), "evaluating") as progress:

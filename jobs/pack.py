@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.labelled_sets import read_labelled
 from jobs.progress import Progress
 from jobs.scoring import score_files
 from tagger.bundle import Bundle, load_bundle
@@ -14,14 +15,15 @@ from tagger.card import number
 from tagger.dataset import LabelledSet
 from tagger.errors import DatasetError
 from tagger.metrics import average_precision
-from tagger.names import read_sets
 from tagger.packing import pack_bundle
 from tagger.views import stored_scores, tag_matrix
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def pack(model: str, datasets: Sequence[str], out: str, *, names: str | None = None) -> dict[str, Any]:
+def pack(
+    model: str, datasets: Sequence[str], out: str, *, names: str | None = None, exclude: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the report declared in `schemas.reports.PACK`, after writing `out`, a bundle for tagging alone.
 
     The loss is measured on those pictures of the sets that are in the model's test part, and is in the card too.
@@ -34,7 +36,7 @@ def pack(model: str, datasets: Sequence[str], out: str, *, names: str | None = N
         If `out` exists or cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_sets(datasets, names, vocabulary=bundle.vocabulary)
+    labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
     report: dict[str, Any] = {}
 
     def measured(packed: Bundle) -> str:

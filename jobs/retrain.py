@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.command_line import command_line
+from jobs.labelled_sets import read_labelled
 from jobs.progress import say
 from jobs.train import card, decoded, picture_facts
 from jobs.train_concluding import Concluded, compare_on, conclude
@@ -24,7 +25,6 @@ from tagger.files import Lock
 from tagger.gate import Answers, compare, judge
 from tagger.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labelling import PreparedSet
-from tagger.names import read_sets
 from tagger.predictor import load_network
 from tagger.reading import Reading
 from tagger.recipe import Recipe
@@ -45,6 +45,7 @@ class RetrainOptions:
     models: str
     add: tuple[str, ...] = ()
     names: str | None = None
+    exclude: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
     min_pictures: int = 1
@@ -194,7 +195,7 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
     retired = [parse_known_label(text, old, "--retire") for text in options.retire]
     # Folder names may spell a declared label of several words, so the sets are read with it.
     spelling = old.extend(key for key in added if old.index(*key) is None)
-    labelled = read_sets(options.datasets, options.names, vocabulary=spelling)
+    labelled = read_labelled(options.datasets, options.names, options.exclude, vocabulary=spelling)
     keys = {f"{group}:{name}" for group, name in added}
     every = labelled.strangers(old)
     strangers = Counter({key: n for key, n in every.items() if key in keys or n >= options.min_pictures})

@@ -29,6 +29,7 @@ from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
 from tagger.contents import Contents, Keys, keys_of, sorted_keys
 from tagger.errors import GateFailed, InputError, TaggerError, TimeUp
+from tagger.exclusions import Exclusions, complaint
 from tagger.features import FeatureStore
 from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
 from tagger.predictor import Backend
@@ -58,6 +59,8 @@ class TagOptions:
     features: bool = False
     backfill_limit: int | None = None
     exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    same_catalog: bool = False
     max_seconds: float | None = None
     keep: int = 7
 
@@ -77,13 +80,13 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
     """
     until, index, run = _deadline(options), Index(options.index), new_run(options.catalog)
     try:
-        bundle, walk = _model(options), Walk(options.catalog, exclude=options.exclude)
+        bundle, walk = _model(options), _walk(options)
     except (InputError, GateFailed) as error:
         refused_at_the_door(index, run, error)
         raise
     run.record |= {"catalog": walk.root, "model_id": bundle.model_id}
     try:
-        with index.writing(walk.root) as parent, recorded(index, run):
+        with index.writing(walk.root, moved=options.same_catalog) as parent, recorded(index, run):
             tag_night(index, parent, walk, bundle, options, until, run)
     except TaggerError as error:
         error.report = run.summary()
@@ -103,7 +106,7 @@ def tag_night(
     features = index.features(bundle.features_id, bundle.width)
     night = plan_night(staging, features, parent, walk, bundle, options, until, run)
     plan = night.plan
-    if nothing_to_do(plan, parent, bundle):
+    if nothing_to_do(plan, parent, bundle, walk.root):
         carry_everything(night.previous, run)
     else:
         width = features.width if options.features else 0
@@ -165,7 +168,8 @@ def plan_night(
     with run.stage("walk"):
         listing = list_catalog(walk, until)
     run.record["skipped"] = dict(walk.skipped)
-    check_not_empty(len(listing), walk.root)
+    run.record["idle_patterns"] = [idle._asdict() for idle in walk.idle_patterns()]
+    check_not_empty(len(listing), walk.root, walk.explanation())
     with run.stage("plan"):
         if options.model is None and parent:
             check_starter_is_meant(parent, bundle)
@@ -180,7 +184,7 @@ def plan_night(
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
     run.record["plan"] = plan.counts
-    check_deletions(plan.counts["deleted"], len(previous), options.max_delete_rate)
+    check_deletions(plan.counts["deleted"], len(previous), options.max_delete_rate, walk.skipped)
     return Night(previous, staged, known, plan)
 
 
@@ -197,7 +201,7 @@ def publish(
                 f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is a fault of this "
                 "program. Nothing was published; please report it with the run's record"
             )
-        check_deletions(run.counts["deleted"], len(previous), options.max_delete_rate)
+        check_deletions(run.counts["deleted"], len(previous), options.max_delete_rate, run.record["skipped"])
         check_not_empty(run.counts["found"], root)
         published = publisher.publish(writer, root, run)
     finally:
@@ -218,8 +222,8 @@ def dry_run(options: TagOptions) -> dict[str, Any]:
     index, run = Index(options.index), new_run(options.catalog)
     run.record |= {"run_id": None, "exit_code": 0}
     try:
-        bundle, walk = _model(options), Walk(options.catalog, exclude=options.exclude)
-        parent = index.current_of(walk.root)
+        bundle, walk = _model(options), _walk(options)
+        parent = index.current_of(walk.root, moved=options.same_catalog)
         run.record["snapshot"] = parent.path.name if parent else None
         staging = index.staging(bundle.model_id, full=options.full)
         features = index.features(bundle.features_id, bundle.width)
@@ -236,6 +240,10 @@ def _model(options: TagOptions) -> Bundle:
     if not options.force_model:
         check_gate(bundle, "--force-model")
     return bundle
+
+
+def _walk(options: TagOptions) -> Walk:
+    return Walk(options.catalog, exclude=Exclusions(options.exclude), include=options.include)
 
 
 def _planned(run: Run) -> dict[str, Any]:
@@ -262,10 +270,11 @@ def list_catalog(walk: Walk, until: float) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
-def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle) -> bool:
-    """Return whether the current snapshot is what the catalog holds and the model says."""
-    same_model = parent is not None and parent.manifest["model_id"] == bundle.model_id
-    return same_model and bool(plan.carried.all()) and not plan.counts["deleted"]
+def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle, root: str) -> bool:
+    """Return whether the current snapshot is what the catalog at `root` holds and the model says."""
+    if parent is None or (parent.manifest["model_id"], parent.manifest["catalog"]) != (bundle.model_id, root):
+        return False
+    return bool(plan.carried.all()) and not plan.counts["deleted"]
 
 
 def carry_everything(previous: Previous, run: Run) -> None:
@@ -302,6 +311,7 @@ def summary_text(summary: dict[str, Any], *, dry: bool = False) -> str:
     skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["skipped"].items())) or "nothing"
     counts = ", ".join(f"{summary[name]:,} {name}" for name in (*_KINDS, "deleted"))
     lines = [f"{summary['found']:,} pictures: {counts}; skipped: {skipped}"]
+    lines += [complaint(**idle) for idle in summary["idle_patterns"]]
     if dry:
         plan = summary["plan"]
         held = f"from features: {plan['from_features']:,}; already staged: {plan['staged']:,}"

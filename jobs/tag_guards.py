@@ -1,5 +1,7 @@
 """What stops a night before it publishes something doubtful: each says why, and how to override it."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tagger.bundle import Bundle
@@ -28,18 +30,22 @@ def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, feat
     return int(rewritten + per_row * (fresh.sum() + staged) + 2 * features * plan.counts["to_read"])
 
 
-def check_not_empty(pictures: int, root: str) -> None:
-    """Refuse a catalog without a picture: an unmounted share looks like one."""
+def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
+    """Refuse a catalog without a picture: an unmounted share looks like one; `explanation` says what was skipped."""
     if not pictures:
-        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed")
+        said = f"; {explanation}" if explanation else ""
+        raise Refused(f"catalog {root!r} holds no picture; is it mounted? Nothing was changed{said}")
 
 
-def check_deletions(deleted: int, before: int, limit: float) -> None:
-    """Refuse a night that would delete too many rows."""
+def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[str, int]) -> None:
+    """Refuse a night that would delete too many rows; what is left out of the catalog counts as deleted."""
     if deleted >= MIN_DELETIONS and deleted > limit * before:
+        kinds = [kind for kind in ("system_folder", "excluded") if skipped.get(kind)]
+        left_out = " and ".join(f"{skipped[kind]:,} {kind}" for kind in kinds)
+        said = f" What is left out of the catalog ({left_out}) is gone too." if left_out else ""
         raise Refused(
             f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}; nothing was "
-            "changed. Is everything mounted? If they are meant to be gone, allow it with --max-delete-rate 1"
+            f"changed. Is everything mounted?{said} If they are meant to be gone, allow it with --max-delete-rate 1"
         )
 
 

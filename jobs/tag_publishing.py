@@ -74,8 +74,9 @@ class Publisher:
         """Make the merged snapshot current; return False if it would not differ from the one that is."""
         parent, unsettled = self._previous.parent, pa.concat_arrays(self._unsettled)
         same_model = parent is not None and parent.manifest["model_id"] == self._bundle.model_id
+        same_place = parent is not None and parent.manifest["catalog"] == root
         same_unsettled = set(unsettled.to_pylist()) == set(self._previous.unsettled.to_pylist())
-        if same_model and same_unsettled and not writer.changed:
+        if same_model and same_place and same_unsettled and not writer.changed:
             return False
         models = sorted({*self._models, self._bundle.model_id})
         manifest = {

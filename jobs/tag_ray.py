@@ -14,8 +14,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobs.progress import Progress, say
@@ -38,6 +39,11 @@ this."""
 
 _GRACE = 10.0
 """Seconds that workers have to stage what they did when the night ends early."""
+
+
+_PACKAGES = Path(__file__).parents[1]
+"""Where this package lies. Ray lets its workers import from the folder that it is started in, before all others: a file
+signal.py in the user's working folder must not stand in for Python's."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,8 @@ def _connected(workers: int) -> Iterator[Any]:
     own = {"num_cpus": workers or usable_cpus(), "include_dashboard": False, "_temp_dir": folder}
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**({"address": address} if address else {"address": "local", **own}), **quiet)
+        with chdir(_PACKAGES):
+            ray.init(**({"address": address} if address else {"address": "local", **own}), **quiet)
         _take_back(handler)
         yield ray
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from jobs.progress import Progress, say
 from jobs.run_record import Run
 from tagger.bundle import Bundle
-from tagger.catalog import absolute_path
+from tagger.catalog import UNSEEN, absolute_path
 from tagger.contents import Contents, Keys, key_of
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK, FileFacts, Pixels
@@ -372,9 +372,16 @@ def _tasks(plan: Plan, units: Sequence[Unit], root: str) -> Iterator[tuple[None,
 
 
 def _dated(facts: Sequence[FileFacts], plan: Plan, places: Places) -> list[FileFacts]:
-    """Return the facts; files that could not be opened get the size and time that the walk saw."""
+    """Return the facts; files that could not be opened get the size and time that the walk saw.
+
+    Those that the walk could not even look at have neither, and are read again the next night.
+    """
     walked = plan.listing.select(["size", "mtime_ns"]).take(pa.array(places)).to_pylist()
-    return [
-        one if one.size_bytes is not None else one._replace(size_bytes=seen["size"], mtime_ns=seen["mtime_ns"])
-        for one, seen in zip(facts, walked, strict=True)
-    ]
+    dated = []
+    for one, seen in zip(facts, walked, strict=True):
+        if one.size_bytes is None and seen["size"] == UNSEEN:
+            one = one._replace(unsettled=True)
+        elif one.size_bytes is None:
+            one = one._replace(size_bytes=seen["size"], mtime_ns=seen["mtime_ns"])
+        dated.append(one)
+    return dated

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.command_line import command_line, last_part
+from jobs.labelled_sets import read_labelled
 from jobs.progress import Progress, say
 from jobs.train_concluding import Concluded, compare_on, conclude
 from jobs.train_fitting import Fitted, Floats, fit_set
@@ -20,7 +21,6 @@ from tagger.dataset import LabelledSet
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
 from tagger.labelling import PreparedSet, prepare
-from tagger.names import read_sets
 from tagger.reading import Reading
 from tagger.recipe import Recipe
 from tagger.vocabulary import Vocabulary, parse_groups
@@ -39,6 +39,7 @@ class TrainOptions:
     name: str = "fashion"
     groups: str | None = None
     names: str | None = None
+    exclude: tuple[str, ...] = ()
     vocabulary: str | None = None
     epochs: int | None = None  # None: the recipe's own
     seed: int = 0
@@ -240,7 +241,7 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None
-    labelled = read_sets(options.datasets, options.names, groups=groups, vocabulary=vocabulary)
+    labelled = read_labelled(options.datasets, options.names, options.exclude, groups=groups, vocabulary=vocabulary)
     if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
         raise DatasetError(f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add them")
     return labelled, vocabulary

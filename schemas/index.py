@@ -97,6 +97,17 @@ MANIFEST_FIELDS = {
     "versions": "object, library to version",
 }
 
+SKIPPED = {
+    "hidden": "names that begin with a dot, folders with all they hold counted once; rename what is meant",
+    "not_a_picture": "no picture's ending, such as .jpg or .png; rename what is a picture, and name.jpg?width=800 too",
+    "folder_link": "links to folders are not followed; name the folder itself as the catalog, or mount it there",
+    "link_outside": "links to files outside the catalog; put the files there, or name a folder that holds both",
+    "broken_link": "links to nothing, to themselves or to where there is no permission",
+    "special": "pipes, sockets and devices, never opened",
+    "excluded": "named by --exclude, folders with all they hold counted once",
+    "system_folder": "made by a NAS or a desktop, with all they hold counted once; --include NAME takes them in",
+}
+
 RUN_COUNTS = (
     *("found", "new", "changed", "rescored", "unchanged", "deleted", "touched", "scored", "reused"),
     *("failed", "failed_now", "published_rows"),
@@ -146,6 +157,8 @@ RUN_FIELDS = {
     + "; empty if the catalog was not walked to its end",
     "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
     "skipped": "object, reason to number of things that are no picture",
+    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a path that has another "
+    "case only, or null",
     "seconds": "object, stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer, "
     "write, rescore (from features), publish, total; first and last: when pictures were answered, since the start; "
     "read (and hash) and decode are those of the workers, added up over all of them, as is every stage "

@@ -33,6 +33,7 @@ def page() -> str:
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
         "### state\n\n" + _fields(index.RUN_STATES, "state"),
         "### plan\n\n" + _fields(index.PLAN_FIELDS),
+        "### skipped\n\n" + _fields(index.SKIPPED, "reason"),
         "## A model bundle\n\n" + _fields(bundle.FILES, "file"),
         "### bundle.json\n\n" + _fields(bundle.BUNDLE_FIELDS),
         "### vocabulary.json\n\n" + _fields(vocabulary.VOCABULARY_FIELDS),

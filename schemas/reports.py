@@ -16,6 +16,8 @@ TAG = {
     "failed_now": "failures among the pictures tried in this run",
     "plan": "object, what was to be done, before anything was read; empty if the walk did not end",
     "skipped": "object, reason to number of things that are no picture",
+    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a path that has another "
+    "case only, or null",
     "published_rows": "rows of the published snapshot; equals found, or 0 if nothing was published",
     "seconds": "number, the whole run",
     "images_per_second": "number, pictures read per second of waiting for workers and inferring",

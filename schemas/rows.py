@@ -29,8 +29,13 @@ _FIXED: list[tuple[str, pa.DataType, bool, str]] = [
     ("status", pa.string(), False, "ok, or why there are no scores: one of " + ", ".join(STATUSES)),
     ("error", pa.string(), True, "the reason in words; null when ok"),
     ("content_sha256", pa.string(), True, "hex digest of the file's bytes; null only if never read"),
-    ("size_bytes", pa.int64(), True, "the file's size; null only if it could not be opened"),
-    ("mtime_ns", pa.int64(), True, "the file's modification time, ns since 1970; null only if it could not be opened"),
+    ("size_bytes", pa.int64(), True, "the file's size; null only if it could be neither opened nor looked at"),
+    (
+        "mtime_ns",
+        pa.int64(),
+        True,
+        "the file's modification time, ns since 1970; null only if it could be neither opened nor looked at",
+    ),
     ("width", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     ("height", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     (

@@ -1,16 +1,19 @@
 """The catalog: which files are pictures, what they are called, and when they last changed. Opens no file."""
 
 import errno
-import fnmatch
 import hashlib
 import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
+from schemas.index import SKIPPED
 from tagger.errors import InputError, Refused
+
+if TYPE_CHECKING:
+    from tagger.exclusions import Exclusions, Idle
 
 EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .heic .heif .jp2".split()  # noqa: SIM905 - a table
@@ -19,19 +22,29 @@ EXTENSIONS = frozenset(
 _ENDINGS = frozenset(extension.encode() for extension in EXTENSIONS)
 _DOT = ord(".")
 
-SKIPPED = {
-    "hidden": "names that begin with a dot, folders with all they hold counted once",
-    "not_a_picture": "other file names",
-    "folder_link": "links to folders, never followed",
-    "link_outside": "links to files outside the catalog",
-    "broken_link": "links to nothing, or to themselves",
-    "special": "pipes, sockets and devices, never opened",
-    "excluded": "matched by --exclude",
-}
+SYSTEM_FOLDERS = frozenset(
+    {
+        *("@eaDir", "@tmp", "#recycle", "#snapshot"),  # Synology: thumbnails, uploads, bin, snapshots
+        *("@Recycle", "@Recently-Snapshot", "@Transcode"),  # QNAP
+        *("~snapshot", "trashbox"),  # NetApp, Buffalo
+        *("$RECYCLE.BIN", "RECYCLER", "System Volume Information"),  # Windows
+        *("__MACOSX", "Network Trash Folder", "Temporary Items"),  # macOS: archives, shares
+        *("lost+found", "LOST.DIR"),  # repaired Linux and Android volumes
+        *("files_trashbin", "files_versions"),  # Nextcloud, ownCloud
+    }
+)
+"""Folders that NAS and desktops make, for thumbnails, deleted and older files: left out at any depth, in any case.
+
+`.snapshot`, `.Trash-1000`, `.@__thumb` and their like are hidden anyway."""
+
+_SYSTEM = {name.lower(): name for name in SYSTEM_FOLDERS}
+
+UNSEEN = -1
+"""In place of size and time of a picture that is listed and cannot be looked at."""
 
 
 class CatalogImage(NamedTuple):
-    """A picture found by the walk, and the fingerprint the plan compares."""
+    """A picture found by the walk, and the fingerprint the plan compares, or `UNSEEN`."""
 
     image_id: str
     size: int
@@ -39,7 +52,7 @@ class CatalogImage(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pictures directly in one folder: ids as UTF-8, sizes in bytes, modification times in ns."""
+    """The pictures directly in one folder: ids as UTF-8, sizes in bytes, modification times in ns, or `UNSEEN`."""
 
     ids: list[bytes]
     sizes: list[int]
@@ -49,24 +62,42 @@ class Found(NamedTuple):
 class Walk:
     """Iterate over the pictures below `root`, in no particular order; count in `skipped` what is no picture.
 
-    What is deleted or renamed meanwhile is there or not, but never stops the walk.
+    What is deleted or renamed meanwhile is there or not, but never stops the walk. Nor does a file that cannot be
+    looked at: it is listed, and reading it says what is wrong.
+
+    Parameters
+    ----------
+    exclude : Exclusions, optional
+        What to leave out.
+    include : collection of str
+        Those of `SYSTEM_FOLDERS` that are not left out.
 
     Raises
     ------
     InputError
-        If `root` is no folder.
+        If `root` is no folder, or `include` names something else.
     Refused
         If a folder cannot be listed, or `root` itself goes away: it is never read as empty.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, exclude: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        exclude: "Exclusions | None" = None,
+        include: Collection[str] = (),
+    ) -> None:
         self.root = os.path.realpath(root)
         self.skipped: Counter[str] = Counter()
-        self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
+        self._first: dict[str, bytes] = {}
+        self._system = _left_out(include)
+        self._exclude = exclude
         if not os.path.isdir(self.root):
             kind = "it is a file" if os.path.exists(self.root) else "there is no such folder"
             raise InputError(f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures")
         self._identity = self._look_at_root()
+        if exclude:
+            exclude.begin(self.root)
 
     def __iter__(self) -> Iterator[CatalogImage]:
         for found in self.by_folder():
@@ -90,6 +121,18 @@ class Walk:
             except OSError as error:
                 raise self._unlistable(prefix, error) from error
             yield found
+
+    def idle_patterns(self) -> "list[Idle]":
+        """Return the patterns of `exclude` that have named nothing so far."""
+        return self._exclude.idle() if self._exclude else []
+
+    def explanation(self) -> str:
+        """Return what was skipped so far, the first of each kind and what to do about it; empty if nothing was."""
+        kinds = [
+            f"{n:,} {reason}, first {self._first[reason].decode()!r} ({SKIPPED[reason]})"
+            for reason, n in self.skipped.most_common()
+        ]
+        return f"skipped: {'; '.join(kinds)}" if kinds else ""
 
     def is_still_there(self) -> bool:
         """Return whether `root` is the folder that it was at the start: an unmounted share leaves another one."""
@@ -116,58 +159,102 @@ class Walk:
             found.sizes.append,
             found.times.append,
         )
+        exclude, system = self._exclude, self._system
         for entry in entries:
             name = entry.name
-            if name[0] == _DOT:
-                self.skipped["hidden"] += 1
-                continue
             known = parent + (name if name.isascii() and b"\\" not in name else _encoded_id(name))
-            if self._exclude and any(pattern.match(known.decode()) for pattern in self._exclude):
-                self.skipped["excluded"] += 1
-            elif entry.is_symlink():
-                self._look_at_link(entry, known, found)
-            elif entry.is_dir(follow_symlinks=False):
-                folders.append((entry.path, prefix + name + b"/"))
-            elif name[name.rfind(b".") :].lower() not in _ENDINGS:
-                self.skipped["not_a_picture"] += 1
-            elif not entry.is_file(follow_symlinks=False):
-                self.skipped["special"] += 1
-            else:
-                try:
+            try:
+                if exclude and exclude.leave_out(known.decode(), is_folder=_may_be_folder(entry)):
+                    self._skip("excluded", known)
+                elif name[0] == _DOT:
+                    self._skip("hidden", known)
+                elif entry.is_symlink():
+                    self._look_at_link(entry, known, found)
+                elif entry.is_dir(follow_symlinks=False):
+                    if name.lower() in system:
+                        self._skip("system_folder", known)
+                    else:
+                        folders.append((entry.path, prefix + name + b"/"))
+                elif name[name.rfind(b".") :].lower() not in _ENDINGS:
+                    self._skip("not_a_picture", known)
+                elif not entry.is_file(follow_symlinks=False):
+                    self._skip("special", known)
+                else:
                     facts = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # it went between listing and stat: it is deleted
-                add_id(known)
-                add_size(facts.st_size)
-                add_time(stored_time(facts.st_mtime_ns))
+                    add_id(known)
+                    add_size(facts.st_size)
+                    add_time(stored_time(facts.st_mtime_ns))
+            except FileNotFoundError:
+                continue  # it went between listing and stat: it is deleted
+            except OSError:
+                if _is_called_picture(name):
+                    _add_unseen(found, known)
+                else:
+                    folders.append((entry.path, prefix + name + b"/"))  # if it is no folder, listing it says so
+
+    def _skip(self, reason: str, known: bytes) -> None:
+        self.skipped[reason] += 1
+        self._first.setdefault(reason, known)
 
     def _unlistable(self, prefix: bytes, error: OSError) -> Refused:
+        advice = f", or leave it out with --exclude {image_id(prefix)!r}" if prefix else ""
         return Refused(
             f"folder {image_id(prefix) or '.'!r} of {self.root!r} cannot be listed ({error.strerror}); nothing was "
-            "changed. Make it readable, or let 'tagger tag' leave it out with --exclude"
+            f"changed. Make it readable{advice}"
         )
 
     def _look_at_link(self, entry: "os.DirEntry[bytes]", known: bytes, found: Found) -> None:
+        facts = None
         try:
             facts = entry.stat()
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG):
-                raise
-            self.skipped["broken_link"] += 1
-            return
+            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG):
+                self._skip("broken_link", known)
+                return
         target = os.path.realpath(entry.path)
-        if stat.S_ISDIR(facts.st_mode):
-            self.skipped["folder_link"] += 1
+        if facts and stat.S_ISDIR(facts.st_mode):
+            self._skip("folder_link", known)
         elif not target.startswith(os.path.join(os.fsencode(self.root), b"")):
-            self.skipped["link_outside"] += 1
-        elif entry.name[entry.name.rfind(b".") :].lower() not in _ENDINGS:
-            self.skipped["not_a_picture"] += 1
+            self._skip("link_outside", known)
+        elif not _is_called_picture(entry.name):
+            self._skip("not_a_picture", known)
+        elif facts is None:
+            _add_unseen(found, known)
         elif not stat.S_ISREG(facts.st_mode):
-            self.skipped["special"] += 1
+            self._skip("special", known)
         else:
             found.ids.append(known)
             found.sizes.append(facts.st_size)
             found.times.append(stored_time(facts.st_mtime_ns))
+
+
+def _left_out(include: Collection[str]) -> frozenset[bytes]:
+    """Return the lower-case names of the system folders that are not asked for."""
+    asked = {name.rstrip("/").lower() for name in include}
+    for name in include:
+        if name.rstrip("/").lower() not in _SYSTEM:
+            raise InputError(
+                f"--include {name!r} is no folder that is left out by itself; those are: "
+                f"{', '.join(sorted(SYSTEM_FOLDERS, key=str.lower))}"
+            )
+    return frozenset(name.encode() for name in _SYSTEM.keys() - asked)
+
+
+def _is_called_picture(name: bytes) -> bool:
+    return name[name.rfind(b".") :].lower() in _ENDINGS
+
+
+def _add_unseen(found: Found, known: bytes) -> None:
+    found.ids.append(known)
+    found.sizes.append(UNSEEN)
+    found.times.append(UNSEEN)
+
+
+def _may_be_folder(entry: "os.DirEntry[bytes]") -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return True
 
 
 def stored_time(mtime_ns: int) -> int:

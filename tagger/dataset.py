@@ -17,6 +17,7 @@ import pandas as pd
 from schemas.vocabulary import UNGROUPED
 from tagger.catalog import Walk, absolute_path
 from tagger.errors import DatasetError, Refused
+from tagger.exclusions import Exclusions
 from tagger.vocabulary import Group, Vocabulary, default_groups, sorted_keys
 
 Keys = frozenset[tuple[str, str]]
@@ -106,7 +107,11 @@ class LabelledSet:
 
 
 def read_dataset(
-    source: str | os.PathLike[str], *, groups: Sequence[Group] | None = None, vocabulary: Vocabulary | None = None
+    source: str | os.PathLike[str],
+    *,
+    groups: Sequence[Group] | None = None,
+    vocabulary: Vocabulary | None = None,
+    exclude: Exclusions | None = None,
 ) -> LabelledSet:
     """Return the labelled set in a folder or in a CSV/Parquet table.
 
@@ -119,6 +124,8 @@ def read_dataset(
         The groups that folder tokens belong to by position, or the table's columns.
     vocabulary : Vocabulary, optional
         Labels that folder names spell, longest match first, instead of `groups`.
+    exclude : Exclusions, optional
+        What to leave out of a folder; a table names its pictures itself.
 
     Raises
     ------
@@ -127,22 +134,26 @@ def read_dataset(
     """
     path = Path(source)
     if path.is_dir():
-        return _read_folders(path, groups, vocabulary)
+        return _read_folders(path, groups, vocabulary, exclude)
     if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
         return _read_table(path, groups, vocabulary)
     what = "there is no such file or folder" if not path.exists() else "it is neither a folder nor .csv nor .parquet"
     raise DatasetError(f"dataset {os.fspath(source)!r}: {what}")
 
 
-def _read_folders(root: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None) -> LabelledSet:
+def _read_folders(
+    root: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None, exclude: Exclusions | None
+) -> LabelledSet:
+    walk = Walk(root, exclude=exclude)
     try:
-        found = sorted(image.image_id for image in Walk(root))
+        found = sorted(image.image_id for image in walk)
     except Refused as error:
-        raise DatasetError(f"dataset {os.fspath(root)!r}: {str(error).split(';')[0]}") from error
+        raise DatasetError(f"dataset {os.fspath(root)!r}: {error}") from error
     inside = [image_id for image_id in found if "/" in image_id]
     if not inside:
         loose = f"; {len(found)} pictures lie outside such folders" if found else ""
-        raise DatasetError(f"dataset {os.fspath(root)!r}: no picture in a folder named after its labels{loose}")
+        said = f"; {skipped}" if (skipped := walk.explanation()) else ""
+        raise DatasetError(f"dataset {os.fspath(root)!r}: no picture in a folder named after its labels{loose}{said}")
     folders = sorted({image_id.split("/", 1)[0] for image_id in inside})
     keys = {folder: _folder_keys(folder, groups, vocabulary) for folder in folders}
     all_groups = tuple(vocabulary.groups if vocabulary else groups or default_groups())

@@ -14,6 +14,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -28,6 +29,7 @@ from tagger.reading import Reading
 
 _START_TRIES = 3
 _END_WITHIN = 5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
+_SAFE_PATH = "PYTHONSAFEPATH"
 _PATH_BYTES = 32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
 
 
@@ -195,7 +197,8 @@ class _Worker:
         self.connection, theirs = self._context.Pipe()
         arguments = (theirs, self._slots, self._progress, self._known, self._reading, self._inside)
         self.process: SpawnProcess = self._context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
+        with _imports_of_our_own():
+            self.process.start()
         theirs.close()
         shape = (QUEUED, CHUNK, self._reading.size, self._reading.size, 3)
         self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
@@ -272,6 +275,20 @@ class _Worker:
             # It waits in the kernel, for a dead share say, and will end when that answers. Python must not wait for it
             # at exit, and has no public way to be told so.
             multiprocessing.process._children.discard(self.process)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _imports_of_our_own() -> Iterator[None]:
+    """Let processes started meanwhile import nothing from the working folder: a user's signal.py is not Python's."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def chunked(paths: Iterable[str]) -> Iterator[list[str]]:

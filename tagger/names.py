@@ -9,6 +9,7 @@ import pandas as pd
 
 from tagger.dataset import Example, LabelledSet, read_dataset
 from tagger.errors import DatasetError
+from tagger.exclusions import Exclusions
 from tagger.vocabulary import Group, Vocabulary
 
 COLUMNS = ("dataset", "group", "name", "becomes")
@@ -106,7 +107,9 @@ def read_sets(
     *,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
+    exclude: Exclusions | None = None,
 ) -> LabelledSet:
     """Return labelled sets as one, renamed by the table at the path `names`; see `read_dataset` for the rest."""
     renames = read_names(names) if names else {}
-    return joined(renamed([read_dataset(each, groups=groups, vocabulary=vocabulary) for each in datasets], renames))
+    sets = [read_dataset(each, groups=groups, vocabulary=vocabulary, exclude=exclude) for each in datasets]
+    return joined(renamed(sets, renames))

@@ -97,8 +97,13 @@ class Index:
         )
 
     @contextmanager
-    def writing(self, catalog: str) -> Iterator[Snapshot | None]:
+    def writing(self, catalog: str, *, moved: bool = False) -> Iterator[Snapshot | None]:
         """Hold the lock of an index of `catalog`, made where it is missing; yield the current snapshot.
+
+        Parameters
+        ----------
+        moved : bool
+            Whether `catalog` may be another path than the index has it: the user says that it is the same one.
 
         Raises
         ------
@@ -109,9 +114,9 @@ class Index:
         Locked
             If another run holds the lock.
         """
-        self.current_of(catalog)
+        self.current_of(catalog, moved=moved)
         with self._locked():
-            parent = self.current_of(catalog)  # again: another run may have published since
+            parent = self.current_of(catalog, moved=moved)  # again: another run may have published since
             for name in ("snapshots", "runs", "_staging"):
                 (self.path / name).mkdir(exist_ok=True)
             self._sweep(parent)
@@ -162,8 +167,8 @@ class Index:
                 with suppress(OSError):
                     remove_snapshot(self.path, orphan)
 
-    def current_of(self, catalog: str) -> Snapshot | None:
-        """Return the current snapshot, or None before the first.
+    def current_of(self, catalog: str, *, moved: bool = False) -> Snapshot | None:
+        """Return the current snapshot, or None before the first; see `writing` for `moved`.
 
         Raises
         ------
@@ -171,10 +176,10 @@ class Index:
             As `current`; also if the index is of another catalog.
         """
         snapshot = self.current()
-        if snapshot and snapshot.manifest["catalog"] != catalog:
+        if snapshot and snapshot.manifest["catalog"] != catalog and not moved:
             raise StoreError(
                 f"index {self._shown} is of the catalog {snapshot.manifest['catalog']!r}, not of {catalog!r}; "
-                "name another index"
+                "name another index. If it is the same catalog, at another place now, go on with --same-catalog"
             )
         return snapshot
 

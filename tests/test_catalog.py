@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tagger.catalog import Walk, bucket_count, bucket_of, image_id, relative_path
 from tagger.errors import InputError, Refused
+from tagger.exclusions import Exclusions
 
 
 @given(st.binary(max_size=40).filter(lambda b: b"\0" not in b))
@@ -57,7 +58,7 @@ def test_excluded_paths_are_left_out_with_what_they_hold(tmp_path: Path) -> None
     for name in ("a/1.jpg", "a/thumbs/2.jpg", "b/3.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    walk = Walk(tmp_path, exclude=["*/thumbs", "b/*"])
+    walk = Walk(tmp_path, exclude=Exclusions(["*/thumbs", "b/*"]))
     assert [image.image_id for image in walk] == ["a/1.jpg"]
     assert walk.skipped == {"excluded": 2}
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,6 +71,25 @@ def test_train_says_what_is_wrong_with_its_input(
     said = refused(capsys, "train", sample.labelled, "--groups", "color,garment", "--models", tmp_path / "file")
     assert "cannot be written" in said
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
+    tmp_path: Path, sample: Sample, bundle_path: Path, tagger: Tagger
+) -> None:
+    shutil.copytree(sample.labelled, tmp_path / "set")
+    (tmp_path / "set" / "to do").mkdir()
+    shutil.copy(next(sample.labelled.rglob("*.jpg")), tmp_path / "set" / "to do" / "a.jpg")
+    commands: list[list[object]] = [
+        ["train", tmp_path / "set", "--models", tmp_path / "models", "--groups", "color,garment", "--check"],
+        ["evaluate", bundle_path, tmp_path / "set"],
+        ["pack", bundle_path, tmp_path / "set", "--out", tmp_path / "packed"],
+        ["retrain", tmp_path / "set", "--from", bundle_path, "--models", tmp_path / "models", "--resume"],
+    ]
+    assert "folder 'to do'" in tagger(*commands[0]).stderr
+    for command in commands:
+        ended = tagger(*command, "--exclude", "to do/", "--exclude", "To_Do")
+        assert ended.returncode == 0 or "no interrupted training" in ended.stderr, ended.stderr  # the sets were read
+        assert "warning: --exclude 'To_Do' matched nothing" in ended.stderr
 
 
 def test_tag_says_what_is_wrong_with_its_input(

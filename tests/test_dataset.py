@@ -8,6 +8,7 @@ import pytest
 
 from tagger.dataset import read_dataset
 from tagger.errors import DatasetError
+from tagger.exclusions import Exclusions
 from tagger.names import joined, read_names, renamed
 from tagger.vocabulary import Vocabulary, parse_groups
 
@@ -27,6 +28,12 @@ def test_folder_tokens_are_groups_by_position(tmp_path: Path) -> None:
     assert [label.key for label in vocabulary.labels] == ["color:blue", "color:red", "garment:dress", "garment:jeans"]
     assert [example.image_id for example in found.examples] == ["blue_jeans/sub/b.png", "red_dress/a.jpg"]
     assert found.targets(vocabulary).tolist() == [[1, 0, 0, 1], [0, 1, 1, 0]]
+
+
+def test_excluded_and_system_folders_are_not_read(tmp_path: Path) -> None:
+    make(tmp_path, "red_dress/a.jpg", "red_dress/@eaDir/a.jpg", "@eaDir/b.jpg", "to do/c.jpg", "blue_jeans/raw/d.jpg")
+    found = read_dataset(tmp_path, groups=GROUPS, exclude=Exclusions(["to do/", "raw"]))
+    assert [example.image_id for example in found.examples] == ["red_dress/a.jpg"]
 
 
 def test_without_groups_tokens_are_labels_of_one_group(tmp_path: Path) -> None:

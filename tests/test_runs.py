@@ -301,6 +301,32 @@ def test_settings_come_from_a_file_and_the_command_line_wins(
     assert other.is_dir()
 
 
+def test_settings_are_read_as_editors_save_them_and_paths_as_a_shell_reads_them(
+    options: TagOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tagger: Tagger
+) -> None:
+    monkeypatch.setenv("HOME", str(Path(options.catalog).parent))
+    monkeypatch.setenv("SHOP_MODEL", str(options.model))
+    lines = (
+        f'catalog = "~/{Path(options.catalog).name}"',
+        'model = "${SHOP_MODEL}"',
+        'index = """$HOME/nightly/',
+        '"""',
+        "workers = 1",
+    )
+    config = tmp_path / "nightly.toml"
+    config.write_bytes("\r\n".join(["\ufeff# saved by an editor of Windows", *lines]).encode())
+    ended = tagger("tag", "--config", config)
+    assert ended.returncode == 0, ended.stderr
+    assert (Path(options.catalog).parent / "nightly" / "current").is_symlink()
+    (tmp_path / "$odd").mkdir()
+    config.write_text(f'catalog = "{tmp_path}/$odd"\n')  # there just as it is written
+    ended = tagger("tag", "--config", config, "--index", tmp_path / "other", "--model", options.model)
+    assert f"{str(tmp_path / '$odd')!r} holds no picture" in ended.stderr
+    config.write_bytes('catalog = "Größe"'.encode("utf-16"))
+    ended = tagger("tag", "--config", config, "--index", tmp_path / "other")
+    assert (ended.returncode, "save it as UTF-8" in ended.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -308,7 +334,10 @@ def test_settings_come_from_a_file_and_the_command_line_wins(
         ("exclude = '*.png'", "should be a list of texts"),
         ("max-delete-rate = true", "should be a text or a number"),
         ("full = 1", "should be true or false"),
-        ("catalog = ''", "should be a text or a number"),
+        ("catalog = ' '", "should be a path"),
+        ("index = 7", "should be a path"),
+        ("catalog = '$NOT_SET_HERE/photos'", "the variable $NOT_SET_HERE is not set"),
+        ("model = '~nobody-of-that-name/m'", "there is no such home folder"),
         ("keep = ['a']", "should be a text or a number"),
         ("keep = {a = 1}", "should be a text or a number"),
         ("keep = ", "is no TOML"),

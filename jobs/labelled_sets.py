@@ -1,0 +1,25 @@
+"""Labelled sets as a command names them: read as one, with a warning of what `--exclude` did not find."""
+
+from collections.abc import Sequence
+
+from jobs.progress import say
+from tagger.dataset import LabelledSet
+from tagger.exclusions import Exclusions, complaint
+from tagger.names import read_sets
+from tagger.vocabulary import Group, Vocabulary
+
+
+def read_labelled(
+    datasets: Sequence[str],
+    names: str | None,
+    exclude: Sequence[str],
+    *,
+    groups: Sequence[Group] | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> LabelledSet:
+    """Return the sets as one, see `tagger.names.read_sets`, without what the patterns of `exclude` name."""
+    exclusions = Exclusions(exclude)
+    labelled = read_sets(datasets, names, groups=groups, vocabulary=vocabulary, exclude=exclusions)
+    for idle in exclusions.idle():
+        say(f"warning: {complaint(*idle)}")
+    return labelled
