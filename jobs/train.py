@@ -232,7 +232,7 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
         try:
             vocabulary = Vocabulary.from_json(
                 json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")), source=options.vocabulary
-            )
+            ).canonical()
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None
