@@ -34,28 +34,34 @@ class ImageFinder:
         DatasetError
             If it is not a path below the folder.
         """
-        if not image.strip() or image.endswith("/") or self._below(image) is None:
+        path = self._below(image)
+        if path is None or not image.strip() or image.endswith("/"):
             raise DatasetError(f"image {image!r} is not a path below the table's folder {self.root!r}")
-        readings = [self._below(reading) for reading in _readings(image)]
+        if os.path.exists(path):
+            return path
+        readings = [path, *map(self._below, _other_readings(image))]
         inside = [path for path in readings if path is not None]
         exact = next((path for path in inside if os.path.exists(path)), None)
         return exact or next((found for path in inside if (found := self._in_another_form(path))), None)
 
     def image_id(self, path: str) -> str:
         """Return the id of a file that was found, as the walk of a folder gives it."""
-        return image_id(os.fsencode(os.path.relpath(path, self.root)))
+        return image_id(os.fsencode(self._inside(path)))
 
     def _below(self, image: str) -> str | None:
         for start in (self.root, self._shown):  # an absolute path may go by a link that leads to the folder
-            path = os.path.normpath(os.path.join(start, image))
-            if path.startswith(os.path.join(start, "")):
-                return os.path.join(self.root, os.path.relpath(path, start))
+            path, folder = os.path.normpath(os.path.join(start, image)), os.path.join(start, "")
+            if path.startswith(folder):
+                return os.path.join(self.root, path[len(folder) :])
         return None
+
+    def _inside(self, path: str) -> str:
+        return path[len(os.path.join(self.root, "")) :]
 
     def _in_another_form(self, path: str) -> str | None:
         """Return the one path that differs from this in the Unicode form of its names alone."""
         here = self.root
-        for name in os.path.relpath(path, self.root).split(os.sep):
+        for name in self._inside(path).split(os.sep):
             alike = self._names(here).get(_form(name), [])
             found = [name] if name in alike else alike
             if len(found) != 1:
@@ -64,8 +70,8 @@ class ImageFinder:
         return here
 
 
-def _readings(image: str) -> list[str]:
-    readings = [image, image.strip()]
+def _other_readings(image: str) -> list[str]:
+    readings = [image.strip()]
     if "\\" in image:
         readings += [image.strip().replace("\\", "/"), os.fsdecode(relative_path(image.strip()))]
     return readings

@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from tagger.errors import DatasetError
@@ -36,18 +37,26 @@ def labels_in(cell: Cell) -> list[str] | None:
     """
     if cell is None:
         return None
-    items: Sequence[str | None]
-    if isinstance(cell, str):
-        text = canonical_name(cell)
-        listed = _listed(text)
-        items = re.split(r"[,;|]", text) if listed is None else listed
-        if listed == []:
-            return []
-    else:
-        items = cell
-        if not len(items):
-            return []
-    labels = [label for item in items if item is not None and (label := canonical_name(item))]
+    labels = _in_text(cell) if isinstance(cell, str) else _in_list(cell)
+    return None if labels is None else list(labels)
+
+
+@lru_cache(maxsize=4096)  # a column says the same few things over and over
+def _in_text(cell: str) -> tuple[str, ...] | None:
+    text = canonical_name(cell)
+    if not text:
+        return None
+    items = _listed(text)
+    if items is not None:
+        return _in_list(items)
+    _check(text)  # what is in quotes as a whole would be torn apart
+    return _in_list(re.split(r"[,;|]", text))
+
+
+def _in_list(items: Sequence[str | None]) -> tuple[str, ...] | None:
+    if not len(items):
+        return ()
+    labels = tuple(label for item in items if item is not None and (label := canonical_name(item)))
     for label in labels:
         _check(label)
     return labels or None

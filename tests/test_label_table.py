@@ -228,6 +228,7 @@ def test_a_label_with_a_separator_is_written_in_a_list(tmp_path: Path) -> None:
     [
         *("[red, dress]", "['red'", "'dress']", "'red'", "'red', 'dress'", '"red"', "{'red', 'dress'}", "{red,dress}"),
         *('{"color": "red"}', "['a' 'b' ... 'z']", '[["red"]]', "array(['red'], dtype=object)", "(red, dress)", "[[]]"),
+        *("{}", '"red, dress"', "'red dress'"),
         *("['red''dress']", "['a\\d']", '["\\ud800"]', "[new] dress", "[<NA>]", "[" * 3000),
     ],
 )
