@@ -78,7 +78,8 @@ def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything 
 @app.command(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger train photos/ --models models --groups color,garment`",
-    help="Train on a labelled set and save the bundle MODELS/NAME-vK.",
+    help="Train on a labelled set and save the bundle MODELS/NAME-vK; the first becomes current if it is better than "
+    "guessing.",
 )
 def train(
     datasets: Datasets,
@@ -157,6 +158,8 @@ def train(
     else:
         result = job.train(options)
         _print(result, as_json, job.train_text(result))
+        if not result["verdict"]["passed"]:
+            raise typer.Exit(5)
 
 
 @app.command(
@@ -397,6 +400,10 @@ def tag(
         float, typer.Option(min=0, max=1, help="Refuse to delete more than this share of rows, from 20 deletions up.")
     ] = 0.2,
     force_model: Annotated[bool, typer.Option("--force-model", help="Use a model that did not pass its gate.")] = False,
+    replace_columns: Annotated[
+        bool,
+        typer.Option("--replace-columns", help="Use a model that lacks columns of the index: readers lose them."),
+    ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Read pictures again that failed before and have not changed.")
     ] = False,
@@ -462,6 +469,7 @@ def tag(
         max_error_rate=max_error_rate,
         max_delete_rate=max_delete_rate,
         force_model=force_model,
+        replace_columns=replace_columns,
         retry_errors=retry_errors,
         full=full,
         features=features,

@@ -15,6 +15,11 @@ def check_gate(bundle: Bundle, option: str) -> None:
     """Raise GateFailed if the bundle did not pass its gate; `option` is what allows it all the same."""
     if not bundle.gate["passed"]:
         worse = "; ".join(str(text) for text in bundle.gate["worse"][:3])
+        if bundle.gate["parent"] is None:
+            raise GateFailed(
+                f"model {bundle.path.name} is no better than guessing: {worse}. Train again with more pictures, or "
+                f"better labelled ones, or allow it with {option}"
+            )
         raise GateFailed(
             f"model {bundle.path.name} is worse than its parent {bundle.gate['parent']}: {worse}. Use the parent, "
             f"retrain, or allow it with {option}"
@@ -75,7 +80,7 @@ def models_text(report: dict[str, Any]) -> str:
             lines.append(f"{mark} {row['name']:{wide}}  {row['error']}")
             continue
         created = datetime.fromisoformat(row["created_at"]).strftime("%Y-%m-%d %H:%M")
-        gate = "-" if row["parent"] is None else "passed" if row["gate_passed"] else "failed"
+        gate = "failed" if not row["gate_passed"] else "-" if row["parent"] is None else "passed"
         measures = f"{number(row['macro_ap']):>8}  {number(row['exact_match']):>11}"
         lines.append(
             f"{mark} {row['name']:{wide}}  {created}  {row['labels']:6}  {measures}  {gate:6}  {row['parent'] or '-'}"

@@ -28,7 +28,7 @@ from tagger.labelling import PreparedSet
 from tagger.predictor import load_network
 from tagger.reading import Reading
 from tagger.recipe import Recipe
-from tagger.vocabulary import Vocabulary
+from tagger.vocabulary import Vocabulary, canonical_name
 
 Targets = npt.NDArray[np.float32]
 Parts = npt.NDArray[np.str_]
@@ -210,7 +210,7 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
 def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, tuple[str, str]]:
     """Return the new name, empty if there is none, and the old label of `[NEW=]OLD`."""
     new, _, old = text.rpartition("=")
-    return new.rpartition(":")[2], parse_known_label(old, vocabulary, "--splits")
+    return canonical_name(new.rpartition(":")[2]), parse_known_label(old, vocabulary, "--splits")
 
 
 def _asked_for(

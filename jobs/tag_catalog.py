@@ -14,6 +14,7 @@ from jobs.models import check_gate
 from jobs.progress import say
 from jobs.run_record import Run, new_run, recorded, refused_at_the_door
 from jobs.tag_guards import (
+    check_backfill_can_wait,
     check_columns_stay,
     check_deletions,
     check_not_empty,
@@ -54,6 +55,7 @@ class TagOptions:
     max_error_rate: float = 0.05
     max_delete_rate: float = 0.2
     force_model: bool = False
+    replace_columns: bool = False
     retry_errors: bool = False
     full: bool = False
     features: bool = False
@@ -162,20 +164,20 @@ def plan_night(
 
     Raises
     ------
+    InputError
+        If the model does not fit the index and the options.
     Refused
-        If there is no picture, a folder cannot be listed, or too many pictures are gone.
+        If columns would go, there is no picture, a folder cannot be listed, or too many pictures are gone.
     """
+    if parent:
+        check_model(parent, bundle, options)
     with run.stage("walk"):
         listing = list_catalog(walk, until)
     run.record["skipped"] = dict(walk.skipped)
     run.record["idle_patterns"] = [idle._asdict() for idle in walk.idle_patterns()]
     check_not_empty(len(listing), walk.root, walk.explanation())
     with run.stage("plan"):
-        if options.model is None and parent:
-            check_starter_is_meant(parent, bundle)
         previous = Previous(parent, bundle.model_id)
-        if options.backfill_limit is not None and parent:
-            check_columns_stay(parent, bundle)
         staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
         known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
         buckets = parent.manifest["buckets"] if parent else None
@@ -186,6 +188,16 @@ def plan_night(
     run.record["plan"] = plan.counts
     check_deletions(plan.counts["deleted"], len(previous), options.max_delete_rate, walk.skipped)
     return Night(previous, staged, known, plan)
+
+
+def check_model(parent: Snapshot, bundle: Bundle, options: TagOptions) -> None:
+    """Raise InputError or Refused if tonight's model is not meant for this index; looks at no picture."""
+    if options.model is None:
+        check_starter_is_meant(parent, bundle)
+    if options.backfill_limit is not None:
+        check_backfill_can_wait(parent, bundle)
+    if not options.replace_columns:
+        check_columns_stay(parent, bundle)
 
 
 def publish(

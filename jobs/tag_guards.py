@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tagger.bundle import Bundle
 from tagger.catalog import Walk
@@ -13,6 +15,8 @@ from tagger.snapshots import Snapshot
 
 MIN_DELETIONS = 20
 """Fewer deletions than this never refuse a run."""
+
+_SHOWN = 5
 
 
 def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, features: int) -> int:
@@ -61,23 +65,58 @@ def check_still_there(gone: int, found: int, walk: Walk, limit: float) -> None:
 def check_starter_is_meant(parent: Snapshot, bundle: Bundle) -> None:
     """Refuse to score an index again with the starter model only because a night named no model."""
     if parent.manifest["model_id"] != bundle.model_id:
+        lost = " --replace-columns" if columns_that_would_go(parent, bundle) else ""
         raise InputError(
             f"no --model was given, and this index was scored by {parent.manifest['model_id'][:12]}..., not by "
             "this version's starter model; give --model, or to score all of it with the starter "
-            f"--model {str(bundle.path)!r}"
+            f"--model {str(bundle.path)!r}{lost}"
         )
+
+
+def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
+    """Return what readers of a snapshot would miss in rows of this model, in words: columns, and what they mean."""
+    published, now = parent.schema(), schema_of(bundle.vocabulary)
+    gone = []
+    for field in published or ():
+        meaning = _meaning(field)
+        if meaning and field.name not in now.names:
+            gone.append(f"{field.name} ({meaning})")
+        elif meaning and meaning != (other := _meaning(now.field(field.name))):
+            gone.append(f"{field.name} ({meaning}, which would be {other})")
+    labels = parent.labels()
+    answered = set(labels["group"].filter(pc.invert(labels["retired"])).to_pylist())
+    views = {group.name for group in bundle.vocabulary.exclusive_groups}
+    turned = sorted(views & answered - set(parent.manifest["groups"]))
+    return gone + [f"tags (of {group}, which would have one at most)" for group in turned]
+
+
+def _meaning(field: pa.Field) -> str:
+    """Return what a column says: the score of a label, the answer of a group, or nothing that a model decides."""
+    facts = field.metadata or {}
+    if b"label" in facts:
+        return f"{facts[b'group'].decode()}:{facts[b'label'].decode()}"
+    return f"answer of {facts[b'group'].decode()}" if b"group" in facts else ""
 
 
 def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
-    """Refuse to keep rows of an older model for a later night where tonight's model lacks their columns."""
-    labels = parent.labels()
-    now = {(label.group, label.name, label.column) for label in bundle.vocabulary.labels}
-    before = set(zip(*(labels[name].to_pylist() for name in ("group", "label", "column")), strict=True))
-    views = {group.name for group in bundle.vocabulary.exclusive_groups}
-    turned = {group for group, _, _ in before} & (views ^ set(parent.manifest["groups"]))
-    if before - now or turned:
-        lacking = ", ".join(sorted(f"{group}:{label}" for group, label, _ in before - now)) or ", ".join(sorted(turned))
-        raise InputError(
-            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not have their {lacking}; "
-            "score all at once (without --backfill-limit), or retrain from the model that scored them"
+    """Refuse a night that would take columns from the index, or give them another meaning: readers filter on them."""
+    if gone := columns_that_would_go(parent, bundle):
+        raise Refused(
+            f"the model {bundle.name} would take from this index what its readers may ask for: {_first(gone)}. Nothing "
+            "was changed. Retrain from the model that scored it ('tagger retrain' keeps every column), tag into "
+            "another --index, or if that is meant, allow it with --replace-columns"
         )
+
+
+def check_backfill_can_wait(parent: Snapshot, bundle: Bundle) -> None:
+    """Refuse to keep rows of an older model for a later night where tonight's model lacks their columns."""
+    if gone := columns_that_would_go(parent, bundle):
+        raise InputError(
+            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not have their "
+            f"{_first(gone)}; score all at once (without --backfill-limit), or retrain from the model that scored them"
+        )
+
+
+def _first(texts: list[str]) -> str:
+    more = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -55,12 +55,14 @@ class TrainOptions:
 def train(options: TrainOptions) -> dict[str, Any]:
     """Return the summary declared in `schemas.reports.TRAIN`, after saving a bundle.
 
+    It becomes current if there is none, unless it is no better than guessing.
+
     Raises
     ------
     InputError, Locked, TrainingDiverged
         Nothing is saved then.
     """
-    from tagger.bundle import load_bundle, next_name, save_bundle, set_current
+    from tagger.bundle import NO_GATE, load_bundle, next_name, save_bundle, set_current
 
     start = time.perf_counter()
     labelled, given = _read(options)
@@ -92,7 +94,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
             checkpoints=work / "checkpoints",
             resume=options.resume,
         )
-        concluded = conclude(fitted, vocabulary, options.min_precision)
+        concluded = conclude(fitted, vocabulary, options.min_precision, held_out=held_out)
+        passed = bool(concluded.verdict["passed"])
         facts = picture_facts(fitted, prepared) | {"recipe": options.recipe, "seed": options.seed}
         facts |= {"unteachable": cannot, "command": command_line("train", options), "lineage": ""}
         path = save_bundle(
@@ -105,8 +108,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
             metrics=concluded.metrics,
             plots=concluded.plots,
             card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
+            gate=NO_GATE if passed else NO_GATE | {"passed": False, "worse": [concluded.verdict["sentence"]]},
         )
-        if not os.path.lexists(models / "current"):
+        if passed and not os.path.lexists(models / "current"):
             set_current(models, name)
         compare_on(fitted, path)
         shutil.rmtree(work)
@@ -117,6 +121,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "pictures": {key: facts[key] for key in ("train", "tune", "test", "unreadable")},
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
+        "verdict": concluded.verdict,
+        "promoted": (models / "current").resolve() == path.resolve(),
         "evaluation": concluded.metrics["evaluation"],
         "calibration": concluded.metrics["calibration"],
         "held_out": list(options.hold_out_pairs),
@@ -142,7 +148,13 @@ def train_text(result: dict[str, Any]) -> str:
 
     head = f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch {result['best_epoch']} kept)"
     change = "{} before calibration, {} after".format(*map(number, result["calibration"].values()))
-    return f"{table(result['evaluation'])}\ncalibration error  {change}\n\n{head} in {result['seconds']:.0f} s"
+    end = f"{head} in {result['seconds']:.0f} s\n{result['verdict']['sentence']}"
+    if not result["verdict"]["passed"]:
+        end += (
+            "\nnot promoted: give it more pictures, or better labelled ones ('tagger train --check' counts them); "
+            f"if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
+        )
+    return f"{table(result['evaluation'])}\ncalibration error  {change}\n\n{end}"
 
 
 def check_text(found: dict[str, Any]) -> str:
@@ -206,6 +218,7 @@ def card(
         facts=facts,
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,
+        verdict=concluded.verdict["sentence"],
     )
 
 
@@ -237,7 +250,7 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
         try:
             vocabulary = Vocabulary.from_json(
                 json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")), source=options.vocabulary
-            )
+            ).canonical()
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
     groups = parse_groups(options.groups) if options.groups else None

@@ -1,6 +1,7 @@
 """The end of a training: calibrate, set thresholds, measure, and gather what a bundle is made of."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jobs.train_fitting import Fitted
 from schemas.bundle import FORMAT_VERSION
 from tagger.bundle import Bundle
 from tagger.combinations import Pair, count_pairs
+from tagger.dataset import Keys
 from tagger.errors import TaggerError
 from tagger.precision import PICTURES
 from tagger.vocabulary import Vocabulary
@@ -28,6 +30,7 @@ class Concluded:
     thresholds: list[dict[str, Any]]
     metrics: dict[str, Any]
     plots: dict[str, bytes]
+    verdict: dict[str, Any]
 
 
 def conclude(
@@ -36,6 +39,7 @@ def conclude(
     min_precision: float | None,
     *,
     without_pictures_of: Bundle | None = None,
+    held_out: Sequence[Keys] = (),
 ) -> Concluded:
     """Return all that a bundle is made of, calibrated and with thresholds by the tune part, measured on the test part.
 
@@ -47,10 +51,13 @@ def conclude(
         See `tagger.calibration.choose_thresholds`.
     without_pictures_of : Bundle, optional
         A parent whose pictures are gone: its labels keep thresholds and calibration, its pairs count as trained.
+    held_out : sequence of pairs of labels
+        Those that training was kept from: the verdict leaves their pictures out.
     """
     from tagger.calibration import calibrate, choose_thresholds
     from tagger.model import add_views, fold_calibration
     from tagger.training import predict_logits
+    from tagger.verdict import give_verdict
 
     kept = without_pictures_of.threshold_rows() if without_pictures_of else []
     trained = Counter(count_pairs(fitted.data.targets[fitted.data.train], vocabulary))
@@ -68,20 +75,32 @@ def conclude(
     )
     thresholds = [*kept, *(threshold.to_json() for threshold in chosen[len(kept) :])]
     tested = predict_logits(network, data.pixels, fitted.test)
+    truth, limits = data.targets[fitted.test], np.array([row["threshold"] for row in thresholds])
     metrics, reliability = _measure(
         (tested - shift) / scale,
         tested,
-        data.targets[fitted.test],
-        thresholds=np.array([row["threshold"] for row in thresholds]),
+        truth,
+        thresholds=limits,
         trained=dict(trained),
         vocabulary=vocabulary,
     )
+    shown = ~_shows_any(truth, vocabulary, held_out)
     return Concluded(
         network=add_views(network, vocabulary),
         thresholds=thresholds,
         metrics=metrics,
         plots={"history.png": fitted.curves, "reliability.png": reliability},
+        verdict=give_verdict(tested[shown], truth[shown], limits, vocabulary),
     )
+
+
+def _shows_any(targets: Floats, vocabulary: Vocabulary, pairs: Sequence[Keys]) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): the pictures that show one of the pairs."""
+    result = np.zeros(len(targets), bool)
+    for pair in pairs:
+        columns = [i for i, label in enumerate(vocabulary.labels) if (label.group, label.name) in pair]
+        result |= (targets[:, columns] == 1).all(axis=1)
+    return result
 
 
 def compare_on(fitted: Fitted, path: Path) -> None:

@@ -17,7 +17,8 @@ FILES = {
     "split.parquet": "content_sha256, cluster, part: train | tune | test, judged",
     "metrics.json": "the evaluation on the test part, its calibration error without and with calibration, and how many "
     "training pictures had each pair of labels",
-    "gate.json": "how it compares with its parent on the old labels, and whether that is good enough to be promoted",
+    "gate.json": "how it compares with its parent on the old labels, or without one with guessing, and whether that is "
+    "good enough to be promoted",
     "history.png": "loss and tuning metrics per epoch",
     "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
@@ -52,9 +53,9 @@ THRESHOLD_FIELDS = {
 GATE_FIELDS = {
     "format_version": f"integer, {FORMAT_VERSION}",
     "parent": "string, name of the bundle it was compared with, or null for one that has no parent",
-    "passed": "true if nothing got worse than allowed, or if there is no parent",
+    "passed": "true if nothing got worse than allowed, or, without a parent, unless it is no better than guessing",
     "tolerance": "number, how many points of macro AP may be lost; any one label may lose four times as much",
-    "worse": "list of strings, what got worse than allowed",
+    "worse": "list of strings, what got worse than allowed; without a parent, the verdict in one sentence",
     "parts": "list of {part, pictures, macro_ap, labels, groups, tags_changed}: part is `parent's test part` or `new "
     "test part`; macro_ap {parent, now} over old labels; labels a list of {label, positives, parent, now}; groups a "
     "list of {group, pictures, parent, now}, share of answers right among pictures whose answer is an old label or "

@@ -53,6 +53,8 @@ def page() -> str:
         "`audit` of `tagger evaluate --audit`:\n\n" + _fields(reports.AUDIT),
         "The CSV of an audit:\n\n" + _fields(reports.AUDIT_COLUMNS, "column"),
         "`tagger train`:\n\n" + _fields(reports.TRAIN),
+        "Its `verdict`:\n\n" + _fields(reports.VERDICT),
+        "Its `groups`:\n\n" + _fields(reports.VERDICT_GROUP),
         "`tagger retrain`:\n\n" + _fields(reports.RETRAIN),
         "`tagger pack`:\n\n" + _fields(reports.PACK),
         "`tagger promote`:\n\n" + _fields(reports.PROMOTE),

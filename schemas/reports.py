@@ -108,10 +108,33 @@ TRAIN = {
     "pictures": "object: train, tune, test, unreadable",
     "best_epoch": "integer, from 1",
     "seconds": "number, from reading the set to the saved bundle",
+    "verdict": "object, see VERDICT",
+    "promoted": "true if `current` points to it now",
     "evaluation": "object, see EVALUATION, on the test part",
     "calibration": "object {before, after}: calibration_error on the test part without and with calibration",
     "held_out": "list of strings, the pairs that --hold-out-pair kept from training",
     "unteachable": "list of {pair, reason}: pairs that the training pictures cannot teach",
+}
+
+VERDICT = {
+    "passed": "false if no group is better than always giving its commonest answer, and of one or more that is sure: "
+    "saved, not promoted, exit code 5",
+    "sentence": "string, all below in one sentence",
+    "pictures": "integer, completely labelled pictures of the test part, those of --hold-out-pair left out",
+    "all_right": "integer, those of them whose tags are all right",
+    "groups": "list, see VERDICT_GROUP",
+}
+
+VERDICT_GROUP = {
+    "group": "name",
+    "pictures": "pictures about which the group is known",
+    "right": "those of them whose answer is right, none included; without an answer, whose tags of the group are",
+    "low": "number, the lower 95 % bound of their share, or null",
+    "commonest": "the commonest answer among them, or none",
+    "commonest_right": "those of them on which that is right",
+    "verdict": "better: the bound is over the commonest's share, or, of a group that is not exclusive, the tags have "
+    "fewer errors than each label's commoner value on surely more pictures than they have more; too few: not even all "
+    "right would have shown it; or no better",
 }
 
 RETRAIN = {
@@ -161,7 +184,7 @@ MODELS_VERSION = {
     "labels": "integer",
     "macro_ap": "number, on its own test part",
     "exact_match": "number, on its own test part",
-    "gate_passed": "false if it is worse than its parent on old labels",
+    "gate_passed": "false if it is worse than its parent on old labels, or, without one, no better than guessing",
     "error": "string, why it cannot be used, or null",
 }
 

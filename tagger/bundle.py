@@ -44,7 +44,7 @@ _CLASSES = frozenset(
     )
 )
 NO_GATE: dict[str, Any] = {"parent": None, "passed": True, "tolerance": None, "worse": [], "parts": []}
-"""The gate of a bundle that was trained from nothing."""
+"""The gate of a bundle that was trained from nothing, and is better than guessing."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _WEIGHTS = ("config.json", "model.weights.h5")
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
@@ -205,7 +205,7 @@ def save_bundle(
     parent : str, optional
         model_id of the bundle it was retrained from.
     gate : dict, optional
-        As in gate.json, of a bundle that has a parent.
+        As in gate.json; by default that of a good bundle without a parent.
     reading : Reading, optional
         How its pictures were read; by default as this program reads them.
 

@@ -22,6 +22,8 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head, {
 
 ## Measured on the test part, which nothing saw
 
+{verdict}.
+
 | measure | value |
 |---|---|
 | macro average precision | {macro_ap} |
@@ -61,6 +63,7 @@ def model_card(
     facts: Mapping[str, Any],
     thresholds: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
+    verdict: str,
 ) -> str:
     """Return the text of a bundle's README.md.
 
@@ -72,6 +75,8 @@ def model_card(
         As in thresholds.json.
     metrics : mapping
         The content of metrics.json.
+    verdict : str
+        How good it is, in one sentence.
     """
     evaluation = metrics["evaluation"]
     groups = "".join(
@@ -101,6 +106,7 @@ def model_card(
         pair_rows=_pair_rows(evaluation),
         failures=_failures(evaluation),
         combinations=_combinations(evaluation, facts["unteachable"]),
+        verdict=verdict,
         before=number(metrics["calibration"]["before"]),
         **{key: value for key, value in facts.items() if key != "unteachable"},
         **{key: number(evaluation[key]) for key in measures},

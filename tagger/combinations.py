@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.errors import InputError
-from tagger.vocabulary import Vocabulary
+from tagger.vocabulary import Vocabulary, canonical_name
 
 Pair = tuple[str, str]
 """Two labels of different exclusive groups, each as group:name, in the order of the groups."""
@@ -81,7 +81,7 @@ def parse_pair(text: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
     exclusive = [group.name for group in vocabulary.exclusive_groups]
     known = {(label.group, label.name) for label in vocabulary.labels if not label.retired}
     if ":" in text:
-        keys: Any = [tuple(part.strip().split(":", 1)) for part in text.split("+")]
+        keys: Any = [tuple(map(canonical_name, part.split(":", 1))) for part in text.split("+")]
     else:
         keys = vocabulary.match_tokens(text) or []
     if len(keys) != 2 or not set(keys) <= known or len({key[0] for key in keys} & set(exclusive)) != 2:

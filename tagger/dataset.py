@@ -1,24 +1,23 @@
 """Labelled sets: folders named after labels, or a CSV/Parquet table. What is not said is unknown, not absent."""
 
 import os
-import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from schemas.vocabulary import UNGROUPED
 from tagger.catalog import Walk, absolute_path
 from tagger.errors import DatasetError, Refused
 from tagger.exclusions import Exclusions
-from tagger.vocabulary import Group, Vocabulary, default_groups, sorted_keys
+from tagger.image_finder import ImageFinder
+from tagger.label_cells import Cell, labels_in
+from tagger.label_table import LabelTable, read_csv, read_parquet
+from tagger.vocabulary import Group, Vocabulary, canonical_name, default_groups, sorted_keys
 
 Keys = frozenset[tuple[str, str]]
 
@@ -149,14 +148,14 @@ def _read_folders(
         found = sorted(image.image_id for image in walk)
     except Refused as error:
         raise DatasetError(f"dataset {os.fspath(root)!r}: {error}") from error
-    inside = [image_id for image_id in found if "/" in image_id]
+    inside = [each for each in found if "/" in each]
     if not inside:
         loose = f"; {len(found)} pictures lie outside such folders" if found else ""
         said = f"; {skipped}" if (skipped := walk.explanation()) else ""
         raise DatasetError(f"dataset {os.fspath(root)!r}: no picture in a folder named after its labels{loose}{said}")
-    folders = sorted({image_id.split("/", 1)[0] for image_id in inside})
+    folders = sorted({each.split("/", 1)[0] for each in inside})
     keys = {folder: _folder_keys(folder, groups, vocabulary) for folder in folders}
-    all_groups = tuple(vocabulary.groups if vocabulary else groups or default_groups())
+    all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
     # A folder name says all there is to say: what it does not name is absent, in every group.
     known = frozenset(group.name for group in all_groups)
     examples = [Example(i, absolute_path(str(root), i), keys[i.split("/", 1)[0]], known) for i in inside]
@@ -168,12 +167,12 @@ def _folder_keys(folder: str, groups: Sequence[Group] | None, vocabulary: Vocabu
         spelled = vocabulary.match_tokens(folder)
         if spelled is not None:
             return frozenset(spelled)
-        tokens = folder.split("_")
-        if len(tokens) == len(vocabulary.groups):  # a label the vocabulary does not have, by position
+        tokens = _tokens(folder)
+        if len(tokens) == len(vocabulary.groups) and all(tokens):  # a label the vocabulary does not have, by position
             return frozenset(zip((group.name for group in vocabulary.groups), tokens, strict=True))
         names = ", ".join(label.name for label in vocabulary.labels[:12])
         raise DatasetError(f"folder {folder!r} does not spell labels of the vocabulary ({names} ...); rename it")
-    tokens = folder.split("_")
+    tokens = _tokens(folder)
     if groups is None:
         return frozenset((UNGROUPED, token) for token in tokens if token)
     if len(tokens) != len(groups) or not all(tokens):
@@ -185,108 +184,103 @@ def _folder_keys(folder: str, groups: Sequence[Group] | None, vocabulary: Vocabu
     return frozenset((group.name, token) for group, token in zip(groups, tokens, strict=True))
 
 
+def _tokens(folder: str) -> list[str]:
+    return [canonical_name(token) for token in folder.split("_")]
+
+
 def _read_table(path: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None) -> LabelledSet:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # rows longer than the header are only a warning
-            csv = path.suffix.lower() == ".csv"
-            table = pd.read_csv(path, dtype=str, index_col=False) if csv else pd.read_parquet(path)
-    except Exception as error:  # pandas and pyarrow raise all sorts on a damaged file
-        raise DatasetError(f"table {os.fspath(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
-    if any(group.name == "image" for group in (vocabulary.groups if vocabulary else groups or ())):
-        raise DatasetError(f"table {os.fspath(path)!r}: 'image' is the column of paths and cannot be a group")
-    all_groups = tuple(vocabulary.groups if vocabulary else groups or ())
-    columns = [group.name for group in all_groups if group.name in table.columns]
-    if "image" not in table.columns or table.empty:
-        raise DatasetError(f"table {os.fspath(path)!r} has {len(table)} rows, columns {list(table)}; needs 'image'")
-    if groups is not None and (missing := [g.name for g in groups if g.name not in table.columns]):
-        raise DatasetError(f"table {os.fspath(path)!r} has no column {missing}; it has {list(table)}")
-    if not columns and "labels" not in table.columns:
-        raise DatasetError(
-            f"table {os.fspath(path)!r} has neither 'labels' nor a column per group; name its columns with --groups: "
-            f"it has {[name for name in table if name != 'image']}"
-        )
-    all_groups = all_groups or tuple(default_groups())
-    root = os.path.realpath(path.parent)
-    examples = []
-    # to_dict only of what is used: a wide table of a million rows stays small
-    records = table[["image", *(columns or ["labels"])]].to_dict("records")
-    for record in records:
-        image_id, where = _inside(root, record["image"], path)
-        if columns:
-            named = {name: _cell(record[name]) for name in columns}
-            present = frozenset((name, value) for name, values in named.items() for value in values or ())
-            known = frozenset(name for name, values in named.items() if values is not None)
+    shown = f"table {os.fspath(path)!r}"
+    csv = path.suffix.lower() == ".csv"
+    table = read_csv(path, key="image", shown=shown) if csv else read_parquet(path, shown=shown)
+    named = tuple(vocabulary.groups if vocabulary is not None else groups or ())
+    columns = _label_columns(table, named, all_needed=groups is not None)
+    all_groups = named or tuple(default_groups())
+    cells = {name: table.column(name) for name in columns}
+    finder, missing, examples = ImageFinder(path.parent), [], []
+    for i, image in enumerate(table.column("image")):
+        try:
+            where = finder.find(image if isinstance(image, str) else "")
+            said = {name: _labels(name, column[i]) for name, column in cells.items()}
+            present, known = _statement(said, all_groups, vocabulary)
+        except DatasetError as error:
+            raise DatasetError(f"{shown}, row {i + 1}, image {image!r}: {error}") from error
+        if where is None:
+            missing.append(image)
         else:
-            values = _cell(record["labels"])
-            present = frozenset(_key(value, all_groups, vocabulary) for value in values or ())
-            known = frozenset() if values is None else frozenset(group.name for group in all_groups)
-        examples.append(Example(image_id, where, present, known))
+            examples.append(Example(finder.image_id(where), where, present, known))
+    if missing:
+        raise DatasetError(
+            f"{shown}: {len(missing)} of its images are missing, first {missing[0]!r}; "
+            "paths are relative to the table's folder"
+        )
     examples.sort(key=lambda example: example.image_id)
-    _check_examples(path, examples, all_groups)
+    _check_examples(shown, examples, all_groups)
     return LabelledSet(os.fspath(path), examples, all_groups)
 
 
-def _inside(root: str, image: Any, table: Path) -> tuple[str, str]:
-    where = os.path.normpath(os.path.join(root, str(image)))
-    if not isinstance(image, str) or image.endswith("/") or not where.startswith(os.path.join(root, "")):
+def _label_columns(table: LabelTable, groups: Sequence[Group], *, all_needed: bool) -> list[str]:
+    """Return the columns that say labels: one per group, or `labels`."""
+    if any(group.name == "image" for group in groups):
+        raise DatasetError(f"{table.shown}: 'image' is the column of paths and cannot be a group")
+    if "image" not in table.names or not table.rows:
+        raise DatasetError(f"{table.shown} has {table.rows} rows, columns {table.names}; needs 'image'")
+    missing = [group.name for group in groups if group.name not in table.names]
+    if missing and all_needed:
+        raise DatasetError(f"{table.shown} has no column {missing}; it has {table.names}")
+    columns = [group.name for group in groups if group.name in table.names]
+    if not columns and "labels" not in table.names:
         raise DatasetError(
-            f"table {os.fspath(table)!r}: image {image!r} is not a path below the table's folder {root!r}"
+            f"{table.shown} has neither 'labels' nor a column per group; name its columns with --groups: "
+            f"it has {[name for name in table.names if name != 'image']}"
         )
-    return os.path.relpath(where, root), where
+    return columns or ["labels"]
 
 
-def _cell(value: Any) -> list[str] | None:
-    """Return the values in a cell, None if it is empty: unknown, not absent. An empty list is a statement."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_text(item) for item in value if not _is_empty(item)]
-    if _is_empty(value):
-        return None
-    return [item.strip() for item in re.split(r"[,;|]", _text(value)) if item.strip()]
+def _labels(column: str, cell: Cell) -> list[str] | None:
+    try:
+        return labels_in(cell)
+    except DatasetError as error:
+        raise DatasetError(f"column {column!r}: {error}") from error
 
 
-def _is_empty(value: Any) -> bool:
-    return value is None or value is pd.NA or value != value or (isinstance(value, str) and not value.strip())
+def _statement(
+    said: dict[str, list[str] | None], groups: Sequence[Group], vocabulary: Vocabulary | None
+) -> tuple[Keys, frozenset[str]]:
+    """Return the labels that a row says its picture has, and the groups about which it says something."""
+    if list(said) == ["labels"] and "labels" not in [group.name for group in groups]:
+        labels = said["labels"]
+        known = () if labels is None else (group.name for group in groups)
+        return frozenset(_key(label, groups, vocabulary) for label in labels or ()), frozenset(known)
+    present = ((group, label) for group, labels in said.items() for label in labels or ())
+    return frozenset(present), frozenset(group for group, labels in said.items() if labels is not None)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))  # a column of whole numbers with a gap is read as floats
-    if isinstance(value, (str, int, float, np.integer, np.floating, np.bool_)):
-        return str(value)
-    raise DatasetError(f"a cell of the table holds {value!r} of type {type(value).__name__}; labels are text")
-
-
-def _key(value: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
-    group, _, name = value.partition(":")
+def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
+    group, _, name = label.partition(":")
+    group, name = canonical_name(group), canonical_name(name)
     if name and group in [x.name for x in groups]:
         return group, name
     if vocabulary is not None:
-        owner = next((label.group for label in vocabulary.labels if label.name == value), None)
-        if owner is not None:
-            return owner, value
+        owners = [each.group for each in vocabulary.labels if each.name == label]
+        if len(owners) > 1:
+            raise DatasetError(f"label {label!r} is one of {' and of '.join(owners)}; write it as GROUP:NAME")
+        if owners:
+            return owners[0], label
     if len(groups) == 1:
-        return groups[0].name, value
-    raise DatasetError(f"label {value!r} names no group of {[x.name for x in groups]}; write it as GROUP:NAME")
+        return groups[0].name, label
+    raise DatasetError(f"label {label!r} names no group of {[x.name for x in groups]}; write it as GROUP:NAME")
 
 
-def _check_examples(path: Path, examples: Iterable[Example], groups: Sequence[Group]) -> None:
-    missing, seen = [], set()
+def _check_examples(shown: str, examples: Iterable[Example], groups: Sequence[Group]) -> None:
+    seen = set()
     exclusive = {group.name for group in groups if group.exclusive}
     for example in examples:
         if example.path in seen:
-            raise DatasetError(f"table {os.fspath(path)!r}: image {example.image_id!r} is there twice; keep one row")
+            raise DatasetError(f"{shown}: image {example.image_id!r} is there twice; keep one row")
         seen.add(example.path)
         counts = Counter(group for group, _ in example.present if group in exclusive)
         if double := [group for group, n in counts.items() if n > 1]:
             raise DatasetError(
-                f"table {os.fspath(path)!r}: image {example.image_id!r} has two labels of {double[0]}, which is "
+                f"{shown}: image {example.image_id!r} has two labels of {double[0]}, which is "
                 f"exclusive; write --groups {double[0]}+ if that is meant"
             )
-        if not os.path.exists(example.path):
-            missing.append(example.image_id)
-    if missing:
-        raise DatasetError(
-            f"table {os.fspath(path)!r}: {len(missing)} of its images are missing, first {missing[0]!r}; "
-            "paths are relative to the table's folder"
-        )

@@ -60,7 +60,7 @@ class Locked(TaggerError):
 
 
 class GateFailed(TaggerError):
-    """The model is worse than its parent on old labels."""
+    """The model is worse than its parent on old labels, or, trained from nothing, no better than guessing."""
 
     exit_code = 5
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.errors import InputError, VocabularyError
-from tagger.vocabulary import Vocabulary
+from tagger.vocabulary import Vocabulary, canonical_name
 
 Key = tuple[str, str]
 
@@ -21,7 +21,7 @@ def parse_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
     InputError
         If there is no such group, or no name.
     """
-    group, _, name = text.partition(":")
+    group, name = map(canonical_name, split_key(text))
     names = [each.name for each in vocabulary.groups]
     if not name or group not in names:
         raise InputError(f"{option} {text!r}: write GROUP:LABEL, where GROUP is one of {', '.join(names)}")
@@ -36,7 +36,12 @@ def parse_known_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
     InputError
         If it has none, or several, of that name.
     """
-    found = [(x.group, x.name) for x in vocabulary.labels if text in (x.key, x.name)]
+    group, name = map(canonical_name, split_key(text))
+    found = [
+        (x.group, x.name)
+        for x in vocabulary.labels
+        if x.name == canonical_name(text) or (x.group, x.name) == (group, name)
+    ]
     if len(found) != 1:
         there = ", ".join(label.key for label in vocabulary.labels)
         raise InputError(f"{option} {text!r}: {'several labels' if found else 'no label'} of that name in {there}")

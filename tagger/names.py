@@ -1,16 +1,15 @@
 """One vocabulary for several labelled sets: what each set's names become."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import pandas as pd
+from pathlib import Path
 
 from tagger.dataset import Example, LabelledSet, read_dataset
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
-from tagger.vocabulary import Group, Vocabulary
+from tagger.label_table import read_csv
+from tagger.vocabulary import Group, Vocabulary, canonical_name
 
 COLUMNS = ("dataset", "group", "name", "becomes")
 
@@ -29,19 +28,16 @@ def read_names(path: str) -> Names:
     DatasetError
         If it cannot be read, lacks a column or renames a label twice.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # rows longer than the header are only a warning
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError, Warning) as error:
-        raise DatasetError(f"--names {path!r} cannot be read: {str(error).splitlines()[0]}") from error
-    if list(table.columns) != list(COLUMNS):
-        raise DatasetError(f"--names {path!r} has the columns {list(table)}; needs {','.join(COLUMNS)}")
+    shown = f"--names {path!r}"
+    table = read_csv(Path(path), key=COLUMNS[0], shown=shown)
+    if table.names != list(COLUMNS):
+        raise DatasetError(f"{shown} has the columns {table.names}; needs {','.join(COLUMNS)}")
     names: dict[tuple[str, str, str], str] = {}
-    for dataset, group, name, becomes in table.itertuples(index=False):
+    for row in zip(*map(table.column, COLUMNS), strict=True):
+        dataset, group, name, becomes = (canonical_name(str(cell or "")) for cell in row)
         if (dataset, group, name) in names:
-            raise DatasetError(f"--names {path!r} renames {group}:{name} of {dataset or 'any set'} twice; keep one row")
-        names[dataset, group, name] = becomes.strip()
+            raise DatasetError(f"{shown} renames {group}:{name} of {dataset or 'any set'} twice; keep one row")
+        names[dataset, group, name] = becomes
     return names
 
 
@@ -83,7 +79,7 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
 
 
 def _called(labelled: LabelledSet) -> str:
-    return os.path.basename(os.path.realpath(labelled.source))
+    return canonical_name(os.path.basename(os.path.realpath(labelled.source)))
 
 
 def joined(sets: Sequence[LabelledSet]) -> LabelledSet:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -10,6 +11,9 @@ from typing import Any, Self
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
 from schemas.vocabulary import DEFAULT_EVIDENCE, EVIDENCE, FORMAT_VERSION, RESERVED_GROUP_NAMES, UNGROUPED
 from tagger.errors import VocabularyError
+
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+"""Marks without width, which spreadsheets and web pages leave around words."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,19 @@ class Vocabulary:
         """
         labels = list(self.labels)
         known, taken = {(label.group, label.name) for label in labels}, {label.column for label in labels}
-        for group, name in keys:
+        for group, name in ((group, canonical_name(name)) for group, name in keys):
             if (group, name) not in known:
                 of_it = (splits or {}).get((group, name), ())
                 labels.append(Label(group, name, _new_column(group, name, taken), since, splits=of_it))
                 known.add((group, name))
                 taken.add(labels[-1].column)
+        return type(self)(self.groups, tuple(labels))
+
+    def canonical(self) -> Self:
+        """Return the vocabulary with all names as labels are compared, see `canonical_name`."""
+        labels = (
+            replace(x, name=canonical_name(x.name), splits=tuple(map(canonical_name, x.splits))) for x in self.labels
+        )
         return type(self)(self.groups, tuple(labels))
 
     def born(self, since: str) -> Self:
@@ -169,7 +180,7 @@ class Vocabulary:
         A label's own underscores, spaces and hyphens are all the same here, so `navy_blue_rain_coat` is
         `navy blue` and `rain-coat`. A name in several groups goes to the first group without a label so far.
         """
-        words = _words(folder)
+        words = _words(canonical_name(folder))
         spelled: dict[tuple[str, ...], list[Label]] = {}
         for label in self.labels:  # retired ones too: their folders are still there
             spelled.setdefault(_words(label.name), []).append(label)
@@ -215,6 +226,15 @@ def sorted_keys(keys: Iterable[tuple[str, str]], groups: Sequence[Group]) -> lis
     """Return distinct keys by group order, then by name: the column order of a new vocabulary."""
     order = {group.name: i for i, group in enumerate(groups)}
     return sorted(set(keys), key=lambda key: (order[key[0]], key[1]))
+
+
+def canonical_name(text: str) -> str:
+    """Return a label's name as it is compared: its letters composed (NFC), nothing that cannot be seen around it.
+
+    >>> canonical_name(" rose\u0301 ")
+    'rosé'
+    """
+    return unicodedata.normalize("NFC", text).strip().strip(_UNSEEN).strip()
 
 
 def slug(name: str) -> str:

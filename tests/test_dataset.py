@@ -79,6 +79,8 @@ def test_labels_of_a_csv_cell_are_separated_and_may_name_their_group(tmp_path: P
     vocabulary = Vocabulary.build(GROUPS, [("color", "red"), ("garment", "dress")])
     (tmp_path / "t.csv").write_text("image,labels\n1.jpg,garment:dress;red\n")
     assert read_dataset(tmp_path / "t.csv", vocabulary=vocabulary).targets(vocabulary).tolist() == [[1, 1]]
+    with pytest.raises(DatasetError, match="'red' is one of color and of garment; write it as GROUP:NAME"):
+        read_dataset(tmp_path / "t.csv", vocabulary=vocabulary.extend([("garment", "red")]))
 
 
 @pytest.mark.parametrize(

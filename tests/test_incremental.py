@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import TINY, clean_environment, jpeg, settle, textured
+from conftest import TINY, clean_environment, jpeg, passed, settle, textured
 
 import jobs.tag_catalog
 import jobs.tag_scoring
@@ -311,6 +311,8 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     summary = tag_catalog(replace(now, backfill_limit=10))
     assert counted(summary, "rescored", "unchanged") == (10, 31)
     assert summary["plan"]["behind"] == 26
+    with pytest.raises(Refused, match=r"score_purple \(color:purple\)"):  # though most rows are the older model's
+        tag_catalog(options)
     rows = read(options)
     ok = rows[rows["status"] == "ok"]
     assert ok["model_id"].value_counts().to_dict() == {old.model_id: 26, grown.model_id: 10}
@@ -332,7 +334,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     labels = pd.read_parquet((Path(options.index) / "current").resolve().parent / "labels.parquet")
     assert set(labels["model_id"]) == {grown.model_id}
     assert_equal_to_a_fresh_index(now)
-    with pytest.raises(InputError, match=r"--backfill-limit .* does not have their color:purple"):
+    with pytest.raises(InputError, match=r"--backfill-limit .* does not have their score_purple \(color:purple\)"):
         tag_catalog(replace(options, backfill_limit=3))
 
 
@@ -363,7 +365,7 @@ def grown_model(folder: Path) -> Path:
         epochs=1,
         architecture=TINY,
     )
-    return Path(train(options)["bundle"])
+    return passed(train(options))
 
 
 def test_full_scores_duplicates_anew_too(options: TagOptions, catalog: Path) -> None:

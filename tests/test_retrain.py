@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import TINY
+from conftest import TINY, passed, set_gate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,7 +58,7 @@ GREEN = {"green_dress", "green_jeans", "green_shirt"}
 def parent(old_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("family")
     options = TrainOptions((str(old_set),), str(models), "tiny", "color,garment", epochs=2, architecture=TINY)
-    return Path(train(options)["bundle"])
+    return passed(train(options))
 
 
 @pytest.fixture
@@ -357,12 +357,7 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
 def failed(family: Path) -> Path:
     """A bundle whose gate failed, everything else being as it was saved."""
     path = Path(shutil.copytree(family / "tiny-v1", family / "tiny-v2"))
-    gate = json.loads((path / "gate.json").read_text())
-    gate |= {"parent": "tiny-v1", "passed": False, "worse": ["new test part: macro AP 0.9 > 0.8"]}
-    (path / "gate.json").write_text(json.dumps(gate))
-    described = json.loads((path / "bundle.json").read_text())
-    described["files"]["gate.json"] = hashlib.sha256((path / "gate.json").read_bytes()).hexdigest()
-    (path / "bundle.json").write_text(json.dumps(described))
+    set_gate(path, parent="tiny-v1", passed=False, worse=["new test part: macro AP 0.9 > 0.8"])
     return path
 
 

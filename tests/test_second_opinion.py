@@ -29,7 +29,7 @@ AT_MOST = 3.0
 """Of 255, on average, at 96 x 96."""
 
 OTHERS_DIFFER = {
-    r"rgb32f_(bw|color)\.tiff": "floats from 0 to 1 without a profile: to libvips linear light, to us what 8 bits would "
+    r"rgb32f_(bw|color)\.tiff": "floats of 0 to 1, no profile: linear light to libvips, to us what 8 bits would "
     "be, as who writes them from 8-bit pixels means it",
     r"tiff-(rgb|grey)-float(32|64)\.tif": "the same; other decoders cut floats off, or do not read them",
     r"tiff-grey-1[024]-bits\.tif": "others show 12 bits as if they were 16, and do not read 10 and 14",

@@ -424,7 +424,7 @@ def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: P
     work = tmp_path / "_training" / "tiny"
     given_ = options(sample, tmp_path, epochs=1)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("jobs.train.conclude", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("jobs.train.conclude", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(given_)
     last = work / "checkpoints" / "last.npz"

@@ -48,8 +48,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def night(catalog: Path, model: Path, index: Path, *more: object) -> tuple[Ended, dict[str, Any]]:
     """Run a night in a process of its own and return its cost and its record."""
-    tag = ("-m", "jobs.cli", "tag", catalog, "--model", model, "--index", index, "--max-error-rate", "1", "--json")
-    ended = measured(*tag, *more)
+    tag = ("-m", "jobs.cli", "tag", catalog, "--model", model, "--index", index, "--json")
+    ended = measured(*tag, "--max-error-rate", "1", "--force-model", *more)
     summary = json.loads(ended.said)
     return ended, json.loads((index / "runs" / f"{summary['run_id']}.json").read_text())
 
