@@ -10,6 +10,7 @@ TaggerError                    1   unexpected failure; nothing published
 ├── Locked                     4   another run holds the lock
 ├── GateFailed                 5   refused: the model did not pass its gate
 ├── TimeUp                     7   --max-seconds was up; what was done is kept for the next run
+├── MachineFault               1   the machine lacks something a run needs: memory, handles, a temporary folder ...
 └── TrainingDiverged           1   the loss stopped being a number
 """
 
@@ -68,6 +69,10 @@ class TimeUp(TaggerError):
     """The time that was given is up; what was done is kept in staging, and nothing was published."""
 
     exit_code = 7
+
+
+class MachineFault(TaggerError):
+    """The machine lacks something a run needs: memory, handles, a temporary folder ...; the input is not to blame."""
 
 
 class TrainingDiverged(TaggerError):
