@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 
 from jobs.progress import Progress, say
 from jobs.run_record import Run, new_run, peak_mib
-from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, units_of
+from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, check_machine, units_of
 from tagger.bundle import Bundle
 from tagger.contents import Keys
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK
 from tagger.errors import InputError, TaggerError, TimeUp
+from tagger.machine import machine_fault
 from tagger.plan import UNIT, Plan
 from tagger.staging import Staging
 
@@ -62,6 +63,7 @@ class _Outcome(NamedTuple):
     seconds: dict[str, float]
     peak_mib: float
     backend: str | None
+    lack: str | None
     error: Exception | None
 
 
@@ -142,11 +144,13 @@ def _count(outcome: _Outcome, run: Run) -> None:
         run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
     run.peak_mib = max(run.peak_mib, outcome.peak_mib)
     run.record["backend"] = outcome.backend or run.record["backend"]
+    run.lack = run.lack or outcome.lack
     run.answered()
 
 
 def _too_many_failures(run: Run, how: Scoring, still_to_try: int) -> TaggerError | None:
     try:
+        check_machine(run)
         check_error_rate(run.counts, how.max_error_rate, still_to_try)
     except TaggerError as error:
         return error
@@ -162,7 +166,7 @@ def _result(ray: Any, reference: Any) -> _Outcome:
         cause = getattr(error, "cause", None)
         reason = str(cause or error).strip().splitlines()[-1]
         failed = TaggerError(f"a unit failed on the Ray cluster: {reason}. What others staged is kept")
-        return _Outcome(0, [], Counter(), {}, 0.0, None, failed)
+        return _Outcome(0, [], Counter(), {}, 0.0, None, None, failed)
 
 
 @contextmanager
@@ -232,17 +236,18 @@ def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
     """Return what became of these units: they are staged, or as much of them as was done when it ended early."""
     run = new_run(night.root)
     run.record["run_id"] = night.run_id
-    staged, problem = [], None
+    staged: list[StagedUnit] = []
+    problem: Exception | None = None
     try:
         staged = _kept_scorer(night).score(night.plan, units, night.staging, run, lambda _: None)
-    except (TaggerError, OSError) as error:
-        problem = error
+    except BaseException as error:
         _forget()  # its decoder may be in the middle of something
-    except BaseException:
-        _forget()
-        raise
+        error = machine_fault(error) or error
+        if not isinstance(error, TaggerError | OSError):
+            raise
+        problem = error
     pictures = sum(len(unit.places) for unit in units)
-    return _Outcome(pictures, staged, run.counts, run.seconds, peak_mib(), run.record["backend"], problem)
+    return _Outcome(pictures, staged, run.counts, run.seconds, peak_mib(), run.record["backend"], run.lack, problem)
 
 
 def _kept_scorer(night: _Night) -> Scorer:

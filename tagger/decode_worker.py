@@ -81,8 +81,8 @@ class FileFacts(NamedTuple):
 
 
 def check_machine(paths: Sequence[str], facts: Sequence[FileFacts]) -> None:
-    """Raise `MachineFault` if the machine kept any of these files from being read."""
-    for path, one in zip(paths, facts, strict=True):
+    """Raise `MachineFault` if the machine kept any file from being read; `facts` are those of the first `paths`."""
+    for path, one in zip(paths, facts, strict=False):
         if one.lacking:
             raise MachineFault(f"{path!r} could not be read: {one.error}")
 

@@ -76,7 +76,7 @@ _MEMORY = _LACKS[1]
 
 
 def machine_fault(error: BaseException) -> MachineFault | None:
-    """Return what the machine lacked, if that is what raised `error` or the error that it was raised from; else None."""
+    """Return what the machine lacked, if that is what raised `error`, or the error that it was raised from."""
     for cause in _causes(error):
         if isinstance(cause, MachineFault):
             return cause

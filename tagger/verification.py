@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, UNSETTLED
 from schemas.rows import STATUSES, LabelLike, rows_schema
 from tagger.catalog import bucket_of
+from tagger.machine import raise_machine_fault
 from tagger.snapshots import Snapshot, file_digest
 
 HALF_STEP = 0.00005
@@ -44,6 +45,7 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
         for row in pq.read_table(path / "_labels.parquet").to_pylist():
             models.setdefault(row["model_id"], []).append(_Label(row))
     except (OSError, pa.ArrowException, KeyError) as error:
+        raise_machine_fault(error)
         yield f"{path.name}: labels or changes cannot be read: {error}"
         return
     if set(models) != set(manifest["models"]):
@@ -94,6 +96,7 @@ def _part(
         digest = file_digest(path)
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
+        raise_machine_fault(error)
         yield f"{name}: cannot be read: {error}"
         return
     if digest != part["sha256"] or name != f"part-{part['bucket']:05d}-{digest[:16]}.parquet":
