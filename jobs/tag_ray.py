@@ -16,12 +16,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobs.progress import Progress, say
 from jobs.run_record import Run, new_run, peak_mib
 from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, check_machine, units_of
 from tagger.bundle import Bundle
+from tagger.cache import cache_folder
 from tagger.contents import Keys
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK
@@ -172,14 +174,16 @@ def _result(ray: Any, reference: Any) -> _Outcome:
 @contextmanager
 def _connected(workers: int) -> Iterator[Any]:
     """Yield Ray, connected to the cluster at RAY_ADDRESS or to one of its own, which ends with it."""
+    address = os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:  # of one machine, so that it need not be reached from others, nor ask the way to them
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
         raise InputError(
             "--engine ray: Ray is not installed; run: pip install 'fashion-catalog-tagger[ray]'"
         ) from error
-    address = os.environ.get("RAY_ADDRESS")
     if address:
         _check_reachable(address)
     # Short: sockets lie in it, and the names of those are bounded.
@@ -188,7 +192,11 @@ def _connected(workers: int) -> Iterator[Any]:
     own = {"num_cpus": workers or usable_cpus(), "include_dashboard": False, "_temp_dir": folder}
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**({"address": address} if address else {"address": "local", **own}), **quiet)
+        if folder is None:
+            ray.init(address=address, **quiet)
+        else:
+            with _home_in(Path(folder)):
+                ray.init(address="local", **own, **quiet)
         _take_back(handler)
         yield ray
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -206,6 +214,26 @@ def _connected(workers: int) -> Iterator[Any]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _home_in(folder: Path) -> Iterator[None]:
+    """Give processes that are started meanwhile a home folder of their own; where our cache lies, they are told.
+
+    Ray writes a token into the home folder, and unless a file there describes the cluster it asks on the network, usage
+    statistics or not, which cloud this machine is in.
+    """
+    (folder / "ray_bootstrap_config.yaml").write_text("{}\n")
+    before = dict(os.environ)
+    cache = cache_folder()
+    os.environ["XDG_CACHE_HOME"] = str(cache.parent if cache else folder)
+    os.environ["HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        for name in ("HOME", "XDG_CACHE_HOME"):
+            del os.environ[name]
+            os.environ.update({name: before[name]} if name in before else {})
 
 
 def _check_reachable(address: str) -> None:

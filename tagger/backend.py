@@ -14,9 +14,13 @@ import ctypes
 import os
 from pathlib import Path
 
+from tagger.cache import keep_matplotlib_here
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")
+
+keep_matplotlib_here()
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h of the GNU C library
 

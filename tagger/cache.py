@@ -1,5 +1,6 @@
 """The user's cache folder: what can be computed again, and is faster to keep."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -13,3 +14,14 @@ def cache_folder() -> Path | None:
         return Path.home() / ".cache" / "fashion-catalog-tagger"
     except RuntimeError:
         return None
+
+
+def keep_matplotlib_here() -> None:
+    """Have matplotlib keep its list of fonts in our cache, or for want of one in a temporary folder, without a word.
+
+    To be called before anything imports it; Keras does.
+    """
+    folder = cache_folder()
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib") if folder else "")
+    os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"  # the program that lists them writes a cache of its own
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)

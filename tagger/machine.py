@@ -81,8 +81,8 @@ def machine_fault(error: BaseException) -> MachineFault | None:
         if isinstance(cause, MachineFault):
             return cause
         if (lack := _lack(cause)) is not None:
-            said = " ".join(str(cause).split()) or type(cause).__name__
-            return MachineFault(f"this machine lacks {lack.what} ({said}); {lack.remedy}, then start again")
+            said = str(cause).strip().splitlines() or [type(cause).__name__]
+            return MachineFault(f"this machine lacks {lack.what} ({said[-1]}); {lack.remedy}")
     return None
 
 

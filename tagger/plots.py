@@ -1,8 +1,6 @@
 """Pictures for people: the training history, overlays, contact sheets. PNG bytes and uint8 arrays; no files."""
 
 import io
-import logging
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tagger.cache import cache_folder
+from tagger.cache import keep_matplotlib_here
 from tagger.decode_worker import Pixels
 
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
@@ -68,21 +66,13 @@ def reliability_png(
 
 
 def _figure() -> tuple[Any, Any]:
-    _keep_matplotlib_here()
+    keep_matplotlib_here()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, 2)
-
-
-def _keep_matplotlib_here() -> None:
-    """Have matplotlib keep its list of fonts in our cache, or for want of one in a temporary folder, without a word."""
-    folder = cache_folder()
-    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib") if folder else "")
-    os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"  # the program that lists them writes a cache of its own
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _saved(figure: Any) -> bytes:
