@@ -154,13 +154,16 @@ def serve(
     """Answer chunks until the parent goes away; the one answer of a worker that cannot start is a `TaggerError`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         _load_decoders()
+        views = slots.values.reshape(QUEUED, CHUNK, size, size, 3)
+        contents = Contents(known.values.reshape(-1, 2))
+        begun = note.values
     except Exception as error:
         connection.send(machine_fault(error) or TaggerError(f"decode workers cannot start: {error}"))
         return
-    _answer(connection, slots.values.reshape(QUEUED, CHUNK, size, size, 3), note, known, size, inside)
+    _answer(connection, views, begun, contents, size, inside)
 
 
 def _load_decoders() -> None:
@@ -177,9 +180,8 @@ def _load_decoders() -> None:
 
 
 def _answer(
-    connection: Connection, views: Pixels, shared_note: SharedArray, known: SharedArray, size: int, inside: str | None
+    connection: Connection, views: Pixels, note: Any, contents: Contents, size: int, inside: str | None
 ) -> None:
-    note, contents = shared_note.values, Contents(known.values.reshape(-1, 2))
     while True:
         try:
             slot, paths = connection.recv()

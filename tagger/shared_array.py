@@ -1,5 +1,6 @@
 """Memory that this process and those that it spawns see both."""
 
+import functools
 import mmap
 import os
 import tempfile
@@ -16,32 +17,32 @@ class SharedArray:
 
     `multiprocessing` has arrays of this kind too, and keeps them in a file: it needs a folder for that, and where the
     disk of that folder fills up, whoever writes to the array dies of it.
-
-    Attributes
-    ----------
-    values : dtype (length,)
     """
 
     def __init__(self, length: int, dtype: npt.DTypeLike) -> None:
         self._length, self._dtype = length, np.dtype(dtype)
-        self._attach(_unnamed_file())
+        self._own(_unnamed_file())
+        os.ftruncate(self._descriptor, self._size)
 
-    def _attach(self, descriptor: int) -> None:
-        """Map the memory behind a descriptor, which is this object's from now on."""
+    @property
+    def _size(self) -> int:
+        return max(1, self._length * self._dtype.itemsize)  # nothing at all cannot be mapped
+
+    def _own(self, descriptor: int) -> None:
         self._descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
-        size = max(1, self._length * self._dtype.itemsize)  # nothing at all cannot be mapped
-        if os.fstat(descriptor).st_size < size:
-            os.ftruncate(descriptor, size)
-        memory = mmap.mmap(descriptor, size)
-        self.values: npt.NDArray[Any] = np.frombuffer(memory, self._dtype, self._length)
+
+    @functools.cached_property
+    def values(self) -> npt.NDArray[Any]:
+        """Return the array itself; it is mapped when first asked for, where a failure can be told."""
+        return np.frombuffer(mmap.mmap(self._descriptor, self._size), self._dtype, self._length)
 
     def __getstate__(self) -> tuple[int, np.dtype[Any], Any]:
         return self._length, self._dtype, DupFd(self._descriptor)
 
     def __setstate__(self, state: tuple[int, np.dtype[Any], Any]) -> None:
         self._length, self._dtype, descriptor = state
-        self._attach(descriptor.detach())
+        self._own(descriptor.detach())
 
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> Self:
