@@ -69,7 +69,7 @@ _LACKS = (
         "leave to make memory executable, which the network needs",
         "allow it (in a systemd unit, MemoryDenyWriteExecute=no)",
         (),
-        ("can't protect", "cannot enable executable stack"),
+        ("can't protect", "cannot enable executable stack", "could not create a primitive"),
     ),
 )
 _MEMORY = _LACKS[1]

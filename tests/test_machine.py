@@ -181,6 +181,7 @@ def test_a_full_disk_ends_a_training_with_words(tmp_path: Path, sample: Sample, 
 
 def test_a_lack_is_known_by_number_by_type_and_by_words_and_never_by_a_file_name() -> None:
     by_words = [RuntimeError("Exception from core.cpp:117:\nstd::bad_alloc"), ImportError("failed to map segment")]
+    by_words.append(RuntimeError("message: could not create a primitive, in file mkl_avgpooling_op.cc"))  # of oneDNN
     numbers = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN)
     for error in (MemoryError(), *by_words, *(OSError(n, os.strerror(n), "dress.jpg") for n in numbers)):
         fault = machine_fault(error)
