@@ -12,6 +12,7 @@ import typer
 from jobs import ending
 from tagger import __version__
 from tagger.errors import TaggerError
+from tagger.machine import machine_fault
 
 TRAINING, TAGGING, START = "Models", "The index", "Start here"
 
@@ -584,6 +585,7 @@ def run(arguments: list[str]) -> int:
         app(args=arguments, prog_name="tagger")
     except BaseException as error:
         code = ending.exit_code(error)
+        error = machine_fault(error) or error
         if code in (130, 143):
             _complain("interrupted")
         elif isinstance(error, TaggerError | OSError):

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tagger.errors import TaggerError
+from tagger.machine import machine_fault
 
 received: list[int] = []
 """C code that a signal reaches while it runs Python replaces what the handler raised by errors of its own: whoever
@@ -29,6 +30,7 @@ def exit_code(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, KeyboardInterrupt):
         return 130
+    error = machine_fault(error) or error
     if isinstance(error, TaggerError):
         return error.exit_code
     return 2 if isinstance(error, OSError) and error.errno in _UNUSABLE else 1

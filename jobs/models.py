@@ -9,6 +9,7 @@ from typing import Any
 from tagger.bundle import Bundle, load_bundle, set_current
 from tagger.card import number
 from tagger.errors import BundleError, GateFailed, InputError
+from tagger.machine import raise_machine_fault
 
 
 def check_gate(bundle: Bundle, option: str) -> None:
@@ -112,6 +113,7 @@ def _row(path: Path) -> dict[str, Any]:
         row |= {"macro_ap": evaluation["macro_ap"], "exact_match": evaluation["exact_match"]}
         row["gate_passed"] = bundle.gate["passed"]
     except (BundleError, KeyError, OSError, TypeError, ValueError) as error:
+        raise_machine_fault(error)
         row["error"] = f"cannot be used: {error}"
     return row
 

@@ -17,6 +17,7 @@ from jobs.progress import say
 from schemas.index import FORMAT_VERSION, RUN_COUNTS
 from tagger.bundle import installed_versions
 from tagger.errors import GateFailed, InputError, Locked, Refused, TaggerError, TimeUp
+from tagger.machine import machine_fault
 from tagger.snapshots import current_name, new_id
 from tagger.store import Index
 
@@ -31,6 +32,7 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: float = 0.0  # of processes that are not this one's children
+    lack: str | None = None  # what the machine lacked when it could not read some picture
     started: float = field(default_factory=time.perf_counter)
 
     def answered(self) -> None:
@@ -146,6 +148,7 @@ def peak_mib() -> float:
 
 def _note(record: dict[str, Any], error: BaseException) -> None:
     """Say in the record how `error` ended the run."""
+    error = machine_fault(error) or error
     record["exit_code"], record["message"] = ending.exit_code(error), str(error)
     if ending.received or not isinstance(error, Exception):
         record |= {"state": "killed", "message": "ended by a signal; what was done is in staging"}

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tagger.bundle import Bundle
 from tagger.cpus import usable_cpus
-from tagger.decode_worker import CHUNK, FileFacts
+from tagger.decode_worker import CHUNK, FileFacts, check_machine
 from tagger.decoding import Decoder
 from tagger.predictor import Backend, Inferred, make_predictor
 
@@ -19,7 +19,13 @@ def infer_files(
     backend: Backend = "auto",
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[list[FileFacts], Inferred]:
-    """Return the facts of each file, and its logits and features, meaningless where a file is not ok."""
+    """Return the facts of each file, and its logits and features, meaningless where a file is not ok.
+
+    Raises
+    ------
+    MachineFault
+        If the machine kept a file from being read.
+    """
     predictor = make_predictor(bundle, backend, pictures=len(paths))
     facts: list[FileFacts] = []
     found = [Inferred(np.zeros((0, len(bundle.vocabulary)), np.float32), np.zeros((0, bundle.width), np.float32))]
@@ -27,6 +33,7 @@ def infer_files(
     with Decoder(bundle.reading, workers=workers) as decoder:
         chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
         for chunk in decoder.decode(chunks):
+            check_machine(paths[len(facts) :], chunk.facts)
             facts.extend(chunk.facts)
             found.append(predictor.infer(chunk.pixels))
             progress(len(chunk.facts))

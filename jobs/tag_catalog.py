@@ -24,7 +24,7 @@ from jobs.tag_guards import (
 )
 from jobs.tag_publishing import Publisher
 from jobs.tag_rescoring import find_features, rescore
-from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, score
+from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, check_machine, score
 from tagger.builtin import STARTER
 from tagger.bundle import Bundle, load_bundle
 from tagger.catalog import Walk
@@ -122,12 +122,15 @@ def tag_night(
             kept = features if options.features else None
             how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until, kept)
             units += engine(options.engine)(plan, bundle, walk.root, staging, night.known, how, run)
+        check_machine(run, ended=True)
         check_error_rate(run.counts, options.max_error_rate, 0)
         check_still_there(run.counts["gone"], plan.counts["found"], walk, options.max_delete_rate)
         publisher = Publisher(plan, night.previous, night.staged, units, bundle, full=options.full)
         with run.stage("publish"):
             publish(index, publisher, plan, night.previous, walk.root, options, run)
     index.keep_features(features, bundle.path, everything_read=options.full and options.features)
+    if run.counts["lacking"]:
+        say(f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be read: {run.lack}")
     say(last_line(run))
     staging.clear()
 

@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 
 from jobs.progress import Progress, say
 from jobs.run_record import Run, new_run, peak_mib
-from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, units_of
+from jobs.tag_scoring import Scorer, Scoring, StagedUnit, Unit, check_error_rate, check_machine, units_of
 from tagger.bundle import Bundle
+from tagger.cache import cache_folder
 from tagger.contents import Keys
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK
 from tagger.errors import InputError, TaggerError, TimeUp
+from tagger.machine import machine_fault
 from tagger.plan import UNIT, Plan
 from tagger.staging import Staging
 
@@ -68,6 +70,7 @@ class _Outcome(NamedTuple):
     seconds: dict[str, float]
     peak_mib: float
     backend: str | None
+    lack: str | None
     error: Exception | None
 
 
@@ -148,11 +151,13 @@ def _count(outcome: _Outcome, run: Run) -> None:
         run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
     run.peak_mib = max(run.peak_mib, outcome.peak_mib)
     run.record["backend"] = outcome.backend or run.record["backend"]
+    run.lack = run.lack or outcome.lack
     run.answered()
 
 
 def _too_many_failures(run: Run, how: Scoring, still_to_try: int) -> TaggerError | None:
     try:
+        check_machine(run)
         check_error_rate(run.counts, how.max_error_rate, still_to_try)
     except TaggerError as error:
         return error
@@ -168,20 +173,22 @@ def _result(ray: Any, reference: Any) -> _Outcome:
         cause = getattr(error, "cause", None)
         reason = str(cause or error).strip().splitlines()[-1]
         failed = TaggerError(f"a unit failed on the Ray cluster: {reason}. What others staged is kept")
-        return _Outcome(0, [], Counter(), {}, 0.0, None, failed)
+        return _Outcome(0, [], Counter(), {}, 0.0, None, None, failed)
 
 
 @contextmanager
 def _connected(workers: int) -> Iterator[Any]:
     """Yield Ray, connected to the cluster at RAY_ADDRESS or to one of its own, which ends with it."""
+    address = os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:  # of one machine, so that it need not be reached from others, nor ask the way to them
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
         raise InputError(
             "--engine ray: Ray is not installed; run: pip install 'fashion-catalog-tagger[ray]'"
         ) from error
-    address = os.environ.get("RAY_ADDRESS")
     if address:
         _check_reachable(address)
     # Short: sockets lie in it, and the names of those are bounded.
@@ -191,7 +198,11 @@ def _connected(workers: int) -> Iterator[Any]:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with chdir(_PACKAGES):
-            ray.init(**({"address": address} if address else {"address": "local", **own}), **quiet)
+            if folder is None:
+                ray.init(address=address, **quiet)
+            else:
+                with _home_in(Path(folder)):
+                    ray.init(address="local", **own, **quiet)
         _take_back(handler)
         yield ray
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -209,6 +220,26 @@ def _connected(workers: int) -> Iterator[Any]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _home_in(folder: Path) -> Iterator[None]:
+    """Give processes that are started meanwhile a home folder of their own; where our cache lies, they are told.
+
+    Ray writes a token into the home folder, and unless a file there describes the cluster it asks on the network, usage
+    statistics or not, which cloud this machine is in.
+    """
+    (folder / "ray_bootstrap_config.yaml").write_text("{}\n")
+    before = dict(os.environ)
+    cache = cache_folder()
+    os.environ["XDG_CACHE_HOME"] = str(cache.parent if cache else folder)
+    os.environ["HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        for name in ("HOME", "XDG_CACHE_HOME"):
+            del os.environ[name]
+            os.environ.update({name: before[name]} if name in before else {})
 
 
 def _check_reachable(address: str) -> None:
@@ -239,17 +270,18 @@ def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
     """Return what became of these units: they are staged, or as much of them as was done when it ended early."""
     run = new_run(night.root)
     run.record["run_id"] = night.run_id
-    staged, problem = [], None
+    staged: list[StagedUnit] = []
+    problem: Exception | None = None
     try:
         staged = _kept_scorer(night).score(night.plan, units, night.staging, run, lambda _: None)
-    except (TaggerError, OSError) as error:
-        problem = error
+    except BaseException as error:
         _forget()  # its decoder may be in the middle of something
-    except BaseException:
-        _forget()
-        raise
+        error = machine_fault(error) or error
+        if not isinstance(error, TaggerError | OSError):
+            raise
+        problem = error
     pictures = sum(len(unit.places) for unit in units)
-    return _Outcome(pictures, staged, run.counts, run.seconds, peak_mib(), run.record["backend"], problem)
+    return _Outcome(pictures, staged, run.counts, run.seconds, peak_mib(), run.record["backend"], run.lack, problem)
 
 
 def _kept_scorer(night: _Night) -> Scorer:

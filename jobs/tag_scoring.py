@@ -19,7 +19,7 @@ from tagger.contents import Contents, Keys, key_of
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK, FileFacts, Pixels
 from tagger.decoding import DecodedChunk, Decoder, chunked
-from tagger.errors import Refused
+from tagger.errors import MachineFault, Refused
 from tagger.features import FeatureStore
 from tagger.id_index import Places
 from tagger.plan import Mask, Plan
@@ -71,6 +71,8 @@ def score(
 
     Raises
     ------
+    MachineFault
+        If the machine keeps too many pictures from being read.
     Refused
         If too many pictures fail, or none can be read any more.
     TimeUp
@@ -145,10 +147,11 @@ class Scorer:
         chunks = decoder.decode(_tasks(plan, units, self._root), until=how.until)
         try:
             for facts, answers in network.scored(chunks):
-                _count(facts, retried[taken:], run.counts)
+                _count(facts, retried[taken:], run)
                 writer.add(facts, answers)
                 taken += len(facts)
                 run.answered()
+                check_machine(run)
                 done(len(facts))
                 _check_answering(facts, run.counts, self._root)
         finally:
@@ -174,10 +177,12 @@ class Scorer:
 def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
     """Refuse a night with too many failures; before its end only if the rest can no longer mend the rate.
 
-    Pictures that failed before, have not changed and fail again are no news, and count in neither number.
+    Pictures that failed before, have not changed and fail again are no news, and count in neither number; nor do those
+    that the machine could not read.
     """
     again = counts["failed_again"]
-    failed, tried = counts["failed_now"] - again, counts["tried"] - again
+    others = again + counts["lacking"]
+    failed, tried = counts["failed_now"] - others, counts["tried"] - others
     if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was published. "
@@ -185,13 +190,26 @@ def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> N
         )
 
 
-def _count(facts: Sequence[FileFacts], retried: Mask, counts: Counter[str]) -> None:
+def check_machine(run: Run, *, ended: bool = False) -> None:
+    """End a night whose machine cannot read pictures: too many of them, or at its end all of several."""
+    lacking, tried = run.counts["lacking"], run.counts["tried"] - run.counts["reused"]
+    if lacking >= MIN_FAILURES or (ended and 1 < lacking == tried):
+        raise MachineFault(
+            f"{lacking:,} of {tried:,} pictures tried could not be read, which is not their fault: {run.lack}. Nothing "
+            "was published; what was read is kept for the next run"
+        )
+
+
+def _count(facts: Sequence[FileFacts], retried: Mask, run: Run) -> None:
+    counts = run.counts
     for one, again in zip(facts, retried, strict=False):
         failed = one.status not in ("ok", "known", "gone")
         counts["gone"] += one.status == "gone"
         counts["tried"] += one.status != "gone"
         counts["failed_now"] += failed
-        counts["failed_again"] += failed and bool(again)
+        counts["failed_again"] += failed and bool(again) and not one.lacking
+        counts["lacking"] += one.lacking
+        run.lack = (run.lack or one.error) if one.lacking else run.lack
 
 
 def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import StoreError
+from tagger.machine import raise_machine_fault
 from tagger.snapshots import current_name
 from tagger.store import Index
 from tagger.verification import verify_snapshot
@@ -21,6 +22,7 @@ def verify(index: str) -> dict[str, Any]:
     try:
         snapshot = Index(index).current()
     except StoreError as error:
+        raise_machine_fault(error)
         name = current_name(Path(index))
         if name is None:
             raise

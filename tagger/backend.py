@@ -1,7 +1,8 @@
 """TensorFlow and Keras, loaded in one place, late, and without their start-up chatter.
 
 `TF_CPP_MIN_LOG_LEVEL` does not reach what a CPU build says while it is being loaded (that there is no GPU, that oneDNN
-is on), so standard error is put aside for that moment. Whatever is really wrong raises.
+is on), so standard error is put aside for that moment. Whatever is really wrong raises. Keras would read settings that
+the user has for other work, and write them where there are none (`~/.keras`); here it finds no such place.
 
 Two things are set before that, each measured on two cores with a step of 32 pictures at 96 x 96. The C library keeps
 freed memory: a step frees and takes the same hundred megabytes again, and by default every one of their pages goes back
@@ -11,11 +12,15 @@ processors without AVX-512, where its convolutions are faster too (0.51 s withou
 
 import ctypes
 import os
-import tempfile
 from pathlib import Path
+
+from tagger.cache import keep_matplotlib_here
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")
+
+keep_matplotlib_here()
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h of the GNU C library
 
@@ -30,7 +35,7 @@ def _keep_freed_memory() -> None:
 
 _keep_freed_memory()
 _saved = os.dup(2)
-with tempfile.TemporaryFile() as _aside:
+with open(os.devnull, "w") as _aside:
     os.dup2(_aside.fileno(), 2)
     try:
         import keras

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -401,12 +400,10 @@ def _number_shared_objects(model_file: Path) -> None:
 
 
 def save_openvino(network: "keras.Model", path: Path) -> None:
-    """Write the network as OpenVINO IR in float32, and tell nobody."""
-    # The converter would count its uses over the network; without this package it has a stub that does not.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    """Write the network as OpenVINO IR in float32."""
     import warnings
 
-    import openvino
+    from tagger.openvino_runtime import openvino
 
     with warnings.catch_warnings():
         # Keras says that a tuple of one input is not the input itself; the converter calls it so.

@@ -9,6 +9,7 @@ import signal
 import stat
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -18,7 +19,10 @@ import numpy.typing as npt
 
 from tagger.catalog import stored_time
 from tagger.contents import Contents, key_of
+from tagger.errors import MachineFault, TaggerError
+from tagger.machine import asks_too_much, machine_fault
 from tagger.reading import Reading
+from tagger.shared_array import SharedArray
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -28,6 +32,9 @@ MAX_BYTES = 512 * 1024 * 1024
 SETTLED_AFTER = 2_000_000_000
 """Nanoseconds. Some file systems count time in steps of 2 s: a file read sooner after its last change may change once
 more and keep its modification time."""
+
+_MOST_MEMORY = 1_500_000_000
+"""Bytes that decoding the largest picture takes."""
 
 CHUNK = 64
 """Pictures per task: one inference batch."""
@@ -59,6 +66,8 @@ class FileFacts(NamedTuple):
     unsettled : bool
         Whether the file is to be read again though it may look the same: it was read within `SETTLED_AFTER` of its
         modification time, or what failed was not the file.
+    lacking : bool
+        Whether the machine lacked something that reading it needs; it says nothing of the file then, and is unsettled.
     """
 
     status: str
@@ -69,6 +78,14 @@ class FileFacts(NamedTuple):
     width: int | None = None
     height: int | None = None
     unsettled: bool = False
+    lacking: bool = False
+
+
+def check_machine(paths: Sequence[str], facts: Sequence[FileFacts]) -> None:
+    """Raise `MachineFault` if the machine kept any file from being read; `facts` are those of the first `paths`."""
+    for path, one in zip(paths, facts, strict=False):
+        if one.lacking:
+            raise MachineFault(f"{path!r} could not be read: {one.error}")
 
 
 # What a worker writes down for the parent to find should it die: pictures begun, the position in the chunk, and of the
@@ -79,7 +96,7 @@ NOTE_LENGTH = 10
 
 def with_note(verdict: FileFacts, note: Any) -> FileFacts:
     """Return `verdict` with digest and fingerprint of the file, if the worker came to read it before it died."""
-    begun, _, read, size, mtime, unsettled, *quarters = note
+    begun, _, read, size, mtime, unsettled, *quarters = map(int, note)
     if read != begun:
         return verdict
     digest = b"".join(quarter.to_bytes(8, "big", signed=True) for quarter in quarters).hex()
@@ -132,20 +149,45 @@ def _place_of(path: str, descriptor: int) -> str:
         return os.path.realpath(path)
 
 
-def serve(connection: Connection, slots: Any, note: Any, known: Any, reading: Reading, inside: str | None) -> None:
-    """Answer chunks until the parent goes away."""
+def serve(
+    connection: Connection,
+    slots: SharedArray,
+    note: SharedArray,
+    known: SharedArray,
+    reading: Reading,
+    inside: str | None,
+) -> None:
+    """Answer chunks until the parent goes away; the one answer of a worker that cannot start is a `TaggerError`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _load_decoders()
+        views = slots.values.reshape(QUEUED, CHUNK, reading.size, reading.size, 3)
+        contents = Contents(known.values.reshape(-1, 2))
+        begun = note.values
+    except Exception as error:
+        connection.send(machine_fault(error) or TaggerError(f"decode workers cannot start: {error}"))
+        return
+    _answer(connection, views, begun, contents, reading, inside)
+
+
+def _load_decoders() -> None:
+    """Load now what pictures are decoded with, so that no picture is blamed where that fails."""
     _keep_memory()
     import cv2
+
+    import tagger.images  # noqa: F401
 
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # C libraries complain about strangers' files on standard error; the row says what matters.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    views: Pixels = np.frombuffer(slots, np.uint8).reshape(QUEUED, CHUNK, reading.size, reading.size, 3)
-    contents = Contents(np.frombuffer(known, np.uint64).reshape(-1, 2) if len(known) else np.zeros((0, 2), np.uint64))
+
+
+def _answer(
+    connection: Connection, views: Pixels, note: Any, contents: Contents, reading: Reading, inside: str | None
+) -> None:
     while True:
         try:
             slot, paths = connection.recv()
@@ -199,8 +241,12 @@ def _read_one(
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link that goes round, or a socket, took its place
             return FileFacts("gone", str(error)), None
+        if fault := machine_fault(error):
+            return FileFacts("unreadable", str(fault), unsettled=True, lacking=True), None
         # A disk or a share that fails is not the file's fault: read again the next night.
         return FileFacts("unreadable", f"cannot be read: {error.strerror or error}", unsettled=True), None
+    except MemoryError as error:
+        return FileFacts("unreadable", str(machine_fault(error)), unsettled=True, lacking=True), None
     mtime = stored_time(facts.st_mtime_ns)
     seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
     if facts.st_size > MAX_BYTES:
@@ -228,14 +274,21 @@ _QUARTERS = (0, 8, 16, 24)
 
 def _decode(data: bytes, reading: Reading, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:
     from tagger.images import read_picture
-    from tagger.picture_error import PictureError
 
     try:
         picture = read_picture(data, reading)
-    except PictureError as error:
-        return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height), None
-    except MemoryError:
-        return seen._replace(status="too_large", error="decoding it needs more memory than there is"), None
     except Exception as error:  # a worker must outlive any picture
-        return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}"), None
+        return _failed(error, seen), None
     return seen._replace(width=picture.width, height=picture.height), picture.pixels
+
+
+def _failed(error: Exception, seen: FileFacts) -> FileFacts:
+    from tagger.picture_error import PictureError
+
+    if asks_too_much(error, _MOST_MEMORY):
+        return seen._replace(status="too_large", error="decoding it needs more memory than a picture may")
+    if fault := machine_fault(error):
+        return seen._replace(status="unreadable", error=str(fault), unsettled=True, lacking=True)
+    if isinstance(error, PictureError):
+        return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height)
+    return seen._replace(status="unreadable", error=f"{type(error).__name__}: {error}")

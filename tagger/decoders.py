@@ -20,7 +20,8 @@ from tagger import jpeg, tiff
 from tagger.decoder_messages import decoder_messages
 from tagger.errors import MachineFault
 from tagger.headers import Header, damage, open_image
-from tagger.picture_error import PictureError, raise_machine_fault
+from tagger.machine import raise_machine_fault
+from tagger.picture_error import PictureError
 from tagger.png import with_alpha
 from tagger.profiles import cmyk_to_rgb, lab_to_srgb
 from tagger.progressive import without_last_bits

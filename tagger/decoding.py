@@ -6,7 +6,6 @@ then reported as `crashed`, so one bad file costs one row. A picture that takes 
 Pictures whose content is known already are read, but not decoded. No wait here is without a bound.
 """
 
-import ctypes
 import math
 import multiprocessing
 import os
@@ -24,10 +23,15 @@ import numpy as np
 
 from tagger.contents import Keys
 from tagger.decode_worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, Pixels, serve, with_note
-from tagger.errors import TaggerError, TimeUp
+from tagger.errors import MachineFault, TaggerError, TimeUp
+from tagger.machine import memory_is_limited
 from tagger.reading import Reading
+from tagger.shared_array import SharedArray
 
 _START_TRIES = 3
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGBUS, signal.SIGXCPU, signal.SIGSYS)
+"""What the kernel ends a process with for want of memory, of room behind it, of time, or of leave."""
+
 _END_WITHIN = 5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
 _SAFE_PATH = "PYTHONSAFEPATH"
 _PATH_BYTES = 32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
@@ -93,9 +97,7 @@ class Decoder:
         self.size, self.timeout = reading.size, timeout
         self.read_seconds = self.decode_seconds = 0.0
         context = multiprocessing.get_context("spawn")
-        shared = context.RawArray(ctypes.c_uint64, 0 if known is None else known.size)
-        if known is not None and known.size:
-            np.frombuffer(memoryview(shared), np.uint64)[:] = known.ravel()
+        shared = SharedArray.of(np.zeros((0, 2), np.uint64) if known is None else known)
         self._workers = [_Worker(context, reading, shared, inside) for _ in range(workers)]
 
     def __enter__(self) -> Self:
@@ -119,7 +121,7 @@ class Decoder:
 
         Raises
         ------
-        TaggerError
+        MachineFault
             If workers die before they can start.
         TimeUp
             Within about a second after `until`.
@@ -160,14 +162,7 @@ class Decoder:
             self._receive(worker)
             if worker.queue and not worker.process.is_alive():
                 self._receive(worker)  # what it said before it died
-                # Killed from outside (out of memory, say) says nothing of the picture: it is read again the next night.
-                outside = worker.process.exitcode == -signal.SIGKILL
-                reason = (
-                    "the decoder was killed on this picture, twice"
-                    if outside
-                    else "the decoder died on this picture, twice"
-                )
-                worker.recover(FileFacts("crashed", reason, unsettled=outside), tries=2)
+                worker.recover(_verdict_on_death(-(worker.process.exitcode or 0)), tries=2)
             elif worker.queue and worker.stuck_for() > self.timeout:
                 begun = worker.begun
                 worker.kill()
@@ -182,26 +177,35 @@ class Decoder:
             self.decode_seconds += decode
 
 
+def _verdict_on_death(signalled: int) -> FileFacts:
+    """Return what is said of a picture on which a worker died twice, of this signal."""
+    if signalled in _FROM_OUTSIDE:
+        # Out of memory, say: that says nothing of the picture, which is read again the next night.
+        reason = "the decoder was killed on this picture, twice; does this machine have enough memory?"
+        return FileFacts("crashed", reason, unsettled=True, lacking=True)
+    return FileFacts("crashed", "the decoder died on this picture, twice", unsettled=memory_is_limited())
+
+
 class _Worker:
     """The parent's side of one decode process."""
 
-    def __init__(self, context: SpawnContext, reading: Reading, known: Any, inside: str | None) -> None:
+    def __init__(self, context: SpawnContext, reading: Reading, known: SharedArray, inside: str | None) -> None:
         self._context, self._reading, self._known, self._inside = context, reading, known, inside
         self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
     def _start(self) -> None:
-        self._slots = self._context.RawArray(ctypes.c_uint8, QUEUED * CHUNK * self._reading.size**2 * 3)
-        self._progress = self._context.RawArray(ctypes.c_int64, [0, IDLE, *[0] * (NOTE_LENGTH - 2)])
+        slots = SharedArray(QUEUED * CHUNK * self._reading.size**2 * 3, np.uint8)
+        note = SharedArray.of(np.array([0, IDLE, *[0] * (NOTE_LENGTH - 2)], np.int64))
         self.connection, theirs = self._context.Pipe()
-        arguments = (theirs, self._slots, self._progress, self._known, self._reading, self._inside)
+        arguments = (theirs, slots, note, self._known, self._reading, self._inside)
         self.process: SpawnProcess = self._context.Process(target=serve, args=arguments, daemon=True)
         with _imports_of_our_own():
             self.process.start()
         theirs.close()
-        shape = (QUEUED, CHUNK, self._reading.size, self._reading.size, 3)
-        self._views: Pixels = np.frombuffer(memoryview(self._slots), np.uint8).reshape(shape)
+        self._views: Pixels = slots.values.reshape(QUEUED, CHUNK, self._reading.size, self._reading.size, 3)
+        self._progress = note.values
         self._free = list(range(QUEUED))
         self._last = (0, time.monotonic())
 
@@ -221,7 +225,10 @@ class _Worker:
         seconds = []
         try:
             while self.queue and self.connection.poll():
-                answers, *spent = self.connection.recv()
+                message = self.connection.recv()
+                if isinstance(message, TaggerError):
+                    raise message  # it could not start
+                answers, *spent = message
                 seconds.append(tuple(spent))
                 task, positions, slot = self.queue.popleft()
                 for i, (position, facts) in enumerate(zip(positions, answers, strict=True)):
@@ -250,9 +257,11 @@ class _Worker:
             self.process.join(_END_WITHIN)
         self._failed_starts = 0 if begun else self._failed_starts + 1
         if self._failed_starts >= _START_TRIES:
-            raise TaggerError(
-                f"decode workers cannot start (exit code {self.process.exitcode}); "
-                "run 'python -c \"import tagger.decoding, cv2, PIL\"' to see why"
+            raise MachineFault(
+                f"decode workers cannot start (exit code {self.process.exitcode}): this machine lacks memory, file "
+                "handles or processes for them, or the installation is damaged. Raise the limits that this job runs "
+                "under ('ulimit -a' shows them), or use fewer --workers; "
+                "'python -c \"import tagger.decoding, cv2, PIL\"' fails where it is the installation"
             )
         pending = [task for task, _, _ in self.queue]
         if self.queue and at != IDLE:

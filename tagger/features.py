@@ -17,6 +17,7 @@ from schemas.features import features_schema
 from tagger.contents import Keys, are_in, raw_keys
 from tagger.errors import StoreError
 from tagger.files import replacing
+from tagger.machine import raise_machine_fault
 
 Features = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
@@ -90,6 +91,7 @@ class FeatureStore:
                     files[file], columns=["features"], memory_map=False, page_checksum_verification=True
                 )
             except (OSError, pa.ArrowException) as error:
+                raise_machine_fault(error)
                 files[file].unlink(missing_ok=True)
                 self._index = None
                 raise StoreError(f"features {files[file].name}: damaged, and removed ({error})") from error
@@ -127,7 +129,8 @@ class FeatureStore:
         for path in self._indexed().files:
             try:
                 table = pq.read_table(path, memory_map=False, page_checksum_verification=True)
-            except (OSError, pa.ArrowException):
+            except (OSError, pa.ArrowException) as error:
+                raise_machine_fault(error)
                 continue
             yield table["content_sha256"], _values(table, self.width)
 
@@ -141,7 +144,8 @@ class FeatureStore:
                     if not pq.read_schema(path).equals(self._schema):
                         continue
                     digests = pq.read_table(path, columns=["content_sha256"], memory_map=False)["content_sha256"]
-                except (OSError, pa.ArrowException):
+                except (OSError, pa.ArrowException) as error:
+                    raise_machine_fault(error)
                     continue
                 keys.append(raw_keys(digests))
                 places.append(np.stack([np.full(len(digests), len(files)), np.arange(len(digests))], axis=1))

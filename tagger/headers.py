@@ -12,7 +12,8 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from tagger import jpeg_2000, profiles
-from tagger.picture_error import PictureError, raise_machine_fault
+from tagger.machine import raise_machine_fault
+from tagger.picture_error import PictureError
 from tagger.png import GREY_ALPHA, RGB_ALPHA, SIGNATURE, Png, read_png
 from tagger.tiff import Tiff, read_tiff
 

@@ -58,6 +58,6 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
 
 def _halve(source: Path, target: Path) -> None:
     """Write an OpenVINO network with float16 weights; it still computes in float32."""
-    import openvino
+    from tagger.openvino_runtime import openvino
 
     openvino.save_model(openvino.Core().read_model(source), target, compress_to_fp16=True)

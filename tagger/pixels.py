@@ -1,5 +1,6 @@
 """The decoded labelled set, on disk as uint8: every picture is decoded once per training, not once per epoch."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tagger.decode_worker import CHUNK, FileFacts
+from tagger.decode_worker import CHUNK, FileFacts, check_machine
 from tagger.decoding import Decoder
 from tagger.files import atomic_text
 from tagger.reading import READER, Reading
@@ -45,6 +46,11 @@ def decode_to_disk(
 
     Same means: paths, sizes and modification times, read by this reader with these settings.
     `progress` is called with the number of pictures just done.
+
+    Raises
+    ------
+    MachineFault
+        If the machine kept a file from being read.
     """
     fingerprint = [_fingerprint(path) for path in paths]
     read_by, size = [READER, *reading], reading.size
@@ -57,10 +63,12 @@ def decode_to_disk(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3))
+    _take_room(folder / "pixels.npy")
     facts = []
     with Decoder(reading, workers=workers) as decoder:
         chunks = ((start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK))
         for chunk in decoder.decode(chunks):
+            check_machine(paths[chunk.key :], chunk.facts)
             pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
             facts.extend(chunk.facts)
             progress(len(chunk.facts))
@@ -68,6 +76,18 @@ def decode_to_disk(
     # Written last: a cache without it is begun anew.
     atomic_text(folder / "facts.json", json.dumps({"read_by": read_by, "files": fingerprint, "facts": facts}))
     return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
+
+
+def _take_room(path: Path) -> None:
+    """Have the disk give a file all of its room: a process that writes to one mapped in memory dies on a full disk."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "rb+") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # this file system does not know of it
+                raise
 
 
 def _fingerprint(path: str) -> list[str | int]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tagger.cache import keep_matplotlib_here
 from tagger.decode_worker import Pixels
 
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
@@ -65,6 +66,7 @@ def reliability_png(
 
 
 def _figure() -> tuple[Any, Any]:
+    keep_matplotlib_here()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

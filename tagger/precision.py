@@ -10,7 +10,6 @@ user's cache folder, by model, processor and OpenVINO release; who empties the c
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.bundle import Bundle
+from tagger.cache import cache_folder
 from tagger.files import atomic_text
 from tagger.metrics import macro_average_precision
 from tagger.views import sigmoid, tag_matrix, uncertain
@@ -98,16 +98,6 @@ class Comparison(NamedTuple):
         difference = float(np.abs(sigmoid(exact) - sigmoid(used)).mean())
         other = float((tags[0] != tags[1]).any(axis=1).mean())
         return cls(len(exact), difference, other, margin, float(again.mean()), lost)
-
-
-def cache_folder() -> Path | None:
-    """Return where this user keeps what can be computed again, which need not exist; None for a user without a home."""
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given) / "fashion-catalog-tagger"
-    try:
-        return Path.home() / ".cache" / "fashion-catalog-tagger"
-    except RuntimeError:
-        return None
 
 
 def remembered(bundle: Bundle, machine: str) -> Comparison | None:

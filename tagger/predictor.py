@@ -11,7 +11,8 @@ import numpy.typing as npt
 from tagger.bundle import Bundle, check_network_config
 from tagger.cpus import usable_cpus
 from tagger.decode_worker import CHUNK
-from tagger.errors import BundleError
+from tagger.errors import BundleError, MachineFault, TaggerError
+from tagger.machine import machine_fault
 from tagger.precision import PICTURES, Comparison, remember, remembered
 from tagger.views import uncertain
 
@@ -77,6 +78,8 @@ def make_predictor(
     ------
     BundleError
         If the network's outputs do not fit the vocabulary.
+    MachineFault
+        If the network is sound and cannot be compiled here.
     """
     if backend == "keras":
         return KerasPredictor(bundle)
@@ -119,7 +122,7 @@ def compare_precisions(
 
 def machine() -> str:
     """Return what a comparison of precisions holds for: this processor and this release of OpenVINO."""
-    import openvino
+    from tagger.openvino_runtime import openvino
 
     name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")  # may be as vague as "AMD EPYC"
     try:
@@ -131,7 +134,7 @@ def machine() -> str:
 
 
 def _has_bfloat16() -> bool:
-    import openvino
+    from tagger.openvino_runtime import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -153,27 +156,17 @@ class OpenVinoPredictor:
     def __init__(
         self, bundle: Bundle, precision: Literal["f32", "bf16"] = "f32", *, batch: int = BATCH, threads: int = 0
     ) -> None:
-        import openvino
-        from openvino.preprocess import PrePostProcessor
+        from tagger.openvino_runtime import openvino
 
         core = openvino.Core()
+        network = _read_network(core, bundle, batch)
+        # Without the hint, machines with bfloat16 units would use them.
+        settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        settings["INFERENCE_NUM_THREADS"] = str(threads or usable_cpus())
         try:
-            network = core.read_model(bundle.path / "openvino" / "model.xml")
-            widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
-            _check_outputs(bundle, {name: width for names, width in widths for name in names})
-            if network.input().partial_shape[1].get_length() != bundle.size:
-                raise BundleError(f"model {str(bundle.path)!r}: its network takes another size than {bundle.size}")
-            network.reshape([batch, bundle.size, bundle.size, 3])
-            steps = PrePostProcessor(network)
-            steps.input().tensor().set_element_type(openvino.Type.u8)
-            steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
-            # Without the hint, machines with bfloat16 units would use them.
-            settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-            settings["INFERENCE_NUM_THREADS"] = str(threads or usable_cpus())
-            self._compiled: Any = core.compile_model(steps.build(), "CPU", settings)
+            self._compiled: Any = core.compile_model(network, "CPU", settings)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise BundleError(f"model {str(bundle.path)!r}: OpenVINO cannot use its network: {reason}") from error
+            raise _not_compiled(core, bundle, error) from error
         self._request: Any = self._compiled.create_infer_request()
         self._batch = np.zeros((batch, bundle.size, bundle.size, 3), np.uint8)
 
@@ -195,6 +188,55 @@ class OpenVinoPredictor:
     def logits(self, pixels: Pixels) -> Logits:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at least 1."""
         return self.infer(pixels).logits
+
+
+def _read_network(core: Any, bundle: Bundle, batch: int) -> Any:
+    """Return the bundle's network, checked, for uint8 pictures, `batch` at a time."""
+    from tagger.openvino_runtime import openvino
+
+    try:
+        network = core.read_model(bundle.path / "openvino" / "model.xml")
+        widths = [(output.get_names(), output.partial_shape[-1].get_length()) for output in network.outputs]
+        _check_outputs(bundle, {name: width for names, width in widths for name in names})
+        if network.input().partial_shape[1].get_length() != bundle.size:
+            raise BundleError(f"model {str(bundle.path)!r}: its network takes another size than {bundle.size}")
+        network.reshape([batch, bundle.size, bundle.size, 3])
+        steps = openvino.preprocess.PrePostProcessor(network)
+        steps.input().tensor().set_element_type(openvino.Type.u8)
+        steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+        return steps.build()
+    except RuntimeError as error:
+        raise BundleError(f"model {str(bundle.path)!r}: {_CANNOT_USE}: {_last_line(error)}") from error
+
+
+def _not_compiled(core: Any, bundle: Bundle, error: RuntimeError) -> TaggerError:
+    """Return whose fault it is that a network which was read cannot be compiled: this machine's, or the network's."""
+    if machine_fault(error) is None and _compiles_anything(core):
+        return BundleError(f"model {str(bundle.path)!r}: {_CANNOT_USE}: {_last_line(error)}")
+    fault = machine_fault(error) or f"this machine compiles no network at all ({_last_line(error)})"
+    return MachineFault(f"{_CANNOT_USE}, and the model {str(bundle.path)!r} is sound: {fault}")
+
+
+_CANNOT_USE = "OpenVINO cannot use its network"
+
+
+def _compiles_anything(core: Any) -> bool:
+    """Return whether a network of one small convolution can be compiled here."""
+    from tagger.openvino_runtime import openvino
+
+    ops = openvino.opset13
+    pixels = ops.parameter([1, 3, 8, 8], np.float32)
+    kernel = ops.constant(np.ones((4, 3, 3, 3), np.float32))
+    convolved = ops.relu(ops.convolution(pixels, kernel, [1, 1], [0, 0], [0, 0], [1, 1]))
+    try:
+        core.compile_model(openvino.Model([convolved], [pixels]), "CPU")
+    except RuntimeError:
+        return False
+    return True
+
+
+def _last_line(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1]
 
 
 class MixedPredictor:

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.index import RUN_FIELDS
 from tagger.files import atomic_text
+from tagger.machine import raise_machine_fault
 
 _LOOKED_AT = 200  # records in search of orphans: half a year of nights
 
@@ -28,7 +29,8 @@ class Runs:
         for path in sorted(self._path.glob("[0-9]*.json"), reverse=True):
             try:
                 record = json.loads(path.read_text()) if path.is_file() else None
-            except (OSError, ValueError, RecursionError):
+            except (OSError, ValueError, RecursionError) as error:
+                raise_machine_fault(error)
                 continue
             # A stranger's file tells nothing, and must not stop a night.
             if isinstance(record, dict) and set(record) == set(RUN_FIELDS) and record["run_id"] == path.stem:

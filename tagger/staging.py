@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tagger.files import replacing
+from tagger.machine import raise_machine_fault
 
 UNSETTLED_COLUMN = "_unsettled"
 """Beside a row's own columns: whether its file was read within 2 s of its last change."""
@@ -97,7 +98,8 @@ def read_unit(path: Path, columns: list[str] | None = None) -> pa.Table | None:
     """Return a staged unit, or some of its columns, or None if it is missing or damaged (a power cut may do that)."""
     try:
         return pq.read_table(path, columns=columns, memory_map=False, page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException) as error:
+        raise_machine_fault(error)
         return None
 
 
@@ -125,7 +127,8 @@ def _keys(rows: pa.Table, file: int) -> pa.Table:
 def _schema_of(path: Path) -> pa.Schema | None:
     try:
         return pq.read_schema(path)
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException) as error:
+        raise_machine_fault(error)
         return None
 
 

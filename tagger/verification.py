@@ -24,6 +24,7 @@ from schemas.index import (
 )
 from schemas.rows import STATUSES, LabelLike, rows_schema
 from tagger.catalog import bucket_of
+from tagger.machine import raise_machine_fault
 from tagger.snapshots import Snapshot, file_digest
 
 HALF_STEP = 0.00005
@@ -55,6 +56,7 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
         for row in pq.read_table(path / LABELS_FILE).to_pylist():
             models.setdefault(row["model_id"], []).append(_Label(row))
     except (OSError, pa.ArrowException, KeyError) as error:
+        raise_machine_fault(error)
         yield f"{path.name}: labels or changes cannot be read: {error}"
         return
     if set(models) != set(manifest["models"]):
@@ -116,6 +118,7 @@ def _part(
         digest = file_digest(path)
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
+        raise_machine_fault(error)
         yield f"{name}: cannot be read: {error}"
         return
     if digest != part["sha256"] or path.name != f"part-{part['bucket']:05d}-{digest[:16]}.parquet":

@@ -266,4 +266,4 @@ def test_a_file_that_is_being_written_is_read_whole_or_not_at_all(tmp_path: Path
 
 
 def test_facts_default_to_unknown() -> None:
-    assert FileFacts("denied", "permission denied")[2:] == (None,) * 5 + (False,)
+    assert FileFacts("denied", "permission denied")[2:] == (None,) * 5 + (False, False)

@@ -139,7 +139,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
 
 
 def test_a_user_without_a_home_has_no_cache(bundle: Bundle, tmp_path: Path) -> None:
-    code = "import os, pwd; from tagger.precision import cache_folder; os.setuid(54321); print(cache_folder())"
+    code = "import os, pwd; from tagger.cache import cache_folder; os.setuid(54321); print(cache_folder())"
     if os.getuid() != 0:
         pytest.skip("only root can become somebody else")
     clean = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
