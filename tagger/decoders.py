@@ -18,7 +18,6 @@ from PIL import Image, UnidentifiedImageError
 
 from tagger import jpeg, tiff
 from tagger.decoder_messages import decoder_messages
-from tagger.errors import MachineFault
 from tagger.headers import Header, damage, open_image
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
@@ -89,7 +88,7 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     scale, flags = next(scales, _WHOLE)
     shown = without_last_bits(data, scale) if header.progressive and scale > 1 else data
     pixels, messages = _with_opencv(shown, flags)
-    if pixels is None or messages or not data.endswith(jpeg.END):
+    if pixels is None or messages or not jpeg.ends_as_it_should(data):
         pixels = _checked_jpeg(data, header, None if messages else pixels)
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
         return _with_pillow(header, side=reading.min_side_factor * reading.size)
@@ -213,8 +212,7 @@ def _with_opencv(data: bytes, flags: int) -> tuple[npt.NDArray[Any] | None, byte
         with decoder_messages() as messages:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            raise MachineFault("decoding the picture needs more memory than there is") from error
+        raise_machine_fault(error)
         return None, str(error.err).encode()
     except OSError as error:
         raise_machine_fault(error)

@@ -20,6 +20,9 @@ from tagger.tiff import Tiff, read_tiff
 MAX_PIXELS = 100_000_000
 """Pictures that claim more pixels are refused before decoding, which bounds a worker near 1.5 GB."""
 
+_MOST_SHOWN = 2**31 - 1
+"""What the index can hold of a width or a height."""
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000")
 _MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -92,7 +95,8 @@ def read_header(data: bytes) -> Header:
     width, height = header.width, header.height
     if width * height > MAX_PIXELS:
         reason = f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}"
-        raise PictureError("too_large", reason, *header.upright_size)
+        shown = header.upright_size if max(width, height) <= _MOST_SHOWN else ()
+        raise PictureError("too_large", reason, *shown)
     if width < 1 or height < 1:
         raise PictureError("unreadable", f"claims {width} x {height} pixels")
     return header

@@ -9,6 +9,7 @@ Source: ITU-T T.81, annex B.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 END = b"\xff\xd9"
@@ -18,7 +19,10 @@ _RESTARTS = range(0xD0, 0xD8)
 _ALONE = (0x01, 0xD8, *_RESTARTS)  # markers without a length
 _START_OF_SCAN, _END_OF_IMAGE, _HUFFMAN_TABLES = 0xDA, 0xD9, 0xC4
 _SEQUENTIAL = (0xC0, 0xC1)
-_ARITHMETIC = range(0xC9, 0xD0)
+_ARITHMETIC = (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+
+_TAIL = 4096
+"""Some programs write something behind the picture."""
 
 _FEW_ZEROS = 32
 """A picture's data may end in some; a file that was never written to its end goes on in many."""
@@ -38,50 +42,52 @@ class Outline(NamedTuple):
         Where it ends: at the end mark, or where the file does.
     complete : bool
         Whether there is an end mark.
-    pieces : list of int
-        Where each piece of compressed data ends: at a restart mark, at the next segment, or at the end.
+    pieces : list of (int, int)
+        Where each piece of compressed data begins, and ends: at a restart mark, at the next segment, or at the end.
     arithmetic : bool
         Whether the data are in arithmetic coding, whose decoder looks beyond the end of each piece.
-    zeros_mean_something : bool
-        Whether zeros may go on for long in the data: where they stand for even areas, or nobody knows what for.
-    first_scan : int
-        Where compressed data begin.
+    zeros_show_something : bool
+        Whether the data may hold zeros for long: where they stand for an even area, or nobody knows what for.
     """
 
     end: int
     complete: bool
-    pieces: list[int]
+    pieces: list[tuple[int, int]]
     arithmetic: bool
-    zeros_mean_something: bool
-    first_scan: int
+    zeros_show_something: bool
+
+
+class _Segment(NamedTuple):
+    marker: int
+    start: int  # where the marker begins
+    body: int  # where what it holds begins, and ends
+    end: int
+
+
+def ends_as_it_should(data: bytes) -> bool:
+    """Return whether there is an end mark near the end of the file: a look, where `outline` reads."""
+    return data.rfind(END, max(0, len(data) - _TAIL)) >= 0
 
 
 def outline(data: bytes) -> Outline:
-    """Return where the picture in `data`, which begins as a JPEG does, ends."""
-    at, pieces, first_scan = 2, list[int](), len(data)
-    arithmetic, in_scan, sequential, even = False, False, False, True
-    while match := _MARKER.search(data, at):
-        marker, start = match[1][0], match.start()
-        if in_scan:
-            pieces.append(start)
-        if marker == _END_OF_IMAGE:
-            return Outline(start, True, pieces, arithmetic, even or not sequential, first_scan)
-        at = match.end()
-        if marker in _RESTARTS and in_scan:
-            continue
-        if marker in _ALONE:
-            in_scan = False
-            continue
-        arithmetic = arithmetic or (marker in _ARITHMETIC and marker != 0xCC)
-        at = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
-        sequential = sequential or marker in _SEQUENTIAL
-        if marker == _HUFFMAN_TABLES:
-            even = even and _zeros_end_blocks(data[match.end() + 2 : at])
-        in_scan = marker == _START_OF_SCAN
-        first_scan = min(first_scan, at) if in_scan else first_scan
-    if in_scan:
-        pieces.append(len(data))
-    return Outline(len(data), False, pieces, arithmetic, even or not sequential, first_scan)
+    """Return where the picture in `data`, which begins as a JPEG does, lies."""
+    pieces, scanning, from_here, markers, even = list[tuple[int, int]](), False, 0, set[int](), True
+    end, complete = len(data), False
+    for segment in _segments(data):
+        if scanning:
+            pieces.append((from_here, segment.start))
+        if segment.marker == _END_OF_IMAGE:
+            end, complete, scanning = segment.start, True, False
+            break
+        if segment.marker == _HUFFMAN_TABLES:
+            even = even and _zeros_end_blocks(data[segment.body : segment.end])
+        scanning = segment.marker == _START_OF_SCAN or (scanning and segment.marker in _RESTARTS)
+        from_here = segment.end
+        markers.add(segment.marker)
+    if scanning:
+        pieces.append((from_here, end))
+    arithmetic, sequential = (not markers.isdisjoint(kinds) for kinds in (_ARITHMETIC, _SEQUENTIAL))
+    return Outline(end, complete, pieces, arithmetic, even or not sequential)
 
 
 def closed(data: bytes, found: Outline) -> bytes:
@@ -95,28 +101,36 @@ def closed(data: bytes, found: Outline) -> bytes:
     return data[: len(kept) + _FEW_ZEROS].removesuffix(b"\xff") + END
 
 
+def lengthened(data: bytes, found: Outline) -> bytes:
+    """Return `data` with more compressed data at the end of each piece of them."""
+    parts, at = [], 0
+    for _, end in found.pieces:
+        parts += [data[at:end], _MORE]
+        at = end
+    return b"".join([*parts, data[at:]])
+
+
 def has_hole(data: bytes, found: Outline) -> bool:
     """Return whether zeros stand in the compressed data for so long that they were never written."""
-    if found.zeros_mean_something or not found.pieces:
+    if found.zeros_show_something:
         return False
-    return _HOLE.search(data, found.first_scan, found.pieces[-1]) is not None
+    return any(_HOLE.search(data, start, end) for start, end in found.pieces)
+
+
+def _segments(data: bytes) -> Iterator[_Segment]:
+    at = 2
+    while match := _MARKER.search(data, at):
+        marker, body = match[1][0], match.end()
+        alone = marker in _ALONE or marker == _END_OF_IMAGE
+        at = body if alone else body + int.from_bytes(data[body : body + 2], "big")
+        yield _Segment(marker, match.start(), body + 2, at)
 
 
 def _zeros_end_blocks(tables: bytes) -> bool:
     """Return whether the code of zeros alone, the first of a Huffman table, ends a block in all tables for AC."""
     at = 0
     while at + 17 <= len(tables):
-        symbols = sum(tables[at + 1 : at + 17])
         if tables[at] >> 4 == 1 and tables[at + 17 : at + 18] != b"\0":
             return False
-        at += 17 + symbols
+        at += 17 + sum(tables[at + 1 : at + 17])
     return True
-
-
-def lengthened(data: bytes, found: Outline) -> bytes:
-    """Return `data` with more compressed data at the end of each piece of them."""
-    parts, at = [], 0
-    for end in found.pieces:
-        parts += [data[at:end], _MORE]
-        at = end
-    return b"".join([*parts, data[at:]])

@@ -186,7 +186,7 @@ def test_an_index_goes_on_with_a_catalog_that_moved_if_the_user_says_it_is_the_s
     night = tag_catalog(said)
     assert (night["unchanged"], night["scored"], night["published_rows"]) == (found, 0, found)
     assert verify(options.index)["faults"] == []
-    manifest = json.loads((Path(options.index) / "current" / "_manifest.json").read_text())
+    manifest = json.loads((Path(options.index) / "current" / ".." / "manifest.json").read_text())
     assert manifest["catalog"] == str(tmp_path / "photos")
     assert tag_catalog(moved)["snapshot"] == night["snapshot"]  # it is the index's catalog now
 

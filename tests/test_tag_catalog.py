@@ -178,7 +178,7 @@ def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
     )
     command = [sys.executable, script, options.catalog, options.model, options.index]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=clean_environment())
-    staging = Path(options.index) / "_staging" / load_bundle(options.model).model_id
+    staging = Index(options.index).staging(load_bundle(options.model).model_id).path
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(list(staging.glob("unit-*"))) < 3 and process.poll() is None:
         time.sleep(0.005)
@@ -455,7 +455,7 @@ def test_a_current_that_points_elsewhere_is_refused(options: TagOptions, tmp_pat
 
 
 @pytest.mark.shared
-def test_every_odd_file_is_a_row_and_the_deadly_one_costs_just_its_own(
+def test_every_odd_file_is_a_row_and_the_deadly_one_is_a_row_too(
     shared: Path, bundle_path: Path, tmp_path: Path
 ) -> None:
     summary = tag_catalog(TagOptions(str(shared / "odd"), str(bundle_path), str(tmp_path / "odd"), max_error_rate=1))
@@ -466,7 +466,8 @@ def test_every_odd_file_is_a_row_and_the_deadly_one_costs_just_its_own(
         == sum(1 for path in (shared / "odd").iterdir()) - sum(summary["skipped"].values())
     )
     deadly = rows[rows["image_id"].str.contains("80d9991980")]
-    assert deadly["status"].tolist() == ["crashed"]
+    # OpenCV alone would die on it; here it gets the picture without the animation.
+    assert deadly["status"].tolist() == ["unreadable"]
     assert (rows["status"] == "ok").sum() >= 360
     assert rows[rows["image_id"].str.endswith((".heic", ".heif"))]["status"].isin(["unsupported", "ok"]).all()
     assert verify(str(tmp_path / "odd"))["faults"] == []
