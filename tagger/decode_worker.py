@@ -285,9 +285,11 @@ def _decode(data: bytes, reading: Reading, seen: FileFacts) -> tuple[FileFacts, 
 def _failed(error: Exception, seen: FileFacts) -> FileFacts:
     from tagger.picture_error import PictureError
 
-    if asks_too_much(error, _MOST_MEMORY):
+    # A picture's own words may quote the file, which may say anything: only what they were raised from counts.
+    cause = error.__cause__ if isinstance(error, PictureError) else error
+    if cause is not None and asks_too_much(cause, _MOST_MEMORY):
         return seen._replace(status="too_large", error="decoding it needs more memory than a picture may")
-    if fault := machine_fault(error):
+    if cause is not None and (fault := machine_fault(cause)):
         return seen._replace(status="unreadable", error=str(fault), unsettled=True, lacking=True)
     if isinstance(error, PictureError):
         return seen._replace(status=error.status, error=error.reason, width=error.width, height=error.height)

@@ -18,10 +18,10 @@ from PIL import Image, UnidentifiedImageError
 
 from tagger import jpeg, tiff
 from tagger.decoder_messages import decoder_messages
-from tagger.headers import Header, damage, open_image
+from tagger.headers import Header, open_image
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
-from tagger.png import with_alpha
+from tagger.png import Png, with_alpha
 from tagger.profiles import cmyk_to_rgb, lab_to_srgb
 from tagger.progressive import without_last_bits
 from tagger.reading import Reading
@@ -37,7 +37,8 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
 _WHOLE = (1, cv2.IMREAD_COLOR)
-_RED_FIRST, _INKS = ("RGB", "RGBA"), ("CMYK",)
+_ENDS_EARLY = b"remature end"
+"""What libjpeg says of data, or of a file, that end before the picture does."""
 
 
 class Stored(NamedTuple):
@@ -67,18 +68,18 @@ def decode(data: bytes, header: Header, reading: Reading) -> Stored:
     MachineFault
         If the machine lacks memory or handles.
     """
-    match header.format:
-        case "JPEG" | "MPO":
+    match header:
+        case Header(format="JPEG" | "MPO"):
             return _decode_jpeg(data, header, reading)
-        case "PNG":
-            return _decode_png(header)
-        case "WEBP" if not header.animated:
+        case Header(png=Png() as png):
+            return _decode_png(header, png)
+        case Header(tiff=tiff.Tiff() as facts):
+            return _decode_tiff(header, facts)
+        case Header(format="WEBP", animated=False):
             flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
             return Stored(_to_8_bits(_surely(header, flags)))
-        case "TIFF":
-            return _decode_tiff(header)
-        case "JPEG2000":
-            return _decode_jpeg_2000(header)
+        case Header(format="JPEG2000") if header.depth > 8:
+            return _decode_deep_jpeg_2000(header)
     return _with_pillow(header)
 
 
@@ -91,7 +92,8 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     if pixels is None or messages or not jpeg.ends_as_it_should(data):
         pixels = _checked_jpeg(data, header, None if messages else pixels)
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
-        return _with_pillow(header, side=reading.min_side_factor * reading.size)
+        whole = jpeg.closed(data, jpeg.outline(data))
+        return _with_pillow(header._replace(data=whole), side=reading.min_side_factor * reading.size)
     return Stored(_to_8_bits(pixels))
 
 
@@ -107,28 +109,35 @@ def _checked_jpeg(data: bytes, header: Header, silent: npt.NDArray[Any] | None) 
     if silent is not None and found.complete:  # something else follows the picture
         return silent
     whole = jpeg.closed(data, found)
-    pixels, messages = _with_opencv(whole, cv2.IMREAD_COLOR)
-    if pixels is None and b"remature end" not in messages:
-        pixels = _as_opencv(_with_pillow(header._replace(data=whole)))
-        messages += b"only one decoder could read it"
-    if b"remature end" in messages or (messages and (_is_short(whole) or jpeg.has_hole(whole, jpeg.outline(whole)))):
+    header = header._replace(data=whole, cut=not found.complete)
+    pixels, messages = _jpeg_in_full(whole, header)
+    found = jpeg.outline(whole)
+    short = _ENDS_EARLY in messages or (messages and _is_short(whole, found, pixels, header))
+    if pixels is None or short or (messages and jpeg.has_hole(whole, found)):
         raise PictureError("truncated", "JPEG: the file ends before the picture does", *header.upright_size)
-    assert pixels is not None  # noqa: S101 - for the type checker: Pillow has read it, or raised
     return pixels
 
 
-def _is_short(data: bytes) -> bool:
+def _is_short(data: bytes, found: jpeg.Outline, pixels: npt.NDArray[Any] | None, header: Header) -> bool:
     """Return whether a decoder that is given more compressed data at the end of each piece of them would use it."""
-    found = jpeg.outline(data)
     if found.arithmetic:
         return False
-    plain, more = (_with_opencv(each, cv2.IMREAD_COLOR)[0] for each in (data, jpeg.lengthened(data, found)))
-    return plain is None or more is None or plain.shape != more.shape or bool((plain != more).any())
+    try:
+        more, _ = _jpeg_in_full(jpeg.lengthened(data, found), header)
+    except PictureError:
+        return True
+    return pixels is None or more is None or pixels.shape != more.shape or bool((pixels != more).any())
 
 
-def _decode_png(header: Header) -> Stored:
-    png = header.png
-    assert png is not None  # noqa: S101 - for the type checker
+def _jpeg_in_full(data: bytes, header: Header) -> tuple[npt.NDArray[Any] | None, bytes]:
+    """Return the pixels of a JPEG, and what was said: OpenCV's, or Pillow's where OpenCV cannot read it at all."""
+    pixels, messages = _with_opencv(data, cv2.IMREAD_COLOR)
+    if pixels is not None or _ENDS_EARLY in messages:
+        return pixels, messages
+    return _as_opencv(_with_pillow(header._replace(data=data))), messages or b"OpenCV cannot read it"
+
+
+def _decode_png(header: Header, png: Png) -> Stored:
     plain = not header.transparent and png.transparent_value is None
     pixels = _surely(header, cv2.IMREAD_COLOR if plain else cv2.IMREAD_UNCHANGED)
     if png.transparent_value is not None:
@@ -136,21 +145,15 @@ def _decode_png(header: Header) -> Stored:
     return Stored(_to_8_bits(pixels))
 
 
-def _decode_tiff(header: Header) -> Stored:
-    facts = header.tiff
-    assert facts is not None  # noqa: S101 - for the type checker
+def _decode_tiff(header: Header, facts: tiff.Tiff) -> Stored:
     if facts.cut:
         raise PictureError("truncated", "TIFF: the file ends before the picture does", *header.upright_size)
     simple = facts.photometric in (tiff.WHITE_IS_ZERO, tiff.BLACK_IS_ZERO, tiff.RGB)
     if facts.bits > 8 and simple:
         return _decode_deep_tiff(header, facts)
-    try:
-        return _with_pillow(header)
-    except PictureError:
-        pixels, messages = _with_opencv(header.data, cv2.IMREAD_COLOR)  # it knows one kind that Pillow does not
-        if pixels is None or messages or not simple or header.transparent:
-            raise
-        return Stored(_to_8_bits(pixels))
+    if simple and header.data.startswith(tiff.BIG_BIG_ENDIAN) and not header.transparent:  # unknown to Pillow
+        return Stored(_to_8_bits(_unchanged(header.data, header)))
+    return _with_pillow(header)
 
 
 def _decode_deep_tiff(header: Header, facts: tiff.Tiff) -> Stored:
@@ -181,12 +184,9 @@ def _grey_tiff(data: bytes, header: Header) -> npt.NDArray[Any]:
     return pixels if pixels.ndim == 2 else pixels[..., 0]
 
 
-def _decode_jpeg_2000(header: Header) -> Stored:
-    """Return a JPEG 2000; of more than 8 bits by OpenCV, scaled by its own depth: Pillow 13.0 makes white black."""
-    depth = header.depth
-    if depth <= 8:
-        return _with_pillow(header)
-    pixels = _unchanged(header.data, header).astype(np.float32) / (2**depth - 1)
+def _decode_deep_jpeg_2000(header: Header) -> Stored:
+    """Return a JPEG 2000 of more than 8 bits, by OpenCV, scaled by its own depth: Pillow 13.0 makes white black."""
+    pixels = _unchanged(header.data, header).astype(np.float32) / (2**header.depth - 1)
     return Stored(np.asarray(np.clip(pixels * 255 + 0.5, 0, 255), np.uint8))
 
 
@@ -194,7 +194,8 @@ def _unchanged(data: bytes, header: Header) -> npt.NDArray[Any]:
     """Return what OpenCV makes of a file, in the file's own depth; nobody else is asked."""
     pixels, messages = _with_opencv(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or messages:
-        raise PictureError(damage(data), f"{header.format}: no decoder knows this kind of it", *header.upright_size)
+        reason = f"{header.format}: no decoder knows this kind of it"
+        raise PictureError(header.failure(), reason, *header.upright_size)
     return pixels
 
 
@@ -241,7 +242,7 @@ def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) 
         raise_machine_fault(error)
         unknown = isinstance(error, UnidentifiedImageError) or not str(error)
         reason = f"{header.format}: {'no decoder knows this kind of it' if unknown else error}"
-        raise PictureError(damage(header.data), reason, *header.upright_size) from error
+        raise PictureError(header.failure(), reason, *header.upright_size) from error
 
 
 def _stored(image: Image.Image) -> Stored:

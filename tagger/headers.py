@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from tagger import jpeg_2000, profiles
+from tagger import jpeg_2000
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
 from tagger.png import GREY_ALPHA, RGB_ALPHA, SIGNATURE, Png, read_png
@@ -51,7 +51,10 @@ class Header(NamedTuple):
     depth : int
         Of a JPEG 2000: bits per channel.
     progressive, animated : bool
-    png, tiff : what their own readers say
+    cut : bool
+        Whether the file is known to lack its end; `data` may have one all the same.
+    png, tiff : Png or None, Tiff or None
+        What these formats' own readers say.
     data : bytes
         What decoders are to be given in place of the file.
     """
@@ -67,8 +70,13 @@ class Header(NamedTuple):
     depth: int = 8
     progressive: bool = False
     animated: bool = False
+    cut: bool = False
     png: Png | None = None
     tiff: Tiff | None = None
+
+    def failure(self) -> str:
+        """Return the status of a picture that cannot be decoded: `truncated` or `unreadable`."""
+        return "truncated" if self.cut else damage(self.data)
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -156,8 +164,17 @@ def _png_header(data: bytes) -> Header:
             exif.load(png.exif)
         except Exception:  # damaged EXIF is no reason to lose the picture
             exif = Image.Exif()
-    profile = profiles.inflated(png.profile) if png.profile else None
-    return Header("PNG", png.width, png.height, _orientation(exif), transparent, profile, png.picture, png=png)
+    return Header(
+        "PNG",
+        png.width,
+        png.height,
+        _orientation(exif),
+        transparent,
+        png.profile,
+        png.picture,
+        cut=not png.complete,
+        png=png,
+    )
 
 
 def _tiff_header(data: bytes) -> Header:

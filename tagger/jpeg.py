@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 END = b"\xff\xd9"
 
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd0-\xfe])")
+_MARKER = re.compile(rb"\xff+([\x01-\xfe])")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = (0x01, 0xD8, *_RESTARTS)  # markers without a length
 _START_OF_SCAN, _END_OF_IMAGE, _HUFFMAN_TABLES = 0xDA, 0xD9, 0xC4

@@ -7,12 +7,11 @@ import struct
 
 _SIZE_MARKER = b"\xff\x4f\xff\x51"
 _COMPONENTS_AT = 40  # from the marker: where the first component's depth is
-_HEAD = 65_536
 
 
 def depth(data: bytes) -> int:
     """Return the bits per channel, the most of any; 8 if the file does not say."""
-    at = data.find(_SIZE_MARKER, 0, _HEAD)
+    at = data.find(_SIZE_MARKER)
     if at < 0 or at + _COMPONENTS_AT + 2 > len(data):
         return 8
     (components,) = struct.unpack_from(">H", data, at + _COMPONENTS_AT)
@@ -22,7 +21,7 @@ def depth(data: bytes) -> int:
 
 def profile(data: bytes) -> bytes | None:
     """Return the ICC profile in the color box, or None."""
-    at = data.find(b"colr", 0, _HEAD)
+    at = data.find(b"colr", 0, max(0, data.find(_SIZE_MARKER)))
     if at < 4 or data[at + 4 : at + 5] != b"\2":
         return None
     (length,) = struct.unpack(">I", data[at - 4 : at])

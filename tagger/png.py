@@ -16,6 +16,11 @@ import numpy.typing as npt
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
 
+_EXIF_AS_TEXT = b"Raw profile type exif\0"
+"""How some programs kept Exif before there was a chunk for it."""
+
+_LARGEST_PROFILE = 8 * 1024 * 1024
+
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -34,7 +39,9 @@ class Png(NamedTuple):
     palette_alpha : bool
         Whether entries of the palette are transparent.
     exif, profile : bytes or None
-        The content of eXIf, and of iCCP.
+        The content of eXIf, or of a text chunk in its place, and of iCCP.
+    complete : bool
+        Whether the end chunk is there.
     picture : bytes
         The file without anything else.
     """
@@ -47,6 +54,7 @@ class Png(NamedTuple):
     palette_alpha: bool
     exif: bytes | None
     profile: bytes | None
+    complete: bool
     picture: bytes
 
 
@@ -71,10 +79,11 @@ def read_png(data: bytes) -> Png:
             kept.append(_chunk(kind, content))
         elif kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"tRNS" and color == PALETTE):
             kept.append(data[at:end])
+        found.setdefault(kind, content)
         if kind == b"IEND":
             break
-        if kind in (b"tRNS", b"eXIf", b"iCCP"):
-            found.setdefault(kind, content)
+        if kind in (b"tEXt", b"zTXt") and content.startswith(_EXIF_AS_TEXT):
+            found.setdefault(_EXIF_AS_TEXT, content)
         at = end
     return Png(
         width,
@@ -83,8 +92,9 @@ def read_png(data: bytes) -> Png:
         color,
         _transparent_value(found.get(b"tRNS"), color),
         color == PALETTE and b"tRNS" in found,
-        found.get(b"eXIf"),
-        found.get(b"iCCP"),
+        found.get(b"eXIf") or _exif_in_text(found.get(_EXIF_AS_TEXT)),
+        _inflated(found.get(b"iCCP")),
+        b"IEND" in found,
         b"".join([*kept, _END]),
     )
 
@@ -95,15 +105,39 @@ def with_alpha(pixels: npt.NDArray[np.uint8 | np.uint16], png: Png) -> npt.NDArr
     Parameters
     ----------
     pixels : uint8 or uint16 (height, width) or (height, width, 3) BGR
-        Depths below 8 stretched to 8 bits.
+        Other depths stretched to these.
     """
     value = png.transparent_value or ()
     full = np.iinfo(pixels.dtype).max
-    stretched = [number * full // (2**png.depth - 1) if png.depth < 8 else number for number in value[::-1]]
+    stretched = [number * full // (2**png.depth - 1) for number in value[::-1]]
     grey = pixels.ndim == 2
     seen = pixels[..., None] if grey else pixels
     alpha = np.where((seen == np.array(stretched)).all(axis=2), 0, full).astype(pixels.dtype)
     return np.dstack([*[pixels] * 3, alpha]) if grey else np.dstack([pixels, alpha])
+
+
+def _exif_in_text(content: bytes | None) -> bytes | None:
+    """Return Exif that a text chunk holds in hex digits, behind a line each for nothing, its name and its length."""
+    if content is None:
+        return None
+    text = content.removeprefix(_EXIF_AS_TEXT)
+    lines = (_inflated(content) if text.startswith(b"\0") else text) or b""
+    try:
+        return bytes.fromhex(b"".join(lines.split(b"\n")[3:]).decode())
+    except ValueError:
+        return None
+
+
+def _inflated(content: bytes | None) -> bytes | None:
+    """Return what a name, a zero, a method and a compressed text hold; None where it is damaged or too large."""
+    if content is None:
+        return None
+    inflating = zlib.decompressobj()
+    try:
+        text = inflating.decompress(content[content.index(b"\0") + 2 :], _LARGEST_PROFILE)
+        return text if inflating.eof else None
+    except (ValueError, zlib.error):
+        return None
 
 
 def _transparent_value(content: bytes | None, color: int) -> tuple[int, ...] | None:

@@ -2,7 +2,6 @@
 
 import functools
 import io
-import zlib
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +15,10 @@ _SPACES: dict[str, Mode] = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "L
 _SAME_AS_SRGB = 2
 """Of 255: a profile that moves no color of a grid by more than this is sRGB by another name, of which it has many."""
 
-_LARGEST_PROFILE = 8 * 1024 * 1024
+_ENOUGH = 32 * 1024 * 1024
+"""Bytes; more than opening any profile takes."""
+
+_NEARLY_WHITE = 245
 
 
 class _Conversion(NamedTuple):
@@ -75,6 +77,7 @@ def _conversion(profile: bytes) -> _Conversion | None:
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, KeyError, ValueError, TypeError):
+        bytearray(_ENOUGH)  # LittleCMS does not say why: where it was for want of memory, MemoryError says so here
         return None
     if mode == "LAB" or not _keeps_white(mode, transform):
         return None
@@ -89,9 +92,6 @@ def _keeps_white(mode: Mode, transform: ImageCms.ImageCmsTransform) -> bool:
     return bool(np.asarray(ImageCms.applyTransform(white, transform)).min() >= _NEARLY_WHITE)
 
 
-_NEARLY_WHITE = 245
-
-
 def _changes_nothing(mode: Mode, transform: ImageCms.ImageCmsTransform) -> bool:
     steps = np.linspace(0, 255, 16).astype(np.uint8)
     colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(16, -1, 3)
@@ -104,14 +104,3 @@ def _changes_nothing(mode: Mode, transform: ImageCms.ImageCmsTransform) -> bool:
 @functools.cache
 def _srgb() -> Any:
     return ImageCms.createProfile("sRGB")
-
-
-def inflated(profile: bytes) -> bytes | None:
-    """Return the profile in a PNG's iCCP chunk, or None if it is damaged or larger than any profile is."""
-    try:
-        _, rest = profile.split(b"\0", 1)
-        machine = zlib.decompressobj()
-        content = machine.decompress(rest[1:], _LARGEST_PROFILE)
-        return content if machine.eof else None
-    except (ValueError, zlib.error):
-        return None

@@ -10,19 +10,22 @@ from typing import NamedTuple
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 262, 274
 _OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _EXTRA, _FORMAT = 273, 279, 324, 325, 338, 339
-_SAMPLES, _PLANAR, _ICC_PROFILE = 277, 284, 34675
+_COMPRESSION, _SAMPLES, _PLANAR, _ICC_PROFILE = 259, 277, 284, 34675
 _TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
 
 _PER_PIECE = (_OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS)
 _READ = (
-    *(_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA, _FORMAT, _ICC_PROFILE),
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION),
+    *(_SAMPLES, _PLANAR, _EXTRA, _FORMAT, _ICC_PROFILE),
     *_PER_PIECE,
 )
-_SEPARATE = 2
+_SEPARATE, _UNCOMPRESSED = 2, 1
+_MOST_ENTRIES = 4096
 
+BIG_BIG_ENDIAN = b"MM\0+"
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # photometric interpretations
-PREMULTIPLIED, ALPHA = 1, 2  # extra samples
-UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
+PREMULTIPLIED = 1  # extra samples; 2 is alpha that is not
+UNSIGNED, FLOAT = 1, 3  # sample formats
 
 
 class Tiff(NamedTuple):
@@ -152,21 +155,18 @@ def _directory(data: bytes) -> _Directory:
         if tag in _READ and kind in _TYPES:
             if count * struct.calcsize("=" + _TYPES[kind]) > width:
                 (place,) = struct.unpack(order + offset, raw)
-            values = struct.unpack_from(f"{order}{count}{_TYPES[kind]}", data, place)
+            values = _values(data, place, f"{order}{count}{_TYPES[kind]}", tag)
         entries.setdefault(tag, _Entry(kind, count, raw, place, values))
     return _Directory(order, offset, counted, pointer, entries)
-
-
-_MOST_ENTRIES = 4096
 
 
 def _read(data: bytes) -> Tiff:
     directory = _directory(data)
     values = {tag: entry.values for tag, entry in directory.entries.items() if entry.values}
     upright, turned = data, directory.entries.get(_ORIENTATION)
-    if turned and turned.kind == 3:
-        one = struct.pack(directory.order + "H", 1)
-        upright = data[: turned.place] + one + data[turned.place + 2 :]
+    if turned and turned.values:
+        one = struct.pack(directory.order + _TYPES[turned.kind], 1)
+        upright = data[: turned.place] + one + data[turned.place + len(one) :]
     profile = values.get(_ICC_PROFILE)
     orientation = values.get(_ORIENTATION, (1,))[0]
     return Tiff(
@@ -185,11 +185,28 @@ def _read(data: bytes) -> Tiff:
     )
 
 
+def _values(data: bytes, place: int, form: str, tag: int) -> tuple[int, ...]:
+    """Return the values of an entry; none where they lie beyond the file, unless nothing can be read without them."""
+    try:
+        return struct.unpack_from(form, data, place)
+    except struct.error:
+        if tag in (_WIDTH, _HEIGHT, *_PER_PIECE):
+            raise
+        return ()
+
+
 def _is_cut(values: dict[int, tuple[int, ...]], size: int) -> bool:
-    pairs = ((_OFFSETS, _COUNTS), (_TILE_OFFSETS, _TILE_COUNTS))
-    ends = [
-        start + length
-        for offsets, counts in pairs
+    pieces = [
+        (start, start + length)
+        for offsets, counts in ((_OFFSETS, _COUNTS), (_TILE_OFFSETS, _TILE_COUNTS))
         for start, length in zip(values.get(offsets, ()), values.get(counts, ()), strict=False)
     ]
-    return any(end > size for end in ends)
+    if all(end <= size for _, end in pieces):
+        return False
+    if values.get(_COMPRESSION, (_UNCOMPRESSED,))[0] != _UNCOMPRESSED:
+        return True
+    # Some programs count more bytes than they write: what matters is whether the picture's are there.
+    bits = sum(values.get(_BITS, (1,))) if len(values.get(_BITS, ())) > 1 else values.get(_BITS, (1,))[0]
+    samples = 1 if len(values.get(_BITS, ())) > 1 else values.get(_SAMPLES, (1,))[0]
+    needed = values[_HEIGHT][0] * -(-values[_WIDTH][0] * bits * samples // 8)
+    return sum(max(0, min(end, size) - start) for start, end in pieces) < needed

@@ -23,9 +23,8 @@ def opinions(data: bytes) -> dict[str, Pixels]:
     """Return uint8 (96, 96, 3) RGB by decoder, of those that read the file whole."""
     decoders: dict[str, Callable[[bytes], Pixels]] = {"libvips": by_libvips, "pillow": by_pillow}
     if data[4:8] == b"ftyp":
-        avif = b"avif" in data[:64] or b"avis" in data[:64]
-        decoders |= {"imagecodecs": avif_by_imagecodecs} if avif else {"ffmpeg": by_ffmpeg}
-        if not avif:
+        decoders["ffmpeg"] = by_ffmpeg
+        if b"avif" not in data[:64] and b"avis" not in data[:64]:
             del decoders["pillow"]  # its decoder would be ours
     if data[4:8] == b"jP  ":
         decoders = {"imagecodecs": jpeg_2000_by_imagecodecs}
@@ -130,12 +129,6 @@ def jpeg_2000_by_imagecodecs(data: bytes) -> Pixels:
     """Return what imagecodecs makes of a JPEG 2000: this libvips cannot, and Pillow makes white black."""
     at = data.index(b"\xff\x4f\xff\x51") + 42
     return _over_white(imagecodecs.jpeg2k_decode(data), bits=(data[at] & 0x7F) + 1)
-
-
-def avif_by_imagecodecs(data: bytes) -> Pixels:
-    """Return what imagecodecs makes of an AVIF, which it does not turn."""
-    pixels = imagecodecs.avif_decode(data, index=0)
-    return _over_white(pixels, bits=8 if pixels.dtype == np.uint8 else max(9, int(pixels.max()).bit_length()))
 
 
 def _over_white(pixels: npt.NDArray[Any], *, bits: int) -> Pixels:
