@@ -191,9 +191,12 @@ def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> N
 
 
 def check_machine(run: Run, *, ended: bool = False) -> None:
-    """End a night whose machine cannot read pictures: too many of them, or at its end all of several."""
+    """End a night whose machine cannot read pictures: too many of them, or at its end all of several.
+
+    Unless it could not read any of those before, either: they must not keep all else from being published.
+    """
     lacking, tried = run.counts["lacking"], run.counts["tried"] - run.counts["reused"]
-    if lacking >= MIN_FAILURES or (ended and 1 < lacking == tried):
+    if lacking >= MIN_FAILURES or (ended and 1 < lacking == tried and run.counts["lacking_anew"]):
         raise MachineFault(
             f"{lacking:,} of {tried:,} pictures tried could not be read, which is not their fault: {run.lack}. Nothing "
             "was published; what was read is kept for the next run"
@@ -209,6 +212,7 @@ def _count(facts: Sequence[FileFacts], retried: Mask, run: Run) -> None:
         counts["failed_now"] += failed
         counts["failed_again"] += failed and bool(again) and not one.lacking
         counts["lacking"] += one.lacking
+        counts["lacking_anew"] += one.lacking and not again
         run.lack = (run.lack or one.error) if one.lacking else run.lack
 
 

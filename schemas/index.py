@@ -105,7 +105,8 @@ SKIPPED = {
     "broken_link": "links to nothing, to themselves or to where there is no permission",
     "special": "pipes, sockets and devices, never opened",
     "excluded": "named by --exclude, folders with all they hold counted once",
-    "system_folder": "made by a NAS or a desktop, with all they hold counted once; --include NAME takes them in",
+    "system_folder": "made by a NAS or a desktop, with all they hold counted once; tagger tag takes them in with "
+    "--include NAME",
 }
 
 RUN_COUNTS = (

@@ -37,6 +37,9 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
 _WHOLE = (1, cv2.IMREAD_COLOR)
+_SAME = 3.0
+"""Of 255, on average: what two decoders may differ by."""
+
 _ENDS_EARLY = b"remature end"
 """What libjpeg says of data, or of a file, that end before the picture does."""
 
@@ -162,7 +165,8 @@ def _decode_deep_tiff(header: Header, facts: tiff.Tiff) -> Stored:
     Neither reads all: OpenCV 5.0.0 mixes up channels that are stored apart, and takes white for black where 0 is white.
     """
     if facts.bits == 12 and facts.samples == 1:
-        pixels = (_loaded(header, np.asarray) * (65_535 / (2**facts.bits - 1))).astype(np.uint16)
+        values, _ = _loaded(header, np.asarray)
+        pixels = (values * (65_535 / (2**facts.bits - 1))).astype(np.uint16)
     elif facts.separate and facts.samples > 1:
         planes = [_grey_tiff(tiff.channel(header.data, number), header) for number in range(min(facts.samples, 4))]
         pixels = np.dstack([*planes[2::-1], *planes[3:]]) if len(planes) > 2 else np.dstack(planes)
@@ -222,12 +226,26 @@ def _with_opencv(data: bytes, flags: int) -> tuple[npt.NDArray[Any] | None, byte
 
 
 def _with_pillow(header: Header, *, side: int = 0) -> Stored:
-    """Return what Pillow makes of a file's first frame; of a JPEG at the smallest scale that is at least `side`."""
-    return _loaded(header, _stored, side=side)
+    """Return what Pillow makes of a file's first frame; of a JPEG at the smallest scale that is at least `side`.
+
+    Where a library below Pillow says something, OpenCV must see the same picture.
+    """
+    stored, messages = _loaded(header, _stored, side=side)
+    if messages and not _is_what_opencv_sees(stored, header):
+        said = messages.decode(errors="replace").splitlines()[0]
+        raise PictureError(header.failure(), f"{header.format}: {said}", *header.upright_size)
+    return stored
 
 
-def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) -> T:
-    """Return what `take` makes of a file that Pillow has decoded."""
+def _is_what_opencv_sees(stored: Stored, header: Header) -> bool:
+    seen, _ = _with_opencv(header.data, cv2.IMREAD_COLOR)
+    if seen is None or stored.order != "RGB" or stored.pixels.shape != seen.shape:
+        return False
+    return float(cv2.absdiff(_as_opencv(stored), np.asarray(seen, np.uint8)).mean()) <= _SAME
+
+
+def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) -> tuple[T, bytes]:
+    """Return what `take` makes of a file that Pillow has decoded, and what was said meanwhile."""
     try:
         with warnings.catch_warnings(), open_image(header.data) as image:
             warnings.simplefilter("ignore")
@@ -235,14 +253,18 @@ def _loaded(header: Header, take: Callable[[Image.Image], T], *, side: int = 0) 
                 image.draft(image.mode, (side, side))
             with decoder_messages() as messages:
                 image.load()
-            if messages:
-                raise ValueError(messages.decode(errors="replace").splitlines()[0])
-            return take(image)
+            return take(image), bytes(messages)
     except Exception as error:  # Pillow raises all sorts on damaged files
         raise_machine_fault(error)
-        unknown = isinstance(error, UnidentifiedImageError) or not str(error)
-        reason = f"{header.format}: {'no decoder knows this kind of it' if unknown else error}"
-        raise PictureError(header.failure(), reason, *header.upright_size) from error
+        status = header.failure()
+        raise PictureError(status, f"{header.format}: {_reason(status, error)}", *header.upright_size) from error
+
+
+def _reason(status: str, error: Exception) -> str:
+    if status == "truncated":
+        return "the file ends before the picture does"
+    unknown = isinstance(error, UnidentifiedImageError) or not str(error)
+    return "no decoder knows this kind of it" if unknown else str(error)
 
 
 def _stored(image: Image.Image) -> Stored:

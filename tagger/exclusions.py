@@ -101,10 +101,11 @@ class _Pattern:
         self._folded = {name.casefold() for name in self._names}
 
     def begin(self, root: str) -> None:
-        if self.given.startswith(os.path.join(root, "")):
-            self._read(self.given[len(root) :])
+        # Anew for each root: what is a path of one labelled set may be nothing in the next.
+        inside = self.given.startswith(os.path.join(root, ""))
+        self._read(self.given[len(root) :] if inside else self.given)
         below = os.path.join(os.fsencode(root), b"")
-        self._only_name |= any(os.path.lexists(below + relative) for relative in self._relative_paths())
+        self._only_name = any(os.path.lexists(below + relative) for relative in self._relative_paths())
 
     def names(self, path: str, *, is_folder: bool) -> bool:
         if self._folders_only and not is_folder:

@@ -108,6 +108,7 @@ def _check(label: str) -> None:
         label.count(pair[0]) != label.count(pair[1]) and (label[0] == pair[0] or label[-1] == pair[1])
         for pair in _PAIRS[:3]
     )
+    torn = torn or (label[0] == '"' and label.count('"') % 2 == 1)  # an inch sign stands behind, a quote before
     if wrapped or torn:
         raise DatasetError(f"{_shown(label)} has brackets or quotes of a list that cannot be read; {FORMS}")
     try:

@@ -84,7 +84,8 @@ class Vocabulary:
             For a group it does not have, or two names that differ only in case or punctuation.
         """
         labels = list(self.labels)
-        known, taken = {(label.group, label.name) for label in labels}, {label.column for label in labels}
+        known = {(label.group, canonical_name(label.name)) for label in labels}
+        taken = {label.column for label in labels}
         for group, name in ((group, canonical_name(name)) for group, name in keys):
             if (group, name) not in known:
                 of_it = (splits or {}).get((group, name), ())

@@ -22,10 +22,8 @@ SIDE = 96
 def opinions(data: bytes) -> dict[str, Pixels]:
     """Return uint8 (96, 96, 3) RGB by decoder, of those that read the file whole."""
     decoders: dict[str, Callable[[bytes], Pixels]] = {"libvips": by_libvips, "pillow": by_pillow}
-    if data[4:8] == b"ftyp":
-        decoders["ffmpeg"] = by_ffmpeg
-        if b"avif" not in data[:64] and b"avis" not in data[:64]:
-            del decoders["pillow"]  # its decoder would be ours
+    if data[4:8] == b"ftyp" and b"avif" not in data[:64] and b"avis" not in data[:64]:
+        decoders = {"ffmpeg": by_ffmpeg}  # this libvips has no decoder for HEIC, and Pillow's would be ours
     if data[4:8] == b"jP  ":
         decoders = {"imagecodecs": jpeg_2000_by_imagecodecs}
     found = {}

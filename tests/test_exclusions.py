@@ -109,3 +109,13 @@ def test_a_pattern_that_matched_nothing_is_named_with_what_may_be_meant(root: Pa
 def test_a_pattern_that_names_nothing_below_the_folder_is_refused(pattern: str) -> None:
     with pytest.raises(InputError, match="names no path below the folder"):
         Exclusions([pattern])
+
+
+def test_a_path_of_one_set_leaves_out_nothing_of_the_next(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for folder in ("red_dress", "blue_shirt"):
+            (tmp_path / name / folder).mkdir(parents=True)
+            (tmp_path / name / folder / "1.jpg").touch()
+    exclude = Exclusions([str(tmp_path / "a" / "red_dress")])
+    found = {name: sorted(x.image_id for x in Walk(tmp_path / name, exclude=exclude)) for name in ("a", "b", "a")}
+    assert found == {"a": ["blue_shirt/1.jpg"], "b": ["blue_shirt/1.jpg", "red_dress/1.jpg"]}
