@@ -81,6 +81,7 @@ PREPROCESSING_FIELDS = {
     "orientation": "exif: applied, in every format; what XMP says of it is not looked at",
     "scale": "number; input = uint8 * scale, so 0 to 1",
     "color_profiles": "sRGB: a picture with another embedded color profile is converted, relative colorimetric "
-    "with black point compensation; not there in older bundles, for which profiles are ignored",
+    "with black point compensation; colors given otherwise (cICP, gAMA, nclx) are not looked at. Not there in older "
+    "bundles, for which profiles are ignored",
     "reduced_jpeg_decode": "integer; the smallest 1/2, 1/4, 1/8 scale whose short side is at least this times size",
 }

@@ -21,9 +21,9 @@ from tagger.decoder_messages import decoder_messages
 from tagger.headers import Header, open_image
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
-from tagger.png import Png, with_alpha
+from tagger.png import Png, has_all_rows, with_alpha
 from tagger.profiles import cmyk_to_rgb, lab_to_srgb
-from tagger.progressive import without_last_bits
+from tagger.progressive import lacks_scans, without_last_bits
 from tagger.reading import Reading
 
 Pixels = npt.NDArray[np.uint8]
@@ -37,6 +37,7 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
 _WHOLE = (1, cv2.IMREAD_COLOR)
+_ONE = 1.001  # and rounding
 _SAME = 3.0
 """Of 255, on average: what two decoders may differ by."""
 
@@ -81,8 +82,8 @@ def decode(data: bytes, header: Header, reading: Reading) -> Stored:
         case Header(format="WEBP", animated=False):
             flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
             return Stored(_to_8_bits(_surely(header, flags)))
-        case Header(format="JPEG2000") if header.depth > 8:
-            return _decode_deep_jpeg_2000(header)
+        case Header(format="JPEG2000") if header.depth != 8:
+            return _decode_jpeg_2000_of_another_depth(header)
     return _with_pillow(header)
 
 
@@ -92,7 +93,7 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     scale, flags = next(scales, _WHOLE)
     shown = without_last_bits(data, scale) if header.progressive and scale > 1 else data
     pixels, messages = _with_opencv(shown, flags)
-    if pixels is None or messages or not jpeg.ends_as_it_should(data):
+    if pixels is None or messages or not _is_ordinary(data, header):
         pixels = _checked_jpeg(data, header, None if messages else pixels)
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
         whole = jpeg.closed(data, jpeg.outline(data))
@@ -100,8 +101,17 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     return Stored(_to_8_bits(pixels))
 
 
+def _is_ordinary(data: bytes, header: Header) -> bool:
+    """Return whether a JPEG ends as it should, and has all its scans: of a missing one libjpeg says nothing."""
+    if not jpeg.ends_as_it_should(data):
+        return False
+    if header.progressive:
+        return not lacks_scans(data)
+    return jpeg.is_one_scan(data, {"L": 1, "RGB": 3, "CMYK": 4}.get(header.mode, 0))
+
+
 def _checked_jpeg(data: bytes, header: Header, silent: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """Return the pixels of a JPEG that does not end as it should, or about which a decoder said something, in full.
+    """Return the pixels of a JPEG that is not ordinary, or about which a decoder said something, in full.
 
     Parameters
     ----------
@@ -109,11 +119,12 @@ def _checked_jpeg(data: bytes, header: Header, silent: npt.NDArray[Any] | None) 
         What the decoder made of it without a word.
     """
     found = jpeg.outline(data)
-    if silent is not None and found.complete:  # something else follows the picture
-        return silent
     whole = jpeg.closed(data, found)
+    lacking = found.lacking or (header.progressive and lacks_scans(whole))
+    if silent is not None and found.complete and not lacking:  # something else follows the picture
+        return silent
     header = header._replace(data=whole, cut=not found.complete)
-    pixels, messages = _jpeg_in_full(whole, header)
+    pixels, messages = (None, b"") if lacking else _jpeg_in_full(whole, header)
     found = jpeg.outline(whole)
     short = _ENDS_EARLY in messages or (messages and _is_short(whole, found, pixels, header))
     if pixels is None or short or (messages and jpeg.has_hole(whole, found)):
@@ -142,7 +153,12 @@ def _jpeg_in_full(data: bytes, header: Header) -> tuple[npt.NDArray[Any] | None,
 
 def _decode_png(header: Header, png: Png) -> Stored:
     plain = not header.transparent and png.transparent_value is None
-    pixels = _surely(header, cv2.IMREAD_COLOR if plain else cv2.IMREAD_UNCHANGED)
+    pixels, messages = _with_opencv(header.data, cv2.IMREAD_COLOR if plain else cv2.IMREAD_UNCHANGED)
+    if pixels is None and not has_all_rows(png):  # Pillow would paint rows that are not there
+        said = "the file ends before the picture does" if header.cut else "its data are damaged"
+        raise PictureError(header.failure(), f"PNG: {said}", *header.upright_size)
+    if pixels is None or messages:
+        pixels = _as_opencv(_with_pillow(header))
     if png.transparent_value is not None:
         pixels = with_alpha(pixels, png)
     return Stored(_to_8_bits(pixels))
@@ -152,15 +168,18 @@ def _decode_tiff(header: Header, facts: tiff.Tiff) -> Stored:
     if facts.cut:
         raise PictureError("truncated", "TIFF: the file ends before the picture does", *header.upright_size)
     simple = facts.photometric in (tiff.WHITE_IS_ZERO, tiff.BLACK_IS_ZERO, tiff.RGB)
-    if facts.bits > 8 and simple:
-        return _decode_deep_tiff(header, facts)
+    separate = facts.separate and facts.samples > 1
+    if (separate and not simple) or facts.sample_format not in (tiff.UNSIGNED, tiff.FLOAT):
+        raise PictureError("unreadable", "TIFF: no decoder knows this kind of it", *header.upright_size)
+    if simple and (facts.bits > 8 or (separate and facts.bits == 8)):
+        return _decode_by_channel_or_whole(header, facts)
     if simple and header.data.startswith(tiff.BIG_BIG_ENDIAN) and not header.transparent:  # unknown to Pillow
         return Stored(_to_8_bits(_unchanged(header.data, header)))
     return _with_pillow(header)
 
 
-def _decode_deep_tiff(header: Header, facts: tiff.Tiff) -> Stored:
-    """Return a picture of more than 8 bits a channel, as 8: OpenCV reads it, of the kinds that it knows well.
+def _decode_by_channel_or_whole(header: Header, facts: tiff.Tiff) -> Stored:
+    """Return a picture of more than 8 bits a channel, or of channels that are stored apart: OpenCV reads it.
 
     Neither reads all: OpenCV 5.0.0 mixes up channels that are stored apart, and takes white for black where 0 is white.
     """
@@ -179,7 +198,7 @@ def _decode_deep_tiff(header: Header, facts: tiff.Tiff) -> Stored:
     if facts.photometric == tiff.WHITE_IS_ZERO:
         pixels = (1 if kind == "f" else np.iinfo(pixels.dtype).max) - pixels
     if channels in (2, 4) and not header.transparent:
-        pixels = pixels[..., : channels - 1]
+        pixels = pixels[..., 0] if channels == 2 else pixels[..., :3]
     return Stored(_to_8_bits(np.ascontiguousarray(pixels)), premultiplied=facts.extra == tiff.PREMULTIPLIED)
 
 
@@ -188,8 +207,8 @@ def _grey_tiff(data: bytes, header: Header) -> npt.NDArray[Any]:
     return pixels if pixels.ndim == 2 else pixels[..., 0]
 
 
-def _decode_deep_jpeg_2000(header: Header) -> Stored:
-    """Return a JPEG 2000 of more than 8 bits, by OpenCV, scaled by its own depth: Pillow 13.0 makes white black."""
+def _decode_jpeg_2000_of_another_depth(header: Header) -> Stored:
+    """Return a JPEG 2000 not of 8 bits, by OpenCV, scaled by its own depth: Pillow 13.0 makes white black, or grey."""
     pixels = _unchanged(header.data, header).astype(np.float32) / (2**header.depth - 1)
     return Stored(np.asarray(np.clip(pixels * 255 + 0.5, 0, 255), np.uint8))
 
@@ -269,6 +288,8 @@ def _reason(status: str, error: Exception) -> str:
 
 def _stored(image: Image.Image) -> Stored:
     """Return the pixels of a decoded Pillow image in one of few modes."""
+    if image.format == "GIF":
+        image = _on_its_canvas(image)
     mode = image.mode
     if mode in ("F", "I") or mode.startswith("I;16"):
         return Stored(_to_8_bits(np.asarray(image)))
@@ -276,10 +297,23 @@ def _stored(image: Image.Image) -> Stored:
         return Stored(np.asarray(image), "CMYK")
     if mode == "LAB":
         return Stored(np.asarray(lab_to_srgb(image)), "RGB")
+    if mode == "La":
+        image = image.convert("LA")
+        mode = "LA"
     if mode == "RGBa":
         return Stored(np.array(image.getdata(), np.uint8).reshape(*image.size[::-1], 4), "RGB", premultiplied=True)
-    transparent = mode in ("RGBA", "LA", "PA", "La") or "transparency" in image.info
+    transparent = mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     return Stored(np.asarray(image.convert("RGBA" if transparent else "RGB")), "RGB")
+
+
+def _on_its_canvas(image: Image.Image) -> Image.Image:
+    """Return a GIF's first frame, transparent where its canvas is larger: Pillow paints that in some color."""
+    frame = getattr(image, "dispose_extent", None) or (0, 0, *image.size)
+    if frame == (0, 0, *image.size):
+        return image
+    canvas = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    canvas.paste(image.convert("RGBA").crop(frame), frame)
+    return canvas
 
 
 def _as_opencv(stored: Stored) -> Pixels:
@@ -297,7 +331,8 @@ def _to_8_bits(pixels: npt.NDArray[Any]) -> Pixels:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype.kind == "f":
-        return _from_floats(np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0))
+        numbers = np.array(pixels, np.float32)
+        return _from_floats(np.nan_to_num(numbers, copy=False, nan=0.0, posinf=0.0, neginf=0.0))
     if pixels.dtype == np.uint16:
         return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8)
     # Pillow's "I" holds what was 16 bits, or 32.
@@ -306,19 +341,20 @@ def _to_8_bits(pixels: npt.NDArray[Any]) -> Pixels:
     return np.asarray(np.clip(pixels / full, 0, 1) * 255 + 0.5, np.uint8)
 
 
-def _from_floats(numbers: npt.NDArray[Any]) -> Pixels:
-    """Return uint8 for floats, of which a file does not say what they mean.
+def _from_floats(numbers: npt.NDArray[np.float32]) -> Pixels:
+    """Return uint8 for floats, of which a file does not say what they mean; changes them.
 
     From 0 to 1 they are taken for what 0 to 255 would be. Where most are, and some are larger, it is a picture of high
     dynamic range, in linear light. Else they are 0 to 255, or 0 to 65,535, kept as floats.
     """
     largest = float(numbers.max(initial=0.0))
     if largest > _ONE and float(np.median(numbers)) <= 1:
-        light = np.clip(numbers, 0, 1)
-        numbers = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+        np.clip(numbers, 0, 1, out=numbers)
+        dark = numbers <= 0.0031308  # IEC 61966-2-1
+        numbers[dark] *= 12.92
+        numbers[~dark] = 1.055 * numbers[~dark] ** (1 / 2.4) - 0.055
         largest = 1.0
     full = next((full for full in (1.0, 255.0, 65_535.0) if largest <= full * _ONE), largest)
-    return np.asarray(np.clip(numbers * (255 / full) + 0.5, 0, 255), np.uint8)
-
-
-_ONE = 1.001  # and rounding
+    numbers *= 255 / full
+    numbers += 0.5
+    return np.clip(numbers, 0, 255, out=numbers).astype(np.uint8)

@@ -15,13 +15,16 @@ from tagger import jpeg_2000
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
 from tagger.png import GREY_ALPHA, RGB_ALPHA, SIGNATURE, Png, read_png
-from tagger.tiff import Tiff, read_tiff
+from tagger.tiff import FLOAT, Tiff, read_tiff
 
 MAX_PIXELS = 100_000_000
 """Pictures that claim more pixels are refused before decoding, which bounds a worker near 1.5 GB."""
 
 _MOST_SHOWN = 2**31 - 1
 """What the index can hold of a width or a height."""
+
+MAX_DECODED = 8 * MAX_PIXELS
+"""Bytes of decoded pixels: of 16 bits in four channels; half of that of floats, which are copied."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000")
 _MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
@@ -140,6 +143,8 @@ def damage(data: bytes) -> str:
         return "unreadable" if data.rstrip(b"\0").endswith(b";") else "truncated"
     if data.startswith(b"RIFF"):
         return "truncated" if int.from_bytes(data[4:8], "little") + 8 > len(data) else "unreadable"
+    if data[4:8] in (b"ftyp", b"jP  "):
+        return "truncated" if _lacks_boxes(data) else "unreadable"
     try:
         with open_image(data) as image:
             image.load()
@@ -150,6 +155,19 @@ def damage(data: bytes) -> str:
         )
         return "truncated" if any(words in str(error).lower() for words in cut) else "unreadable"
     return "unreadable"
+
+
+def _lacks_boxes(data: bytes) -> bool:
+    """Return whether a file of boxes ends within one: ISO/IEC 14496-12, 4.2."""
+    at = 0
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length == 1:
+            length = int.from_bytes(data[at + 8 : at + 16], "big")
+        if length == 0:  # to the end of the file
+            return not data.endswith(b"\xff\xd9") if data[at + 4 : at + 8] == b"jp2c" else False
+        at += max(8, length)
+    return at != len(data)
 
 
 def _png_header(data: bytes) -> Header:
@@ -182,6 +200,9 @@ def _tiff_header(data: bytes) -> Header:
         tiff = read_tiff(data)
     except ValueError as error:
         raise PictureError(damage(data), f"damaged header: {error}") from error
+    needed = tiff.width * tiff.height * tiff.samples * tiff.bits // 8
+    if needed > (MAX_DECODED // 2 if tiff.sample_format == FLOAT else MAX_DECODED):
+        raise PictureError("too_large", f"claims {needed:,} bytes of pixels, more than a picture may")
     return Header(
         "TIFF", tiff.width, tiff.height, tiff.orientation, tiff.extra in (1, 2), tiff.profile, tiff.upright, tiff=tiff
     )

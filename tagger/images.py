@@ -58,7 +58,8 @@ def read_picture(data: bytes, reading: Reading) -> Picture:
     header = read_header(data)
     stored = decode(data, header, reading)
     upright = np.ascontiguousarray(orient(stored.pixels, header.orientation))
-    # Resized before it is laid over white and converted: a small part of the cost, and the same but for rounding.
+    # Resized before it is laid over white and converted: a small part of the cost. Over white that is the same but for
+    # rounding. Converted it is on photographs (0.1 to 1.6 of 255 on average), not where single pixels alternate.
     square = _resized(_premultiplied(stored._replace(pixels=upright)), reading.size)
     profile = header.profile if reading.profiles == "sRGB" else None
     return Picture(_to_rgb(square, stored.order, profile), *header.upright_size)

@@ -42,6 +42,9 @@ class Png(NamedTuple):
         The content of eXIf, or of a text chunk in its place, and of iCCP.
     complete : bool
         Whether the end chunk is there.
+    interlaced : bool
+    compressed : bytes
+        The content of all IDAT chunks.
     picture : bytes
         The file without anything else.
     """
@@ -55,6 +58,8 @@ class Png(NamedTuple):
     exif: bytes | None
     profile: bytes | None
     complete: bool
+    interlaced: bool
+    compressed: bytes
     picture: bytes
 
 
@@ -69,7 +74,7 @@ def read_png(data: bytes) -> Png:
     if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         raise ValueError("it does not begin with a PNG header")
     width, height, depth, color = struct.unpack(">IIBB", data[16:26])
-    kept, found = [SIGNATURE], dict[bytes, bytes]()
+    kept, compressed, found = [SIGNATURE], list[bytes](), dict[bytes, bytes]()
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
@@ -79,6 +84,8 @@ def read_png(data: bytes) -> Png:
             kept.append(_chunk(kind, content))
         elif kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"tRNS" and color == PALETTE):
             kept.append(data[at:end])
+        if kind == b"IDAT":
+            compressed.append(content)
         found.setdefault(kind, content)
         if kind == b"IEND":
             break
@@ -95,8 +102,27 @@ def read_png(data: bytes) -> Png:
         found.get(b"eXIf") or _exif_in_text(found.get(_EXIF_AS_TEXT)),
         _inflated(found.get(b"iCCP")),
         b"IEND" in found,
+        data[28] != 0,
+        b"".join(compressed),
         b"".join([*kept, _END]),
     )
+
+
+def has_all_rows(png: Png) -> bool:
+    """Return whether the compressed data of a PNG are sound, and enough for all its rows.
+
+    Some decoders paint rows that are not there. Interlaced ones are not counted, and are said to have too few.
+    """
+    if png.interlaced:
+        return False
+    channels = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}.get(png.color, 4)
+    needed = png.height * (1 + -(-png.width * png.depth * channels // 8))
+    inflating = zlib.decompressobj()
+    try:
+        rows = inflating.decompress(png.compressed, needed)
+    except zlib.error:
+        return False
+    return len(rows) == needed
 
 
 def with_alpha(pixels: npt.NDArray[np.uint8 | np.uint16], png: Png) -> npt.NDArray[np.uint8 | np.uint16]:

@@ -43,8 +43,8 @@ class _Picture(NamedTuple):
 def without_last_bits(data: bytes, scale: int) -> bytes:
     """Return a progressive JPEG without the scans of last bits that 1/`scale` of its size (2, 4 or 8) hardly shows.
 
-    It is `data` itself where nothing may go, and where scans are missing or the file does not end as it should: the
-    decoder then says so. One that is cut within the scans left out, and closed again, shows all that is looked at.
+    It is `data` itself where nothing may go, and where scans are missing or the file does not end as it should. One
+    that is cut within the scans left out, and closed again, shows all that is looked at.
     """
     try:
         picture = _parsed(data)
@@ -58,6 +58,19 @@ def without_last_bits(data: bytes, scale: int) -> bytes:
         pieces.append(data[at : scan.end if kept else scan.start])
         at = scan.end
     return b"".join([*pieces, b"\xff\xd9"])
+
+
+def lacks_scans(data: bytes) -> bool:
+    """Return whether some coefficients of a progressive JPEG come in none of its scans; last bits may be missing."""
+    try:
+        picture = _parsed(data)
+    except (IndexError, ValueError):
+        return False
+    sent: dict[int, set[int]] = {}
+    for scan in picture.scans:
+        for component in scan.components:
+            sent.setdefault(component, set()).update(range(scan.first, scan.last + 1))
+    return len(sent) < picture.components or any(len(coefficients) < 64 for coefficients in sent.values())
 
 
 def _kept(scans: list[_Scan], bits: int) -> list[bool]:

@@ -150,13 +150,15 @@ def _directory(data: bytes) -> _Directory:
     entries = dict[int, _Entry]()
     for at in range(start, start + min(number, _MOST_ENTRIES) * size, size):
         tag, kind, count = struct.unpack_from(order + "HH" + offset, data, at)
+        if tag in entries:
+            continue
         place, values = at + size - width, tuple[int, ...]()
         raw = data[place : place + width]
         if tag in _READ and kind in _TYPES:
             if count * struct.calcsize("=" + _TYPES[kind]) > width:
                 (place,) = struct.unpack(order + offset, raw)
             values = _values(data, place, f"{order}{count}{_TYPES[kind]}", tag)
-        entries.setdefault(tag, _Entry(kind, count, raw, place, values))
+        entries[tag] = _Entry(kind, count, raw, place, values)
     return _Directory(order, offset, counted, pointer, entries)
 
 
@@ -201,6 +203,8 @@ def _is_cut(values: dict[int, tuple[int, ...]], size: int) -> bool:
         for offsets, counts in ((_OFFSETS, _COUNTS), (_TILE_OFFSETS, _TILE_COUNTS))
         for start, length in zip(values.get(offsets, ()), values.get(counts, ()), strict=False)
     ]
+    if any(start == 0 for start, _ in pieces):  # a strip that was never written
+        return True
     if all(end <= size for _, end in pieces):
         return False
     if values.get(_COMPRESSION, (_UNCOMPRESSED,))[0] != _UNCOMPRESSED:

@@ -17,15 +17,21 @@ from PIL import Image, ImageCms
 
 Pixels = npt.NDArray[np.uint8]
 SIDE = 96
+_NOT_OURS = (b"\xff\xd8", b"\x89PNG")
 
 
 def opinions(data: bytes) -> dict[str, Pixels]:
     """Return uint8 (96, 96, 3) RGB by decoder, of those that read the file whole."""
-    decoders: dict[str, Callable[[bytes], Pixels]] = {"libvips": by_libvips, "pillow": by_pillow}
+    # Pillow is no other decoder where it is ours.
+    decoders: dict[str, Callable[[bytes], Pixels]] = {"libvips": by_libvips}
+    if data.startswith(_NOT_OURS) or data[8:12] == b"WEBP":
+        decoders["pillow"] = by_pillow
     if data[4:8] == b"ftyp" and b"avif" not in data[:64] and b"avis" not in data[:64]:
-        decoders = {"ffmpeg": by_ffmpeg}  # this libvips has no decoder for HEIC, and Pillow's would be ours
+        decoders = {"ffmpeg": by_ffmpeg}  # this libvips has no decoder for HEIC
     if data[4:8] == b"jP  ":
         decoders = {"imagecodecs": jpeg_2000_by_imagecodecs}
+    if data[:2] == b"BM":
+        decoders = {"opencv": by_opencv}  # libvips reads none
     found = {}
     for name, decoder in decoders.items():
         try:
@@ -55,7 +61,7 @@ def by_libvips(data: bytes) -> Pixels:
         image, alpha = image[: image.bands - 1], image[image.bands - 1]
     try:
         image = (
-            image.icc_transform("srgb", black_point_compensation=True)
+            image.icc_transform("srgb", black_point_compensation=True, depth=8)
             if image.get_typeof("icc-profile-data")
             else image.colourspace("srgb")
         )
@@ -103,6 +109,14 @@ def by_pillow(data: bytes) -> Pixels:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def by_opencv(data: bytes) -> Pixels:
+    """Return what OpenCV makes of a file."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("OpenCV cannot read it")
+    return np.ascontiguousarray(pixels[..., ::-1])
 
 
 def by_ffmpeg(data: bytes) -> Pixels:

@@ -172,42 +172,44 @@ def tiffs() -> Iterator[Made]:
             for planar in ("contig", "separate"):
                 pixels = deep if planar == "contig" else deep.transpose(2, 0, 1)
                 options = {"photometric": "rgb", "planarconfig": planar, "compression": compression}
-                yield Made(f"tiff-rgb-{bits}-{planar}-{compression}.tif", _tiff(pixels, **options), picture)
+                yield Made(f"tiff-rgb-{bits}-{planar}-{compression}.tif", written_tiff(pixels, **options), picture)
             for photometric in ("minisblack", "miniswhite"):
                 values = plane.astype(kind) * (257 if bits == 16 else 1)
                 stored = values if photometric == "minisblack" else np.iinfo(kind).max - values
-                data = _tiff(stored, photometric=photometric, compression=compression)
+                data = written_tiff(stored, photometric=photometric, compression=compression)
                 yield Made(f"tiff-{photometric}-{bits}-{compression}.tif", data, three(plane))
         for byteorder in ("<", ">"):
             for big in (False, True):
-                data = _tiff(deep, photometric="rgb", byteorder=byteorder, bigtiff=big)
+                data = written_tiff(deep, photometric="rgb", byteorder=byteorder, bigtiff=big)
                 yield Made(
                     f"tiff-{'big' if big else 'classic'}-{bits}-{'le' if byteorder == '<' else 'be'}.tif", data, picture
                 )
-        yield Made(f"tiff-tiled-{bits}.tif", _tiff(deep, photometric="rgb", tile=(64, 64)), picture)
+        yield Made(f"tiff-tiled-{bits}.tif", written_tiff(deep, photometric="rgb", tile=(64, 64)), picture)
         yield Made(
-            f"tiff-predictor-{bits}.tif", _tiff(deep, photometric="rgb", compression="zlib", predictor=2), picture
+            f"tiff-predictor-{bits}.tif",
+            written_tiff(deep, photometric="rgb", compression="zlib", predictor=2),
+            picture,
         )
         deep_alpha = alpha.astype(kind) * (257 if bits == 16 else 1)
         yield Made(
             f"tiff-alpha-{bits}.tif",
-            _tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unassalpha"]),
+            written_tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unassalpha"]),
             over_white(picture, alpha),
         )
         multiplied = (deep.astype(np.float64) * (alpha[..., None] / 255)).round().astype(kind)
         yield Made(
             f"tiff-premultiplied-{bits}.tif",
-            _tiff(np.dstack([multiplied, deep_alpha]), photometric="rgb", extrasamples=["assocalpha"]),
+            written_tiff(np.dstack([multiplied, deep_alpha]), photometric="rgb", extrasamples=["assocalpha"]),
             over_white(picture, alpha),
         )
         yield Made(
             f"tiff-unspecified-channel-{bits}.tif",
-            _tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unspecified"]),
+            written_tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unspecified"]),
             picture,
         )
         yield Made(
             f"tiff-grey-alpha-{bits}.tif",
-            _tiff(
+            written_tiff(
                 np.dstack([plane.astype(kind) * (257 if bits == 16 else 1), deep_alpha]),
                 photometric="minisblack",
                 planarconfig="contig",
@@ -217,8 +219,8 @@ def tiffs() -> Iterator[Made]:
         )
     for kind in (np.float16, np.float32, np.float64):
         name = np.dtype(kind).name
-        yield Made(f"tiff-rgb-{name}.tif", _tiff((picture / 255).astype(kind), photometric="rgb"), picture)
-        data = _tiff((plane / 255).astype(kind), photometric="minisblack")
+        yield Made(f"tiff-rgb-{name}.tif", written_tiff((picture / 255).astype(kind), photometric="rgb"), picture)
+        data = written_tiff((plane / 255).astype(kind), photometric="minisblack")
         yield Made(f"tiff-grey-{name}.tif", data, three(plane))
     for bits in (10, 12, 14):
         values = (plane.astype(int) * (2**bits - 1) // 255).astype(np.uint16)
@@ -337,7 +339,7 @@ def turned() -> Iterator[Made]:
             yield Made(f"turned-{orientation}.{kind.lower()}", saved(stored, kind, exif=exif, **options), picture)
         deep = np.asarray(stored).astype(np.uint16) * 257
         tag = (274, 3, 1, orientation, True)
-        yield Made(f"turned-{orientation}-16.tif", _tiff(deep, photometric="rgb", extratags=[tag]), picture)
+        yield Made(f"turned-{orientation}-16.tif", written_tiff(deep, photometric="rgb", extratags=[tag]), picture)
         assert store is not None
     image = Image.fromarray(picture)
     info = PngImagePlugin.PngInfo()
@@ -370,7 +372,7 @@ def profiled() -> Iterator[Made]:
             yield Made(f"{name}.avif", saved(image, "AVIF", quality=95, icc_profile=profile), shows)
             deep = pixels.astype(np.uint16) * 257
             tag = (34675, 7, len(profile), profile, True)
-            yield Made(f"{name}-16.tif", _tiff(deep, photometric="rgb", extratags=[tag]), shows)
+            yield Made(f"{name}-16.tif", written_tiff(deep, photometric="rgb", extratags=[tag]), shows)
 
 
 def _inverse(orientation: int, picture: Pixels) -> Pixels:
@@ -416,7 +418,8 @@ def _animated(png: bytes) -> bytes:
     return png[:at] + head + png[at : at + 12 + length] + second + png[at + 12 + length :]
 
 
-def _tiff(pixels: npt.NDArray[Any], **options: Any) -> bytes:
+def written_tiff(pixels: npt.NDArray[Any], **options: Any) -> bytes:
+    """Return a TIFF as tifffile writes it."""
     target = io.BytesIO()
     writer = {name: options.pop(name) for name in ("byteorder", "bigtiff") if name in options}
     with tifffile.TiffWriter(target, **writer) as file:

@@ -3,7 +3,10 @@
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+import cv2
 import numpy as np
 import picture_matrix
 import pytest
@@ -11,7 +14,9 @@ from conftest import textured
 from PIL import Image, ImageCms, PngImagePlugin
 from test_images import encoded, quadrants, status_of
 
+from tagger.decoding import Decoder
 from tagger.images import read_picture
+from tagger.picture_error import PictureError
 from tagger.reading import Reading
 
 
@@ -145,3 +150,92 @@ def test_an_sRGB_profile_by_any_name_changes_nothing() -> None:  # noqa: N802 - 
     data = encoded(Image.fromarray(textured(16, 16)), "PNG", icc_profile=profile)
     plain = encoded(Image.fromarray(textured(16, 16)))
     assert np.array_equal(read_picture(data, Reading(16)).pixels, read_picture(plain, Reading(16)).pixels)
+
+
+def restarted(pixels: np.ndarray) -> tuple[bytes, list[int]]:
+    """Return a JPEG with restart marks, and where they are."""
+    data = encoded(Image.fromarray(pixels), "JPEG", quality=90, restart_marker_blocks=4)
+    scan = data.index(b"\xff\xda")
+    return data, [at for at in range(scan, len(data) - 1) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7]
+
+
+@pytest.mark.parametrize("left", [1, 7, 20])
+def test_a_jpeg_cut_at_a_restart_mark_or_without_some_pieces_is_truncated(left: int) -> None:
+    data, marks = restarted(textured(240, 320, seed=8))
+    assert len(marks) > 30
+    for tail in (b"", b"\xff\xd9", data[marks[left] : marks[left] + 2] + b"\xff\xd9", data[marks[-8] :]):
+        assert status_of(data[: marks[left]] + tail, size=48) == "truncated"
+    read_picture(data, Reading(48))
+
+
+def scans_of(data: bytes) -> list[int]:
+    """Return where the scans of a JPEG begin; nothing in these pictures' data looks like that."""
+    return [at for at in range(len(data) - 1) if data[at : at + 2] == b"\xff\xda"]
+
+
+def test_a_progressive_jpeg_cut_between_its_scans_is_truncated_until_all_of_it_was_sent_once() -> None:
+    data = encoded(Image.fromarray(textured(240, 320, seed=9)), "JPEG", quality=90, progressive=True)
+    scans = scans_of(data)
+    whole = read_picture(data, Reading(48)).pixels.astype(int)
+    statuses = []
+    for at in scans[1:]:
+        tables = data.rfind(b"\xff\xc4", 0, at)
+        cut = data[: tables if tables > scans[0] else at]
+        for tail in (b"", b"\xff\xd9", bytes(3000)):
+            try:
+                assert np.abs(read_picture(cut + tail, Reading(48)).pixels - whole).mean() < 3
+                statuses.append("ok")
+            except PictureError as error:
+                statuses.append(error.status)
+    assert statuses == sorted(statuses, reverse=True)  # truncated, until last bits alone are missing
+    assert statuses[0] == "truncated"
+
+
+def test_a_png_whose_data_end_before_its_last_row_is_not_scored() -> None:
+    for pixels in (textured(60, 60), np.dstack([textured(60, 60), np.full((60, 60), 200, np.uint8)])):
+        data = encoded(Image.fromarray(pixels))
+        at = data.index(b"IDAT")
+        (length,) = struct.unpack(">I", data[at - 4 : at])
+        rows = zlib.decompress(data[at + 4 : at + 4 + length])
+        short = chunk(b"IDAT", zlib.compress(rows[: len(rows) * 2 // 3]))
+        assert status_of(data[: at - 4] + short + data[at + 8 + length :]) == "unreadable"
+
+
+def test_a_gif_whose_first_frame_does_not_fill_its_canvas_is_white_around_it() -> None:
+    frame = encoded(Image.new("P", (4, 4), 0), "GIF")
+    at = frame.index(b",", 13)
+    palette = b"\x0a\x78\xb4" + frame[16:at]  # its first color is no white
+    data = frame[:6] + struct.pack("<HH", 8, 8) + frame[10:13] + palette + frame[at:]
+    pixels = read_picture(data, Reading(8)).pixels
+    assert pixels[:4, :4].reshape(-1, 3).tolist() == [[0x0A, 0x78, 0xB4]] * 16
+    assert (pixels[4:] == 255).all()
+    assert (pixels[:, 4:] == 255).all()
+
+
+@pytest.mark.parametrize("tail", [b"\xff", b"\xff\0", b"\xff\xff\0"])
+def test_a_long_tail_of_anything_takes_no_time_to_look_at(tail: bytes) -> None:
+    """Were each byte looked at for each before it, this would take hours."""
+    data = encoded(Image.fromarray(textured(64, 64)), "JPEG")[:-2]
+    with suppress(PictureError):
+        read_picture(data + tail * 500_000, Reading(16))
+
+
+@pytest.mark.parametrize("kind", ["B", "H", "I"])
+def test_a_tiff_is_turned_once_whatever_type_its_orientation_has(kind: str) -> None:
+    picture = picture_matrix.drawn(12)
+    stored = np.ascontiguousarray(picture.swapaxes(0, 1)[::-1])  # orientation 6
+    number = {"B": 1, "H": 3, "I": 4}[kind]
+    data = picture_matrix.written_tiff(stored, photometric="rgb", extratags=[(274, number, 1, 6, True)])
+    assert np.abs(read_picture(data, Reading(96)).pixels - small(picture)).mean() < 1
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA).astype(int)
+
+
+def test_what_a_file_holds_is_not_taken_for_what_the_machine_says(tmp_path: Path) -> None:
+    for i, words in enumerate((b"can't protect page", b"Out of memory", b"bad_alloc", b"Too many open files")):
+        (tmp_path / f"{i}.jpg").write_bytes(words)
+    with Decoder(Reading(8), workers=1) as decoder:
+        (found,) = decoder.decode([(None, [str(path) for path in sorted(tmp_path.iterdir())])])
+    assert [(facts.status, facts.lacking) for facts in found.facts] == [("unsupported", False)] * 4
