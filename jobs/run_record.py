@@ -21,7 +21,7 @@ from tagger.machine import machine_fault
 from tagger.snapshots import current_name, new_id
 from tagger.store import Index
 
-_VERSIONS = ("opencv-python-headless", "pillow", "openvino", "tensorflow", "pyarrow", "numpy")
+_VERSIONS = ("opencv-python-headless", "pillow", "pi-heif", "openvino", "tensorflow", "pyarrow", "numpy")
 
 
 @dataclass

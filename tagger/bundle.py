@@ -46,7 +46,7 @@ NO_GATE: dict[str, Any] = {"parent": None, "passed": True, "tolerance": None, "w
 """The gate of a bundle that was trained from nothing, and is better than guessing."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _WEIGHTS = ("config.json", "model.weights.h5")
-_VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+_VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "opencv-python-headless", "pillow", "pi-heif")
 
 
 class Head(NamedTuple):

@@ -18,7 +18,7 @@ from tagger.png import GREY_ALPHA, RGB_ALPHA, SIGNATURE, Png, read_png
 from tagger.tiff import FLOAT, Tiff, read_tiff
 
 MAX_PIXELS = 100_000_000
-"""Pictures that claim more pixels are refused before decoding, which bounds a worker near 1.5 GB."""
+"""Pictures that claim more pixels are refused before decoding, which bounds a worker near 2 GB."""
 
 _MOST_SHOWN = 2**31 - 1
 """What the index can hold of a width or a height."""
