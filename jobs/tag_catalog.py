@@ -198,7 +198,7 @@ def check_model(parent: Snapshot, bundle: Bundle, options: TagOptions) -> None:
     if options.model is None:
         check_starter_is_meant(parent, bundle)
     if options.backfill_limit is not None:
-        check_backfill_can_wait(parent, bundle)
+        check_backfill_can_wait(parent, bundle, options.backfill_limit)
     if not options.replace_columns:
         check_columns_stay(parent, bundle)
 

@@ -303,6 +303,11 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         datetime.fromisoformat(described["created_at"])
         return Bundle(folder, name, described["model_id"], vocabulary, values, how, trunk, gate)
     except FileNotFoundError as error:
+        if os.path.basename(os.path.normpath(path)) == "current" and not os.path.lexists(path):
+            raise BundleError(
+                f"model {shown}: no version there is current, since none was good enough to be promoted; name one by "
+                "its folder, or promote it with 'tagger promote'"
+            ) from error
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(f"model {shown}: no {missing} there; name a folder that 'tagger train' made") from error
     except (

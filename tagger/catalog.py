@@ -27,7 +27,7 @@ SYSTEM_FOLDERS = frozenset(
         *("@eaDir", "@tmp", "#recycle", "#snapshot"),  # Synology: thumbnails, uploads, bin, snapshots
         *("@Recycle", "@Recently-Snapshot", "@Transcode"),  # QNAP
         *("~snapshot", "trashbox"),  # NetApp, Buffalo
-        *("$RECYCLE.BIN", "RECYCLER", "System Volume Information"),  # Windows
+        *("$RECYCLE.BIN", "RECYCLER", "RECYCLED", "System Volume Information", "FOUND.000"),  # Windows
         *("__MACOSX", "Network Trash Folder", "Temporary Items"),  # macOS: archives, shares
         *("lost+found", "LOST.DIR"),  # repaired Linux and Android volumes
         *("files_trashbin", "files_versions"),  # Nextcloud, ownCloud
@@ -97,7 +97,7 @@ class Walk:
             raise InputError(f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures")
         self._identity = self._look_at_root()
         if exclude:
-            exclude.begin(self.root)
+            exclude.begin(self.root, os.path.abspath(root))
 
     def __iter__(self) -> Iterator[CatalogImage]:
         for found in self.by_folder():

@@ -225,6 +225,8 @@ def _label_columns(table: LabelTable, groups: Sequence[Group], *, all_needed: bo
     if "image" not in table.names or not table.rows:
         raise DatasetError(f"{table.shown} has {table.rows} rows, columns {table.names}; needs 'image'")
     missing = [group.name for group in groups if group.name not in table.names]
+    if len(missing) == len(groups) and "labels" in table.names:
+        return ["labels"]  # each GROUP:NAME
     if missing and all_needed:
         raise DatasetError(f"{table.shown} has no column {missing}; it has {table.names}")
     columns = [group.name for group in groups if group.name in table.names]
@@ -251,8 +253,18 @@ def _statement(
         labels = said["labels"]
         known = () if labels is None else (group.name for group in groups)
         return frozenset(_key(label, groups, vocabulary) for label in labels or ()), frozenset(known)
-    present = ((group, label) for group, labels in said.items() for label in labels or ())
+    present = ((group, _within(group, label, groups)) for group, labels in said.items() for label in labels or ())
     return frozenset(present), frozenset(group for group, labels in said.items() if labels is not None)
+
+
+def _within(column: str, label: str, groups: Sequence[Group]) -> str:
+    """Return the name of a label in the column of a group, where it may stand as GROUP:NAME too."""
+    group, _, name = map(canonical_name, label.partition(":"))
+    if name and group in [each.name for each in groups]:
+        if group != column:
+            raise DatasetError(f"label {label!r} of the group {group} stands in the column {column!r}; move it")
+        return name
+    return label
 
 
 def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
@@ -266,6 +278,8 @@ def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> 
             raise DatasetError(f"label {label!r} is one of {' and of '.join(owners)}; write it as GROUP:NAME")
         if owners:
             return owners[0], label
+    if len(groups) == 1 and name and groups[0].name == UNGROUPED:
+        raise DatasetError(f"label {label!r} names a group; say which groups there are, as in --groups {group},garment")
     if len(groups) == 1:
         return groups[0].name, label
     raise DatasetError(f"label {label!r} names no group of {[x.name for x in groups]}; write it as GROUP:NAME")

@@ -43,10 +43,10 @@ class Exclusions:
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
-    def begin(self, root: str) -> None:
-        """Look which patterns are names of things below `root` just as they stand: those are no globs."""
+    def begin(self, *roots: str) -> None:
+        """Look which patterns are names of things below a root, however it is spelt, as they stand: no globs."""
         for pattern in self._patterns:
-            pattern.begin(root)
+            pattern.begin(roots)
 
     def leave_out(self, image_id: str, *, is_folder: bool) -> bool:
         """Return whether any pattern names this path, and note which do."""
@@ -95,16 +95,17 @@ class _Pattern:
         spelt.append(re.sub(r"\\([][*?])", r"[\1]", path))  # a backslash before it makes a glob's sign a letter
         # A plain name needs no regular expression: there are millions of paths to compare with.
         self._is_glob = any(sign in path for sign in "*?[")
+        spelt = [one.replace("[^", "[!") for one in spelt]  # as shells and gitignore write it
         globs = {_composed(glob) for one in spelt for glob in _globs(f"**/{one}" if self._any_depth else one)}
         self._glob = re.compile("|".join(map(fnmatch.translate, sorted(globs))))
         self._any_case = re.compile(self._glob.pattern, re.IGNORECASE)
         self._folded = {name.casefold() for name in self._names}
 
-    def begin(self, root: str) -> None:
+    def begin(self, roots: Sequence[str]) -> None:
         # Anew for each root: what is a path of one labelled set may be nothing in the next.
-        inside = self.given.startswith(os.path.join(root, ""))
-        self._read(self.given[len(root) :] if inside else self.given)
-        below = os.path.join(os.fsencode(root), b"")
+        inside = next((root for root in roots if self.given.startswith(os.path.join(root, ""))), "")
+        self._read(self.given[len(inside) :])
+        below = os.path.join(os.fsencode(roots[0]), b"")
         self._only_name = any(os.path.lexists(below + relative) for relative in self._relative_paths())
 
     def names(self, path: str, *, is_folder: bool) -> bool:

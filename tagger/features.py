@@ -18,6 +18,7 @@ from tagger.contents import Keys, are_in, raw_keys
 from tagger.errors import StoreError
 from tagger.files import replacing
 from tagger.machine import raise_machine_fault
+from tagger.parquet import read_parquet
 
 Features = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
@@ -87,9 +88,7 @@ class FeatureStore:
         for file in np.unique(places.file):
             here = places.file == file
             try:
-                table = pq.read_table(
-                    files[file], columns=["features"], memory_map=False, page_checksum_verification=True
-                )
+                table = read_parquet(files[file], ["features"])
             except (OSError, pa.ArrowException) as error:
                 raise_machine_fault(error)
                 files[file].unlink(missing_ok=True)
@@ -128,7 +127,7 @@ class FeatureStore:
         """
         for path in self._indexed().files:
             try:
-                table = pq.read_table(path, memory_map=False, page_checksum_verification=True)
+                table = read_parquet(path)
             except (OSError, pa.ArrowException) as error:
                 raise_machine_fault(error)
                 continue
@@ -143,7 +142,7 @@ class FeatureStore:
                 try:
                     if not pq.read_schema(path).equals(self._schema):
                         continue
-                    digests = pq.read_table(path, columns=["content_sha256"], memory_map=False)["content_sha256"]
+                    digests = read_parquet(path, ["content_sha256"])["content_sha256"]
                 except (OSError, pa.ArrowException) as error:
                     raise_machine_fault(error)
                     continue

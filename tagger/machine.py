@@ -61,9 +61,9 @@ _LACKS = (
     ),
     _Lack(
         "room on a disk",
-        "make some",
-        (errno.ENOSPC, errno.EDQUOT),
-        ("no space left on device", "disk quota exceeded"),
+        "make some, or raise the limit that this job runs under (ulimit -f)",
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        ("no space left on device", "disk quota exceeded", "file too large"),
     ),
     _Lack(
         "leave to make memory executable, which the network needs",

@@ -27,6 +27,7 @@ from schemas.index import (
 )
 from tagger.errors import StoreError
 from tagger.files import atomic_text, sync_file, sync_folder
+from tagger.parquet import read_parquet
 
 _ROW_GROUP = 50_000
 _SIDE_FILES = {"labels": LABELS_FILE, "changes": CHANGES_FILE, "unsettled": UNSETTLED_FILE}
@@ -52,7 +53,7 @@ class Snapshot(NamedTuple):
             If it is missing or damaged.
         """
         try:
-            return pq.read_table(self.path / file, columns=columns, page_checksum_verification=True)
+            return read_parquet(self.path / file, columns)
         except (OSError, pa.ArrowException, KeyError) as error:
             raise self.damaged(file, error) from error
 
@@ -70,7 +71,7 @@ class Snapshot(NamedTuple):
             data = (self.path / part["file"]).read_bytes()
             if hashlib.sha256(data).hexdigest() != part["sha256"]:
                 raise OSError("its sha256 is not the manifest's")
-            return pq.read_table(pa.BufferReader(data))
+            return read_parquet(pa.BufferReader(data))
         except (OSError, pa.ArrowException) as error:
             raise self.damaged(part["file"], error) from error
 

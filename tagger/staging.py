@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from tagger.files import replacing
 from tagger.machine import raise_machine_fault
+from tagger.parquet import read_parquet
 
 UNSETTLED_COLUMN = "_unsettled"
 """Beside a row's own columns: whether its file was read within 2 s of its last change."""
@@ -97,7 +98,7 @@ class Staging:
 def read_unit(path: Path, columns: list[str] | None = None) -> pa.Table | None:
     """Return a staged unit, or some of its columns, or None if it is missing or damaged (a power cut may do that)."""
     try:
-        return pq.read_table(path, columns=columns, memory_map=False, page_checksum_verification=True)
+        return read_parquet(path, columns)
     except (OSError, pa.ArrowException) as error:
         raise_machine_fault(error)
         return None

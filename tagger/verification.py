@@ -25,6 +25,7 @@ from schemas.index import (
 from schemas.rows import STATUSES, LabelLike, rows_schema
 from tagger.catalog import bucket_of
 from tagger.machine import raise_machine_fault
+from tagger.parquet import read_parquet
 from tagger.snapshots import Snapshot, file_digest
 
 HALF_STEP = 0.00005
@@ -53,7 +54,7 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
         yield from _side_file(path / CHANGES_FILE, CHANGES, manifest["changes_sha256"])
         yield from _side_file(path / UNSETTLED_FILE, UNSETTLED, manifest["unsettled_sha256"])
         models: dict[str, list[_Label]] = {}
-        for row in pq.read_table(path / LABELS_FILE).to_pylist():
+        for row in read_parquet(path / LABELS_FILE).to_pylist():
             models.setdefault(row["model_id"], []).append(_Label(row))
     except (OSError, pa.ArrowException, KeyError) as error:
         raise_machine_fault(error)
@@ -116,7 +117,7 @@ def _part(
     name, path = part["file"], snapshot.path / part["file"]
     try:
         digest = file_digest(path)
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except (OSError, pa.ArrowException) as error:
         raise_machine_fault(error)
         yield f"{name}: cannot be read: {error}"

@@ -119,3 +119,22 @@ def test_a_path_of_one_set_leaves_out_nothing_of_the_next(tmp_path: Path) -> Non
     exclude = Exclusions([str(tmp_path / "a" / "red_dress")])
     found = {name: sorted(x.image_id for x in Walk(tmp_path / name, exclude=exclude)) for name in ("a", "b", "a")}
     assert found == {"a": ["blue_shirt/1.jpg"], "b": ["blue_shirt/1.jpg", "red_dress/1.jpg"]}
+
+
+def test_a_caret_negates_a_set_as_an_exclamation_mark_does(tmp_path: Path) -> None:
+    for folder in ("red", "blue", "raw"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").touch()
+    for pattern in ("/[^r]*", "/[!r]*"):
+        found = sorted(image.image_id for image in Walk(tmp_path, exclude=Exclusions([pattern])))
+        assert found == ["raw/1.jpg", "red/1.jpg"], pattern
+
+
+def test_an_absolute_path_through_a_link_names_what_is_below_it(tmp_path: Path) -> None:
+    (tmp_path / "real" / "red").mkdir(parents=True)
+    (tmp_path / "real" / "red" / "1.jpg").touch()
+    (tmp_path / "live").symlink_to("real")
+    for root in (tmp_path / "live", tmp_path / "real"):
+        exclude = Exclusions([str(root / "red")])
+        assert not list(Walk(root, exclude=exclude))
+        assert exclude.idle() == []

@@ -339,3 +339,35 @@ def test_parquet_whose_index_is_the_image_and_a_header_in_another_form_are_read(
     (tmp_path / "t.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DatasetError, match="cannot be read"):
         read_dataset(tmp_path / "t.parquet", groups=parse_groups("color"))
+
+
+def written(folder: Path, table: str) -> str:
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).touch()
+    (folder / "t.csv").write_text(table)
+    return str(folder / "t.csv")
+
+
+def test_labels_as_group_and_name_are_of_the_groups_that_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, 'image,labels\na.jpg,"color:red,garment:dress"\nb.jpg,"color:blue,garment:shirt"\n')
+    found = read_dataset(path, groups=parse_groups("color,garment"))
+    assert [sorted(example.present) for example in found.examples] == [
+        [("color", "red"), ("garment", "dress")],
+        [("color", "blue"), ("garment", "shirt")],
+    ]
+    with pytest.raises(DatasetError, match="--groups color"):
+        read_dataset(path)
+
+
+def test_a_group_may_stand_before_a_label_in_its_own_column_alone(tmp_path: Path) -> None:
+    groups = parse_groups("color,garment")
+    path = written(tmp_path, "image,color,garment\na.jpg,color:red,dress\nb.jpg,blue,garment:shirt\n")
+    found = read_dataset(path, groups=groups)
+    assert [sorted(name for _, name in example.present) for example in found.examples] == [
+        ["dress", "red"],
+        ["blue", "shirt"],
+    ]
+    with pytest.raises(DatasetError, match="stands in the column"):
+        read_dataset(
+            written(tmp_path, "image,color,garment\na.jpg,garment:dress,dress\nb.jpg,blue,shirt\n"), groups=groups
+        )
