@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tagger import jpeg, tiff
 from tagger.decoder_messages import decoder_messages
+from tagger.depth import to_8_bits
 from tagger.headers import Header, open_image
 from tagger.machine import raise_machine_fault
 from tagger.picture_error import PictureError
@@ -37,7 +38,6 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
 _WHOLE = (1, cv2.IMREAD_COLOR)
-_ONE = 1.001  # and rounding
 _SAME = 3.0
 """Of 255, on average: what two decoders may differ by."""
 
@@ -81,7 +81,7 @@ def decode(data: bytes, header: Header, reading: Reading) -> Stored:
             return _decode_tiff(header, facts)
         case Header(format="WEBP", animated=False):
             flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
-            return Stored(_to_8_bits(_surely(header, flags)))
+            return Stored(to_8_bits(_surely(header, flags)))
         case Header(format="JPEG2000") if header.depth != 8:
             return _decode_jpeg_2000_of_another_depth(header)
     return _with_pillow(header)
@@ -98,7 +98,7 @@ def _decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
         whole = jpeg.closed(data, jpeg.outline(data))
         return _with_pillow(header._replace(data=whole), side=reading.min_side_factor * reading.size)
-    return Stored(_to_8_bits(pixels))
+    return Stored(to_8_bits(pixels))
 
 
 def _is_ordinary(data: bytes, header: Header) -> bool:
@@ -161,7 +161,7 @@ def _decode_png(header: Header, png: Png) -> Stored:
         pixels = _as_opencv(_with_pillow(header))
     if png.transparent_value is not None:
         pixels = with_alpha(pixels, png)
-    return Stored(_to_8_bits(pixels))
+    return Stored(to_8_bits(pixels))
 
 
 def _decode_tiff(header: Header, facts: tiff.Tiff) -> Stored:
@@ -174,7 +174,7 @@ def _decode_tiff(header: Header, facts: tiff.Tiff) -> Stored:
     if simple and (facts.bits > 8 or (separate and facts.bits == 8)):
         return _decode_by_channel_or_whole(header, facts)
     if simple and header.data.startswith(tiff.BIG_BIG_ENDIAN) and not header.transparent:  # unknown to Pillow
-        return Stored(_to_8_bits(_unchanged(header.data, header)))
+        return Stored(to_8_bits(_unchanged(header.data, header)))
     return _with_pillow(header)
 
 
@@ -199,7 +199,7 @@ def _decode_by_channel_or_whole(header: Header, facts: tiff.Tiff) -> Stored:
         pixels = (1 if kind == "f" else np.iinfo(pixels.dtype).max) - pixels
     if channels in (2, 4) and not header.transparent:
         pixels = pixels[..., 0] if channels == 2 else pixels[..., :3]
-    return Stored(_to_8_bits(np.ascontiguousarray(pixels)), premultiplied=facts.extra == tiff.PREMULTIPLIED)
+    return Stored(to_8_bits(np.ascontiguousarray(pixels)), premultiplied=facts.extra == tiff.PREMULTIPLIED)
 
 
 def _grey_tiff(data: bytes, header: Header) -> npt.NDArray[Any]:
@@ -292,7 +292,7 @@ def _stored(image: Image.Image) -> Stored:
         image = _on_its_canvas(image)
     mode = image.mode
     if mode in ("F", "I") or mode.startswith("I;16"):
-        return Stored(_to_8_bits(np.asarray(image)))
+        return Stored(to_8_bits(np.asarray(image)))
     if mode == "CMYK":
         return Stored(np.asarray(image), "CMYK")
     if mode == "LAB":
@@ -324,37 +324,3 @@ def _as_opencv(stored: Stored) -> Pixels:
         return stored.pixels
     code = cv2.COLOR_RGBA2BGRA if stored.pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     return np.asarray(cv2.cvtColor(stored.pixels, code), np.uint8)
-
-
-def _to_8_bits(pixels: npt.NDArray[Any]) -> Pixels:
-    """Return uint8: integers scaled by what their type holds, or by their largest value where that says more."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind == "f":
-        numbers = np.array(pixels, np.float32)
-        return _from_floats(np.nan_to_num(numbers, copy=False, nan=0.0, posinf=0.0, neginf=0.0))
-    if pixels.dtype == np.uint16:
-        return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8)
-    # Pillow's "I" holds what was 16 bits, or 32.
-    largest = int(pixels.max(initial=0))
-    full = 65_535 if largest <= 65_535 else 2**31 - 1 if pixels.dtype.kind == "i" else 2**32 - 1
-    return np.asarray(np.clip(pixels / full, 0, 1) * 255 + 0.5, np.uint8)
-
-
-def _from_floats(numbers: npt.NDArray[np.float32]) -> Pixels:
-    """Return uint8 for floats, of which a file does not say what they mean; changes them.
-
-    From 0 to 1 they are taken for what 0 to 255 would be. Where most are, and some are larger, it is a picture of high
-    dynamic range, in linear light. Else they are 0 to 255, or 0 to 65,535, kept as floats.
-    """
-    largest = float(numbers.max(initial=0.0))
-    if largest > _ONE and float(np.median(numbers)) <= 1:
-        np.clip(numbers, 0, 1, out=numbers)
-        dark = numbers <= 0.0031308  # IEC 61966-2-1
-        numbers[dark] *= 12.92
-        numbers[~dark] = 1.055 * numbers[~dark] ** (1 / 2.4) - 0.055
-        largest = 1.0
-    full = next((full for full in (1.0, 255.0, 65_535.0) if largest <= full * _ONE), largest)
-    numbers *= 255 / full
-    numbers += 0.5
-    return np.clip(numbers, 0, 255, out=numbers).astype(np.uint8)
