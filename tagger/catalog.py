@@ -27,7 +27,7 @@ SYSTEM_FOLDERS = frozenset(
         *("@eaDir", "@tmp", "#recycle", "#snapshot"),  # Synology: thumbnails, uploads, bin, snapshots
         *("@Recycle", "@Recently-Snapshot", "@Transcode"),  # QNAP
         *("~snapshot", "trashbox"),  # NetApp, Buffalo
-        *("$RECYCLE.BIN", "RECYCLER", "RECYCLED", "System Volume Information", "FOUND.000"),  # Windows
+        *("$RECYCLE.BIN", "RECYCLER", "System Volume Information", "FOUND.000"),  # Windows
         *("__MACOSX", "Network Trash Folder", "Temporary Items"),  # macOS: archives, shares
         *("lost+found", "LOST.DIR"),  # repaired Linux and Android volumes
         *("files_trashbin", "files_versions"),  # Nextcloud, ownCloud
