@@ -54,7 +54,8 @@ if __name__ == "__main__":
 
 _OURS = re.compile(
     r"drawing a sample catalog|training on |tagging once more|[\d,]+ parameters, |epoch \d+: |published [\d,]+ rows as "
-    r"|nothing has changed: |not promoted: |tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: |float32 is used: "
+    r"|nothing has changed: |not promoted: |tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: "
+    r"|float32 is used: "
 )
 _NOT_THE_NETWORK = ("127.", "::1", "localhost", "None")
 
