@@ -1,19 +1,23 @@
 """The user's cache folder: what can be computed again, and is faster to keep."""
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 
 def cache_folder() -> Path | None:
-    """Return where this user keeps what can be computed again, which need not exist; None for a user without a home."""
+    """Return where this user keeps what can be computed again, which need not exist; None where there is no home."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(given):  # a relative one is to be ignored, says the XDG base directory specification
         return Path(given) / "fashion-catalog-tagger"
     try:
-        return Path.home() / ".cache" / "fashion-catalog-tagger"
+        home = Path.home()
     except RuntimeError:
         return None
+    return home / ".cache" / "fashion-catalog-tagger" if home.is_dir() else None  # a home is not ours to make
 
 
 def keep_matplotlib_here() -> None:
@@ -22,6 +26,10 @@ def keep_matplotlib_here() -> None:
     To be called before anything imports it; Keras does.
     """
     folder = cache_folder()
-    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib") if folder else "")
+    if folder is not None:
+        os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+    elif "MPLCONFIGDIR" not in os.environ:
+        os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="tagger-matplotlib-")
+        atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)
     os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"  # the program that lists them writes a cache of its own
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
