@@ -8,6 +8,7 @@ Source: W3C, Portable Network Graphics (PNG) Specification, third edition, claus
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +44,6 @@ class Png(NamedTuple):
     complete : bool
         Whether the end chunk is there.
     interlaced : bool
-    compressed : bytes
-        The content of all IDAT chunks.
     picture : bytes
         The file without anything else.
     """
@@ -59,7 +58,6 @@ class Png(NamedTuple):
     profile: bytes | None
     complete: bool
     interlaced: bool
-    compressed: bytes
     picture: bytes
 
 
@@ -74,24 +72,18 @@ def read_png(data: bytes) -> Png:
     if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         raise ValueError("it does not begin with a PNG header")
     width, height, depth, color = struct.unpack(">IIBB", data[16:26])
-    kept, compressed, found = [SIGNATURE], list[bytes](), dict[bytes, bytes]()
-    at = 8
-    while at + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        end = at + 12 + length
-        content = data[at + 8 : at + 8 + length]
+    kept, found = [SIGNATURE], dict[bytes, bytes]()
+    for kind, at, end in _chunks(data):
+        content = data[at + 8 : end - 4]
         if kind == b"IDAT" and end > len(data):  # cut: perhaps only its checksum is gone
             kept.append(_chunk(kind, content))
         elif kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"tRNS" and color == PALETTE):
             kept.append(data[at:end])
-        if kind == b"IDAT":
-            compressed.append(content)
         found.setdefault(kind, content)
         if kind == b"IEND":
             break
         if kind in (b"tEXt", b"zTXt") and content.startswith(_EXIF_AS_TEXT):
             found.setdefault(_EXIF_AS_TEXT, content)
-        at = end
     return Png(
         width,
         height,
@@ -103,7 +95,6 @@ def read_png(data: bytes) -> Png:
         _inflated(found.get(b"iCCP")),
         b"IEND" in found,
         data[28] != 0,
-        b"".join(compressed),
         b"".join([*kept, _END]),
     )
 
@@ -117,9 +108,10 @@ def has_all_rows(png: Png) -> bool:
         return False
     channels = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}.get(png.color, 4)
     needed = png.height * (1 + -(-png.width * png.depth * channels // 8))
+    compressed = b"".join(png.picture[at + 8 : end - 4] for kind, at, end in _chunks(png.picture) if kind == b"IDAT")
     inflating = zlib.decompressobj()
     try:
-        rows = inflating.decompress(png.compressed, needed)
+        rows = inflating.decompress(compressed, needed)
     except zlib.error:
         return False
     return len(rows) == needed
@@ -140,6 +132,15 @@ def with_alpha(pixels: npt.NDArray[np.uint8 | np.uint16], png: Png) -> npt.NDArr
     seen = pixels[..., None] if grey else pixels
     alpha = np.where((seen == np.array(stretched)).all(axis=2), 0, full).astype(pixels.dtype)
     return np.dstack([*[pixels] * 3, alpha]) if grey else np.dstack([pixels, alpha])
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk of a PNG, and where it begins and ends, the last perhaps beyond the file."""
+    at = len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        yield kind, at, at + 12 + length
+        at += 12 + length
 
 
 def _exif_in_text(content: bytes | None) -> bytes | None:
