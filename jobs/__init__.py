@@ -5,9 +5,11 @@ import sys
 
 
 def _leave_working_folder_out() -> None:
-    """Undo that `python -m jobs.cli` imports from the working folder before all others, unless we lie there ourselves.
+    """Undo that `python -m jobs.cli` imports from the working folder before all others, unless we
+    lie there ourselves.
 
-    A user's signal.py or select.py there would stand in for Python's; none of those has been imported yet.
+    A user's signal.py or select.py there would stand in for Python's; none of those has been
+    imported yet.
     """
     try:
         here = os.getcwd()

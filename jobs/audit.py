@@ -1,4 +1,5 @@
-"""The label audit: what in a labelled set is likely to be labelled wrongly, as a table and as sheets to look at."""
+"""The label audit: what in a labelled set is likely to be labelled wrongly, as a table and as
+sheets to look at."""
 
 import tempfile
 from collections.abc import Mapping
@@ -10,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from jobs.progress import Progress
 from schemas.reports import AUDIT_COLUMNS
-from tagger.bundle import Bundle
 from tagger.cpus import usable_cpus
-from tagger.dataset import LabelledSet
-from tagger.decode_worker import FileFacts
-from tagger.doubts import contradictions, doubted_labels
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.prepared_set import PreparedSet, prepare
 from tagger.errors import InputError
+from tagger.evaluation.label_errors import contradictions, doubted_labels
+from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes, atomic_text
-from tagger.labelling import PreparedSet, prepare
-from tagger.plots import contact_sheet, png
-from tagger.predictor import Backend, logits_of, make_predictor
+from tagger.imaging.worker import FileFacts
+from tagger.models.bundle import Bundle
+from tagger.models.predictor import Backend, logits_of, make_predictor
+from tagger.progress import Progress
 
 COLUMNS = list(AUDIT_COLUMNS)
 _TILES = 64
@@ -29,11 +30,18 @@ _TILE_SIDE = 144
 
 
 def audit_set(
-    bundle: Bundle, labelled: LabelledSet, part_of: Mapping[str, str], out: Path, *, backend: Backend
+    bundle: Bundle,
+    labelled: LabelledSet,
+    part_of: Mapping[str, str],
+    out: Path,
+    *,
+    backend: Backend,
 ) -> tuple[list[FileFacts], npt.NDArray[np.float32], dict[str, Any]]:
-    """Return facts and float32 (n, n_labels) logits of every picture, and the report `schemas.reports.AUDIT`.
+    """Return facts and float32 (n, n_labels) logits of every picture, and the report
+    `schemas.reports.AUDIT`.
 
-    Writes `audit.csv` (with `COLUMNS`), and the first findings of each kind as `doubts.png` and `contradictions.png`.
+    Writes `audit.csv` (with `COLUMNS`), and the first findings of each kind as `doubts.png` and
+    `contradictions.png`.
 
     Raises
     ------
@@ -73,16 +81,23 @@ def audit_set(
 
 
 def _findings(
-    prepared: PreparedSet, logits: npt.NDArray[np.float32], bundle: Bundle, part_of: Mapping[str, str]
+    prepared: PreparedSet,
+    logits: npt.NDArray[np.float32],
+    bundle: Bundle,
+    part_of: Mapping[str, str],
 ) -> pd.DataFrame:
     """Return the findings, doubts first; `row` is the position among the set's examples."""
     rows, targets = prepared.rows, prepared.labelled.targets(bundle.vocabulary)[prepared.rows]
     doubts = doubted_labels(logits[rows], targets, bundle.vocabulary).assign(finding="doubt")
-    contradicting = contradictions(prepared.clusters, targets, bundle.vocabulary).assign(finding="contradiction")
+    contradicting = contradictions(prepared.clusters, targets, bundle.vocabulary).assign(
+        finding="contradiction"
+    )
     found = pd.concat([doubts, contradicting], ignore_index=True).reindex(columns=["row", *COLUMNS])
     found["row"] = rows[found["row"].to_numpy(np.int64)]
     found["image"] = [prepared.labelled.examples[row].image_id for row in found["row"]]
-    found["part"] = [part_of.get(prepared.cache.facts[row].content_sha256 or "", "") for row in found["row"]]
+    found["part"] = [
+        part_of.get(prepared.cache.facts[row].content_sha256 or "", "") for row in found["row"]
+    ]
     found["family"] = found["family"].astype("Int64")
     return found
 
@@ -95,8 +110,14 @@ def _sheet(found: pd.DataFrame, kind: str, prepared: PreparedSet, out: Path) -> 
         return None
     tiles = []
     for row, finding in zip(chosen["row"].to_numpy(np.int64), chosen.itertuples(), strict=True):
-        pixels = cv2.resize(prepared.cache.pixels[row], (_TILE_SIDE, _TILE_SIDE), interpolation=cv2.INTER_AREA)
-        second = f"model: {finding.suggested} {finding.p_suggested:.2f}" if kind == "doubt" else f"no. {finding.family}"
+        pixels = cv2.resize(
+            prepared.cache.pixels[row], (_TILE_SIDE, _TILE_SIDE), interpolation=cv2.INTER_AREA
+        )
+        second = (
+            f"model: {finding.suggested} {finding.p_suggested:.2f}"
+            if kind == "doubt"
+            else f"no. {finding.family}"
+        )
         tiles.append((pixels.astype(np.uint8), [f"given: {finding.given}", second]))
     atomic_bytes(path, png(contact_sheet(tiles)))
     return path

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from jobs import ending
-from tagger import __version__
+from tagger import __version__, exit_codes
 from tagger.errors import TaggerError
 from tagger.machine import machine_fault
 
@@ -22,22 +21,30 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Train a multi-label network on product photographs, tag a catalog every night, query plain Parquet.",
+    help=(
+        "Train a multi-label network on product photographs, tag a catalog every night, query "
+        "plain Parquet."
+    ),
     epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
-    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 130 and 143 interrupted.",
+    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 130 and 143 "
+    "interrupted.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")
+]
 Datasets = Annotated[
-    list[str], typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables.")
+    list[str],
+    typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables."),
 ]
 IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
 Names = Annotated[
     str | None,
     typer.Option(
         metavar="FILE.csv",
-        help="What labels of the sets are called here: dataset,group,name,becomes; dataset empty is any, becomes empty "
+        help="What labels of the sets are called here: dataset,group,name,becomes; dataset empty "
+        "is any, becomes empty "
         "is unknown.",
     ),
 ]
@@ -45,22 +52,29 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Leave out this file or folder, by name or by its path below the catalog or set; * is any text; may be "
+        help="Leave out this file or folder, by name or by its path below the catalog or set; * "
+        "is any text; may be "
         "repeated.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")
+]
 MinPrecision = Annotated[
     float | None,
     typer.Option(
-        min=0.01, max=0.999, metavar="P", help="Thresholds that reach this precision, instead of the best F1."
+        min=0.01,
+        max=0.999,
+        metavar="P",
+        help="Thresholds that reach this precision, instead of the best F1.",
     ),
 ]
 Backend = Literal["auto", "openvino", "keras"]
 BackendOption = Annotated[
     Backend,
     typer.Option(
-        help="auto is OpenVINO, in bfloat16 where a comparison allowed it; openvino computes in float32; keras is the "
+        help="auto is OpenVINO, in bfloat16 where a comparison allowed it; openvino computes in "
+        "float32; keras is the "
         "slow reference."
     ),
 ]
@@ -68,9 +82,13 @@ Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one pe
 
 
 @app.command(
-    rich_help_panel=START, epilog="Example: `tagger demo --out demo`", help="The whole story on a drawn sample catalog."
+    rich_help_panel=START,
+    epilog="Example: `tagger demo --out demo`",
+    help="The whole story on a drawn sample catalog.",
 )
-def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything goes.")] = "demo") -> None:
+def demo(
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where everything goes.")] = "demo",
+) -> None:
     from jobs.demo import demo
 
     demo(out)
@@ -79,7 +97,8 @@ def demo(out: Annotated[str, typer.Option(metavar="DIR", help="Where everything 
 @app.command(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger train photos/ --models models --groups color,garment`",
-    help="Train on a labelled set and save the bundle MODELS/NAME-vK; the first becomes current if it is better than "
+    help="Train on a labelled set and save the bundle MODELS/NAME-vK; the first becomes current "
+    "if it is better than "
     "guessing.",
 )
 def train(
@@ -90,7 +109,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME[:EVIDENCE][+],...",
-            help="What the folder names' tokens are, by position, or the table's columns. EVIDENCE is pixels, shape or "
+            help="What the folder names' tokens are, by position, or the table's columns. "
+            "EVIDENCE is pixels, shape or "
             "both; + means not exclusive.",
         ),
     ] = None,
@@ -98,35 +118,53 @@ def train(
     exclude: Exclude = None,
     vocabulary: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A vocabulary.json whose labels folder names spell, longest match first."),
+        typer.Option(
+            metavar="FILE",
+            help="A vocabulary.json whose labels folder names spell, longest match first.",
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer above 12,000; 30 with "
+            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer "
+            "above 12,000; 30 with "
             "--recipe plain.",
         ),
     ] = None,
     seed: Seed = 0,
     recipe: Annotated[
         Literal["evidence", "plain"],
-        typer.Option(help="evidence recombines pictures, for pairs that none shows; plain is the method's own."),
+        typer.Option(
+            help=(
+                "evidence recombines pictures, for pairs that none shows; plain is the "
+                "method's own."
+            )
+        ),
     ] = "evidence",
     hold_out_pair: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PAIR",
-            help="Keep pictures of this pair (red_dress, or color:red+garment:dress) from training and measure on "
+            help="Keep pictures of this pair (red_dress, or color:red+garment:dress) from "
+            "training and measure on "
             "them; may be repeated.",
         ),
     ] = None,
     min_pictures: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Labels of fewer pictures are left out, unknown where they were.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Labels of fewer pictures are left out, unknown where they were.",
+        ),
     ] = 1,
     min_precision: MinPrecision = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Count labels, pairs, duplicates and unreadable files; train nothing.")
+        bool,
+        typer.Option(
+            "--check", help="Count labels, pairs, duplicates and unreadable files; train nothing."
+        ),
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted training.")
@@ -166,7 +204,10 @@ def train(
 @app.command(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger evaluate models/current photos/`",
-    help="Measure a model per label, group and combination; what it was trained or tuned on is left out.",
+    help=(
+        "Measure a model per label, group and combination; what it was trained or tuned on is "
+        "left out."
+    ),
 )
 def evaluate(
     model: Model,
@@ -174,13 +215,15 @@ def evaluate(
     names: Names = None,
     exclude: Exclude = None,
     include_training: Annotated[
-        bool, typer.Option("--include-training", help="Measure on training and tuning pictures too.")
+        bool,
+        typer.Option("--include-training", help="Measure on training and tuning pictures too."),
     ] = False,
     audit: Annotated[
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Write to DIR which labels of all these pictures the model doubts, and near-duplicates with different "
+            help="Write to DIR which labels of all these pictures the model doubts, and "
+            "near-duplicates with different "
             "labels: audit.csv, and sheets to look at.",
         ),
     ] = None,
@@ -210,7 +253,10 @@ def predict(
     model: Model,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...")],
     overlay: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Draw scores and answers on a copy of each picture, in DIR.")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Draw scores and answers on a copy of each picture, in DIR."
+        ),
     ] = None,
     backend: BackendOption = "auto",
     as_json: Json = False,
@@ -224,49 +270,82 @@ def predict(
 
 @app.command(
     rich_help_panel=TRAINING,
-    epilog="Example: `tagger retrain photos/ new/ --from models/current --models models --add color:green`",
-    help="Grow a model by new labels; the next version is promoted if it still knows what its parent knew.",
+    epilog=(
+        "Example: `tagger retrain photos/ new/ --from models/current --models models --add "
+        "color:green`"
+    ),
+    help=(
+        "Grow a model by new labels; the next version is promoted if it still knows what its "
+        "parent knew."
+    ),
 )
 def retrain(
     datasets: Annotated[
-        list[str], typer.Argument(metavar="DATASET...", help="Labelled sets, with the old pictures or without them.")
+        list[str],
+        typer.Argument(
+            metavar="DATASET...", help="Labelled sets, with the old pictures or without them."
+        ),
     ],
-    parent: Annotated[str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")],
+    parent: Annotated[
+        str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")
+    ],
     models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
-    add: Annotated[list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")
+    ] = None,
     names: Names = None,
     exclude: Exclude = None,
     splits: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NEW=]OLD",
-            help="An old label that a new one of its group is split from: whether its older pictures have the new one "
+            help="An old label that a new one of its group is split from: whether its older "
+            "pictures have the new one "
             "is unknown.",
         ),
     ] = None,
     retire: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="Answer this label no more; its column stays.")
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Answer this label no more; its column stays."),
     ] = None,
     min_pictures: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Undeclared labels of fewer pictures are left out.")
+        int,
+        typer.Option(min=1, metavar="N", help="Undeclared labels of fewer pictures are left out."),
     ] = 1,
     accept_new_labels: Annotated[
-        bool, typer.Option("--accept-new-labels", help="Take every label of the data that the model does not have.")
+        bool,
+        typer.Option(
+            "--accept-new-labels", help="Take every label of the data that the model does not have."
+        ),
     ] = False,
     freeze_trunk: Annotated[
-        bool, typer.Option("--freeze-trunk", help="Train the head alone, so that stored features stay valid.")
+        bool,
+        typer.Option(
+            "--freeze-trunk", help="Train the head alone, so that stored features stay valid."
+        ),
     ] = False,
     tolerance: Annotated[
         float,
-        typer.Option(min=0, metavar="POINTS", help="Loss of macro AP on old labels that is allowed; of one, 4 times."),
+        typer.Option(
+            min=0,
+            metavar="POINTS",
+            help="Loss of macro AP on old labels that is allowed; of one, 4 times.",
+        ),
     ] = 0.5,
-    no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave `current` as it is.")] = False,
-    name: Annotated[str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes; by default half the work of train.")] = None,
+    no_promote: Annotated[
+        bool, typer.Option("--no-promote", help="Leave `current` as it is.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes; by default half the work of train.")
+    ] = None,
     seed: Seed = 0,
     min_precision: MinPrecision = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted retraining.")
+        bool,
+        typer.Option("--resume", help="Go on from the last epoch of an interrupted retraining."),
     ] = False,
     workers: Workers = 0,
     as_json: Json = False,
@@ -303,12 +382,18 @@ def retrain(
 @app.command(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger pack models/current photos/ --out packed`",
-    help="Write a copy of a model for tagging alone, a quarter of the size, and say what that costs per label.",
+    help=(
+        "Write a copy of a model for tagging alone, a quarter of the size, and say what that "
+        "costs per label."
+    ),
 )
 def pack(
     model: Model,
     datasets: Annotated[
-        list[str], typer.Argument(metavar="DATASET...", help="Labelled sets with pictures of the model's test part.")
+        list[str],
+        typer.Argument(
+            metavar="DATASET...", help="Labelled sets with pictures of the model's test part."
+        ),
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="The new bundle's folder.")],
     names: Names = None,
@@ -328,7 +413,9 @@ def pack(
 )
 def promote(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder.")],
-    force: Annotated[bool, typer.Option("--force", help="Even if it did not pass its gate.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it did not pass its gate.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     from jobs import models as job
@@ -340,7 +427,10 @@ def promote(
 @app.command(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger models models`",
-    help="List the versions in a folder: their labels, measures, parents, gates, and which is current.",
+    help=(
+        "List the versions in a folder: their labels, measures, parents, gates, and which is "
+        "current."
+    ),
 )
 def models(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where bundles are kept.")],
@@ -358,7 +448,7 @@ _PATHS = ("catalog", "model", "index")
 def _configure(context: typer.Context, path: str | None) -> str | None:
     """Take the file's settings as defaults, before the other options are looked at."""
     if path is not None:
-        from jobs.settings import read_settings
+        from jobs.console.config_file import read_settings
 
         known = [parameter for parameter in context.command.params if not parameter.is_eager]
         names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
@@ -375,54 +465,90 @@ def _configure(context: typer.Context, path: str | None) -> str | None:
     help="The nightly job: score what is new or changed in a catalog and publish the index.",
 )
 def tag(
-    catalog: Annotated[str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")],
-    index: Annotated[str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")],
+    catalog: Annotated[
+        str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")
+    ],
+    index: Annotated[
+        str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="A bundle's folder, or MODELS/current; by default the starter model that comes with the package.",
+            help=(
+                "A bundle's folder, or MODELS/current; by default the starter model that comes "
+                "with the package."
+            ),
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")
+    ] = False,
     backend: BackendOption = "auto",
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="local: this machine; ray: the Ray cluster at RAY_ADDRESS, or one started here."),
+        typer.Option(
+            help="local: this machine; ray: the Ray cluster at RAY_ADDRESS, or one started here."
+        ),
     ] = "local",
     workers: Workers = 0,
     decode_timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="What one picture may take; then it is a timeout.")
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="What one picture may take; then it is a timeout."
+        ),
     ] = 60.0,
     max_error_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Refuse to publish above this share of failures, from 20 failures up.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Refuse to publish above this share of failures, from 20 failures up.",
+        ),
     ] = 0.05,
     max_delete_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Refuse to delete more than this share of rows, from 20 deletions up.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Refuse to delete more than this share of rows, from 20 deletions up.",
+        ),
     ] = 0.2,
-    force_model: Annotated[bool, typer.Option("--force-model", help="Use a model that did not pass its gate.")] = False,
+    force_model: Annotated[
+        bool, typer.Option("--force-model", help="Use a model that did not pass its gate.")
+    ] = False,
     replace_columns: Annotated[
         bool,
-        typer.Option("--replace-columns", help="Use a model that lacks columns of the index: readers lose them."),
+        typer.Option(
+            "--replace-columns",
+            help="Use a model that lacks columns of the index: readers lose them.",
+        ),
     ] = False,
     retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Read pictures again that failed before and have not changed.")
+        bool,
+        typer.Option(
+            "--retry-errors", help="Read pictures again that failed before and have not changed."
+        ),
     ] = False,
     features: Annotated[
         bool,
         typer.Option(
             "--features",
-            help="Keep what the model's trunk makes of each picture in the index: a later model with the same trunk is "
+            help="Keep what the model's trunk makes of each picture in the index: a later model "
+            "with the same trunk is "
             "scored from that.",
         ),
     ] = False,
-    full: Annotated[bool, typer.Option("--full", help="Read and score every picture again.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read and score every picture again.")
+    ] = False,
     backfill_limit: Annotated[
         int | None,
         typer.Option(
             min=0,
             metavar="N",
-            help="Score at most N pictures again for a new model or reader in this run, the newest first; others keep "
+            help="Score at most N pictures again for a new model or reader in this run, the "
+            "newest first; others keep "
             "their older rows until a later run.",
         ),
     ] = None,
@@ -431,20 +557,28 @@ def tag(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Take in folders of this name, which a NAS or a desktop makes: they are left out (@eaDir, #recycle "
+            help="Take in folders of this name, which a NAS or a desktop makes: they are left "
+            "out (@eaDir, #recycle "
             "...); may be repeated.",
         ),
     ] = None,
     same_catalog: Annotated[
         bool,
-        typer.Option("--same-catalog", help="The catalog is the index's, though it lies at another path now."),
+        typer.Option(
+            "--same-catalog", help="The catalog is the index's, though it lies at another path now."
+        ),
     ] = False,
     max_seconds: Annotated[
         float | None,
-        typer.Option(min=0, metavar="N", help="Stop after N seconds; what was done is kept for the next run."),
+        typer.Option(
+            min=0, metavar="N", help="Stop after N seconds; what was done is kept for the next run."
+        ),
     ] = None,
     keep: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Snapshots to keep; a replaced one is kept for 48 h at least.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Snapshots to keep; a replaced one is kept for 48 h at least."
+        ),
     ] = 7,
     config: Annotated[
         str | None,
@@ -513,7 +647,9 @@ def runs(
 )
 def rollback(
     index: IndexFolder,
-    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="One that 'tagger runs INDEX' lists as kept.")],
+    snapshot: Annotated[
+        str, typer.Argument(metavar="SNAPSHOT", help="One that 'tagger runs INDEX' lists as kept.")
+    ],
     as_json: Json = False,
 ) -> None:
     from jobs import runs as job
@@ -525,17 +661,27 @@ def rollback(
 @app.command(
     rich_help_panel=TAGGING,
     epilog="Example: `tagger similar index dress.jpg --sheet like-this.png`",
-    help="List the pictures of an index that look most like a given one; needs features, see tag --features.",
+    help=(
+        "List the pictures of an index that look most like a given one; needs features, see "
+        "tag --features."
+    ),
 )
 def similar(
     index: IndexFolder,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Any picture, of the catalog or not.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="Any picture, of the catalog or not.")
+    ],
     top: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")] = 20,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Whose features to compare; by default the model that last kept some."),
+        typer.Option(
+            metavar="MODEL",
+            help="Whose features to compare; by default the model that last kept some.",
+        ),
     ] = None,
-    sheet: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw them on a contact sheet.")] = None,
+    sheet: Annotated[
+        str | None, typer.Option(metavar="FILE.png", help="Draw them on a contact sheet.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     from jobs import similar as job
@@ -547,7 +693,10 @@ def similar(
 @app.command(
     rich_help_panel=TAGGING,
     epilog="Example: `tagger verify index`",
-    help="Check the published snapshot: files, digests, schema, values, and that answers follow from scores.",
+    help=(
+        "Check the published snapshot: files, digests, schema, values, and that answers follow "
+        "from scores."
+    ),
 )
 def verify(index: IndexFolder, as_json: Json = False) -> None:
     from jobs import verify as job
@@ -560,7 +709,9 @@ def verify(index: IndexFolder, as_json: Json = False) -> None:
 
 @app.callback(invoke_without_command=True)
 def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         print(f"tagger {__version__}")
@@ -569,7 +720,7 @@ def _version(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that its help declares."""
-    ending.take_over_signals()
+    exit_codes.take_over_signals()
     for stream in (sys.stdout, sys.stderr):  # file names may be no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -584,7 +735,7 @@ def run(arguments: list[str]) -> int:
     try:
         app(args=arguments, prog_name="tagger")
     except BaseException as error:
-        code = ending.exit_code(error)
+        code = exit_codes.exit_code(error)
         error = machine_fault(error) or error
         if code in (130, 143):
             _complain("interrupted")
@@ -597,7 +748,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:
-    """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does not undo it."""
+    """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does
+    not undo it."""
     try:
         print(json.dumps(value, ensure_ascii=True) if as_json else text, flush=True)
     except OSError as error:

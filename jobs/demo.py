@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 
 from jobs.evaluate import table
-from jobs.progress import say
 from jobs.queries import QUERIES
 from jobs.tag_catalog import TagOptions, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
-from tagger.decode_worker import CHUNK
-from tagger.decoding import Decoder
+from tagger.datasets.sample import UNSEEN, Sample, draw_sample
 from tagger.errors import InputError
-from tagger.plots import contact_sheet, png
-from tagger.reading import Reading
-from tagger.sample import UNSEEN, Sample, draw_sample
+from tagger.evaluation.plots import contact_sheet, png
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.worker import CHUNK
+from tagger.progress import say
 
 EPOCHS = 30
 _TILES = 48
@@ -33,7 +33,8 @@ def demo(
     epochs: int = EPOCHS,
     architecture: dict[str, Any] | None = None,
 ) -> None:
-    """Draw a sample, train on one part of it, tag the other, and print the README's queries with their output."""
+    """Draw a sample, train on one part of it, tag the other, and print the README's queries with
+    their output."""
     folder = Path(out)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).exists():
         raise InputError(f"--out {out!r} is not empty and no earlier demo; name a new folder")
@@ -56,20 +57,29 @@ def demo(
     trained = train(options)
     print(f"{table(trained['evaluation'])}\n\n{trained['verdict']['sentence']}", end="\n\n")
     index = folder / "index"
-    # A demo that is cut short has a model that is no better than guessing: it is shown all the same.
-    night = TagOptions(str(sample.catalog), trained["bundle"], str(index), max_error_rate=0.2, force_model=True)
+    # A demo that is cut short has a model that is no better than guessing: it is shown all the
+    # same.
+    night = TagOptions(
+        str(sample.catalog), trained["bundle"], str(index), max_error_rate=0.2, force_model=True
+    )
     summary = tag_catalog(night)
     print(summary_text(summary), end="\n\n")
-    pd.DataFrame({"sku": [f"SKU-{i}" for i in range(5)], "image_id": sorted(sample.truth)[:5]}).to_csv(
-        folder / "skus.csv", index=False
-    )
+    pd.DataFrame(
+        {"sku": [f"SKU-{i}" for i in range(5)], "image_id": sorted(sample.truth)[:5]}
+    ).to_csv(folder / "skus.csv", index=False)
     for title, code in QUERIES:
         print(f"# {title}\n{code}\n\n{_run_query(code, folder)}\n")
     print(_against_truth(index, sample), end="\n\n")
     starter = folder / "starter-index"
-    say("tagging once more, with the starter model that comes with the package: no training, no --model")
+    say(
+        "tagging once more, with the starter model that comes with the package: no training, no "
+        "--model"
+    )
     tag_catalog(TagOptions(str(sample.catalog), None, str(starter), max_error_rate=0.2))
-    print(f"# What the starter model, which never saw a drawing, makes of the same catalog\n{_counts(starter)}\n")
+    print(
+        "# What the starter model, which never saw a drawing, makes of the same "
+        f"catalog\n{_counts(starter)}\n"
+    )
     sheets = [folder / "contact-sheet.png", folder / "starter-sheet.png"]
     sheets[0].write_bytes(_contact_sheet(index, sample.catalog))
     sheets[1].write_bytes(_contact_sheet(starter, sample.catalog))
@@ -78,14 +88,19 @@ def demo(
 
 
 def _run_query(code: str, folder: Path) -> str:
-    """Return what a README query gives on the demo's index: its statements are run, its last expression is shown."""
+    """Return what a README query gives on the demo's index: its statements are run, its last
+    expression is shown."""
     code = code.replace("INDEX/current", str(folder / "index" / "current")).replace(
         "skus.csv", str(folder / "skus.csv")
     )
     *statements, last = ast.parse(code).body
     if not isinstance(last, ast.Expr):
         raise TypeError(f"a query ends with an expression, not with {ast.unparse(last)!r}")
-    names: dict[str, Any] = {"os": os, "pd": pd, "night": os.path.realpath(folder / "index" / "current")}
+    names: dict[str, Any] = {
+        "os": os,
+        "pd": pd,
+        "night": os.path.realpath(folder / "index" / "current"),
+    }
     exec(compile(ast.Module(statements, []), "<query>", "exec"), names)  # noqa: S102 - our own constant code
     result = eval(compile(ast.Expression(last.value), "<query>", "eval"), names)  # noqa: S307 - the same
     return str(result.to_string(max_rows=8))
@@ -93,13 +108,19 @@ def _run_query(code: str, folder: Path) -> str:
 
 def _against_truth(index: Path, sample: Sample) -> str:
     """Return how many drawn pictures were answered rightly, the unseen pair apart."""
-    rows = pd.read_parquet(os.path.realpath(index / "current"), columns=["image_id", "color", "type"])
-    truth = pd.DataFrame([(i, *pair) for i, pair in sample.truth.items()], columns=["image_id", "is_color", "is_type"])
+    rows = pd.read_parquet(
+        os.path.realpath(index / "current"), columns=["image_id", "color", "type"]
+    )
+    truth = pd.DataFrame(
+        [(i, *pair) for i, pair in sample.truth.items()],
+        columns=["image_id", "is_color", "is_type"],
+    )
     both = rows.merge(truth, on="image_id")
     both["right"] = (both["color"] == both["is_color"]) & (both["type"] == both["is_type"])
     unseen = (both["is_color"] == UNSEEN[0]) & (both["is_type"] == UNSEEN[1])
     return (
-        f"both answers right: {both['right'][~unseen].mean():.1%} of {(~unseen).sum()} pictures; {' '.join(UNSEEN)}, "
+        f"both answers right: {both['right'][~unseen].mean():.1%} of {(~unseen).sum()} pictures; "
+        f"{' '.join(UNSEEN)}, "
         f"a pair never seen in training: {both['right'][unseen].mean():.1%} of {unseen.sum()}"
     )
 
@@ -107,9 +128,13 @@ def _against_truth(index: Path, sample: Sample) -> str:
 def _counts(index: Path) -> str:
     """Return how often each color and type was answered, none included."""
     rows = pd.read_parquet(
-        os.path.realpath(index / "current"), columns=["color", "type"], filters=[("status", "==", "ok")]
+        os.path.realpath(index / "current"),
+        columns=["color", "type"],
+        filters=[("status", "==", "ok")],
     )
-    return str(rows.fillna("none").value_counts(["color", "type"]).unstack(fill_value=0).to_string())
+    return str(
+        rows.fillna("none").value_counts(["color", "type"]).unstack(fill_value=0).to_string()
+    )
 
 
 def _contact_sheet(index: Path, catalog: Path) -> bytes:
@@ -120,9 +145,18 @@ def _contact_sheet(index: Path, catalog: Path) -> bytes:
     paths = [str(catalog / image_id) for image_id in chosen["image_id"]]
     tiles = []
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
-        for chunk in decoder.decode((at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
-            for pixels, row in zip(chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False):
-                tiles.append((pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", "type")]))
+        for chunk in decoder.decode(
+            (at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
+        ):
+            for pixels, row in zip(
+                chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False
+            ):
+                tiles.append(
+                    (
+                        pixels,
+                        [_caption(row[view], row[f"{view}_score"]) for view in ("color", "type")],
+                    )
+                )
     return png(contact_sheet(tiles))
 
 

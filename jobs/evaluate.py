@@ -1,4 +1,5 @@
-"""Evaluation of a saved model on a labelled set; what it was trained or tuned on never counts unasked."""
+"""Evaluation of a saved model on a labelled set; what it was trained or tuned on never counts
+unasked."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.labelled_sets import read_labelled
-from jobs.progress import Progress
-from jobs.scoring import score_files
-from tagger.bundle import Bundle, load_bundle
-from tagger.card import number
-from tagger.dataset import LabelledSet
-from tagger.decode_worker import FileFacts
+from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
-from tagger.metrics import measure, unanswered
-from tagger.predictor import Backend
+from tagger.evaluation.metrics import measure, unanswered
+from tagger.imaging.worker import FileFacts
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.card import number
+from tagger.models.file_scoring import score_files
+from tagger.models.predictor import Backend
+from tagger.pipeline.labelled_sets import read_labelled
+from tagger.progress import Progress
 
 _SHOWN = 40
 
@@ -36,7 +37,7 @@ def evaluate(
     Parameters
     ----------
     names : str, optional
-        A table of what the sets' labels are called in the model, see `tagger.names`.
+        A table of what the sets' labels are called in the model, see `tagger.datasets.names`.
     exclude : sequence of str
         What to leave out of the sets' folders, see `tagger.exclusions`.
     audit : str, optional
@@ -62,8 +63,8 @@ def evaluate(
     rows, left_out = _measurable(facts, part_of, include_training=include_training)
     if not rows:
         raise DatasetError(
-            f"{labelled.source}: no picture is left to measure on ({left_out}); use others, or --include-training"
-            + (f"; the audit is in {findings['csv']}" if findings else "")
+            f"{labelled.source}: no picture is left to measure on ({left_out}); use others, or "
+            "--include-training" + (f"; the audit is in {findings['csv']}" if findings else "")
         )
     targets = labelled.targets(bundle.vocabulary)
     return {
@@ -87,7 +88,8 @@ def evaluate(
 def _measurable(
     facts: Sequence[FileFacts], part_of: Mapping[str, str], *, include_training: bool
 ) -> tuple[list[int], dict[str, int]]:
-    """Return the positions of pictures to measure on, and how many were left out for which reason."""
+    """Return the positions of pictures to measure on, and how many were left out for which
+    reason."""
     left_out = {"train": 0, "tune": 0, "unreadable": 0, "duplicate": 0}
     rows, seen = [], set()
     for i, fact in enumerate(facts):
@@ -107,7 +109,8 @@ def _measurable(
 def _unanswered(
     bundle: Bundle, labelled: LabelledSet, logits: npt.NDArray[np.float32], rows: list[int]
 ) -> dict[str, float]:
-    """Return, per label that an exclusive group of the model lacks, how often the group rightly keeps silent."""
+    """Return, per label that an exclusive group of the model lacks, how often the group rightly
+    keeps silent."""
     shares = {}
     present = [labelled.examples[row].present for row in rows]
     for group in bundle.vocabulary.exclusive_groups:
@@ -121,16 +124,22 @@ def _unanswered(
 def report_text(report: dict[str, Any]) -> str:
     """Return the report as text for a terminal."""
     left_out = ", ".join(f"{n:,} {what}" for what, n in report["left_out"].items() if n)
-    lines = [f"{report['model']} on {report['dataset']}" + (f"; left out: {left_out}" if left_out else "")]
+    lines = [
+        f"{report['model']} on {report['dataset']}"
+        + (f"; left out: {left_out}" if left_out else "")
+    ]
     if report["unknown_labels"]:
         unknown = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
-        lines.append(f"labels the model does not have, their group left out of the count: {unknown}")
+        lines.append(
+            f"labels the model does not have, their group left out of the count: {unknown}"
+        )
     if report["unanswered"]:
         silent = ", ".join(f"{label} {share:.1%}" for label, share in report["unanswered"].items())
         lines.append(f"of these, pictures to which the group gives no answer: {silent}")
     if found := report["audit"]:
         lines.append(
-            f"audit: {found['doubts']:,} doubted labels, {found['contradictions']:,} near-duplicate families with "
+            f"audit: {found['doubts']:,} doubted labels, {found['contradictions']:,} "
+            "near-duplicate families with "
             f"different labels: {found['csv']}, {', '.join(found['sheets']) or 'no sheet'}"
         )
     return "\n".join([*lines, "", table(report["evaluation"])])
@@ -139,10 +148,14 @@ def report_text(report: dict[str, Any]) -> str:
 def table(evaluation: dict[str, Any]) -> str:
     """Return an evaluation as text for a terminal."""
     width = max(len(row["label"]) for row in evaluation["labels"])
-    lines = [f"{'label':{width}}  pictures  positives  threshold      AP  precision  recall      F1  calib.error"]
+    lines = [
+        f"{'label':{width}}  pictures  positives  threshold      AP  precision  recall      F1  "
+        "calib.error"
+    ]
     for row in evaluation["labels"]:
         lines.append(
-            f"{row['label']:{width}}  {row['pictures']:8,}  {row['positives']:9,}  {row['threshold']:9.4f}  "
+            f"{row['label']:{width}}  {row['pictures']:8,}  {row['positives']:9,}  "
+            f"{row['threshold']:9.4f}  "
             f"{number(row['ap']):>6}  {number(row['precision']):>9}  {number(row['recall']):>6}  "
             f"{number(row['f1']):>6}  {number(row['calibration_error']):>11}"
         )
@@ -151,7 +164,8 @@ def table(evaluation: dict[str, Any]) -> str:
         lines.append(f"{key:18} {number(evaluation[key])}")
     for row in evaluation["groups"]:
         lines.append(
-            f"{row['group'] + ' right':18} {number(row['right'])} of {row['pictures']:,}, none included; "
+            f"{row['group'] + ' right':18} {number(row['right'])} of {row['pictures']:,}, none "
+            "included; "
             f"likeliest label right {number(row['top1'])} of {row['labelled']:,}"
         )
     for key in ("seen", "unseen"):
@@ -160,7 +174,10 @@ def table(evaluation: dict[str, Any]) -> str:
     if evaluation["harmonic_mean"] is not None:
         lines.append(f"{'harmonic mean':18} {number(evaluation['harmonic_mean'])}")
     if evaluation["combinations"]:
-        lines += ["", "combination (* = unseen in training): pictures that trained it, measured, both right"]
+        lines += [
+            "",
+            "combination (* = unseen in training): pictures that trained it, measured, both right",
+        ]
         rows = sorted(evaluation["combinations"], key=lambda row: -row["pictures"])
         for row in rows[:_SHOWN]:
             share = f"{row['both_right'] / row['pictures']:.3f}" if row["pictures"] else "-"
@@ -173,4 +190,7 @@ def table(evaluation: dict[str, Any]) -> str:
 
 
 def _share(row: dict[str, Any]) -> str:
-    return f"{row['share']:.4f} ({row['low']:.3f} to {row['high']:.3f}) of {row['pictures']:,}, both answers right"
+    return (
+        f"{row['share']:.4f} ({row['low']:.3f} to {row['high']:.3f}) of {row['pictures']:,}, "
+        f"both answers right"
+    )

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jobs.scoring import score_files
-from tagger.bundle import Bundle, load_bundle
-from tagger.decoding import Decoder
 from tagger.errors import InputError
-from tagger.plots import overlay, png
-from tagger.predictor import Backend
-from tagger.reading import Reading
-from tagger.views import stored_scores, tag_matrix, view
+from tagger.evaluation.plots import overlay, png
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.views import stored_scores, tag_matrix, view
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.file_scoring import score_files
+from tagger.models.predictor import Backend
 
 _OVERLAY_SIDE = 480
 
@@ -71,7 +71,9 @@ def _answers(bundle: Bundle, logits: Any) -> dict[str, Any]:
     tags = tag_matrix(z, bundle.thresholds, vocabulary)[0]
     scores = stored_scores(z)[0]
     return {
-        "scores": {label.key: float(score) for label, score in zip(vocabulary.labels, scores, strict=True)},
+        "scores": {
+            label.key: float(score) for label, score in zip(vocabulary.labels, scores, strict=True)
+        },
         "answers": answers,
         "tags": [name for name, tag in zip(names, tags, strict=True) if tag],
     }
@@ -83,7 +85,9 @@ def _draw(results: list[dict[str, Any]], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--overlay {str(folder)!r} cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"--overlay {str(folder)!r} cannot be written: {error.strerror}"
+        ) from error
     with Decoder(Reading(_OVERLAY_SIDE), workers=1) as decoder:
         for result in results:
             if result["status"] != "ok":
@@ -94,12 +98,16 @@ def _draw(results: list[dict[str, Any]], folder: Path) -> None:
             width, height = facts.width or 1, facts.height or 1
             scale = _OVERLAY_SIDE / max(width, height)
             shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-            pixels = cv2.resize(chunk.pixels[0], shape, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            pixels = cv2.resize(chunk.pixels[0], shape, interpolation=cv2.INTER_AREA).astype(
+                np.uint8
+            )
             target = _free_name(folder, result["image"])
             try:
                 target.write_bytes(png(overlay(pixels, lines(result))))
             except OSError as error:
-                raise InputError(f"--overlay {str(folder)!r} cannot be written: {error.strerror}") from error
+                raise InputError(
+                    f"--overlay {str(folder)!r} cannot be written: {error.strerror}"
+                ) from error
             result["overlay"] = str(target)
 
 

@@ -1,4 +1,5 @@
-"""Retraining: grow a model by new labels, and promote it only if it still knows what its parent knew."""
+"""Retraining: grow a model by new labels, and promote it only if it still knows what its parent
+knew."""
 
 import shutil
 import time
@@ -11,24 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.command_line import command_line
-from jobs.labelled_sets import read_labelled
-from jobs.progress import say
+from jobs.console.command_line import command_line
 from jobs.train import card, decoded, picture_facts
-from jobs.train_concluding import Concluded, compare_on, conclude
-from jobs.train_fitting import Fitted, fit_set
-from jobs.train_state import begin, check_contents, work_folder
-from tagger.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
-from tagger.dataset import LabelledSet
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import InputError
+from tagger.evaluation.gate import Answers, compare, judge
 from tagger.files import Lock
-from tagger.gate import Answers, compare, judge
-from tagger.growing import grow, parse_known_label, parse_label, unjudged
-from tagger.labelling import PreparedSet
-from tagger.predictor import load_network
-from tagger.reading import Reading
-from tagger.recipe import Recipe
-from tagger.vocabulary import Vocabulary, canonical_name
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
+from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.models.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
+from tagger.models.predictor import load_network
+from tagger.pipeline.concluding import Concluded, compare_on, conclude
+from tagger.pipeline.fitting import Fitted, fit_set
+from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.resuming import begin, check_contents, work_folder
+from tagger.progress import say
+from tagger.training.recipe import Recipe
 
 Targets = npt.NDArray[np.float32]
 Parts = npt.NDArray[np.str_]
@@ -75,7 +76,8 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     parent, models = load_bundle(options.parent), Path(options.models)
     if parent.packed:
         raise InputError(
-            f"--from {options.parent!r} is packed, for tagging alone; retrain from the model that it was packed from, "
+            f"--from {options.parent!r} is packed, for tagging alone; retrain from the model that "
+            "it was packed from, "
             "or train one of your own"
         )
     family = options.name or parent.name.rsplit("-v", 1)[0]
@@ -96,11 +98,28 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         split = prepared.split_table(parts, judged=len(vocabulary), parent=before)
         targets = _judged_targets(prepared, vocabulary, split)
         fitted = _fit(
-            prepared, parts, targets, vocabulary, recipe, parent, options, work / "checkpoints", replays=replays
+            prepared,
+            parts,
+            targets,
+            vocabulary,
+            recipe,
+            parent,
+            options,
+            work / "checkpoints",
+            replays=replays,
         )
-        concluded = conclude(fitted, vocabulary, options.min_precision, without_pictures_of=None if replays else parent)
-        gate = _gate(parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance)
-        facts = picture_facts(fitted, prepared) | _lineage(parent, vocabulary, gate, options, replays=replays)
+        concluded = conclude(
+            fitted,
+            vocabulary,
+            options.min_precision,
+            without_pictures_of=None if replays else parent,
+        )
+        gate = _gate(
+            parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance
+        )
+        facts = picture_facts(fitted, prepared) | _lineage(
+            parent, vocabulary, gate, options, replays=replays
+        )
         path = save_bundle(
             models,
             name,
@@ -110,7 +129,9 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
             split=split,
             metrics=concluded.metrics,
             plots=concluded.plots,
-            card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
+            card=lambda model_id: card(
+                name, model_id, vocabulary, options.datasets, concluded, facts
+            ),
             parent=parent.model_id,
             gate=gate,
             reading=reading,
@@ -161,19 +182,30 @@ def retrain_text(result: dict[str, Any]) -> str:
         end += f"; 'tagger promote {result['bundle']}' makes it current"
     if not result["gate"]["passed"]:
         end += f"; if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
-    saved = f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; {result['seconds']:.0f} s"
+    saved = (
+        f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; "
+        f"{result['seconds']:.0f} s"
+    )
     return "\n".join([table(result["evaluation"]), "", gate_text(result["gate"]), "", saved])
 
 
 def gate_text(gate: dict[str, Any]) -> str:
     """Return the comparison with the parent as text for a terminal."""
-    lines = [f"gate: {'passed' if gate['passed'] else 'failed'}, compared with {gate['parent']} on its labels"]
+    lines = [
+        f"gate: {'passed' if gate['passed'] else 'failed'}, compared with {gate['parent']} on its "
+        "labels"
+    ]
     for part in gate["parts"]:
-        lines.append(f"{part['part']}, {part['pictures']:,} pictures; tags changed on {part['tags_changed']:.1%}")
+        lines.append(
+            f"{part['part']}, {part['pictures']:,} pictures; tags changed on "
+            f"{part['tags_changed']:.1%}"
+        )
         lines.append(f"  {'':24} positives  parent     now")
         rows = [("macro AP", "", part["macro_ap"])]
         rows += [(f"AP {row['label']}", f"{row['positives']:,}", row) for row in part["labels"]]
-        rows += [(f"{row['group']} right, of", f"{row['pictures']:,}", row) for row in part["groups"]]
+        rows += [
+            (f"{row['group']} right, of", f"{row['pictures']:,}", row) for row in part["groups"]
+        ]
         for what, n, values in rows:
             if values["now"] is not None:
                 lines.append(f"  {what:24} {n:>9}  {values['parent']:.4f}  {values['now']:.4f}")
@@ -181,7 +213,9 @@ def gate_text(gate: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tuple[LabelledSet, Vocabulary]:
+def read_and_grow(
+    options: RetrainOptions, parent: Bundle, *, since: str
+) -> tuple[LabelledSet, Vocabulary]:
     """Return all the data as one set, and the parent's vocabulary with what is new in it.
 
     Raises
@@ -198,10 +232,14 @@ def read_and_grow(options: RetrainOptions, parent: Bundle, *, since: str) -> tup
     labelled = read_labelled(options.datasets, options.names, options.exclude, vocabulary=spelling)
     keys = {f"{group}:{name}" for group, name in added}
     every = labelled.strangers(old)
-    strangers = Counter({key: n for key, n in every.items() if key in keys or n >= options.min_pictures})
+    strangers = Counter(
+        {key: n for key, n in every.items() if key in keys or n >= options.min_pictures}
+    )
     if rare := every.keys() - strangers.keys():
         say(f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out")
-    grown = grow(old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since)
+    grown = grow(
+        old, strangers, added, accept=options.accept_new_labels, splits=splits, since=since
+    )
     if named := [label.key for label in grown.labels[len(old) :]]:
         say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
     return labelled, grown.retire(retired)
@@ -217,9 +255,16 @@ def _asked_for(
     labelled: LabelledSet, vocabulary: Vocabulary, parent: Bundle, options: RetrainOptions
 ) -> dict[str, Any]:
     """Return all that decides what a retraining does, as JSON."""
-    said = asdict(options) | {"resume": None, "models": None, "workers": None, "parent": parent.model_id}
+    said = asdict(options) | {
+        "resume": None,
+        "models": None,
+        "workers": None,
+        "parent": parent.model_id,
+    }
     said |= {"vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels]}
-    return said | {"examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
+    return said | {
+        "examples": [[e.path, sorted(e.present), sorted(e.known)] for e in labelled.examples]
+    }
 
 
 def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
@@ -228,20 +273,28 @@ def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
 
 
 def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Targets:
-    """Return the targets of all examples, unknown where a picture was labelled before a label was there."""
+    """Return the targets of all examples, unknown where a picture was labelled before a label was
+    there."""
     when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
-    judged = np.array([when.get(facts.content_sha256, len(vocabulary)) for facts in prepared.cache.facts], np.int64)
+    judged = np.array(
+        [when.get(facts.content_sha256, len(vocabulary)) for facts in prepared.cache.facts],
+        np.int64,
+    )
     return unjudged(prepared.labelled.targets(vocabulary), vocabulary, judged)
 
 
 def _replays(prepared: PreparedSet, parts: Parts, before: pa.Table) -> bool:
-    """Return whether the pictures that the parent was trained on are there too, or half of them at least."""
+    """Return whether the pictures that the parent was trained on are there too, or half of them at
+    least."""
     trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
-    here = trained & {digest for digest, part in zip(prepared.digests, parts, strict=True) if part == "train"}
+    here = trained & {
+        digest for digest, part in zip(prepared.digests, parts, strict=True) if part == "train"
+    }
     if len(here) >= len(trained) / 2:
         return True
     say(
-        f"{len(here):,} of the {len(trained):,} pictures that the parent was trained on are in the data: its own "
+        f"{len(here):,} of the {len(trained):,} pictures that the parent was trained on are in the "
+        "data: its own "
         "answers on the new pictures stand in for what those do not say about old labels"
     )
     return False
@@ -259,14 +312,16 @@ def _fit(
     *,
     replays: bool,
 ) -> Fitted:
-    from tagger.inheritance import Inheritance
-    from tagger.model import architecture_of
+    from tagger.training.fine_tuning import Inheritance
+    from tagger.training.network import architecture_of
 
     network = load_network(parent)
     return fit_set(
         prepared,
         parts,
-        targets if replays else _silent_unknown(targets, prepared.rows[parts == "train"], len(parent.vocabulary)),
+        targets
+        if replays
+        else _silent_unknown(targets, prepared.rows[parts == "train"], len(parent.vocabulary)),
         vocabulary,
         recipe,
         asdict(architecture_of(network)),
@@ -296,9 +351,10 @@ def _gate(
     concluded: Concluded,
     tolerance: float,
 ) -> dict[str, Any]:
-    """Return gate.json: both models on the parent's test part, as far as it is there, and on the new pictures'."""
-    from tagger.model import logits_alone
-    from tagger.training import predict_logits
+    """Return gate.json: both models on the parent's test part, as far as it is there, and on the
+    new pictures'."""
+    from tagger.training.fit import predict_logits
+    from tagger.training.network import logits_alone
 
     old = set(before["content_sha256"].to_pylist())
     is_old = np.array([digest in old for digest in prepared.digests], bool)
@@ -312,20 +368,36 @@ def _gate(
         if len(rows):
             logits = [predict_logits(network, prepared.cache.pixels, rows) for network in networks]
             was = Answers(logits[0], parent.thresholds, parent.vocabulary)
-            found.append(compare(part, was, Answers(logits[1], thresholds, vocabulary), targets[rows]))
+            found.append(
+                compare(part, was, Answers(logits[1], thresholds, vocabulary), targets[rows])
+            )
     labels = zip(parent.metrics()["evaluation"]["labels"], vocabulary.labels, strict=False)
     measurable = [row["label"] for row, label in labels if row["positives"] and not label.retired]
     return judge(found, parent.name, tolerance, measurable=measurable)
 
 
 def _lineage(
-    parent: Bundle, vocabulary: Vocabulary, gate: dict[str, Any], options: RetrainOptions, *, replays: bool
+    parent: Bundle,
+    vocabulary: Vocabulary,
+    gate: dict[str, Any],
+    options: RetrainOptions,
+    *,
+    replays: bool,
 ) -> dict[str, Any]:
     """Return what the card says of where the model comes from."""
-    added = ", ".join(label.key for label in vocabulary.labels[len(parent.vocabulary) :]) or "nothing"
-    how = "with the old pictures" if replays else "without the old pictures, their labels kept alive by the parent"
+    added = (
+        ", ".join(label.key for label in vocabulary.labels[len(parent.vocabulary) :]) or "nothing"
+    )
+    how = (
+        "with the old pictures"
+        if replays
+        else "without the old pictures, their labels kept alive by the parent"
+    )
     verdict = "passed" if gate["passed"] else f"failed ({'; '.join(gate['worse'])})"
-    lines = [f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}", f"gate: {verdict}"]
+    lines = [
+        f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}",
+        f"gate: {verdict}",
+    ]
     return {
         "recipe": "evidence, continued",
         "seed": options.seed,

@@ -3,13 +3,25 @@
 import os
 from typing import Any
 
-from jobs.progress import say
-from jobs.run_record import close, new_run
 from tagger.errors import StoreError
-from tagger.snapshots import current_name
-from tagger.store import Index
+from tagger.index.snapshots import current_name
+from tagger.index.store import Index
+from tagger.nightly.run import close, new_run
+from tagger.progress import say
 
-_COLUMNS = ("run", "state", "exit", "rows", "new", "changed", "rescored", "deleted", "failed", "seconds", "message")
+_COLUMNS = (
+    "run",
+    "state",
+    "exit",
+    "rows",
+    "new",
+    "changed",
+    "rescored",
+    "deleted",
+    "failed",
+    "seconds",
+    "message",
+)
 
 
 def list_runs(index: str, last: int = 30) -> dict[str, Any]:
@@ -22,11 +34,17 @@ def list_runs(index: str, last: int = 30) -> dict[str, Any]:
     """
     found = _existing(index)
     records = [record for record, _ in zip(found.runs.newest_first(), range(last), strict=False)]
-    return {"index": index, "current": current_name(found.path), "snapshots": found.snapshots(), "runs": records}
+    return {
+        "index": index,
+        "current": current_name(found.path),
+        "snapshots": found.snapshots(),
+        "runs": records,
+    }
 
 
 def roll_back(index: str, snapshot: str) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.ROLLBACK`, after making `snapshot` current; it is recorded.
+    """Return the report declared in `schemas.reports.ROLLBACK`, after making `snapshot` current; it
+    is recorded.
 
     Raises
     ------
@@ -40,14 +58,23 @@ def roll_back(index: str, snapshot: str) -> dict[str, Any]:
     with found.going_back(snapshot) as (before, after):
         found.point_to(after)
         run.record |= {"state": "rolled_back", "exit_code": 0, "snapshot": snapshot}
-        run.record |= {"catalog": after.manifest["catalog"], "message": f"from {before} to {snapshot}"}
+        run.record |= {
+            "catalog": after.manifest["catalog"],
+            "message": f"from {before} to {snapshot}",
+        }
         close(run)
         try:
             found.runs.write(run.record)
         except OSError as error:  # a full disk is a time to roll back, too
             say(f"the record of this rollback could not be written: {error.strerror}")
     rows = after.manifest["rows"]
-    return {"index": index, "snapshot": snapshot, "before": before, "rows": rows, "run_id": run.record["run_id"]}
+    return {
+        "index": index,
+        "snapshot": snapshot,
+        "before": before,
+        "rows": rows,
+        "run_id": run.record["run_id"],
+    }
 
 
 def runs_text(report: dict[str, Any]) -> str:
@@ -60,7 +87,9 @@ def runs_text(report: dict[str, Any]) -> str:
         exit_code = "" if record.get("exit_code") is None else str(record["exit_code"])
         seconds = str((record.get("seconds") or {}).get("total", ""))
         message = (record.get("message") or "").split(";")[0]
-        lines.append((record["run_id"] + mark, record["state"], exit_code, *numbers, seconds, message))
+        lines.append(
+            (record["run_id"] + mark, record["state"], exit_code, *numbers, seconds, message)
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
     right = range(2, len(_COLUMNS) - 1)
     table = [
@@ -70,14 +99,18 @@ def runs_text(report: dict[str, Any]) -> str:
         ).rstrip()
         for line in lines
     ]
-    kept = ", ".join(name + ("*" if name == report["current"] else "") for name in report["snapshots"]) or "none"
+    kept = (
+        ", ".join(name + ("*" if name == report["current"] else "") for name in report["snapshots"])
+        or "none"
+    )
     return "\n".join([*table, f"snapshots kept, * is current: {kept}"])
 
 
 def rollback_text(report: dict[str, Any]) -> str:
     """Return the report as text for a terminal."""
     return (
-        f"{report['index']}: {report['snapshot']} is current again, {report['rows']:,} rows; before it was "
+        f"{report['index']}: {report['snapshot']} is current again, {report['rows']:,} rows; "
+        "before it was "
         f"{report['before']}.\n"
         "The next 'tagger tag' goes forward from there: it compares the catalog with these rows"
     )

@@ -1,4 +1,5 @@
-"""Pictures of an index that look like a given one, by the features that `tagger tag --features` keeps."""
+"""Pictures of an index that look like a given one, by the features that `tagger tag --features`
+keeps."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,31 +11,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.scoring import infer_files
-from tagger.bundle import load_bundle
 from tagger.catalog import absolute_path
-from tagger.contents import Keys, are_in, raw_keys, sorted_keys
-from tagger.decode_worker import CHUNK, Pixels
-from tagger.decoding import Decoder
+from tagger.digests import Keys, are_in, raw_keys, sorted_keys
 from tagger.errors import InputError, StoreError
-from tagger.features import Features, FeatureStore
+from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes
-from tagger.neighbours import nearest
-from tagger.plots import contact_sheet, png
-from tagger.reading import Reading
-from tagger.snapshots import Snapshot
-from tagger.store import Index
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.worker import CHUNK, Pixels
+from tagger.index.features import Features, FeatureStore
+from tagger.index.neighbours import nearest
+from tagger.index.snapshots import Snapshot
+from tagger.index.store import Index
+from tagger.models.bundle import load_bundle
+from tagger.models.file_scoring import infer_files
 
 _TILE_SIDE = 160
 
 
-def similar(index: str, image: str, *, top: int, model: str | None = None, sheet: str | None = None) -> dict[str, Any]:
+def similar(
+    index: str, image: str, *, top: int, model: str | None = None, sheet: str | None = None
+) -> dict[str, Any]:
     """Return the report declared in `schemas.reports.SIMILAR`.
 
     Parameters
     ----------
     model : str, optional
-        The bundle whose features are compared; by default the one that last wrote features, where it lay then.
+        The bundle whose features are compared; by default the one that last wrote features, where
+        it lay then.
     sheet : str, optional
         A PNG to write: the picture and what was found.
 
@@ -53,7 +57,8 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
     store = store_of.features(bundle.features_id, bundle.width)
     if not store.exists():
         raise InputError(
-            f"index {index!r} has no features of the model {bundle.name}; tag with it and --features, and --full for "
+            f"index {index!r} has no features of the model {bundle.name}; tag with it and "
+            "--features, and --full for "
             "pictures that have scores already"
         )
     facts, inferred = infer_files(bundle, [image], backend="openvino")  # as those that are kept
@@ -61,7 +66,9 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
     rows = _rows(snapshot)
     there = sorted_keys(np.unique(raw_keys(rows["content_sha256"]), axis=0))
-    found = nearest(inferred.features[0], _blocks_of(store, there), top, but=facts[0].content_sha256)
+    found = nearest(
+        inferred.features[0], _blocks_of(store, there), top, but=facts[0].content_sha256
+    )
     of_content: dict[str, list[dict[str, Any]]] = {}
     wanted = pa.array([neighbour.content_sha256 for neighbour in found], pa.string())
     for row in rows.filter(pc.is_in(rows["content_sha256"], value_set=wanted)).to_pylist():
@@ -71,11 +78,25 @@ def similar(index: str, image: str, *, top: int, model: str | None = None, sheet
         here = of_content[neighbour.content_sha256]
         answers = {group: here[0][group] for group in snapshot.manifest["groups"]}
         images = [row["image_id"] for row in here]
-        results.append({"image_id": images[0], "similarity": neighbour.similarity, "answers": answers, "same": images})
+        results.append(
+            {
+                "image_id": images[0],
+                "similarity": neighbour.similarity,
+                "answers": answers,
+                "same": images,
+            }
+        )
     if sheet is not None:
         _draw(snapshot.manifest["catalog"], image, results, Path(sheet))
     counts = {"searched": store.count(there), "contents": len(there)}
-    return {"index": index, "image": image, "model": bundle.name, "found": results, **counts, "sheet": sheet}
+    return {
+        "index": index,
+        "image": image,
+        "model": bundle.name,
+        "found": results,
+        **counts,
+        "sheet": sheet,
+    }
 
 
 def similar_text(report: dict[str, Any]) -> str:
@@ -83,21 +104,28 @@ def similar_text(report: dict[str, Any]) -> str:
     lines = [_line(result) for result in report["found"]]
     if report["searched"] < report["contents"]:
         lines.append(
-            f"searched {report['searched']:,} of {report['contents']:,} pictures: the others have no features yet"
+            f"searched {report['searched']:,} of {report['contents']:,} pictures: the others have "
+            "no features yet"
         )
     return "\n".join(lines or ["nothing is like it: the index has no other picture with features"])
 
 
 def _line(result: dict[str, Any]) -> str:
     answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result["answers"].items())
-    more = f"  (and {len(result['same']) - 1} more with the same bytes)" if len(result["same"]) > 1 else ""
+    more = (
+        f"  (and {len(result['same']) - 1} more with the same bytes)"
+        if len(result["same"]) > 1
+        else ""
+    )
     return f"{result['similarity']:.4f}  {result['image_id']}  {answers}{more}"
 
 
 def _rows(snapshot: Snapshot) -> pa.Table:
     """Return image_id, content and answers of all rows that have scores."""
     columns = ["image_id", "status", "content_sha256", *snapshot.manifest["groups"]]
-    rows = pa.concat_tables([snapshot.read(part["file"], columns) for part in snapshot.manifest["parts"]])
+    rows = pa.concat_tables(
+        [snapshot.read(part["file"], columns) for part in snapshot.manifest["parts"]]
+    )
     return rows.filter(pc.equal(rows["status"], "ok")).sort_by("image_id")
 
 
@@ -114,13 +142,25 @@ def _draw(catalog: str, image: str, results: Sequence[dict[str, Any]], path: Pat
     for result in results:
         answers = " ".join(label or "none" for label in result["answers"].values())
         where = absolute_path(catalog, result["image_id"])
-        tiles.append((where, [f"{result['similarity']:.3f} {answers}", os.path.basename(result["image_id"])[:24]]))
+        tiles.append(
+            (
+                where,
+                [
+                    f"{result['similarity']:.3f} {answers}",
+                    os.path.basename(result["image_id"])[:24],
+                ],
+            )
+        )
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
-        for chunk in decoder.decode((None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)):
+        for chunk in decoder.decode(
+            (None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
+        ):
             pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
-    drawn = contact_sheet([(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7)
+    drawn = contact_sheet(
+        [(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7
+    )
     try:
         atomic_bytes(path, png(np.asarray(drawn, np.uint8)))
     except (OSError, cv2.error) as error:

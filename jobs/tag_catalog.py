@@ -11,9 +11,21 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.models import check_gate
-from jobs.progress import say
-from jobs.run_record import Run, new_run, recorded, refused_at_the_door
-from jobs.tag_guards import (
+from tagger.catalog import Walk
+from tagger.digests import Contents, Keys, keys_of, sorted_keys
+from tagger.errors import GateFailed, InputError, TaggerError, TimeUp
+from tagger.exclusions import Exclusions, complaint
+from tagger.index.features import FeatureStore
+from tagger.index.plan import LISTING, Plan, Rules, make_plan, tables_of
+from tagger.index.previous import Previous
+from tagger.index.rows import schema_of
+from tagger.index.snapshots import Snapshot
+from tagger.index.staging import Staged, Staging, staged_schema
+from tagger.index.store import Index
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.predictor import Backend
+from tagger.models.starter import STARTER
+from tagger.nightly.guards import (
     check_backfill_can_wait,
     check_columns_stay,
     check_deletions,
@@ -22,23 +34,11 @@ from jobs.tag_guards import (
     check_still_there,
     estimated_bytes,
 )
-from jobs.tag_publishing import Publisher
-from jobs.tag_rescoring import find_features, rescore
-from jobs.tag_scoring import Scoring, StagedUnit, check_error_rate, check_machine, score
-from tagger.builtin import STARTER
-from tagger.bundle import Bundle, load_bundle
-from tagger.catalog import Walk
-from tagger.contents import Contents, Keys, keys_of, sorted_keys
-from tagger.errors import GateFailed, InputError, TaggerError, TimeUp
-from tagger.exclusions import Exclusions, complaint
-from tagger.features import FeatureStore
-from tagger.plan import LISTING, Plan, Rules, make_plan, tables_of
-from tagger.predictor import Backend
-from tagger.previous import Previous
-from tagger.rows import schema_of
-from tagger.snapshots import Snapshot
-from tagger.staging import Staged, Staging, staged_schema
-from tagger.store import Index
+from tagger.nightly.publishing import Publisher
+from tagger.nightly.rescoring import find_features, rescore
+from tagger.nightly.run import Run, new_run, recorded, refused_at_the_door
+from tagger.nightly.scoring import Scoring, StagedUnit, check_error_rate, check_machine, score
+from tagger.progress import say
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class TagOptions:
 
 
 def tag_catalog(options: TagOptions) -> dict[str, Any]:
-    """Return the summary declared in `schemas.reports.TAG`, after making the index equal to the catalog.
+    """Return the summary declared in `schemas.reports.TAG`, after making the index equal to the
+    catalog.
 
     Raises
     ------
@@ -92,14 +93,22 @@ def tag_catalog(options: TagOptions) -> dict[str, Any]:
             tag_night(index, parent, walk, bundle, options, until, run)
     except TaggerError as error:
         error.report = run.summary()
-        if run.record["state"] == "running":  # not even begun: locked, or an index that is not for this catalog
+        if (
+            run.record["state"] == "running"
+        ):  # not even begun: locked, or an index that is not for this catalog
             refused_at_the_door(index, run, error)
         raise
     return run.summary()
 
 
 def tag_night(
-    index: Index, parent: Snapshot | None, walk: Walk, bundle: Bundle, options: TagOptions, until: float, run: Run
+    index: Index,
+    parent: Snapshot | None,
+    walk: Walk,
+    bundle: Bundle,
+    options: TagOptions,
+    until: float,
+    run: Run,
 ) -> None:
     """Do one night's work on an index whose lock is held."""
     run.record["snapshot"] = parent.path.name if parent else None
@@ -120,7 +129,14 @@ def tag_night(
             run.record["plan"] = plan.counts
         if plan.counts["to_read"]:
             kept = features if options.features else None
-            how = Scoring(options.backend, options.workers, options.decode_timeout, options.max_error_rate, until, kept)
+            how = Scoring(
+                options.backend,
+                options.workers,
+                options.decode_timeout,
+                options.max_error_rate,
+                until,
+                kept,
+            )
             units += engine(options.engine)(plan, bundle, walk.root, staging, night.known, how, run)
         check_machine(run, ended=True)
         check_error_rate(run.counts, options.max_error_rate, 0)
@@ -130,22 +146,27 @@ def tag_night(
             publish(index, publisher, plan, night.previous, walk.root, options, run)
     index.keep_features(features, bundle.path, everything_read=options.full and options.features)
     if run.counts["lacking"]:
-        say(f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be read: {run.lack}")
+        say(
+            f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be "
+            f"read: {run.lack}"
+        )
     say(last_line(run))
     staging.clear()
 
 
 def engine(name: Literal["local", "ray"]) -> Callable[..., list[StagedUnit]]:
-    """Return what reads, scores and stages: this process and its decoders, or the workers of a Ray cluster."""
+    """Return what reads, scores and stages: this process and its decoders, or the workers of a Ray
+    cluster."""
     if name == "local":
         return score
-    from jobs.tag_ray import score_with_ray
+    from jobs.ray_engine import score_with_ray
 
     return score_with_ray
 
 
 class Night(NamedTuple):
-    """What a night starts from, and what it has to do; `known` are contents whose scores need not be computed."""
+    """What a night starts from, and what it has to do; `known` are contents whose scores need not
+    be computed."""
 
     previous: Previous
     staged: Staged
@@ -163,14 +184,16 @@ def plan_night(
     until: float,
     run: Run,
 ) -> Night:
-    """Return what was there, what lies in staging, and what is to be done; writes nothing but into `run`.
+    """Return what was there, what lies in staging, and what is to be done; writes nothing but into
+    `run`.
 
     Raises
     ------
     InputError
         If the model does not fit the index and the options.
     Refused
-        If columns would go, there is no picture, a folder cannot be listed, or too many pictures are gone.
+        If columns would go, there is no picture, a folder cannot be listed, or too many pictures
+        are gone.
     """
     if parent:
         check_model(parent, bundle, options)
@@ -184,7 +207,15 @@ def plan_night(
         staged = staging.list(staged_schema(schema_of(bundle.vocabulary)))
         known = known_contents(previous, staged, options) if len(staged.keys) else keys_of(_NONE)
         buckets = parent.manifest["buckets"] if parent else None
-        plan = make_plan(listing, previous.known(), previous.unsettled, staged, Contents(known), buckets, options.rules)
+        plan = make_plan(
+            listing,
+            previous.known(),
+            previous.unsettled,
+            staged,
+            Contents(known),
+            buckets,
+            options.rules,
+        )
         plan = plan.taking(find_features(plan, previous, features))
         if plan.counts["to_read"] and not len(staged.keys):
             known = known_contents(previous, staged, options)
@@ -194,7 +225,8 @@ def plan_night(
 
 
 def check_model(parent: Snapshot, bundle: Bundle, options: TagOptions) -> None:
-    """Raise InputError or Refused if tonight's model is not meant for this index; looks at no picture."""
+    """Raise InputError or Refused if tonight's model is not meant for this index; looks at no
+    picture."""
     if options.model is None:
         check_starter_is_meant(parent, bundle)
     if options.backfill_limit is not None:
@@ -204,7 +236,13 @@ def check_model(parent: Snapshot, bundle: Bundle, options: TagOptions) -> None:
 
 
 def publish(
-    index: Index, publisher: Publisher, plan: Plan, previous: Previous, root: str, options: TagOptions, run: Run
+    index: Index,
+    publisher: Publisher,
+    plan: Plan,
+    previous: Previous,
+    root: str,
+    options: TagOptions,
+    run: Run,
 ) -> None:
     """Write the next snapshot and make it current, if it differs from the one that is."""
     writer = index.new_snapshot(run.record["run_id"])
@@ -212,11 +250,15 @@ def publish(
         publisher.merge(writer, run)
         if run.counts["published_rows"] + run.counts["gone"] != plan.counts["found"]:
             raise TaggerError(
-                f"{plan.counts['found']:,} pictures were found, {run.counts['gone']:,} went away and "
-                f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is a fault of this "
+                f"{plan.counts['found']:,} pictures were found, {run.counts['gone']:,} went away "
+                "and "
+                f"{run.counts['published_rows']:,} have rows: some were lost on the way, which is "
+                "a fault of this "
                 "program. Nothing was published; please report it with the run's record"
             )
-        check_deletions(run.counts["deleted"], len(previous), options.max_delete_rate, run.record["skipped"])
+        check_deletions(
+            run.counts["deleted"], len(previous), options.max_delete_rate, run.record["skipped"]
+        )
         check_not_empty(run.counts["found"], root)
         published = publisher.publish(writer, root, run)
     finally:
@@ -270,7 +312,7 @@ def _planned(run: Run) -> dict[str, Any]:
 
 
 def list_catalog(walk: Walk, until: float) -> pa.Table:
-    """Return the catalog as `tagger.plan.LISTING`.
+    """Return the catalog as `tagger.index.plan.LISTING`.
 
     Raises
     ------
@@ -281,13 +323,20 @@ def list_catalog(walk: Walk, until: float) -> pa.Table:
     for table in tables_of(walk.by_folder()):
         tables.append(table)
         if time.monotonic() > until:
-            raise TimeUp("the time that --max-seconds gives was up before the catalog was walked; nothing was changed")
+            raise TimeUp(
+                "the time that --max-seconds gives was up before the catalog was walked; nothing "
+                "was changed"
+            )
     return pa.concat_tables(tables).combine_chunks()
 
 
 def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle, root: str) -> bool:
-    """Return whether the current snapshot is what the catalog at `root` holds and the model says."""
-    if parent is None or (parent.manifest["model_id"], parent.manifest["catalog"]) != (bundle.model_id, root):
+    """Return whether the current snapshot is what the catalog at `root` holds and the model
+    says."""
+    if parent is None or (parent.manifest["model_id"], parent.manifest["catalog"]) != (
+        bundle.model_id,
+        root,
+    ):
         return False
     return bool(plan.carried.all()) and not plan.counts["deleted"]
 
@@ -295,18 +344,22 @@ def nothing_to_do(plan: Plan, parent: Snapshot | None, bundle: Bundle, root: str
 def carry_everything(previous: Previous, run: Run) -> None:
     """Count a night that changes nothing."""
     rows, statuses = len(previous), sum(previous.statuses.values(), Counter[str]())
-    run.counts.update({"found": rows, "unchanged": rows, "published_rows": rows, "failed": rows - statuses["ok"]})
+    run.counts.update(
+        {"found": rows, "unchanged": rows, "published_rows": rows, "failed": rows - statuses["ok"]}
+    )
     run.record["state"] = "unchanged"
 
 
 def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> Keys:
-    """Return the keys of contents whose scores need not be computed; --full trusts none but its own."""
+    """Return the keys of contents whose scores need not be computed; --full trusts none but its
+    own."""
     here = keys_of(staged.keys.filter(staged.keys["scored"])["content_sha256"])
     return here if options.full else sorted_keys(np.concatenate([previous.contents(), here]))
 
 
 def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
-    """Count the rows that an interrupted run left: its pictures were tried for this night too, so failures count."""
+    """Count the rows that an interrupted run left: its pictures were tried for this night too, so
+    failures count."""
     here = np.flatnonzero(plan.staged >= 0)
     failed = staged.keys["failed"].to_numpy()[plan.staged[here]]
     run.counts["reused"] = run.counts["tried"] = len(here)
@@ -317,13 +370,19 @@ def count_staged(plan: Plan, staged: Staged, run: Run) -> None:
 def last_line(run: Run) -> str:
     """Return the line that ends a night's log."""
     if run.record["state"] == "unchanged":
-        return f"nothing has changed: {run.record['snapshot']} stays, {run.counts['published_rows']:,} rows"
+        return (
+            f"nothing has changed: {run.record['snapshot']} stays, "
+            f"{run.counts['published_rows']:,} rows"
+        )
     return f"published {run.counts['published_rows']:,} rows as {run.record['snapshot']}"
 
 
 def summary_text(summary: dict[str, Any], *, dry: bool = False) -> str:
     """Return the summary as text for a terminal."""
-    skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["skipped"].items())) or "nothing"
+    skipped = (
+        ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["skipped"].items()))
+        or "nothing"
+    )
     counts = ", ".join(f"{summary[name]:,} {name}" for name in (*_KINDS, "deleted"))
     lines = [f"{summary['found']:,} pictures: {counts}; skipped: {skipped}"]
     lines += [complaint(**idle) for idle in summary["idle_patterns"]]
@@ -332,9 +391,14 @@ def summary_text(summary: dict[str, Any], *, dry: bool = False) -> str:
         held = f"from features: {plan['from_features']:,}; already staged: {plan['staged']:,}"
         lines.append(f"to read: {plan['to_read']:,}; {held}. Nothing was touched")
     else:
-        again = f"{summary['touched']:,} touched with the same bytes, {summary['reused']:,} from an interrupted run"
+        again = (
+            f"{summary['touched']:,} touched with the same bytes, {summary['reused']:,} from an "
+            f"interrupted run"
+        )
         lines.append(f"{summary['scored']:,} contents scored, {again}")
-        lines.append(f"{summary['failed']:,} without scores, {summary['failed_now']:,} of them tried tonight")
+        lines.append(
+            f"{summary['failed']:,} without scores, {summary['failed_now']:,} of them tried tonight"
+        )
         rate = f"{summary['images_per_second']:.0f} images/s"
         lines.append(f"{summary['seconds']:.1f} s, {rate}; snapshot {summary['snapshot']}")
     return "\n".join(lines)

@@ -9,21 +9,21 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.command_line import command_line, last_part
-from jobs.labelled_sets import read_labelled
-from jobs.progress import Progress, say
-from jobs.train_concluding import Concluded, compare_on, conclude
-from jobs.train_fitting import Fitted, Floats, fit_set
-from jobs.train_state import begin, check_contents, work_folder
-from tagger.combinations import parse_pair, unteachable
+from jobs.console.command_line import command_line, last_part
 from tagger.cpus import usable_cpus
-from tagger.dataset import LabelledSet
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.prepared_set import PreparedSet, prepare
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
-from tagger.labelling import PreparedSet, prepare
-from tagger.reading import Reading
-from tagger.recipe import Recipe
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.pairs import parse_pair, unteachable
+from tagger.labels.vocabulary import Vocabulary, parse_groups
+from tagger.pipeline.concluding import Concluded, compare_on, conclude
+from tagger.pipeline.fitting import Fitted, Floats, fit_set
+from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.resuming import begin, check_contents, work_folder
+from tagger.progress import Progress, say
+from tagger.training.recipe import Recipe
 
 PairKeys = frozenset[tuple[str, str]]
 
@@ -49,7 +49,9 @@ class TrainOptions:
     min_precision: float | None = None
     resume: bool = False
     workers: int = 0  # 0: one per core
-    architecture: dict[str, Any] = field(default_factory=dict)  # of `tagger.model.Architecture`; tests use small ones
+    architecture: dict[str, Any] = field(
+        default_factory=dict
+    )  # of `tagger.training.network.Architecture`; tests use small ones
 
 
 def train(options: TrainOptions) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     InputError, Locked, TrainingDiverged
         Nothing is saved then.
     """
-    from tagger.bundle import NO_GATE, load_bundle, next_name, save_bundle, set_current
+    from tagger.models.bundle import NO_GATE, load_bundle, next_name, save_bundle, set_current
 
     start = time.perf_counter()
     labelled, given = _read(options)
@@ -72,14 +74,20 @@ def train(options: TrainOptions) -> dict[str, Any]:
     held_out = _held_out(labelled, vocabulary, options)
     if rare := labelled.strangers(vocabulary):
         named = ", ".join(f"{label} {n}" for label, n in rare.most_common(10))
-        say(f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out: {named}")
+        say(
+            f"{len(rare)} labels of fewer than {options.min_pictures} pictures are left out: "
+            f"{named}"
+        )
     work = work_folder(models, options.name)
     with Lock(work / "lock"):
         name = next_name(models, options.name)
         vocabulary = vocabulary.born(name)
         begin(work, _asked_for(labelled, vocabulary, options), resume=options.resume)
         prepared = decoded(labelled, work / "pixels", _reading(options), options.workers)
-        parts, targets = prepared.split(seed=options.seed, held_out=held_out), labelled.targets(vocabulary)
+        parts, targets = (
+            prepared.split(seed=options.seed, held_out=held_out),
+            labelled.targets(vocabulary),
+        )
         recipe = _recipe(options, int((parts == "train").sum()))
         check_contents(work, prepared, recipe, resume=options.resume)
         cannot = _unteachable(targets[prepared.rows[parts == "train"]], vocabulary, options)
@@ -107,8 +115,12 @@ def train(options: TrainOptions) -> dict[str, Any]:
             split=prepared.split_table(parts, judged=len(vocabulary)),
             metrics=concluded.metrics,
             plots=concluded.plots,
-            card=lambda model_id: card(name, model_id, vocabulary, options.datasets, concluded, facts),
-            gate=NO_GATE if passed else NO_GATE | {"passed": False, "worse": [concluded.verdict["sentence"]]},
+            card=lambda model_id: card(
+                name, model_id, vocabulary, options.datasets, concluded, facts
+            ),
+            gate=NO_GATE
+            if passed
+            else NO_GATE | {"passed": False, "worse": [concluded.verdict["sentence"]]},
         )
         if passed and not os.path.lexists(models / "current"):
             set_current(models, name)
@@ -131,11 +143,14 @@ def train(options: TrainOptions) -> dict[str, Any]:
 
 
 def check(options: TrainOptions) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.CHECK`; trains nothing and leaves nothing behind."""
+    """Return the report declared in `schemas.reports.CHECK`; trains nothing and leaves nothing
+    behind."""
     import tempfile
 
     labelled, given = _read(options)
-    vocabulary = given or labelled.vocabulary(min_pictures=options.min_pictures)  # says what is wrong with the labels
+    vocabulary = given or labelled.vocabulary(
+        min_pictures=options.min_pictures
+    )  # says what is wrong with the labels
     _held_out(labelled, vocabulary, options)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         return decoded(labelled, Path(folder), _reading(options), options.workers).check()
@@ -144,14 +159,18 @@ def check(options: TrainOptions) -> dict[str, Any]:
 def train_text(result: dict[str, Any]) -> str:
     """Return the result of a training as text for a terminal."""
     from jobs.evaluate import table
-    from tagger.card import number
+    from tagger.models.card import number
 
-    head = f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch {result['best_epoch']} kept)"
+    head = (
+        f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch "
+        f"{result['best_epoch']} kept)"
+    )
     change = "{} before calibration, {} after".format(*map(number, result["calibration"].values()))
     end = f"{head} in {result['seconds']:.0f} s\n{result['verdict']['sentence']}"
     if not result["verdict"]["passed"]:
         end += (
-            "\nnot promoted: give it more pictures, or better labelled ones ('tagger train --check' counts them); "
+            "\nnot promoted: give it more pictures, or better labelled ones ('tagger train "
+            "--check' counts them); "
             f"if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
         )
     return f"{table(result['evaluation'])}\ncalibration error  {change}\n\n{end}"
@@ -168,17 +187,23 @@ def check_text(found: dict[str, Any]) -> str:
     for key in ("duplicates", "near_duplicates", "conflicts"):
         families = found[key]
         extra = sum(len(family) - 1 for family in families)
-        lines.append(f"{key.replace('_', '-')}: {len(families):,} families, {extra:,} pictures too many")
+        lines.append(
+            f"{key.replace('_', '-')}: {len(families):,} families, {extra:,} pictures too many"
+        )
         lines += [f"  {' = '.join(family)}" for family in families[:5]]
     lines.append(f"unreadable: {len(found['unreadable']):,}")
-    lines += [f"  {row['image']}: {row['status']}: {row['error']}" for row in found["unreadable"][:20]]
+    lines += [
+        f"  {row['image']}: {row['status']}: {row['error']}" for row in found["unreadable"][:20]
+    ]
     return "\n".join(lines)
 
 
 def decoded(labelled: LabelledSet, folder: Path, reading: Reading, workers: int) -> PreparedSet:
     """Return the set decoded into `folder`, after saying what had to be left out."""
     with Progress(len(labelled.examples), "decoding") as progress:
-        prepared = prepare(labelled, folder, reading, workers=workers or usable_cpus(), progress=progress.advance)
+        prepared = prepare(
+            labelled, folder, reading, workers=workers or usable_cpus(), progress=progress.advance
+        )
     for example, facts in prepared.unreadable[:5]:
         say(f"left out: {example.image_id}: {facts.status}: {facts.error}")
     if len(prepared.unreadable) > 5:
@@ -208,7 +233,7 @@ def card(
     facts: dict[str, Any],
 ) -> str:
     """Return the text of a bundle's README.md."""
-    from tagger.card import model_card
+    from tagger.models.card import model_card
 
     return model_card(
         name=name,
@@ -232,46 +257,73 @@ def _recipe(options: TrainOptions, pictures: int) -> Recipe:
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 
-def _held_out(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> list[PairKeys]:
+def _held_out(
+    labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions
+) -> list[PairKeys]:
     pairs = [parse_pair(text, vocabulary) for text in options.hold_out_pairs]
     for text, pair in zip(options.hold_out_pairs, pairs, strict=True):
         if not any(pair <= example.present for example in labelled.examples):
-            raise InputError(f"--hold-out-pair {text}: no picture shows it; {labelled.source} has nothing to hold out")
+            raise InputError(
+                f"--hold-out-pair {text}: no picture shows it; {labelled.source} has nothing to "
+                "hold out"
+            )
     return pairs
 
 
 def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
     if options.groups and options.vocabulary:
-        raise InputError("--groups and --vocabulary: give one of them; a vocabulary names its groups itself")
+        raise InputError(
+            "--groups and --vocabulary: give one of them; a vocabulary names its groups itself"
+        )
     if options.min_pictures > 1 and options.vocabulary:
-        raise InputError("--min-pictures and --vocabulary: give one of them; a vocabulary names its labels itself")
+        raise InputError(
+            "--min-pictures and --vocabulary: give one of them; a vocabulary names its labels "
+            "itself"
+        )
     vocabulary = None
     if options.vocabulary:
         try:
             vocabulary = Vocabulary.from_json(
-                json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")), source=options.vocabulary
+                json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")),
+                source=options.vocabulary,
             ).canonical()
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"--vocabulary {options.vocabulary!r} cannot be read: {error}") from error
+            raise InputError(
+                f"--vocabulary {options.vocabulary!r} cannot be read: {error}"
+            ) from error
     groups = parse_groups(options.groups) if options.groups else None
-    labelled = read_labelled(options.datasets, options.names, options.exclude, groups=groups, vocabulary=vocabulary)
+    labelled = read_labelled(
+        options.datasets, options.names, options.exclude, groups=groups, vocabulary=vocabulary
+    )
     if vocabulary is not None and (strange := labelled.strangers(vocabulary)):
-        raise DatasetError(f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add them")
+        raise DatasetError(
+            f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; add "
+            "them"
+        )
     return labelled, vocabulary
 
 
-def _asked_for(labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions) -> dict[str, Any]:
+def _asked_for(
+    labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions
+) -> dict[str, Any]:
     """Return all that decides what a training does, as JSON."""
     said = asdict(options) | {"resume": None, "models": None, "workers": None}
     said |= {"vocabulary": [asdict(replace(x, since="")) for x in vocabulary.labels]}
-    return said | {"examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]}
+    return said | {
+        "examples": [[e.image_id, sorted(e.present), sorted(e.known)] for e in labelled.examples]
+    }
 
 
-def _unteachable(training: Floats, vocabulary: Vocabulary, options: TrainOptions) -> list[dict[str, Any]]:
+def _unteachable(
+    training: Floats, vocabulary: Vocabulary, options: TrainOptions
+) -> list[dict[str, Any]]:
     """Say which pairs the training pictures cannot teach, and return them."""
     found = unteachable(training, vocabulary, recombines=options.recipe == "evidence")
     for pair, reason in found[:_SHOWN_PAIRS]:
-        say(f"warning: these pictures cannot teach {' + '.join(pair)}: {reason}, and none shows both")
+        say(
+            f"warning: these pictures cannot teach {' + '.join(pair)}: {reason}, and none shows "
+            "both"
+        )
     if len(found) > _SHOWN_PAIRS:
         say(f"warning: nor {len(found) - _SHOWN_PAIRS} more pairs; the card lists them")
     return [{"pair": list(pair), "reason": reason} for pair, reason in found]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import StoreError
+from tagger.index.snapshots import current_name
+from tagger.index.store import Index
+from tagger.index.verify import verify_snapshot
 from tagger.machine import raise_machine_fault
-from tagger.snapshots import current_name
-from tagger.store import Index
-from tagger.verification import verify_snapshot
 
 
 def verify(index: str) -> dict[str, Any]:
@@ -28,7 +28,9 @@ def verify(index: str) -> dict[str, Any]:
             raise
         return {"index": index, "snapshot": name, "rows": 0, "parts": 0, "faults": [str(error)]}
     if snapshot is None:
-        what = "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
+        what = (
+            "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
+        )
         raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
     return {
         "index": index,
@@ -41,7 +43,12 @@ def verify(index: str) -> dict[str, Any]:
 
 def report_text(report: dict[str, Any]) -> str:
     """Return the report as text for a terminal."""
-    head = f"{report['index']}: snapshot {report['snapshot']}, {report['rows']:,} rows in {report['parts']} parts"
+    head = (
+        f"{report['index']}: snapshot {report['snapshot']}, {report['rows']:,} rows in "
+        f"{report['parts']} parts"
+    )
     if not report["faults"]:
         return f"{head}: no fault"
-    return "\n".join([f"{head}: {len(report['faults'])} faults", *(f"  {fault}" for fault in report["faults"])])
+    return "\n".join(
+        [f"{head}: {len(report['faults'])} faults", *(f"  {fault}" for fault in report["faults"])]
+    )

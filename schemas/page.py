@@ -1,4 +1,5 @@
-"""The format page for readers in other languages, made from the declarations. `python -m schemas.page` writes it."""
+"""The format page for readers in other languages, made from the declarations. `python -m
+schemas.page` writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,9 @@ def page() -> str:
         f"## {index.LABELS_FILE}\n\n" + _schema(index.LABELS),
         f"## {index.CHANGES_FILE}\n\n" + _schema(index.CHANGES),
         f"## {index.UNSETTLED_FILE}\n\n" + _schema(index.UNSETTLED),
-        "## features/<features_id>/*.parquet\n\n" + _FEATURES + _schema(features.features_schema(1024)),
+        "## features/<features_id>/*.parquet\n\n"
+        + _FEATURES
+        + _schema(features.features_schema(1024)),
         f"## {index.MANIFEST_FILE}\n\n" + _fields(index.MANIFEST_FIELDS),
         "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
         "### state\n\n" + _fields(index.RUN_STATES, "state"),
@@ -71,36 +74,44 @@ def page() -> str:
 
 _INTRODUCTION = f"""# Format
 
-Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version {index.FORMAT_VERSION}.
+Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version
+{index.FORMAT_VERSION}.
 
-To read a night: point any Parquet reader at the folder `current`, or, if it takes patterns, at `current/*.parquet`. The
-folder holds parts and nothing else, one row per picture found; there is at least one row, since a night without a
-picture is refused. Every part has the same schema, column for column. To use the folder more than once, resolve the
-symlink **once**: a part's name never means two contents, so a reader that does not may fail to find a file while a
-night is published; it never reads two nights mixed. Labels, changes and manifest lie beside the folder that `current`
-leads to.
+To read a night: point any Parquet reader at the folder `current`, or, if it takes patterns, at
+`current/*.parquet`. The folder holds parts and nothing else, one row per picture found; there is
+at least one row, since a night without a picture is refused. Every part has the same schema,
+column for column. To use the folder more than once, resolve the symlink **once**: a part's name
+never means two contents, so a reader that does not may fail to find a file while a night is
+published; it never reads two nights mixed. Labels, changes and manifest lie beside the folder
+that `current` leads to.
 
-Keep the index below folders without `=`: DuckDB takes a folder `key=value` for a column, and for `color=red` the
-folder's word instead of the rows', unless `hive_partitioning = false` is given.
+Keep the index below folders without `=`: DuckDB takes a folder `key=value` for a column, and for
+`color=red` the folder's word instead of the rows', unless `hive_partitioning = false` is given.
 
-To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply `{index.CHANGES_FILE}`
-(`upsert`: take the row from the parts; `delete`: drop it). If not, read the whole snapshot.
+To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply
+`{index.CHANGES_FILE}` (`upsert`: take the row from the parts; `delete`: drop it). If not, read
+the whole snapshot.
 
-To recompute an answer: a label that is not retired *holds* when its stored score is at least its stored threshold in
-`{index.LABELS_FILE}`, of the row's `model_id`. With odds o = s / (1 - s) of the scores of a group's labels that are not
-retired, p(label i) = o_i / (1 + sum o); none has the rest. The answer is, among the labels that hold, the one with the
-largest o_i / odds(threshold_i), or none."""
+To recompute an answer: a label that is not retired *holds* when its stored score is at least its
+stored threshold in `{index.LABELS_FILE}`, of the row's `model_id`. With odds o = s / (1 - s) of
+the scores of a group's labels that are not retired, p(label i) = o_i / (1 + sum o); none has the
+rest. The answer is, among the labels that hold, the one with the largest
+o_i / odds(threshold_i), or none."""
 
 _ROWS = (
-    "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label one, in vocabulary\n"
-    "order. Each field's metadata has its `meaning`, and `group` and `label` where there is one. A column's name is\n"
-    "`score_` and the label's slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes\n"
+    "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label "
+    "one, in vocabulary\n"
+    "order. Each field's metadata has its `meaning`, and `group` and `label` where there is one. A "
+    "column's name is\n"
+    "`score_` and the label's slug: lower case, runs outside [a-z0-9] as one `_`; a slug already "
+    "taken becomes\n"
     "`score_<group>_<slug>`. It is fixed when the label is born and never changes.\n\n"
 )
 
 
 _FEATURES = (
-    "With `tagger tag --features`, for each content that went through the network since: what the trunk of the model "
+    "With `tagger tag --features`, for each content that went through the network since: what the "
+    "trunk of the model "
     "made of it. The width is the model's, 1,024 as a rule.\n\n"
 )
 
@@ -121,7 +132,10 @@ def _schema(schema: pa.Schema) -> str:
     for field in schema:
         meaning = (field.metadata or {}).get(b"meaning", b"").decode()
         kind = str(field.type).replace(" not null", "")
-        lines.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | {_escaped(meaning)} |")
+        lines.append(
+            f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | "
+            f"{_escaped(meaning)} |"
+        )
     return "\n".join(lines)
 
 

@@ -6,7 +6,10 @@ TAG = {
     "found": "pictures found in the catalog and not gone before they were read",
     "new": "found, and no row before",
     "changed": "found, with another size or modification time than its row",
-    "rescored": "found, the same file, tried again with another result: another model, --full, --retry-errors",
+    "rescored": (
+        "found, the same file, tried again with another result: another model, --full, "
+        "--retry-errors"
+    ),
     "unchanged": "found, its row carried over",
     "deleted": "rows before whose picture was not found",
     "touched": "changed, but with equal bytes",
@@ -16,7 +19,8 @@ TAG = {
     "failed_now": "failures among the pictures tried in this run",
     "plan": "object, what was to be done, before anything was read; empty if the walk did not end",
     "skipped": "object, reason to number of things that are no picture",
-    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a path that has another "
+    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a "
+    "path that has another "
     "case only, or null",
     "published_rows": "rows of the published snapshot; equals found, or 0 if nothing was published",
     "seconds": "number, the whole run",
@@ -43,8 +47,11 @@ EVALUATION = {
     "calibration_error": "mean over labels of the expected calibration error, 15 equal-width bins",
     "labels": "list, see EVALUATION_LABEL",
     "groups": "list, see EVALUATION_GROUP: exclusive groups",
-    "combinations": "list of {pair, pictures, both_right, trained}: how many training pictures had the pair",
-    "seen": "object {pictures, share, low, high}: both answers right on pairs that training pictures had, 95 % "
+    "combinations": (
+        "list of {pair, pictures, both_right, trained}: how many training pictures had the pair"
+    ),
+    "seen": "object {pictures, share, low, high}: both answers right on pairs that training "
+    "pictures had, 95 % "
     "interval; with more than two exclusive groups a picture counts once for each of its pairs",
     "unseen": "the same on pairs that no training picture had",
     "harmonic_mean": "of both shares; null without unseen pairs",
@@ -75,9 +82,17 @@ EVALUATE = {
     "model": "string, the bundle's name",
     "model_id": "string",
     "dataset": "string, as given",
-    "left_out": "object: train, tune (pictures the model was fitted or tuned on), unreadable, duplicate",
-    "unknown_labels": "object, label that the model does not have to number of pictures; their group is unknown there",
-    "unanswered": "object, such a label to the share of its measured pictures to which the group gives no answer",
+    "left_out": (
+        "object: train, tune (pictures the model was fitted or tuned on), unreadable, duplicate"
+    ),
+    "unknown_labels": (
+        "object, label that the model does not have to number of pictures; their group is "
+        "unknown there"
+    ),
+    "unanswered": (
+        "object, such a label to the share of its measured pictures to which the group gives "
+        "no answer"
+    ),
     "audit": "object, see AUDIT, or null without --audit",
     "evaluation": "object, see EVALUATION",
 }
@@ -90,7 +105,9 @@ AUDIT = {
 }
 
 AUDIT_COLUMNS = {
-    "finding": "doubt, or contradiction: a member of a family of near-duplicates whose labels differ",
+    "finding": (
+        "doubt, or contradiction: a member of a family of near-duplicates whose labels differ"
+    ),
     "image": "path below the set's folder",
     "group": "of which the finding speaks",
     "given": "the label it has; none if the group has none",
@@ -98,7 +115,10 @@ AUDIT_COLUMNS = {
     "p_given": "of a doubt: the view's probability of the given label",
     "p_suggested": "of a doubt: that of the suggested one",
     "family": "of a contradiction: a number that its members share",
-    "part": "train, tune or test if the model's split has the picture: a model doubts less of what it was trained on",
+    "part": (
+        "train, tune or test if the model's split has the picture: a model doubts less of what "
+        "it was trained on"
+    ),
 }
 
 TRAIN = {
@@ -111,16 +131,21 @@ TRAIN = {
     "verdict": "object, see VERDICT",
     "promoted": "true if `current` points to it now",
     "evaluation": "object, see EVALUATION, on the test part",
-    "calibration": "object {before, after}: calibration_error on the test part without and with calibration",
+    "calibration": (
+        "object {before, after}: calibration_error on the test part without and with calibration"
+    ),
     "held_out": "list of strings, the pairs that --hold-out-pair kept from training",
     "unteachable": "list of {pair, reason}: pairs that the training pictures cannot teach",
 }
 
 VERDICT = {
-    "passed": "false if no group is better than always giving its commonest answer, and of one or more that is sure: "
+    "passed": "false if no group is better than always giving its commonest answer, and of one "
+    "or more that is sure: "
     "saved, not promoted, exit code 5",
     "sentence": "string, all below in one sentence",
-    "pictures": "integer, completely labelled pictures of the test part, those of --hold-out-pair left out",
+    "pictures": (
+        "integer, completely labelled pictures of the test part, those of --hold-out-pair left out"
+    ),
     "all_right": "integer, those of them whose tags are all right",
     "groups": "list, see VERDICT_GROUP",
 }
@@ -128,12 +153,17 @@ VERDICT = {
 VERDICT_GROUP = {
     "group": "name",
     "pictures": "pictures about which the group is known",
-    "right": "those of them whose answer is right, none included; without an answer, whose tags of the group are",
+    "right": (
+        "those of them whose answer is right, none included; without an answer, whose tags of "
+        "the group are"
+    ),
     "low": "number, the lower 95 % bound of their share, or null",
     "commonest": "the commonest answer among them, or none",
     "commonest_right": "those of them on which that is right",
-    "verdict": "better: the bound is over the commonest's share, or, of a group that is not exclusive, the tags have "
-    "fewer errors than each label's commoner value on surely more pictures than they have more; too few: not even all "
+    "verdict": "better: the bound is over the commonest's share, or, of a group that is not "
+    "exclusive, the tags have "
+    "fewer errors than each label's commoner value on surely more pictures than they have more; "
+    "too few: not even all "
     "right would have shown it; or no better",
 }
 
@@ -179,12 +209,18 @@ MODELS_VERSION = {
     "name": "string, the folder",
     "model_id": "string; this and all below are null where the model cannot be used",
     "created_at": "ISO 8601, UTC",
-    "parent": "string, name of the model it was retrained from, or its model_id if that is not here, or null",
+    "parent": (
+        "string, name of the model it was retrained from, or its model_id if that is not here, "
+        "or null"
+    ),
     "trunk": "string, digest of all layers but the head",
     "labels": "integer",
     "macro_ap": "number, on its own test part",
     "exact_match": "number, on its own test part",
-    "gate_passed": "false if it is worse than its parent on old labels, or, without one, no better than guessing",
+    "gate_passed": (
+        "false if it is worse than its parent on old labels, or, without one, no better than "
+        "guessing"
+    ),
     "error": "string, why it cannot be used, or null",
 }
 
@@ -192,7 +228,8 @@ SIMILAR = {
     "index": "string, as given",
     "image": "string, as given",
     "model": "string, name of the bundle whose features were compared",
-    "found": "list of {image_id, similarity, answers, same}, the most similar first: similarity is the cosine of both "
+    "found": "list of {image_id, similarity, answers, same}, the most similar first: similarity "
+    "is the cosine of both "
     "features, answers exclusive group to label or null, same every image_id with these bytes",
     "searched": "integer, distinct contents of the index that have features of this model",
     "contents": "integer, distinct contents of the index that have scores",

@@ -1,4 +1,5 @@
-"""The rows of the index: one per picture found. Every part of a snapshot has this schema, field by field."""
+"""The rows of the index: one per picture found. Every part of a snapshot has this schema, field by
+field."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,17 +25,29 @@ _FIXED: list[tuple[str, pa.DataType, bool, str]] = [
         "image_id",
         pa.string(),
         False,
-        "path below the catalog, '/'; valid UTF-8 as is, an invalid byte as \\xNN, a backslash as \\\\",
+        "path below the catalog, '/'; valid UTF-8 as is, an invalid byte as \\xNN, a backslash as "
+        "\\\\",
     ),
     ("status", pa.string(), False, "ok, or why there are no scores: one of " + ", ".join(STATUSES)),
     ("error", pa.string(), True, "the reason in words; null when ok"),
-    ("content_sha256", pa.string(), True, "hex digest of the file's bytes; null only if never read"),
-    ("size_bytes", pa.int64(), True, "the file's size; null only if it could be neither opened nor looked at"),
+    (
+        "content_sha256",
+        pa.string(),
+        True,
+        "hex digest of the file's bytes; null only if never read",
+    ),
+    (
+        "size_bytes",
+        pa.int64(),
+        True,
+        "the file's size; null only if it could be neither opened nor looked at",
+    ),
     (
         "mtime_ns",
         pa.int64(),
         True,
-        "the file's modification time, ns since 1970; null only if it could be neither opened nor looked at",
+        "the file's modification time, ns since 1970; null only if it could be neither opened nor "
+        "looked at",
     ),
     ("width", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
     ("height", pa.int32(), True, "pixels after EXIF orientation; null unless known"),
@@ -45,14 +58,20 @@ _FIXED: list[tuple[str, pa.DataType, bool, str]] = [
         "version of the reader that last looked at the file; rows of an older one are read again",
     ),
     ("model_id", pa.string(), True, "the model that gave the scores; null on failed rows"),
-    ("scored_at", pa.timestamp("us", tz="UTC"), True, "when the scores were computed; null on failed rows"),
+    (
+        "scored_at",
+        pa.timestamp("us", tz="UTC"),
+        True,
+        "when the scores were computed; null on failed rows",
+    ),
 ]
 _TAGS = pa.field(
     "tags",
     pa.list_(pa.field("element", pa.string(), nullable=False)),
     nullable=False,
     metadata={
-        "meaning": "answers of exclusive groups and all other labels at or over threshold, as 'name', in vocabulary "
+        "meaning": "answers of exclusive groups and all other labels at or over threshold, as "
+        "'name', in vocabulary "
         "order; [] if not ok"
     },
 )
@@ -81,18 +100,24 @@ class LabelLike(Protocol):
 
 
 def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) -> pa.Schema:
-    """Return the Arrow schema of a part: fixed columns, tags, two per exclusive group, one score per label.
+    """Return the Arrow schema of a part: fixed columns, tags, two per exclusive group, one score
+    per label.
 
-    Scores are doubles rounded to four decimals: as small as float32 after compression, and a filter on 0.9 finds a
-    stored 0.9. Field metadata holds each column's meaning, and group and label where it has one.
+    Scores are doubles rounded to four decimals: as small as float32 after compression, and a filter
+    on 0.9 finds a stored 0.9. Field metadata holds each column's meaning, and group and label where
+    it has one.
     """
-    fields = [pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED]
+    fields = [
+        pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED
+    ]
     fields.append(_TAGS)
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
         score = f"the view's probability of that answer, 0 to 1; null where {group} is null"
         fields.append(pa.field(group, pa.string(), metadata={"meaning": answer, "group": group}))
-        fields.append(pa.field(f"{group}_score", pa.float64(), metadata={"meaning": score, "group": group}))
+        fields.append(
+            pa.field(f"{group}_score", pa.float64(), metadata={"meaning": score, "group": group})
+        )
     for label in labels:
         meaning = "calibrated sigmoid score, 0 to 1, four decimals; null when not scored"
         metadata = {"meaning": meaning, "group": label.group, "label": label.name}

@@ -3,7 +3,8 @@
 FORMAT_VERSION = 1
 
 EVIDENCE = ("pixels", "shape", "both")
-"""What a group is judged by: pixel values, which survive a scrambled shape; shape, which survives any recolouring."""
+"""What a group is judged by: pixel values, which survive a scrambled shape; shape, which survives
+any recolouring."""
 
 DEFAULT_EVIDENCE = {"color": "pixels", "colour": "pixels", "garment": "shape", "type": "shape"}
 """Evidence of well-known groups; all others are judged by both."""
@@ -19,7 +20,10 @@ VOCABULARY_FIELDS = {
 
 GROUP_FIELDS = {
     "name": "string, [a-z][a-z0-9_]*",
-    "exclusive": "true if a picture has at most one label of the group; exclusive groups get an answer column",
+    "exclusive": (
+        "true if a picture has at most one label of the group; exclusive groups get an answer "
+        "column"
+    ),
     "evidence": "pixels | shape | both: what training teaches the group to look at",
 }
 
@@ -29,7 +33,8 @@ LABEL_FIELDS = {
     "column": "string, the score column, fixed when the label is added",
     "since": "string, the bundle that first had the label",
     "retired": "true if the label is no longer answered; its column stays",
-    "splits": "list of strings, older labels of the group that this one was split from: a picture that had one of them "
+    "splits": "list of strings, older labels of the group that this one was split from: a "
+    "picture that had one of them "
     "before this label was there may have it or not",
 }
 

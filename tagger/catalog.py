@@ -1,4 +1,5 @@
-"""The catalog: which files are pictures, what they are called, and when they last changed. Opens no file."""
+"""The catalog: which files are pictures, what they are called, and when they last changed. Opens no
+file."""
 
 import errno
 import hashlib
@@ -24,7 +25,12 @@ _DOT = ord(".")
 
 SYSTEM_FOLDERS = frozenset(
     {
-        *("@eaDir", "@tmp", "#recycle", "#snapshot"),  # Synology: thumbnails, uploads, bin, snapshots
+        *(
+            "@eaDir",
+            "@tmp",
+            "#recycle",
+            "#snapshot",
+        ),  # Synology: thumbnails, uploads, bin, snapshots
         *("@Recycle", "@Recently-Snapshot", "@Transcode"),  # QNAP
         *("~snapshot", "trashbox"),  # NetApp, Buffalo
         *("$RECYCLE.BIN", "RECYCLER", "System Volume Information", "FOUND.000"),  # Windows
@@ -33,7 +39,8 @@ SYSTEM_FOLDERS = frozenset(
         *("files_trashbin", "files_versions"),  # Nextcloud, ownCloud
     }
 )
-"""Folders that NAS and desktops make, for thumbnails, deleted and older files: left out at any depth, in any case.
+"""Folders that NAS and desktops make, for thumbnails, deleted and older files: left out at any
+depth, in any case.
 
 `.snapshot`, `.Trash-1000`, `.@__thumb` and their like are hidden anyway."""
 
@@ -52,7 +59,8 @@ class CatalogImage(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pictures directly in one folder: ids as UTF-8, sizes in bytes, modification times in ns, or `UNSEEN`."""
+    """The pictures directly in one folder: ids as UTF-8, sizes in bytes, modification times in ns,
+    or `UNSEEN`."""
 
     ids: list[bytes]
     sizes: list[int]
@@ -60,10 +68,11 @@ class Found(NamedTuple):
 
 
 class Walk:
-    """Iterate over the pictures below `root`, in no particular order; count in `skipped` what is no picture.
+    """Iterate over the pictures below `root`, in no particular order; count in `skipped` what is no
+    picture.
 
-    What is deleted or renamed meanwhile is there or not, but never stops the walk. Nor does a file that cannot be
-    looked at: it is listed, and reading it says what is wrong.
+    What is deleted or renamed meanwhile is there or not, but never stops the walk. Nor does a file
+    that cannot be looked at: it is listed, and reading it says what is wrong.
 
     Parameters
     ----------
@@ -94,7 +103,9 @@ class Walk:
         self._exclude = exclude
         if not os.path.isdir(self.root):
             kind = "it is a file" if os.path.exists(self.root) else "there is no such folder"
-            raise InputError(f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures")
+            raise InputError(
+                f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures"
+            )
         self._identity = self._look_at_root()
         if exclude:
             exclude.begin(self.root, os.path.abspath(root))
@@ -127,7 +138,8 @@ class Walk:
         return self._exclude.idle() if self._exclude else []
 
     def explanation(self) -> str:
-        """Return what was skipped so far, the first of each kind and what to do about it; empty if nothing was."""
+        """Return what was skipped so far, the first of each kind and what to do about it; empty if
+        nothing was."""
         kinds = [
             f"{n:,} {reason}, first {self._first[reason].decode()!r} ({SKIPPED[reason]})"
             for reason, n in self.skipped.most_common()
@@ -135,7 +147,8 @@ class Walk:
         return f"skipped: {'; '.join(kinds)}" if kinds else ""
 
     def is_still_there(self) -> bool:
-        """Return whether `root` is the folder that it was at the start: an unmounted share leaves another one."""
+        """Return whether `root` is the folder that it was at the start: an unmounted share leaves
+        another one."""
         return self._look_at_root() == self._identity
 
     def _look_at_root(self) -> tuple[int, int] | None:
@@ -152,7 +165,8 @@ class Walk:
         folders: list[tuple[bytes, bytes]],
         found: Found,
     ) -> None:
-        # One plain loop without a generator or an object per file: a catalog of millions spends its nights here.
+        # One plain loop without a generator or an object per file: a catalog of millions spends its
+        # nights here.
         parent, add_id, add_size, add_time = (
             _encoded_id(prefix),
             found.ids.append,
@@ -190,7 +204,9 @@ class Walk:
                 if _is_called_picture(name):
                     _add_unseen(found, known)
                 else:
-                    folders.append((entry.path, prefix + name + b"/"))  # if it is no folder, listing it says so
+                    folders.append(
+                        (entry.path, prefix + name + b"/")
+                    )  # if it is no folder, listing it says so
 
     def _skip(self, reason: str, known: bytes) -> None:
         self.skipped[reason] += 1
@@ -199,7 +215,8 @@ class Walk:
     def _unlistable(self, prefix: bytes, error: OSError) -> Refused:
         advice = f", or leave it out with --exclude {image_id(prefix)!r}" if prefix else ""
         return Refused(
-            f"folder {image_id(prefix) or '.'!r} of {self.root!r} cannot be listed ({error.strerror}); nothing was "
+            f"folder {image_id(prefix) or '.'!r} of {self.root!r} cannot be listed "
+            f"({error.strerror}); nothing was "
             f"changed. Make it readable{advice}"
         )
 
@@ -208,7 +225,13 @@ class Walk:
         try:
             facts = entry.stat()
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG):
+            if error.errno in (
+                errno.ENOENT,
+                errno.ELOOP,
+                errno.ENOTDIR,
+                errno.EACCES,
+                errno.ENAMETOOLONG,
+            ):
                 self._skip("broken_link", known)
                 return
         target = os.path.realpath(entry.path)
@@ -258,12 +281,14 @@ def _may_be_folder(entry: "os.DirEntry[bytes]") -> bool:
 
 
 def stored_time(mtime_ns: int) -> int:
-    """Return a modification time as an int64 can hold it: some files say that they are from the year 2300."""
+    """Return a modification time as an int64 can hold it: some files say that they are from the
+    year 2300."""
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def image_id(relative: bytes) -> str:
-    r"""Return the id of a path below the catalog: an invalid UTF-8 byte as ``\xNN``, a backslash as ``\\``.
+    r"""Return the id of a path below the catalog: an invalid UTF-8 byte as ``\xNN``, a backslash as
+    ``\\``.
 
     >>> image_id(b"a b/\xff.jpg")
     'a b/\\xff.jpg'
@@ -295,7 +320,8 @@ def bucket_of(image_id: str, buckets: int) -> int:
 
 
 def bucket_count(found: int) -> int:
-    """Return how many buckets a new index of `found` pictures gets: clamp(ceil(found / 50,000), 1, 256)."""
+    """Return how many buckets a new index of `found` pictures gets: clamp(ceil(found / 50,000), 1,
+    256)."""
     return max(1, min(256, -(-found // 50_000)))
 
 

@@ -8,7 +8,8 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cpus() -> int:
-    """Return how many processors this process may keep busy: its affinity, and its container's quota, rounded up."""
+    """Return how many processors this process may keep busy: its affinity, and its container's
+    quota, rounded up."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux

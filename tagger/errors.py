@@ -10,7 +10,7 @@ TaggerError                    1   unexpected failure; nothing published
 ├── Locked                     4   another run holds the lock
 ├── GateFailed                 5   refused: the model did not pass its gate
 ├── TimeUp                     7   --max-seconds was up; what was done is kept for the next run
-├── MachineFault               1   the machine lacks what a run needs: memory, handles, a temporary folder ...
+├── MachineFault               1   the machine lacks what a run needs: memory, handles ...
 └── TrainingDiverged           1   the loss stopped being a number
 """
 
@@ -60,19 +60,22 @@ class Locked(TaggerError):
 
 
 class GateFailed(TaggerError):
-    """The model is worse than its parent on old labels, or, trained from nothing, no better than guessing."""
+    """The model is worse than its parent on old labels, or, trained from nothing, no better than
+    guessing."""
 
     exit_code = 5
 
 
 class TimeUp(TaggerError):
-    """The time that was given is up; what was done is kept in staging, and nothing was published."""
+    """The time that was given is up; what was done is kept in staging, and nothing was
+    published."""
 
     exit_code = 7
 
 
 class MachineFault(TaggerError):
-    """The machine lacks what a run needs: memory, handles, a temporary folder; no file and no model is to blame."""
+    """The machine lacks what a run needs: memory, handles, a temporary folder; no file and no model
+    is to blame."""
 
 
 class TrainingDiverged(TaggerError):

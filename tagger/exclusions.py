@@ -1,8 +1,8 @@
 """What `--exclude` names: paths below a folder, as people and our own messages write them.
 
-A pattern without a slash names things at any depth; one with a slash begins at the folder. A folder is named with all
-that it holds. In a pattern that is no name of a thing as it stands, `*` is any text, slashes too, `?` any character and
-`[ab]` one of these.
+A pattern without a slash names things at any depth; one with a slash begins at the folder. A folder
+is named with all that it holds. In a pattern that is no name of a thing as it stands, `*` is any
+text, slashes too, `?` any character and `[ab]` one of these.
 """
 
 import fnmatch
@@ -17,7 +17,8 @@ from tagger.errors import InputError
 
 
 class Idle(NamedTuple):
-    """A pattern that has named nothing, as the user wrote it, and a path that it would name but for its case."""
+    """A pattern that has named nothing, as the user wrote it, and a path that it would name but for
+    its case."""
 
     pattern: str
     meant: str | None
@@ -44,7 +45,8 @@ class Exclusions:
         return bool(self._patterns)
 
     def begin(self, *roots: str) -> None:
-        """Look which patterns are names of things below a root, however it is spelt, as they stand: no globs."""
+        """Look which patterns are names of things below a root, however it is spelt, as they stand:
+        no globs."""
         for pattern in self._patterns:
             pattern.begin(roots)
 
@@ -56,7 +58,9 @@ class Exclusions:
 
     def idle(self) -> list[Idle]:
         """Return the patterns that have named nothing so far."""
-        return [Idle(pattern.given, pattern.meant) for pattern in self._patterns if not pattern.used]
+        return [
+            Idle(pattern.given, pattern.meant) for pattern in self._patterns if not pattern.used
+        ]
 
 
 def complaint(pattern: str, meant: str | None) -> str:
@@ -64,7 +68,8 @@ def complaint(pattern: str, meant: str | None) -> str:
     if meant is not None:
         return f"--exclude {pattern!r} matched nothing; did you mean {meant!r}?"
     return (
-        f"--exclude {pattern!r} matched nothing; write paths from the folder on, as messages print them. What a folder "
+        f"--exclude {pattern!r} matched nothing; write paths from the folder on, as messages print "
+        "them. What a folder "
         "holds that is left out is not looked at"
     )
 
@@ -83,7 +88,8 @@ class _Pattern:
         path = os.path.normpath(inside.strip("/") or ".")
         if path.split("/")[0] in (".", ".."):
             raise InputError(
-                f"--exclude {self.given!r} names no path below the folder; write it as messages print it, as in "
+                f"--exclude {self.given!r} names no path below the folder; write it as messages "
+                "print it, as in "
                 "--exclude 'incoming/raw'"
             )
         self._folders_only = inside.endswith("/")
@@ -92,11 +98,17 @@ class _Pattern:
         # As typed, and as an id shows it: bytes that are no text, and backslashes.
         spelt = [os.fsencode(path).decode(errors="backslashreplace"), image_id(os.fsencode(path))]
         self._names = {_composed(name) for name in spelt}
-        spelt.append(re.sub(r"\\([][*?])", r"[\1]", path))  # a backslash before it makes a glob's sign a letter
+        spelt.append(
+            re.sub(r"\\([][*?])", r"[\1]", path)
+        )  # a backslash before it makes a glob's sign a letter
         # A plain name needs no regular expression: there are millions of paths to compare with.
         self._is_glob = any(sign in path for sign in "*?[")
         spelt = [one.replace("[^", "[!") for one in spelt]  # as shells and gitignore write it
-        globs = {_composed(glob) for one in spelt for glob in _globs(f"**/{one}" if self._any_depth else one)}
+        globs = {
+            _composed(glob)
+            for one in spelt
+            for glob in _globs(f"**/{one}" if self._any_depth else one)
+        }
         self._glob = re.compile("|".join(map(fnmatch.translate, sorted(globs))))
         self._any_case = re.compile(self._glob.pattern, re.IGNORECASE)
         self._folded = {name.casefold() for name in self._names}
@@ -106,13 +118,17 @@ class _Pattern:
         inside = next((root for root in roots if self.given.startswith(os.path.join(root, ""))), "")
         self._read(self.given[len(inside) :])
         below = os.path.join(os.fsencode(roots[0]), b"")
-        self._only_name = any(os.path.lexists(below + relative) for relative in self._relative_paths())
+        self._only_name = any(
+            os.path.lexists(below + relative) for relative in self._relative_paths()
+        )
 
     def names(self, path: str, *, is_folder: bool) -> bool:
         if self._folders_only and not is_folder:
             return False
         name = path.rpartition("/")[2] if self._any_depth else path
-        if self._is_name(name) or (self._is_glob and not self._only_name and self._glob.match(path)):
+        if self._is_name(name) or (
+            self._is_glob and not self._only_name and self._glob.match(path)
+        ):
             self.used = True
             return True
         if not self.used and self.meant is None and self._differs_in_case(name, path):
@@ -120,18 +136,24 @@ class _Pattern:
         return False
 
     def _relative_paths(self) -> set[bytes]:
-        return {os.fsencode(self._path), relative_path(self._path.encode(errors="backslashreplace").decode())}
+        return {
+            os.fsencode(self._path),
+            relative_path(self._path.encode(errors="backslashreplace").decode()),
+        }
 
     def _is_name(self, name: str) -> bool:
         # A message quotes what cannot be seen, and backslashes twice.
         return name in self._names or ("\\" in self._path and repr(name)[1:-1] in self._names)
 
     def _differs_in_case(self, name: str, path: str) -> bool:
-        return bool(self._any_case.match(path)) if self._is_glob else name.casefold() in self._folded
+        return (
+            bool(self._any_case.match(path)) if self._is_glob else name.casefold() in self._folded
+        )
 
 
 def _globs(pattern: str) -> list[str]:
-    """Return patterns in which `*` crosses slashes for one in which `**/` may also stand for nothing."""
+    """Return patterns in which `*` crosses slashes for one in which `**/` may also stand for
+    nothing."""
     before, stars, after = pattern.partition("**/")
     if not stars or (before and not before.endswith("/")):
         return [pattern]
@@ -139,5 +161,6 @@ def _globs(pattern: str) -> list[str]:
 
 
 def _composed(text: str) -> str:
-    """Return `text` in one Unicode form: macOS and some shares spell accents apart from their letters."""
+    """Return `text` in one Unicode form: macOS and some shares spell accents apart from their
+    letters."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)

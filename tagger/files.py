@@ -1,4 +1,5 @@
-"""Writing files so that a reader, or a power cut, finds the old content or the new, never a half."""
+"""Writing files so that a reader, or a power cut, finds the old content or the new, never a
+half."""
 
 import fcntl
 import json
@@ -45,7 +46,8 @@ def atomic_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a sibling to write; it is made durable and takes the place of `path` by one rename, or goes on an error."""
+    """Yield a sibling to write; it is made durable and takes the place of `path` by one rename, or
+    goes on an error."""
     sibling = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield sibling
@@ -56,7 +58,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 class Lock:
-    """An advisory lock on a file, held for the length of a `with`; it dies with its process, however that ends.
+    """An advisory lock on a file, held for the length of a `with`; it dies with its process,
+    however that ends.
 
     Raises
     ------
@@ -70,7 +73,8 @@ class Lock:
         self._path = path
 
     def __enter__(self) -> Self:
-        # Not inherited by spawned workers (Python's descriptors never are), so a worker that lives on holds nothing.
+        # Not inherited by spawned workers (Python's descriptors never are), so a worker that lives
+        # on holds nothing.
         new = not self._path.exists()
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -81,7 +85,9 @@ class Lock:
         except BlockingIOError:
             holder = _holder(os.pread(self._descriptor, 4096, 0))
             os.close(self._descriptor)
-            raise Locked(f"{str(self._path)!r} is held by {holder}; let it end, or end it, then start again") from None
+            raise Locked(
+                f"{str(self._path)!r} is held by {holder}; let it end, or end it, then start again"
+            ) from None
         except OSError as error:
             os.close(self._descriptor)
             if new:
@@ -92,13 +98,18 @@ class Lock:
             ) from error
         started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
         me = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
-        with suppress(OSError):  # on a full disk the lock holds all the same, if it cannot say whose it is
+        with suppress(
+            OSError
+        ):  # on a full disk the lock holds all the same, if it cannot say whose it is
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(me).encode(), 0)
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
@@ -108,6 +119,8 @@ class Lock:
 def _holder(text: bytes) -> str:
     try:
         holder = json.loads(text)
-        return f"process {holder['process']} on {holder['host']}, which started at {holder['started']}"
+        return (
+            f"process {holder['process']} on {holder['host']}, which started at {holder['started']}"
+        )
     except (ValueError, KeyError, TypeError):
         return "another run, which has not said who it is"

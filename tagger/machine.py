@@ -1,6 +1,8 @@
-"""What the machine lacks: memory, handles, processes, room on a disk; whatever file was at hand is not to blame.
+"""What the machine lacks: memory, handles, processes, room on a disk; whatever file was at hand is
+not to blame.
 
-The same lack comes as an `OSError` from Python, as `MemoryError` from NumPy, and as words alone from C++ libraries.
+The same lack comes as an `OSError` from Python, as `MemoryError` from NumPy, and as words alone
+from C++ libraries.
 """
 
 import errno
@@ -31,7 +33,8 @@ _LACKS = (
     _TEMPORARY_FOLDER,
     _Lack(
         "memory",
-        "free some, or raise the limit that this job runs under (ulimit -v, systemd's MemoryMax, the container's)",
+        "free some, or raise the limit that this job runs under (ulimit -v, systemd's MemoryMax, "
+        "the container's)",
         (errno.ENOMEM,),
         (
             "bad_alloc",
@@ -76,7 +79,8 @@ _MEMORY = _LACKS[1]
 
 
 def machine_fault(error: BaseException) -> MachineFault | None:
-    """Return what the machine lacked, if that is what raised `error`, or the error that it was raised from."""
+    """Return what the machine lacked, if that is what raised `error`, or the error that it was
+    raised from."""
     for cause in _causes(error):
         if isinstance(cause, MachineFault):
             return cause
@@ -87,14 +91,16 @@ def machine_fault(error: BaseException) -> MachineFault | None:
 
 
 def raise_machine_fault(error: BaseException) -> None:
-    """Raise `MachineFault` if the machine is to blame for `error`: whoever is about to blame a file asks first."""
+    """Raise `MachineFault` if the machine is to blame for `error`: whoever is about to blame a file
+    asks first."""
     fault = machine_fault(error)
     if fault is not None:
         raise fault from error
 
 
 def asks_too_much(error: BaseException, most: int) -> bool:
-    """Return whether `error` says that there was not enough memory, and yet there are `most` bytes: it wanted more."""
+    """Return whether `error` says that there was not enough memory, and yet there are `most` bytes:
+    it wanted more."""
     if not any(_lack(cause) is _MEMORY for cause in _causes(error)):
         return False
     try:
@@ -105,7 +111,8 @@ def asks_too_much(error: BaseException, most: int) -> bool:
 
 
 def memory_is_limited() -> bool:
-    """Return whether this process may take less memory than there is: a library may then die where it gets none."""
+    """Return whether this process may take less memory than there is: a library may then die where
+    it gets none."""
     limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
     return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 

@@ -1,7 +1,7 @@
 """Reading one of our Parquet files, by this thread alone.
 
-Where a memory limit keeps Arrow from starting threads, its readers of data sets wait for them for ever, in C++, where
-no signal reaches them; a night that hangs holds the lock.
+Where a memory limit keeps Arrow from starting threads, its readers of data sets wait for them for
+ever, in C++, where no signal reaches them; a night that hangs holds the lock.
 """
 
 from os import PathLike
@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def read_parquet(source: str | PathLike[str] | pa.BufferReader, columns: list[str] | None = None) -> pa.Table:
-    """Return the rows of one file, or some of its columns, after checking the checksums of its pages.
+def read_parquet(
+    source: str | PathLike[str] | pa.BufferReader, columns: list[str] | None = None
+) -> pa.Table:
+    """Return the rows of one file, or some of its columns, after checking the checksums of its
+    pages.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""Small real things: drawn pictures, a trained network of a few filters, the real pictures where they lie."""
+"""Small real things: drawn pictures, a trained network of a few filters, the real pictures where
+they lie."""
 
 import hashlib
 import json
@@ -14,9 +15,9 @@ import numpy as np
 import pytest
 
 from jobs.train import TrainOptions, train
-from tagger.bundle import set_current
-from tagger.decode_worker import Pixels
-from tagger.sample import Sample, draw_sample
+from tagger.datasets.sample import Sample, draw_sample
+from tagger.imaging.worker import Pixels
+from tagger.models.bundle import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -25,7 +26,9 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("shared") and not SHARED.is_dir():
-            item.add_marker(pytest.mark.skip(reason=f"needs the real pictures, which are not at {SHARED}"))
+            item.add_marker(
+                pytest.mark.skip(reason=f"needs the real pictures, which are not at {SHARED}")
+            )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,12 +54,15 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A really trained bundle of a few filters, with groups color and garment."""
     models = tmp_path_factory.mktemp("models")
-    options = TrainOptions((str(sample.labelled),), str(models), "tiny", "color,garment", epochs=3, architecture=TINY)
+    options = TrainOptions(
+        (str(sample.labelled),), str(models), "tiny", "color,garment", epochs=3, architecture=TINY
+    )
     return passed(train(options))
 
 
 def passed(trained: dict[str, Any]) -> Path:
-    """Return the bundle of a training of seconds, its gate as if it were better than guessing; it becomes current."""
+    """Return the bundle of a training of seconds, its gate as if it were better than guessing; it
+    becomes current."""
     path = Path(trained["bundle"])
     set_gate(path, passed=True, worse=[])
     set_current(path.parent, path.name)
@@ -65,9 +71,13 @@ def passed(trained: dict[str, Any]) -> Path:
 
 def set_gate(bundle: Path, **changes: Any) -> None:
     """Change the gate of a bundle, everything else being as it was saved."""
-    gate, described = (json.loads((bundle / name).read_text()) for name in ("gate.json", "bundle.json"))
+    gate, described = (
+        json.loads((bundle / name).read_text()) for name in ("gate.json", "bundle.json")
+    )
     (bundle / "gate.json").write_text(json.dumps(gate | changes))
-    described["files"]["gate.json"] = hashlib.sha256((bundle / "gate.json").read_bytes()).hexdigest()
+    described["files"]["gate.json"] = hashlib.sha256(
+        (bundle / "gate.json").read_bytes()
+    ).hexdigest()
     (bundle / "bundle.json").write_text(json.dumps(described))
 
 
@@ -85,7 +95,9 @@ def tagger() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=clean_environment())
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env=clean_environment()
+        )
 
     return run
 
@@ -99,7 +111,8 @@ def clean_environment() -> dict[str, str]:
 
 
 def settle(catalog: Path) -> None:
-    """Give every file a past: what was written within 2 s of being read would be read again by the next run."""
+    """Give every file a past: what was written within 2 s of being read would be read again by the
+    next run."""
     for path in catalog.rglob("*"):
         if path.is_file():
             os.utime(path, (1.7e9, 1.7e9))

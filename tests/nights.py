@@ -1,4 +1,5 @@
-"""A small catalog that changes from night to night, and runs of the real job on it in processes of their own."""
+"""A small catalog that changes from night to night, and runs of the real job on it in processes of
+their own."""
 
 import os
 import shutil
@@ -18,23 +19,24 @@ from jobs.queries import CONSUMER
 
 BUCKETS = 3
 UNIT = 130
-"""Small, so that a small catalog has many buckets, parts and units; larger than two batches, as the real one is."""
+"""Small, so that a small catalog has many buckets, parts and units; larger than two batches, as the
+real one is."""
 
 _NIGHT = f"""
 import os, sys
-import jobs.cli, jobs.tag_scoring, tagger.plan
+import jobs.cli, tagger.nightly.scoring, tagger.index.plan
 if __name__ == "__main__":
-    tagger.plan.bucket_count = lambda found: {BUCKETS}
-    tagger.plan.UNIT = {UNIT}
-    real = jobs.tag_scoring._Inference._infer
+    tagger.index.plan.bucket_count = lambda found: {BUCKETS}
+    tagger.index.plan.UNIT = {UNIT}
+    real = tagger.nightly.scoring._Inference._infer
 
     def infer(self):  # writes down which contents go through the network
-        batch = self._batch[: jobs.tag_scoring.CHUNK]
+        batch = self._batch[: tagger.nightly.scoring.CHUNK]
         real(self)
         with open(os.environ["SCORED"], "a") as log:
             log.write("".join(chunk.facts[i].content_sha256 + chr(10) for chunk, i, _ in batch))
 
-    jobs.tag_scoring._Inference._infer = infer
+    tagger.nightly.scoring._Inference._infer = infer
     jobs.cli.main()
 """
 
@@ -53,7 +55,8 @@ def consumer() -> Callable[[Path, pa.Table, str | None], tuple[pa.Table, str]]:
 class World:
     """A catalog, an index, and a consumer of its change feed.
 
-    Files are given modification times that only ever grow, by whole minutes from the past, so that none is unsettled.
+    Files are given modification times that only ever grow, by whole minutes from the past, so that
+    none is unsettled.
     """
 
     def __init__(self, folder: Path, model: Path, *, seed: int, pictures: int) -> None:
@@ -106,7 +109,9 @@ class World:
 
     def rename(self) -> None:
         picture = self.any_picture()
-        picture.rename(picture.with_name(f"r{self._drawn:05d}-{int(self._random.integers(10**6))}.jpg"))
+        picture.rename(
+            picture.with_name(f"r{self._drawn:05d}-{int(self._random.integers(10**6))}.jpg")
+        )
 
     def touch(self) -> None:
         self._clock += 60
@@ -114,18 +119,43 @@ class World:
 
     def copy(self) -> None:
         picture = self.any_picture()
-        self._write(picture.with_name(f"c{int(self._random.integers(10**6))}.jpg"), picture.read_bytes())
+        self._write(
+            picture.with_name(f"c{int(self._random.integers(10**6))}.jpg"), picture.read_bytes()
+        )
 
     def meddle(self, times: int) -> None:
-        deeds = (self.add, self.add, self.add, self.edit, self.delete, self.rename, self.touch, self.copy)
+        deeds = (
+            self.add,
+            self.add,
+            self.add,
+            self.edit,
+            self.delete,
+            self.rename,
+            self.touch,
+            self.copy,
+        )
         for _ in range(times):
             deeds[int(self._random.integers(len(deeds)))]()
 
     def start(self, *options: object, under: Sequence[str] = ()) -> "subprocess.Popen[str]":
         """Start `tagger tag`; `under` is a command that runs another one."""
-        command = ["tag", self.catalog, "--model", self.model, "--index", self.index, "--max-error-rate", 1]
+        command = [
+            "tag",
+            self.catalog,
+            "--model",
+            self.model,
+            "--index",
+            self.index,
+            "--max-error-rate",
+            1,
+        ]
         return subprocess.Popen(
-            [*under, sys.executable, str(self.script), *map(str, [*command, "--max-delete-rate", 1, *options])],
+            [
+                *under,
+                sys.executable,
+                str(self.script),
+                *map(str, [*command, "--max-delete-rate", 1, *options]),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -149,7 +179,10 @@ class World:
     def rows_equal_files(self) -> None:
         columns = self.read().select(["image_id", "size_bytes", "mtime_ns"]).to_pydict().values()
         files = {(path, path.stat()) for path in self.pictures()}
-        looked_at = {(str(path.relative_to(self.catalog)), facts.st_size, facts.st_mtime_ns) for path, facts in files}
+        looked_at = {
+            (str(path.relative_to(self.catalog)), facts.st_size, facts.st_mtime_ns)
+            for path, facts in files
+        }
         assert set(zip(*columns, strict=True)) == looked_at
 
     def equals_an_undisturbed_run(self) -> None:
@@ -160,7 +193,9 @@ class World:
         shutil.rmtree(self.index)
         self.index = index
         self.scored.write_text(log)
-        first, second = (rows.drop_columns("scored_at").sort_by("image_id") for rows in (mine, fresh))
+        first, second = (
+            rows.drop_columns("scored_at").sort_by("image_id") for rows in (mine, fresh)
+        )
         assert first.equals(second)
 
     def scored_again(self) -> int:
@@ -176,10 +211,14 @@ class World:
             return 0
 
     def _staged_rows(self) -> int:
-        return sum(pq.read_metadata(path).num_rows for path in self.index.glob("_staging/*/unit-*.parquet"))
+        return sum(
+            pq.read_metadata(path).num_rows for path in self.index.glob("_staging/*/unit-*.parquet")
+        )
 
 
-def wait_until(what: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 60) -> None:
+def wait_until(
+    what: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 60
+) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None and not what():
         time.sleep(0.002)

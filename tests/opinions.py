@@ -1,4 +1,5 @@
-"""What other decoders make of a file: libvips, Pillow, FFmpeg, imagecodecs, each at 96 x 96, in sRGB, over white."""
+"""What other decoders make of a file: libvips, Pillow, FFmpeg, imagecodecs, each at 96 x 96, in
+sRGB, over white."""
 
 import io
 import re
@@ -69,7 +70,9 @@ def by_libvips(data: bytes) -> Pixels:
         image = image.colourspace("srgb")
     if alpha is not None:
         deep = alpha.format == "ushort"
-        image = image.bandjoin((alpha / 257 if deep else alpha).cast("uchar")).flatten(background=255)
+        image = image.bandjoin((alpha / 257 if deep else alpha).cast("uchar")).flatten(
+            background=255
+        )
     pixels = image.cast("uchar").numpy()
     if pixels.ndim == 2:
         pixels = pixels[..., None]
@@ -120,7 +123,8 @@ def by_opencv(data: bytes) -> Pixels:
 
 
 def by_ffmpeg(data: bytes) -> Pixels:
-    """Return what FFmpeg makes of the first picture of an HEIC file, if it is one picture, perhaps with alpha."""
+    """Return what FFmpeg makes of the first picture of an HEIC file, if it is one picture, perhaps
+    with alpha."""
     size = _heif_size(data)
     with av.open(io.BytesIO(data)) as container:
         if len(container.streams.video) > 2:
@@ -128,7 +132,9 @@ def by_ffmpeg(data: bytes) -> Pixels:
         planes = []
         for stream in container.streams.video:
             container.seek(0)
-            planes.append(next(container.decode(stream)).to_ndarray(format="rgb24" if not planes else "gray"))
+            planes.append(
+                next(container.decode(stream)).to_ndarray(format="rgb24" if not planes else "gray")
+            )
     width, height = size
     pixels = planes[0][:height, :width]
     if len(planes) == 2:
@@ -138,7 +144,8 @@ def by_ffmpeg(data: bytes) -> Pixels:
 
 
 def jpeg_2000_by_imagecodecs(data: bytes) -> Pixels:
-    """Return what imagecodecs makes of a JPEG 2000: this libvips cannot, and Pillow makes white black."""
+    """Return what imagecodecs makes of a JPEG 2000: this libvips cannot, and Pillow makes white
+    black."""
     at = data.index(b"\xff\x4f\xff\x51") + 42
     return _over_white(imagecodecs.jpeg2k_decode(data), bits=(data[at] & 0x7F) + 1)
 
@@ -154,8 +161,11 @@ def _over_white(pixels: npt.NDArray[Any], *, bits: int) -> Pixels:
 
 
 def _heif_size(data: bytes) -> tuple[int, int]:
-    """Return the smallest width and height that an `ispe` or `clap` box gives: ISO/IEC 23008-12, 6.5.3 and 6.5.9."""
-    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data)]
+    """Return the smallest width and height that an `ispe` or `clap` box gives: ISO/IEC 23008-12,
+    6.5.3 and 6.5.9."""
+    sizes = [
+        struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data)
+    ]
     for match in re.finditer(b"clap", data):
         width, width_by, height, height_by = struct.unpack_from(">4I", data, match.end())
         sizes.append((width // width_by, height // height_by))
@@ -174,6 +184,8 @@ def _exif_orientation(image: Image.Image) -> int:
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
     except (ImageCms.PyCMSError, OSError):
         return image

@@ -44,7 +44,9 @@ def drawn(seed: int = 0) -> Pixels:
     """Return a picture with smooth colors, edges and an upright direction."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
-    picture = np.dstack([40 + x * 160 // WIDTH, 60 + y * 150 // HEIGHT, 200 - (x + y) * 120 // (WIDTH + HEIGHT)])
+    picture = np.dstack(
+        [40 + x * 160 // WIDTH, 60 + y * 150 // HEIGHT, 200 - (x + y) * 120 // (WIDTH + HEIGHT)]
+    )
     picture = np.ascontiguousarray(picture, np.uint8)
     dress = np.array([(110, 30), (190, 30), (180, 100), (250, 220), (50, 220), (120, 100)])
     cv2.fillPoly(picture, [dress], (200, 20, 30))
@@ -55,7 +57,8 @@ def drawn(seed: int = 0) -> Pixels:
 
 
 def veil() -> Pixels:
-    """Return uint8 (HEIGHT, WIDTH): alpha, opaque in the middle, soft at the edge of it, clear outside."""
+    """Return uint8 (HEIGHT, WIDTH): alpha, opaque in the middle, soft at the edge of it, clear
+    outside."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.ellipse(mask, (WIDTH // 2, HEIGHT // 2), (120, 100), 0, 0, 360, 255, -1)
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), 6), np.uint8)
@@ -98,16 +101,25 @@ def everything() -> Iterator[Made]:
 
 
 def jpegs() -> Iterator[Made]:
-    """Yield JPEGs: baseline and progressive, of every sampling, grey and CMYK, of sizes for every reduced scale."""
+    """Yield JPEGs: baseline and progressive, of every sampling, grey and CMYK, of sizes for every
+    reduced scale."""
     picture = drawn(1)
     for times in (1, 2, 4, 8):
         size = (WIDTH * times, HEIGHT * times)
         large = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         for progressive in (False, True):
             for quality, subsampling in ((95, 0), (90, 1), (75, 2)):
-                options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
+                options = {
+                    "quality": quality,
+                    "subsampling": subsampling,
+                    "progressive": progressive,
+                }
                 data = saved(Image.fromarray(large), "JPEG", **options)
-                yield Made(f"jpeg-{times}x-{quality}-{'progressive' if progressive else 'baseline'}.jpg", data, large)
+                yield Made(
+                    f"jpeg-{times}x-{quality}-{'progressive' if progressive else 'baseline'}.jpg",
+                    data,
+                    large,
+                )
             data = saved(Image.fromarray(grey(large)), "JPEG", quality=92, progressive=progressive)
             yield Made(f"jpeg-grey-{times}x-{progressive}.jpg", data, three(grey(large)))
     marked = saved(Image.fromarray(picture), "JPEG", quality=92, restart_marker_blocks=4)
@@ -115,18 +127,25 @@ def jpegs() -> Iterator[Made]:
     inks = Image.fromarray(picture).convert("CMYK")
     shows = np.asarray(inks.convert("RGB"))
     yield Made("jpeg-cmyk.jpg", saved(inks, "JPEG", quality=95), shows)
-    yield Made("jpeg-rgb.jpg", saved(Image.fromarray(picture), "JPEG", quality=95, keep_rgb=True), picture)
+    yield Made(
+        "jpeg-rgb.jpg", saved(Image.fromarray(picture), "JPEG", quality=95, keep_rgb=True), picture
+    )
 
 
 def pngs() -> Iterator[Made]:
-    """Yield PNGs of 1 to 16 bits, grey, RGB, palette, with alpha or one transparent color, interlaced, animated."""
+    """Yield PNGs of 1 to 16 bits, grey, RGB, palette, with alpha or one transparent color,
+    interlaced, animated."""
     picture, alpha = drawn(2), veil()
     for interlaced in (False, True):
         for name, pixels, shows in (
             ("rgb", picture, picture),
             ("grey", grey(picture), three(grey(picture))),
             ("rgba", np.dstack([picture, alpha]), over_white(picture, alpha)),
-            ("grey-alpha", np.dstack([grey(picture), alpha]), over_white(three(grey(picture)), alpha)),
+            (
+                "grey-alpha",
+                np.dstack([grey(picture), alpha]),
+                over_white(three(grey(picture)), alpha),
+            ),
         ):
             for bits in (8, 16):
                 deep = pixels if bits == 8 else pixels.astype(np.uint16) * 257
@@ -145,8 +164,15 @@ def pngs() -> Iterator[Made]:
         extra = _png_chunk(b"tRNS", struct.pack(">H", 0))
         yield Made(f"png-grey-{bits}-one-transparent.png", _png(few, bits, 0, extra), shows)
     for bits in (8, 16):
-        colors = picture.astype(int).clip(1) * (2**bits - 1) // 255 * np.where(alpha > 128, 1, 0)[..., None]
-        shows = np.where((colors == 0).all(axis=2, keepdims=True), 255, colors * 255 // (2**bits - 1)).astype(np.uint8)
+        colors = (
+            picture.astype(int).clip(1)
+            * (2**bits - 1)
+            // 255
+            * np.where(alpha > 128, 1, 0)[..., None]
+        )
+        shows = np.where(
+            (colors == 0).all(axis=2, keepdims=True), 255, colors * 255 // (2**bits - 1)
+        ).astype(np.uint8)
         extra = _png_chunk(b"tRNS", struct.pack(">3H", 0, 0, 0))
         yield Made(f"png-rgb-{bits}-one-transparent.png", _png(colors, bits, 2, extra), shows)
     palette = Image.fromarray(picture).quantize(64)
@@ -154,7 +180,9 @@ def pngs() -> Iterator[Made]:
     yield Made("png-palette.png", saved(palette, "PNG"), shows)
     clear = np.asarray(palette) == 7
     data = saved(palette, "PNG", transparency=7)
-    yield Made("png-palette-transparent.png", data, np.where(clear[..., None], 255, shows).astype(np.uint8))
+    yield Made(
+        "png-palette-transparent.png", data, np.where(clear[..., None], 255, shows).astype(np.uint8)
+    )
     frames = [Image.fromarray(drawn(9))]
     data = saved(Image.fromarray(picture), "PNG", save_all=True, append_images=frames)
     yield Made("png-animated.png", data, picture)
@@ -163,7 +191,8 @@ def pngs() -> Iterator[Made]:
 
 
 def tiffs() -> Iterator[Made]:
-    """Yield TIFFs: depth x planar x compression x what 0 means, floats, Lab, CMYK, both kinds of alpha, tiles ..."""
+    """Yield TIFFs: depth x planar x compression x what 0 means, floats, Lab, CMYK, both kinds of
+    alpha, tiles ..."""
     picture, alpha = drawn(3), veil()
     plane = grey(picture)
     for bits, kind in ((8, np.uint8), (16, np.uint16)):
@@ -172,7 +201,11 @@ def tiffs() -> Iterator[Made]:
             for planar in ("contig", "separate"):
                 pixels = deep if planar == "contig" else deep.transpose(2, 0, 1)
                 options = {"photometric": "rgb", "planarconfig": planar, "compression": compression}
-                yield Made(f"tiff-rgb-{bits}-{planar}-{compression}.tif", written_tiff(pixels, **options), picture)
+                yield Made(
+                    f"tiff-rgb-{bits}-{planar}-{compression}.tif",
+                    written_tiff(pixels, **options),
+                    picture,
+                )
             for photometric in ("minisblack", "miniswhite"):
                 values = plane.astype(kind) * (257 if bits == 16 else 1)
                 stored = values if photometric == "minisblack" else np.iinfo(kind).max - values
@@ -181,10 +214,16 @@ def tiffs() -> Iterator[Made]:
         for byteorder in ("<", ">"):
             for big in (False, True):
                 data = written_tiff(deep, photometric="rgb", byteorder=byteorder, bigtiff=big)
+                kind = "big" if big else "classic"
+                order = "le" if byteorder == "<" else "be"
                 yield Made(
-                    f"tiff-{'big' if big else 'classic'}-{bits}-{'le' if byteorder == '<' else 'be'}.tif", data, picture
+                    f"tiff-{kind}-{bits}-{order}.tif",
+                    data,
+                    picture,
                 )
-        yield Made(f"tiff-tiled-{bits}.tif", written_tiff(deep, photometric="rgb", tile=(64, 64)), picture)
+        yield Made(
+            f"tiff-tiled-{bits}.tif", written_tiff(deep, photometric="rgb", tile=(64, 64)), picture
+        )
         yield Made(
             f"tiff-predictor-{bits}.tif",
             written_tiff(deep, photometric="rgb", compression="zlib", predictor=2),
@@ -193,18 +232,24 @@ def tiffs() -> Iterator[Made]:
         deep_alpha = alpha.astype(kind) * (257 if bits == 16 else 1)
         yield Made(
             f"tiff-alpha-{bits}.tif",
-            written_tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unassalpha"]),
+            written_tiff(
+                np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unassalpha"]
+            ),
             over_white(picture, alpha),
         )
         multiplied = (deep.astype(np.float64) * (alpha[..., None] / 255)).round().astype(kind)
         yield Made(
             f"tiff-premultiplied-{bits}.tif",
-            written_tiff(np.dstack([multiplied, deep_alpha]), photometric="rgb", extrasamples=["assocalpha"]),
+            written_tiff(
+                np.dstack([multiplied, deep_alpha]), photometric="rgb", extrasamples=["assocalpha"]
+            ),
             over_white(picture, alpha),
         )
         yield Made(
             f"tiff-unspecified-channel-{bits}.tif",
-            written_tiff(np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unspecified"]),
+            written_tiff(
+                np.dstack([deep, deep_alpha]), photometric="rgb", extrasamples=["unspecified"]
+            ),
             picture,
         )
         yield Made(
@@ -219,7 +264,11 @@ def tiffs() -> Iterator[Made]:
         )
     for kind in (np.float16, np.float32, np.float64):
         name = np.dtype(kind).name
-        yield Made(f"tiff-rgb-{name}.tif", written_tiff((picture / 255).astype(kind), photometric="rgb"), picture)
+        yield Made(
+            f"tiff-rgb-{name}.tif",
+            written_tiff((picture / 255).astype(kind), photometric="rgb"),
+            picture,
+        )
         data = written_tiff((plane / 255).astype(kind), photometric="minisblack")
         yield Made(f"tiff-grey-{name}.tif", data, three(plane))
     for bits in (10, 12, 14):
@@ -229,7 +278,9 @@ def tiffs() -> Iterator[Made]:
     yield Made("tiff-cmyk.tif", saved(inks, "TIFF"), np.asarray(inks.convert("RGB")))
     lab = ImageCms.applyTransform(
         Image.fromarray(picture),
-        ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"),
+        ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+        ),
     )
     yield Made("tiff-lab.tif", saved(lab, "TIFF"), picture)
     palette = Image.fromarray(picture).quantize(64)
@@ -249,9 +300,14 @@ def webps() -> Iterator[Made]:
     clear = Image.fromarray(np.dstack([picture, alpha]))
     for lossless in (False, True):
         options = {"lossless": lossless, "quality": 92, "exact": True}
-        yield Made(f"webp-rgb-{lossless}.webp", saved(Image.fromarray(picture), "WEBP", **options), picture)
+        yield Made(
+            f"webp-rgb-{lossless}.webp", saved(Image.fromarray(picture), "WEBP", **options), picture
+        )
         yield Made(f"webp-rgba-{lossless}.webp", saved(clear, "WEBP", **options), shown)
-        for name, first, shows in (("rgb", Image.fromarray(picture), picture), ("rgba", clear, shown)):
+        for name, first, shows in (
+            ("rgb", Image.fromarray(picture), picture),
+            ("rgba", clear, shown),
+        ):
             frames = [Image.fromarray(drawn(9))]
             data = saved(first, "WEBP", save_all=True, append_images=frames, **options)
             yield Made(f"webp-animated-{name}-{lossless}.webp", data, shows)
@@ -267,7 +323,9 @@ def modern() -> Iterator[Made]:
             deep = pixels if bits == 8 else (pixels.astype(np.uint16) * 257) >> (16 - bits)
             order = [2, 1, 0, 3][: pixels.shape[2]]
             options = [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 95]
-            data = cv2.imencode(".avif", np.ascontiguousarray(deep[..., order]), options)[1].tobytes()
+            data = cv2.imencode(".avif", np.ascontiguousarray(deep[..., order]), options)[
+                1
+            ].tobytes()
             yield Made(f"avif-{name}-{bits}.avif", data, shows)
     plain = saved(Image.fromarray(picture), "AVIF", quality=95)
     for brand in (b"mif1", b"miaf"):
@@ -297,13 +355,20 @@ def bitmaps() -> Iterator[Made]:
     bilevel = Image.fromarray(grey(picture)).convert("1")
     yield Made("bmp-1.bmp", saved(bilevel, "BMP"), three(np.asarray(bilevel.convert("L"))))
     for name, (red, green, blue) in (("555", (5, 5, 5)), ("565", (5, 6, 5))):
-        few = [(picture[..., i].astype(int) * (2**n - 1) + 127) // 255 for i, n in enumerate((red, green, blue))]
+        few = [
+            (picture[..., i].astype(int) * (2**n - 1) + 127) // 255
+            for i, n in enumerate((red, green, blue))
+        ]
         values = (few[0] << (green + blue)) | (few[1] << blue) | few[2]
-        shows = np.dstack([plane * 255 // (2**n - 1) for plane, n in zip(few, (red, green, blue), strict=True)])
+        shows = np.dstack(
+            [plane * 255 // (2**n - 1) for plane, n in zip(few, (red, green, blue), strict=True)]
+        )
         masks = [((1 << red) - 1) << (green + blue), ((1 << green) - 1) << blue, (1 << blue) - 1]
         for top_down in (False, True):
             data = _bitmap_16(values.astype("<u2"), masks, top_down=top_down)
-            yield Made(f"bmp-{name}-{'down' if top_down else 'up'}.bmp", data, shows.astype(np.uint8))
+            yield Made(
+                f"bmp-{name}-{'down' if top_down else 'up'}.bmp", data, shows.astype(np.uint8)
+            )
 
 
 def gifs() -> Iterator[Made]:
@@ -317,14 +382,22 @@ def gifs() -> Iterator[Made]:
     seen = over_white(shows, np.where(alpha > 128, 255, 0).astype(np.uint8))
     opaque = Image.fromarray(drawn(9)).convert("RGBA")
     for name, later in (("none", []), ("clear", [clear.rotate(9)]), ("opaque", [opaque])):
-        options = {"save_all": True, "append_images": later, "duration": 80, "disposal": 2} if later else {}
+        options = (
+            {"save_all": True, "append_images": later, "duration": 80, "disposal": 2}
+            if later
+            else {}
+        )
         yield Made(f"gif-transparent-then-{name}.gif", saved(clear, "GIF", **options), seen)
 
 
 def turned() -> Iterator[Made]:
-    """Yield every orientation in every format that has one; XMP, which says another, counts in none."""
+    """Yield every orientation in every format that has one; XMP, which says another, counts in
+    none."""
     picture = drawn(8)
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>'
+        b'<rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
     for orientation, store in ORIENTATIONS.items():
         stored = Image.fromarray(np.ascontiguousarray(_inverse(orientation, picture)))
         exif = Image.Exif()
@@ -336,10 +409,18 @@ def turned() -> Iterator[Made]:
             ("TIFF", {"compression": "tiff_lzw"}),
             ("AVIF", {"quality": 95}),
         ):
-            yield Made(f"turned-{orientation}.{kind.lower()}", saved(stored, kind, exif=exif, **options), picture)
+            yield Made(
+                f"turned-{orientation}.{kind.lower()}",
+                saved(stored, kind, exif=exif, **options),
+                picture,
+            )
         deep = np.asarray(stored).astype(np.uint16) * 257
         tag = (274, 3, 1, orientation, True)
-        yield Made(f"turned-{orientation}-16.tif", written_tiff(deep, photometric="rgb", extratags=[tag]), picture)
+        yield Made(
+            f"turned-{orientation}-16.tif",
+            written_tiff(deep, photometric="rgb", extratags=[tag]),
+            picture,
+        )
         assert store is not None
     image = Image.fromarray(picture)
     info = PngImagePlugin.PngInfo()
@@ -352,27 +433,39 @@ def turned() -> Iterator[Made]:
 
 
 def profiled() -> Iterator[Made]:
-    """Yield one picture in other color spaces, with their profiles, in every format that can hold one."""
+    """Yield one picture in other color spaces, with their profiles, in every format that can hold
+    one."""
     picture = np.asarray(cv2.GaussianBlur(drawn(10), (0, 0), 2), np.uint8)
     picture = (picture * 0.8 + 25).astype(np.uint8)  # inside every gamut
     source = pyvips.Image.new_from_array(picture).copy(interpretation="srgb")
     for name in ("p3", "cmyk"):
         converted = source.icc_transform(name, input_profile="srgb", embedded=False)
         pixels, profile = converted.numpy(), converted.get("icc-profile-data")
-        # What the profile says, which for inks is not what they were made from: not every color can be printed.
-        shows = converted.icc_transform("srgb", embedded=True, black_point_compensation=True).numpy()
+        # What the profile says, which for inks is not what they were made from: not every color can
+        # be printed.
+        shows = converted.icc_transform(
+            "srgb", embedded=True, black_point_compensation=True
+        ).numpy()
         mode = "CMYK" if name == "cmyk" else "RGB"
         image = Image.fromarray(np.ascontiguousarray(pixels), mode)
         yield Made(f"{name}.jpg", converted.jpegsave_buffer(Q=95, profile=name), shows)
-        yield Made(f"{name}-progressive.jpg", converted.jpegsave_buffer(Q=95, profile=name, interlace=True), shows)
+        yield Made(
+            f"{name}-progressive.jpg",
+            converted.jpegsave_buffer(Q=95, profile=name, interlace=True),
+            shows,
+        )
         yield Made(f"{name}.tif", saved(image, "TIFF", icc_profile=profile), shows)
         if mode == "RGB":
             yield Made(f"{name}.png", saved(image, "PNG", icc_profile=profile), shows)
-            yield Made(f"{name}.webp", saved(image, "WEBP", lossless=True, icc_profile=profile), shows)
+            yield Made(
+                f"{name}.webp", saved(image, "WEBP", lossless=True, icc_profile=profile), shows
+            )
             yield Made(f"{name}.avif", saved(image, "AVIF", quality=95, icc_profile=profile), shows)
             deep = pixels.astype(np.uint16) * 257
             tag = (34675, 7, len(profile), profile, True)
-            yield Made(f"{name}-16.tif", written_tiff(deep, photometric="rgb", extratags=[tag]), shows)
+            yield Made(
+                f"{name}-16.tif", written_tiff(deep, photometric="rgb", extratags=[tag]), shows
+            )
 
 
 def _inverse(orientation: int, picture: Pixels) -> Pixels:
@@ -382,11 +475,21 @@ def _inverse(orientation: int, picture: Pixels) -> Pixels:
 
 def _space(pixels: npt.NDArray[Any]) -> str:
     deep, colors = pixels.dtype == np.uint16, pixels.ndim == 3 and pixels.shape[2] >= 3
-    return {(True, True): "rgb16", (True, False): "grey16", (False, True): "srgb", (False, False): "b-w"}[deep, colors]
+    return {
+        (True, True): "rgb16",
+        (True, False): "grey16",
+        (False, True): "srgb",
+        (False, False): "b-w",
+    }[deep, colors]
 
 
 def _png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def _png(values: npt.NDArray[Any], bits: int, color: int, extra: bytes = b"") -> bytes:
@@ -460,4 +563,10 @@ def _bitmap_16(values: npt.NDArray[Any], masks: list[int], *, top_down: bool) ->
     height = -HEIGHT if top_down else HEIGHT
     head = struct.pack("<IiiHHIIiiII", 40, WIDTH, height, 1, 16, 3, len(data), 2835, 2835, 0, 0)
     start = 14 + 40 + 12
-    return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + head + struct.pack("<3I", *masks) + data
+    return (
+        b"BM"
+        + struct.pack("<IHHI", start + len(data), 0, 0, start)
+        + head
+        + struct.pack("<3I", *masks)
+        + data
+    )

@@ -1,4 +1,5 @@
-"""What training does to pictures: which labels each change teaches, and what it leaves as it was."""
+"""What training does to pictures: which labels each change teaches, and what it leaves as it
+was."""
 
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.sample import COLORS, GARMENTS, draw
+from tagger.datasets.sample import COLORS, GARMENTS, draw
 
-SHAPE, COLOUR = np.array([False, True, False]), np.array([True, False, False])  # a color, a garment, another
+SHAPE, COLOUR = (
+    np.array([False, True, False]),
+    np.array([True, False, False]),
+)  # a color, a garment, another
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +23,12 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
 
     random = np.random.default_rng(5)
     pairs = [(color, garment) for color in COLORS for garment in GARMENTS]
-    pictures = [cv2.resize(draw(*pair, random), (96, 96), interpolation=cv2.INTER_AREA) for pair in pairs]
-    return np.stack(pictures).astype(np.float32) / 255, np.array([COLORS[color] for color, _ in pairs]) / 255
+    pictures = [
+        cv2.resize(draw(*pair, random), (96, 96), interpolation=cv2.INTER_AREA) for pair in pairs
+    ]
+    return np.stack(pictures).astype(np.float32) / 255, np.array(
+        [COLORS[color] for color, _ in pairs]
+    ) / 255
 
 
 def batch(n: int = 8) -> tuple[Any, Any]:
@@ -30,10 +38,12 @@ def batch(n: int = 8) -> tuple[Any, Any]:
     return pixels, tf.constant(np.tile([1.0, 0.0, 1.0], (n, 1)), tf.float32)
 
 
-def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_shape_is_there() -> None:
+def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_shape_is_there() -> (
+    None
+):
     import tensorflow as tf
 
-    from tagger.augmentation import Mix, augment
+    from tagger.training.augmentation import Mix, augment
 
     pixels, targets = batch()
     given_ = {"mix": Mix(recoloured=2, shuffled=3), "shape": SHAPE, "colour": COLOUR}
@@ -41,7 +51,9 @@ def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_sh
     assert x.shape == (8, 48, 48, 3)
     assert float(tf.reduce_min(x)) >= 0
     assert float(tf.reduce_max(x)) <= 1
-    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [[True, True, False]] * 3
+    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [
+        [True, True, False]
+    ] * 3
     assert (y.numpy()[5:, 1] == 0).all()  # what is cut up has no shape
     again, _ = augment(pixels, targets, tf.constant([1, 2]), **given_)
     other, _ = augment(pixels, targets, tf.constant([1, 3]), **given_)
@@ -52,11 +64,19 @@ def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_sh
 def test_the_plain_recipe_changes_no_label() -> None:
     import tensorflow as tf
 
-    from tagger.augmentation import Mix, augment
-    from tagger.recipe import Recipe
+    from tagger.training.augmentation import Mix, augment
+    from tagger.training.recipe import Recipe
 
     recipe = Recipe.plain()
-    assert recipe.recoloured == recipe.shuffled == recipe.dyed == recipe.view == recipe.average == recipe.smoothing == 0
+    assert (
+        recipe.recoloured
+        == recipe.shuffled
+        == recipe.dyed
+        == recipe.view
+        == recipe.average
+        == recipe.smoothing
+        == 0
+    )
     pixels, targets = batch()
     x, y = augment(pixels, targets, tf.constant([1, 2]), mix=Mix(), shape=SHAPE, colour=COLOUR)
     assert x.shape == pixels.shape
@@ -68,7 +88,7 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
 ) -> None:
     import tensorflow as tf
 
-    from tagger.augmentation import garment_region, recombine
+    from tagger.training.augmentation import garment_region, recombine
 
     pictures, _ = drawn
     n, names = len(pictures), list(COLORS)
@@ -78,7 +98,12 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
     targets[np.arange(n), np.repeat(range(len(names)), len(GARMENTS))] = 1
     targets[np.arange(n), len(names) + np.tile(range(len(GARMENTS)), len(names))] = 1
     dyed, taught = recombine(
-        tf.constant(pictures), tf.constant(targets), tf.range(n), tf.constant([4, 4]), shape=shape, colour=colour
+        tf.constant(pictures),
+        tf.constant(targets),
+        tf.range(n),
+        tf.constant([4, 4]),
+        shape=shape,
+        colour=colour,
     )
     taught = taught.numpy()
     assert np.array_equal(taught[:, shape], targets[:, shape])
@@ -96,7 +121,7 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
 
 
 def test_the_garment_s_region_is_where_the_garment_is(drawn: tuple[np.ndarray, np.ndarray]) -> None:
-    from tagger.augmentation import garment_region
+    from tagger.training.augmentation import garment_region
 
     pictures, cloth = drawn
     region = garment_region(pictures).numpy()[..., 0]
@@ -113,7 +138,7 @@ def test_the_garment_s_region_is_where_the_garment_is(drawn: tuple[np.ndarray, n
 def test_shuffling_moves_pixels_and_loses_none(seed: int) -> None:
     import tensorflow as tf
 
-    from tagger.augmentation import shuffle_tiles
+    from tagger.training.augmentation import shuffle_tiles
 
     whole = tf.random.stateless_uniform([2, 24, 24, 3], [3, 4])
     cut = shuffle_tiles(whole, tf.constant([seed, 6]))
@@ -123,7 +148,7 @@ def test_shuffling_moves_pixels_and_loses_none(seed: int) -> None:
 def test_a_side_that_no_grid_divides_is_refused() -> None:
     import tensorflow as tf
 
-    from tagger.augmentation import shuffle_tiles
+    from tagger.training.augmentation import shuffle_tiles
 
     with pytest.raises(ValueError, match="multiple of none"):
         shuffle_tiles(tf.zeros([1, 25, 25, 3]), tf.constant([1, 2]))
@@ -134,7 +159,7 @@ def test_a_side_that_no_grid_divides_is_refused() -> None:
 def test_recolouring_keeps_a_plain_picture_plain_and_in_range(seed: int) -> None:
     import tensorflow as tf
 
-    from tagger.augmentation import recolour
+    from tagger.training.augmentation import recolour
 
     plain = tf.fill([3, 24, 24, 3], 0.4)
     x = recolour(plain, tf.constant([seed, 1])).numpy()

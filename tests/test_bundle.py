@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from schemas.bundle import BUNDLE_FIELDS, FILES, PREPROCESSING_FIELDS
-from tagger.bundle import check_network_config, load_bundle, next_name, set_current
 from tagger.errors import BundleError, InputError
-from tagger.predictor import make_predictor
+from tagger.models.bundle import check_network_config, load_bundle, next_name, set_current
+from tagger.models.predictor import make_predictor
 
 
 @pytest.fixture
@@ -20,10 +20,14 @@ def copy(bundle_path: Path, tmp_path: Path) -> Path:
 
 
 def test_a_bundle_holds_exactly_the_declared_files_and_fields(bundle_path: Path) -> None:
-    files = {str(path.relative_to(bundle_path)) for path in bundle_path.rglob("*") if path.is_file()}
+    files = {
+        str(path.relative_to(bundle_path)) for path in bundle_path.rglob("*") if path.is_file()
+    }
     assert files == {*FILES, "bundle.json"}
     assert set(json.loads((bundle_path / "bundle.json").read_text())) == set(BUNDLE_FIELDS)
-    assert set(json.loads((bundle_path / "preprocessing.json").read_text())) == set(PREPROCESSING_FIELDS)
+    assert set(json.loads((bundle_path / "preprocessing.json").read_text())) == set(
+        PREPROCESSING_FIELDS
+    )
 
 
 @pytest.mark.parametrize("file", [*FILES])
@@ -51,8 +55,12 @@ def test_a_bundle_json_that_makes_no_sense_is_refused(copy: Path, text: str) -> 
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("change", [{"name": "../evil"}, {"name": None}, {"parent": {}}, {"trunk": "x"}])
-def test_a_bundle_json_that_names_nonsense_is_refused(copy: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"name": "../evil"}, {"name": None}, {"parent": {}}, {"trunk": "x"}]
+)
+def test_a_bundle_json_that_names_nonsense_is_refused(
+    copy: Path, change: dict[str, object]
+) -> None:
     described = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(described | change))
     with pytest.raises(BundleError):
@@ -67,7 +75,9 @@ def test_a_file_name_that_leaves_the_folder_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
-def test_a_stranger_s_network_that_names_other_classes_is_refused(copy: Path, tmp_path: Path) -> None:
+def test_a_stranger_s_network_that_names_other_classes_is_refused(
+    copy: Path, tmp_path: Path
+) -> None:
     with zipfile.ZipFile(copy / "model.keras") as archive:
         config = json.loads(archive.read("config.json"))
     for change in (
@@ -84,8 +94,10 @@ def test_a_stranger_s_network_that_names_other_classes_is_refused(copy: Path, tm
     check_network_config(copy / "model.keras")
 
 
-def test_the_model_id_ignores_the_card_and_follows_the_thresholds(copy: Path, bundle_path: Path) -> None:
-    from tagger.bundle import _model_id
+def test_the_model_id_ignores_the_card_and_follows_the_thresholds(
+    copy: Path, bundle_path: Path
+) -> None:
+    from tagger.models.bundle import _model_id
 
     before = load_bundle(bundle_path).model_id
     (copy / "README.md").write_text("a typo mended")
@@ -98,17 +110,28 @@ def test_the_model_id_ignores_the_card_and_follows_the_thresholds(copy: Path, bu
 
 def test_openvino_and_keras_agree_within_0_005(bundle_path: Path) -> None:
     bundle = load_bundle(bundle_path)
-    pixels = np.random.default_rng(0).integers(0, 256, (50, bundle.size, bundle.size, 3)).astype(np.uint8)
-    fast, reference = make_predictor(bundle, "openvino").logits(pixels), make_predictor(bundle, "keras").logits(pixels)
+    pixels = (
+        np.random.default_rng(0)
+        .integers(0, 256, (50, bundle.size, bundle.size, 3))
+        .astype(np.uint8)
+    )
+    fast, reference = (
+        make_predictor(bundle, "openvino").logits(pixels),
+        make_predictor(bundle, "keras").logits(pixels),
+    )
     assert fast.shape == reference.shape == (50, len(bundle.vocabulary))
-    from tagger.views import sigmoid
+    from tagger.labels.views import sigmoid
 
     assert np.abs(sigmoid(fast) - sigmoid(reference)).max() < 0.005
 
 
 def test_scores_do_not_depend_on_how_many_pictures_there_are(bundle_path: Path) -> None:
     bundle = load_bundle(bundle_path)
-    pixels = np.random.default_rng(1).integers(0, 256, (20, bundle.size, bundle.size, 3)).astype(np.uint8)
+    pixels = (
+        np.random.default_rng(1)
+        .integers(0, 256, (20, bundle.size, bundle.size, 3))
+        .astype(np.uint8)
+    )
     predictor = make_predictor(bundle, "openvino")
     alone = np.concatenate([predictor.logits(pixels[i : i + 1]) for i in range(20)])
     assert np.array_equal(alone, predictor.logits(pixels))
@@ -117,7 +140,7 @@ def test_scores_do_not_depend_on_how_many_pictures_there_are(bundle_path: Path) 
 def test_the_network_s_own_views_equal_the_numpy_twin(bundle_path: Path) -> None:
     import keras
 
-    from tagger.views import group_probabilities, sigmoid
+    from tagger.labels.views import group_probabilities, sigmoid
 
     bundle = load_bundle(bundle_path)
     network = keras.models.load_model(bundle_path / "model.keras", compile=False, safe_mode=True)

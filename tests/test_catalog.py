@@ -28,7 +28,15 @@ def test_pictures_are_found_in_any_case_and_all_else_is_counted(tmp_path: Path) 
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"x")
     root = tmp_path / "catalog"
-    for name in ("a.JPG", "b/c.JpEg", "b/with space.webp", "b/new\nline.png", ".hidden.jpg", ".git/x.jpg", "notes.txt"):
+    for name in (
+        "a.JPG",
+        "b/c.JpEg",
+        "b/with space.webp",
+        "b/new\nline.png",
+        ".hidden.jpg",
+        ".git/x.jpg",
+        "notes.txt",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"12")
     with open(os.fsencode(root) + b"/bad\xff.jpg", "wb"):
@@ -42,7 +50,14 @@ def test_pictures_are_found_in_any_case_and_all_else_is_counted(tmp_path: Path) 
     os.mkfifo(root / "pipe.jpg")
     walk = Walk(root)
     found = {image.image_id: image.size for image in walk}
-    assert set(found) == {"a.JPG", "b/c.JpEg", "b/with space.webp", "b/new\nline.png", r"bad\xff.jpg", "inside.jpg"}
+    assert set(found) == {
+        "a.JPG",
+        "b/c.JpEg",
+        "b/with space.webp",
+        "b/new\nline.png",
+        r"bad\xff.jpg",
+        "inside.jpg",
+    }
     assert found["b/c.JpEg"] == 2
     assert walk.skipped == {
         "hidden": 2,
@@ -71,12 +86,16 @@ def test_a_catalog_that_is_no_folder_is_refused(tmp_path: Path) -> None:
         Walk(tmp_path / "missing")
 
 
-def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "locked").mkdir()
     real = os.scandir
 
     def scandir(path: bytes) -> object:
-        if os.fsencode(path).endswith(b"locked"):  # the tests may run as root, whom no permission stops
+        if os.fsencode(path).endswith(
+            b"locked"
+        ):  # the tests may run as root, whom no permission stops
             raise PermissionError(13, "Permission denied")
         return real(path)
 
@@ -87,7 +106,10 @@ def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(tmp_path: Path, m
 
 def test_buckets_are_fixed_by_the_id_and_bounded() -> None:
     assert [bucket_count(n) for n in (0, 1, 50_000, 50_001, 10**9)] == [1, 1, 1, 2, 256]
-    assert bucket_of("a/1.jpg", 7) == int("0x" + __import__("hashlib").sha256(b"a/1.jpg").hexdigest(), 16) % 7
+    assert (
+        bucket_of("a/1.jpg", 7)
+        == int("0x" + __import__("hashlib").sha256(b"a/1.jpg").hexdigest(), 16) % 7
+    )
 
 
 def test_odd_times_and_odd_links_cost_nothing(tmp_path: Path) -> None:

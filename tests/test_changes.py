@@ -1,4 +1,5 @@
-"""The change feed: whoever applies it night by night, or reloads when told to, has exactly the current snapshot."""
+"""The change feed: whoever applies it night by night, or reloads when told to, has exactly the
+current snapshot."""
 
 import os
 import shutil
@@ -13,7 +14,7 @@ from nights import NOTHING, World, consumer
 
 from jobs.runs import list_runs, roll_back
 from jobs.tag_catalog import TagOptions, tag_catalog
-from tagger.store import Index
+from tagger.index.store import Index
 
 EVENTS = st.lists(
     st.one_of(
@@ -32,7 +33,9 @@ def check_feed(model: Path, events: list[tuple[str, int]], seed: int) -> None:
     folder = Path(tempfile.mkdtemp())
     try:
         world = World(folder, model, seed=seed, pictures=12)
-        options = TagOptions(str(world.catalog), str(model), str(world.index), workers=1, max_error_rate=1)
+        options = TagOptions(
+            str(world.catalog), str(model), str(world.index), workers=1, max_error_rate=1
+        )
         tag_catalog(options)
         world.follow()
         asleep = 0
@@ -60,7 +63,9 @@ def check_feed(model: Path, events: list[tuple[str, int]], seed: int) -> None:
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.integers(0, 99))
-def test_applying_the_feed_gives_the_snapshot(bundle_path: Path, events: list[tuple[str, int]], seed: int) -> None:
+def test_applying_the_feed_gives_the_snapshot(
+    bundle_path: Path, events: list[tuple[str, int]], seed: int
+) -> None:
     check_feed(bundle_path, events, seed)
 
 
@@ -73,9 +78,13 @@ def test_applying_the_feed_gives_the_snapshot_a_hundred_times(
     check_feed(bundle_path, events, seed)
 
 
-def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(bundle_path: Path, tmp_path: Path) -> None:
+def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(
+    bundle_path: Path, tmp_path: Path
+) -> None:
     world = World(tmp_path, bundle_path, seed=1, pictures=12)
-    options = TagOptions(str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1)
+    options = TagOptions(
+        str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1
+    )
     tag_catalog(options)
     world.follow()
     world.delete()
@@ -88,7 +97,9 @@ def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(bundle_path
     world.follow()
     seen = world.seen
     time.sleep(max(0, soon + 2.2 - time.time()))
-    assert tag_catalog(options)["unchanged"] == 11  # read again and found the same: a new night without a change
+    assert (
+        tag_catalog(options)["unchanged"] == 11
+    )  # read again and found the same: a new night without a change
     assert (world.index / "current").resolve().parent.name != seen
     world.follow()
 
@@ -97,7 +108,9 @@ def test_whoever_missed_a_night_is_told_to_reload(
     bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world, follow = World(tmp_path, bundle_path, seed=1, pictures=12), consumer()
-    options = TagOptions(str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1)
+    options = TagOptions(
+        str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1
+    )
     first = tag_catalog(options)["snapshot"]
     table, seen = follow(world.index, NOTHING, None)
     assert seen == first

@@ -1,4 +1,5 @@
-"""Bad input: one line that names what was received and what to do, exit code 2, nothing written or lost."""
+"""Bad input: one line that names what was received and what to do, exit code 2, nothing written or
+lost."""
 
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from conftest import clean_environment
 
 from jobs.cli import run
-from tagger.sample import Sample
+from tagger.datasets.sample import Sample
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,15 +61,23 @@ def test_train_says_what_is_wrong_with_its_input(
             [sample.labelled, "--groups", "color,garment", "--hold-out-pair", "red_hat"],
             "pair 'red_hat': give two labels",
         ),
-        ([sample.labelled, "--groups", "color,garment", "--hold-out-pair", "black_dress"], "no picture shows it"),
-        ([sample.labelled, "--groups", "color,garment", "--min-pictures", "999"], "0 label with 999 pictures"),
+        (
+            [sample.labelled, "--groups", "color,garment", "--hold-out-pair", "black_dress"],
+            "no picture shows it",
+        ),
+        (
+            [sample.labelled, "--groups", "color,garment", "--min-pictures", "999"],
+            "0 label with 999 pictures",
+        ),
         ([sample.labelled, "--vocabulary", "x", "--min-pictures", "9"], "give one of them"),
     ]
     for arguments, message in cases:
         assert message in refused(capsys, "train", *arguments, "--models", models)
     assert not [path for path in models.glob("*") if path.name != "_training"]
     (tmp_path / "file").write_text("mine")
-    said = refused(capsys, "train", sample.labelled, "--groups", "color,garment", "--models", tmp_path / "file")
+    said = refused(
+        capsys, "train", sample.labelled, "--groups", "color,garment", "--models", tmp_path / "file"
+    )
     assert "cannot be written" in said
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -80,15 +89,33 @@ def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
     (tmp_path / "set" / "to do").mkdir()
     shutil.copy(next(sample.labelled.rglob("*.jpg")), tmp_path / "set" / "to do" / "a.jpg")
     commands: list[list[object]] = [
-        ["train", tmp_path / "set", "--models", tmp_path / "models", "--groups", "color,garment", "--check"],
+        [
+            "train",
+            tmp_path / "set",
+            "--models",
+            tmp_path / "models",
+            "--groups",
+            "color,garment",
+            "--check",
+        ],
         ["evaluate", bundle_path, tmp_path / "set"],
         ["pack", bundle_path, tmp_path / "set", "--out", tmp_path / "packed"],
-        ["retrain", tmp_path / "set", "--from", bundle_path, "--models", tmp_path / "models", "--resume"],
+        [
+            "retrain",
+            tmp_path / "set",
+            "--from",
+            bundle_path,
+            "--models",
+            tmp_path / "models",
+            "--resume",
+        ],
     ]
     assert "folder 'to do'" in tagger(*commands[0]).stderr
     for command in commands:
         ended = tagger(*command, "--exclude", "to do/", "--exclude", "To_Do")
-        assert ended.returncode == 0 or "no interrupted training" in ended.stderr, ended.stderr  # the sets were read
+        assert ended.returncode == 0 or "no interrupted training" in ended.stderr, (
+            ended.stderr
+        )  # the sets were read
         assert "warning: --exclude 'To_Do' matched nothing" in ended.stderr
 
 
@@ -99,8 +126,12 @@ def test_tag_says_what_is_wrong_with_its_input(
     good = ["--model", bundle_path, "--index", tmp_path / "index"]
     assert "it is a file" in refused(capsys, "tag", tmp_path / "file", *good)
     assert "no such folder" in refused(capsys, "tag", tmp_path / "missing", *good)
-    assert "bundle.json" in refused(capsys, "tag", sample.catalog, "--model", tmp_path, "--index", tmp_path / "index")
-    said = refused(capsys, "tag", sample.catalog, "--model", bundle_path, "--index", tmp_path / "file")
+    assert "bundle.json" in refused(
+        capsys, "tag", sample.catalog, "--model", tmp_path, "--index", tmp_path / "index"
+    )
+    said = refused(
+        capsys, "tag", sample.catalog, "--model", bundle_path, "--index", tmp_path / "file"
+    )
     assert "it is a file" in said
     assert (tmp_path / "file").read_text() == "mine"
     assert not (tmp_path / "index" / "current").exists()
@@ -140,7 +171,10 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
 ) -> None:
     from schemas.reports import PREDICTION
 
-    images = [sample.catalog / "2026/00/item-00000.jpg", sample.catalog / "2026/incoming/half-upload.jpg"]
+    images = [
+        sample.catalog / "2026/00/item-00000.jpg",
+        sample.catalog / "2026/incoming/half-upload.jpg",
+    ]
     ended = tagger("predict", bundle_path, *images, "--overlay", tmp_path / "seen", "--json")
     assert ended.returncode == 0, ended.stderr
     good, bad = json.loads(ended.stdout)["predictions"]
@@ -151,14 +185,18 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
     import cv2
 
     drawn = cv2.imread(good["overlay"])
-    assert drawn.shape[1] == 384  # 256 x 320, turned upright by its EXIF orientation, longest side 480
+    assert (
+        drawn.shape[1] == 384
+    )  # 256 x 320, turned upright by its EXIF orientation, longest side 480
     assert drawn.shape[0] > 480
     text = tagger("predict", bundle_path, *images).stdout
     assert "color: " in text
     assert "truncated: " in text
 
 
-def test_evaluate_prints_a_table_and_json(sample: Sample, bundle_path: Path, tagger: Tagger) -> None:
+def test_evaluate_prints_a_table_and_json(
+    sample: Sample, bundle_path: Path, tagger: Tagger
+) -> None:
     from schemas.reports import EVALUATE, EVALUATION, EVALUATION_LABEL
 
     ended = tagger("evaluate", bundle_path, sample.labelled, "--json")
@@ -193,17 +231,21 @@ def test_importing_the_library_and_asking_for_help_load_nothing_heavy() -> None:
         "sys.argv = ['tagger', '--help']\n"
         "try:\n    jobs.cli.main()\n"
         "except SystemExit as ended:\n    assert ended.code in (0, None), ended.code\n"
-        "heavy = {'tensorflow', 'keras', 'openvino', 'ray', 'cv2', 'pandas', 'pyarrow', 'sklearn'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'openvino', 'ray', 'cv2', 'pandas', 'pyarrow', 'sklearn'} "
+        "& set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment())
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment()
+    )
     assert ended.returncode == 0, ended.stderr
     for panel in ("Start here", "Models", "The index"):
         assert panel in ended.stdout
 
 
 def test_nothing_phones_home(sample: Sample, tmp_path: Path) -> None:
-    """A whole training, conversion included, in a process where opening a network connection fails the test."""
+    """A whole training, conversion included, in a process where opening a network connection fails
+    the test."""
     code = (
         "import json, socket, sys\n"
         "def refuse(self, address, *rest):\n"
@@ -228,7 +270,11 @@ def test_nothing_phones_home(sample: Sample, tmp_path: Path) -> None:
     environment = clean_environment()
     environment.pop("CI", None)  # where the converter would be silent anyway
     ended = subprocess.run(
-        [sys.executable, script, json.dumps(options)], capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, script, json.dumps(options)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
     assert "PHONED" not in ended.stdout

@@ -15,9 +15,9 @@ from conftest import TINY, settle
 
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from jobs.train import TrainOptions, train
-from tagger.bundle import _model_id
+from tagger.datasets.sample import Sample
 from tagger.errors import Refused
-from tagger.sample import Sample
+from tagger.models.bundle import _model_id
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -93,11 +93,17 @@ def night(catalog: Path, bundle_path: Path, tmp_path: Path) -> Callable[..., Any
     """Tag the catalog with a changed bundle, or with the bundle itself."""
     settle(catalog)
 
-    def run(change: Change | None = None, job: Callable[..., Any] = tag_catalog, **more: Any) -> Any:
+    def run(
+        change: Change | None = None, job: Callable[..., Any] = tag_catalog, **more: Any
+    ) -> Any:
         folder = tmp_path / (change.__name__ if change else "same")
         if change and not folder.exists():
             changed(bundle_path, folder, change)
-        how = {"model": str(folder if change else bundle_path), "max_error_rate": 1, "workers": 1} | more
+        how = {
+            "model": str(folder if change else bundle_path),
+            "max_error_rate": 1,
+            "workers": 1,
+        } | more
         return job(TagOptions(str(catalog), index=str(tmp_path / "index"), **how))
 
     return run
@@ -114,14 +120,16 @@ def night(catalog: Path, bundle_path: Path, tmp_path: Path) -> Callable[..., Any
         (all_retired, r"color \(answer of color\), color_score \(answer of color\)\."),
     ],
 )
-def test_a_model_that_lacks_columns_of_the_index_or_means_others_is_refused_before_a_picture_is_read(
+def test_a_model_that_lacks_columns_or_means_others_is_refused_before_a_picture_is_read(
     night: Callable[..., Any], catalog: Path, tmp_path: Path, change: Change, named: str
 ) -> None:
     night()
     before = os.readlink(tmp_path / "index" / "current")
     shutil.move(catalog / "2026", tmp_path / "2026")  # so that a walk would refuse, too
     for job in (tag_catalog, dry_run):
-        with pytest.raises(Refused, match=rf"would take from this index .*: {named}.*--replace-columns") as caught:
+        with pytest.raises(
+            Refused, match=rf"would take from this index .*: {named}.*--replace-columns"
+        ) as caught:
             night(change, job)
         assert caught.value.exit_code == 3
         assert caught.value.report["exit_code"] == 3
@@ -139,7 +147,9 @@ def test_what_takes_no_column_is_never_refused(night: Callable[..., Any], change
 def test_a_group_that_had_any_number_of_tags_does_not_become_exclusive_without_a_word(
     night: Callable[..., Any], sample: Sample, tmp_path: Path
 ) -> None:
-    options = TrainOptions((str(sample.labelled),), str(tmp_path), groups="color+,garment", epochs=1, architecture=TINY)
+    options = TrainOptions(
+        (str(sample.labelled),), str(tmp_path), groups="color+,garment", epochs=1, architecture=TINY
+    )
     night(model=train(options)["bundle"], force_model=True)
     with pytest.raises(Refused, match=r"tags \(of color, which would have one at most\)"):
         night()
@@ -155,7 +165,17 @@ def test_the_option_works_on_the_command_line_and_in_a_config(
 ) -> None:
     night()
     model = changed(bundle_path, tmp_path / "other", another_column)
-    arguments = ["tag", catalog, "--model", model, "--index", tmp_path / "index", "--max-error-rate", 1, "--json"]
+    arguments = [
+        "tag",
+        catalog,
+        "--model",
+        model,
+        "--index",
+        tmp_path / "index",
+        "--max-error-rate",
+        1,
+        "--json",
+    ]
     for more in ([], ["--dry-run"]):
         refused = tagger(*arguments, *more)
         assert refused.returncode == json.loads(refused.stdout)["exit_code"] == 3

@@ -7,10 +7,10 @@ import pytest
 from conftest import TINY
 
 import jobs.demo
-from tagger.images import read_picture
-from tagger.picture_error import PictureError
-from tagger.reading import Reading
-from tagger.sample import COLORS, GARMENTS, UNSEEN, Sample
+from tagger.datasets.sample import COLORS, GARMENTS, UNSEEN, Sample
+from tagger.imaging.picture_error import PictureError
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.reader import read_picture
 
 
 def test_the_sample_has_every_pair_but_one_and_the_catalog_has_that_too(sample: Sample) -> None:
@@ -37,14 +37,18 @@ def test_turned_pictures_are_upright_once_read(sample: Sample) -> None:
 
 
 def test_the_spoilt_files_cannot_be_read(sample: Sample) -> None:
-    spoilt = [path for path in (sample.catalog / "2026" / "incoming").iterdir() if path.suffix != ".txt"]
+    spoilt = [
+        path for path in (sample.catalog / "2026" / "incoming").iterdir() if path.suffix != ".txt"
+    ]
     assert len(spoilt) == 5
     for path in spoilt:
         with pytest.raises(PictureError):
             read_picture(path.read_bytes(), Reading(32))
 
 
-def test_the_demo_trains_tags_asks_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_trains_tags_asks_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     jobs.demo.demo(str(tmp_path / "demo"), labelled=88, catalog=36, epochs=1, architecture=TINY)
     said = capsys.readouterr().out
     for title, code in jobs.demo.QUERIES:
@@ -56,4 +60,6 @@ def test_the_demo_trains_tags_asks_and_draws(tmp_path: Path, capsys: pytest.Capt
     sheet = cv2.imread(str(tmp_path / "demo" / "contact-sheet.png"))
     assert sheet.shape[1] > 1000
     assert len(np.unique(sheet)) > 100
-    jobs.demo.demo(str(tmp_path / "demo"), labelled=88, catalog=36, epochs=1, architecture=TINY)  # again, same place
+    jobs.demo.demo(
+        str(tmp_path / "demo"), labelled=88, catalog=36, epochs=1, architecture=TINY
+    )  # again, same place

@@ -21,7 +21,7 @@ from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, tag_catalog
 from schemas.page import PAGE, page
 from tagger.catalog import EXTENSIONS
-from tagger.sample import Sample
+from tagger.datasets.sample import Sample
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -29,7 +29,8 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def folder(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an index, made without a model named, and a table of SKUs, as the README's queries expect."""
+    """A folder with an index, made without a model named, and a table of SKUs, as the README's
+    queries expect."""
     folder = tmp_path_factory.mktemp("queries")
     tag_catalog(TagOptions(str(sample.catalog), None, str(folder / "index")))
     ids = sorted(sample.truth)[:3]
@@ -51,7 +52,12 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example() -> None:
 
 def test_every_option_the_readme_names_exists() -> None:
     command = typer.main.get_command(app)
-    options = {option for sub in command.commands.values() for parameter in sub.params for option in parameter.opts}
+    options = {
+        option
+        for sub in command.commands.values()
+        for parameter in sub.params
+        for option in parameter.opts
+    }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--help"}
     named -= {"--head", "--port", "--address"}  # of `ray start`
     assert named <= options, named - options
@@ -64,9 +70,11 @@ def test_every_extension_and_module_in_the_readme_is_real() -> None:
     for name in re.findall(r"`((?:jobs|tagger|schemas)/\w+\.py)`", README):
         assert (ROOT / name).is_file(), name
     for module in (ROOT / "tagger").glob("[a-z]*.py"):
-        assert f"`tagger/{module.name}`" in README or module.name in ("errors.py", "files.py", "backend.py"), (
-            module.name
-        )
+        assert f"`tagger/{module.name}`" in README or module.name in (
+            "errors.py",
+            "files.py",
+            "backend.py",
+        ), module.name
 
 
 def test_the_readme_holds_the_queries_as_they_are_run() -> None:
@@ -76,7 +84,9 @@ def test_the_readme_holds_the_queries_as_they_are_run() -> None:
 
 
 @pytest.mark.parametrize(("title", "code"), QUERIES, ids=[title for title, _ in QUERIES])
-def test_every_query_runs_and_gives_what_a_scan_in_python_gives(title: str, code: str, folder: Path) -> None:
+def test_every_query_runs_and_gives_what_a_scan_in_python_gives(
+    title: str, code: str, folder: Path
+) -> None:
     text = jobs.demo._run_query(code, folder)
     rows = pd.read_parquet(os.path.realpath(folder / "index" / "current"))
     ok = rows[rows["status"] == "ok"]
@@ -119,9 +129,16 @@ def srv(sample: Sample, bundle_path: Path, tmp_path: Path) -> Path:
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = clean_environment() | {"PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    environment = clean_environment() | {
+        "PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    }
     ended = subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        ["sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ended.returncode == 0, f"{command}: {ended.stderr}"
     return ended
@@ -146,7 +163,9 @@ def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
         shell(command.replace("SNAPSHOT", Path(night).parent.name), srv)
     restored = os.path.realpath(srv / "restored" / "current")
     pd.testing.assert_frame_equal(pd.read_parquet(restored), pd.read_parquet(night))
-    assert next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"
+    assert (
+        next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"
+    )
 
 
 def test_filters_push_down_to_the_same_rows_as_a_full_scan(folder: Path) -> None:
@@ -171,7 +190,11 @@ def test_the_duckdb_query_gives_the_same_rows_as_pandas(folder: Path) -> None:
 def test_the_readme_names_every_exit_code_that_the_code_has() -> None:
     from tagger import errors
 
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TaggerError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.TaggerError)
+    ]
     codes = {kind.exit_code for kind in kinds}
     for code in codes | {0, 6}:
         assert f"| {code} |" in README

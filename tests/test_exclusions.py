@@ -13,9 +13,31 @@ from tagger.errors import InputError
 from tagger.exclusions import Exclusions, Idle, complaint
 
 NAMES = (
-    *("red_dress/1.jpg", "red_dress/raw/2.jpg", "blue/raw/3.jpg", "blue/a/b/raw/4.jpg", "raw/5.jpg", "red_dress.jpg"),
-    *("[2024]/6.jpg", "2/7.jpg", "*/8.jpg", "what?/9.jpg", "whats/10.jpg", "Größe/11.jpg", r"back\slash/12.jpg"),
-    *("it's/13.jpg", "new\nline/14.jpg", "zero\u200bwidth/15.jpg", "tail /16.jpg", "#odd/17.jpg", ".hidden/18.jpg"),
+    *(
+        "red_dress/1.jpg",
+        "red_dress/raw/2.jpg",
+        "blue/raw/3.jpg",
+        "blue/a/b/raw/4.jpg",
+        "raw/5.jpg",
+        "red_dress.jpg",
+    ),
+    *(
+        "[2024]/6.jpg",
+        "2/7.jpg",
+        "*/8.jpg",
+        "what?/9.jpg",
+        "whats/10.jpg",
+        "Größe/11.jpg",
+        r"back\slash/12.jpg",
+    ),
+    *(
+        "it's/13.jpg",
+        "new\nline/14.jpg",
+        "zero\u200bwidth/15.jpg",
+        "tail /16.jpg",
+        "#odd/17.jpg",
+        ".hidden/18.jpg",
+    ),
 )
 RAW = {"red_dress/raw/2.jpg", "blue/raw/3.jpg", "blue/a/b/raw/4.jpg", "raw/5.jpg"}
 DRESS = {"red_dress/1.jpg", "red_dress/raw/2.jpg"}
@@ -43,8 +65,14 @@ def left_out(root: Path, *patterns: str) -> set[str]:
     ("pattern", "expected"),
     [
         # A folder, as rsync, gitignore, a shell's completion and find spell it.
-        *((spelling, DRESS) for spelling in ("red_dress", "red_dress/", "./red_dress", "/red_dress", "red_dress/**")),
-        *((spelling, DRESS) for spelling in ("./red_dress/", "/red_dress/**", "red_dress//", "red_dress/*")),
+        *(
+            (spelling, DRESS)
+            for spelling in ("red_dress", "red_dress/", "./red_dress", "/red_dress", "red_dress/**")
+        ),
+        *(
+            (spelling, DRESS)
+            for spelling in ("./red_dress/", "/red_dress/**", "red_dress//", "red_dress/*")
+        ),
         # At any depth, or at the top alone.
         *((spelling, RAW) for spelling in ("raw", "raw/", "**/raw", "**/raw/", "**/raw/**")),
         *((spelling, {"raw/5.jpg"}) for spelling in ("/raw", "./raw/", "raw/*", "/raw/**")),
@@ -58,7 +86,10 @@ def left_out(root: Path, *patterns: str) -> set[str]:
         ("*_dress.jpg", {"red_dress.jpg"}),
         ("[rb]lue", {"blue/raw/3.jpg", "blue/a/b/raw/4.jpg"}),
         # A name that is there as it stands is no glob.
-        *((spelling, {"[2024]/6.jpg"}) for spelling in ("[2024]", "[2024]/", "/[2024]", r"\[2024\]/", "[2024]/**")),
+        *(
+            (spelling, {"[2024]/6.jpg"})
+            for spelling in ("[2024]", "[2024]/", "/[2024]", r"\[2024\]/", "[2024]/**")
+        ),
         *((spelling, {"*/8.jpg"}) for spelling in ("*/", "/*", r"\*/")),
         ("what?/", {"what?/9.jpg"}),
         ("[2-3]/", {"2/7.jpg"}),
@@ -67,17 +98,33 @@ def left_out(root: Path, *patterns: str) -> set[str]:
         (unicodedata.normalize("NFD", "Größe/"), {"Größe/11.jpg"}),
         (unicodedata.normalize("NFD", "Größ*/"), {"Größe/11.jpg"}),
         # As typed, and as a message quotes it.
-        *((spelling, {r"back\\slash/12.jpg"}) for spelling in (r"back\slash/", r"back\\slash/", r"back\\\\slash/")),
-        *((spelling, {r"bad\xff/19.jpg"}) for spelling in ("bad\udcff/", r"bad\xff/", r"bad\\xff/")),
+        *(
+            (spelling, {r"back\\slash/12.jpg"})
+            for spelling in (r"back\slash/", r"back\\slash/", r"back\\\\slash/")
+        ),
+        *(
+            (spelling, {r"bad\xff/19.jpg"})
+            for spelling in ("bad\udcff/", r"bad\xff/", r"bad\\xff/")
+        ),
         ("it's/", {"it's/13.jpg"}),
         *((spelling, {"new\nline/14.jpg"}) for spelling in ("new\nline/", r"new\nline/")),
-        *((spelling, {"zero\u200bwidth/15.jpg"}) for spelling in ("zero\u200bwidth", r"zero\u200bwidth/")),
+        *(
+            (spelling, {"zero\u200bwidth/15.jpg"})
+            for spelling in ("zero\u200bwidth", r"zero\u200bwidth/")
+        ),
         ("tail /", {"tail /16.jpg"}),
         ("#odd", {"#odd/17.jpg"}),
         # Not there.
         *(
             (spelling, set())
-            for spelling in ("Red_Dress", "dress", "red_dress.jpg/", "red_dress/raw/x", "!raw", "tail")
+            for spelling in (
+                "Red_Dress",
+                "dress",
+                "red_dress.jpg/",
+                "red_dress/raw/x",
+                "!raw",
+                "tail",
+            )
         ),
     ],
 )
@@ -89,7 +136,9 @@ def test_a_path_may_be_given_from_the_root_of_the_machine_on(root: Path) -> None
     assert left_out(root, f"{root}/red_dress/") == DRESS
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0/"), min_size=1), min_size=1, max_size=3))
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\0/"), min_size=1), min_size=1, max_size=3)
+)
 def test_the_printed_name_of_a_folder_leaves_it_out(parts: list[str]) -> None:
     known = image_id("/".join(f"{part}x" for part in parts).encode("utf-8", errors="surrogatepass"))
     for printed in (known, f"{known}/", repr(f"{known}/")[1:-1]):
@@ -117,7 +166,10 @@ def test_a_path_of_one_set_leaves_out_nothing_of_the_next(tmp_path: Path) -> Non
             (tmp_path / name / folder).mkdir(parents=True)
             (tmp_path / name / folder / "1.jpg").touch()
     exclude = Exclusions([str(tmp_path / "a" / "red_dress")])
-    found = {name: sorted(x.image_id for x in Walk(tmp_path / name, exclude=exclude)) for name in ("a", "b", "a")}
+    found = {
+        name: sorted(x.image_id for x in Walk(tmp_path / name, exclude=exclude))
+        for name in ("a", "b", "a")
+    }
     assert found == {"a": ["blue_shirt/1.jpg"], "b": ["blue_shirt/1.jpg", "red_dress/1.jpg"]}
 
 

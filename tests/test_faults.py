@@ -1,4 +1,5 @@
-"""What goes wrong at three in the morning, done to real runs: nothing is lost, and the next night makes it good."""
+"""What goes wrong at three in the morning, done to real runs: nothing is lost, and the next night
+makes it good."""
 
 import json
 import os
@@ -16,10 +17,12 @@ from conftest import jpeg, textured
 from nights import World, wait_until
 
 from jobs.verify import verify
-from tagger.bundle import load_bundle
-from tagger.decode_worker import CHUNK
+from tagger.imaging.worker import CHUNK
+from tagger.models.bundle import load_bundle
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux to set it up")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux to set it up"
+)
 # Root without the right to pass over permissions.
 AS_ANYONE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 
@@ -39,7 +42,9 @@ def ended(process: "subprocess.Popen[str]", seconds: float = 60) -> tuple[int, s
 
 
 def last_record(world: World) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(sorted((world.index / "runs").glob("*.json"))[-1].read_text())
+    record: dict[str, Any] = json.loads(
+        sorted((world.index / "runs").glob("*.json"))[-1].read_text()
+    )
     return record
 
 
@@ -65,14 +70,18 @@ def is_scoring(world: World, rows: int = 1) -> bool:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True
+    ).returncode:
         pytest.skip("this sandbox may not mount")
     yield disk
     subprocess.run(["umount", disk], check=True)
 
 
 @needs_root
-def test_a_full_disk_is_seen_before_anything_is_read(tmp_path: Path, bundle_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_seen_before_anything_is_read(
+    tmp_path: Path, bundle_path: Path, small_disk: Path
+) -> None:
     world = World(tmp_path, bundle_path, seed=0, pictures=300)
     world.index = small_disk / "index"
     world.run()
@@ -89,9 +98,15 @@ def test_a_full_disk_is_seen_before_anything_is_read(tmp_path: Path, bundle_path
 
 
 def run_out_of_space(
-    folder: Path, model: Path, disk: Path, left: int, *options: object, works: Callable[[int], object] = lambda _: True
+    folder: Path,
+    model: Path,
+    disk: Path,
+    left: int,
+    *options: object,
+    works: Callable[[int], object] = lambda _: True,
 ) -> tuple[World, str]:
-    """Return a world, and what its second night said, whose disk had so many bytes left from when it worked.
+    """Return a world, and what its second night said, whose disk had so many bytes left from when
+    it worked.
 
     There is room again, and nothing was lost.
     """
@@ -113,19 +128,29 @@ def run_out_of_space(
 
 
 @needs_root
-@pytest.mark.parametrize("left", [*(pytest.param(n, marks=pytest.mark.long) for n in (0, 40_000)), 8192, 120_000])
+@pytest.mark.parametrize(
+    "left", [*(pytest.param(n, marks=pytest.mark.long) for n in (0, 40_000)), 8192, 120_000]
+)
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(
     tmp_path: Path, bundle_path: Path, small_disk: Path, left: int
 ) -> None:
     world, said = run_out_of_space(tmp_path, bundle_path, small_disk, left)
     assert "No space left on device" in said or "the disk has" in said
-    states = [json.loads(path.read_text())["state"] for path in sorted((world.index / "runs").glob("*.json"))]
+    states = [
+        json.loads(path.read_text())["state"]
+        for path in sorted((world.index / "runs").glob("*.json"))
+    ]
     assert states[0] == "published"
-    assert states[1] in ("failed", "killed")  # killed where the disk had no room even for the record
+    assert states[1] in (
+        "failed",
+        "killed",
+    )  # killed where the disk had no room even for the record
 
 
 @needs_root
-def test_what_a_killed_run_left_is_no_reason_to_be_stuck(tmp_path: Path, bundle_path: Path, small_disk: Path) -> None:
+def test_what_a_killed_run_left_is_no_reason_to_be_stuck(
+    tmp_path: Path, bundle_path: Path, small_disk: Path
+) -> None:
     """Killed while it published, with the disk full of what it had written."""
     world = World(tmp_path, bundle_path, seed=0, pictures=300)
     world.index = small_disk / "index"
@@ -160,7 +185,9 @@ def test_a_limit_on_the_size_of_files_loses_nothing(world: World) -> None:
 def test_a_read_only_index_is_named(world: World) -> None:
     before = current(world)
     world.meddle(20)
-    if subprocess.run(["mount", "--bind", world.index, world.index], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "--bind", world.index, world.index], capture_output=True
+    ).returncode:
         pytest.skip("this sandbox may not mount")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", world.index], check=True)
@@ -209,7 +236,9 @@ def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(world: World) -> 
 
 
 @pytest.mark.parametrize("leave_mount_point", [False, True])
-def test_a_catalog_that_disappears_half_way_is_refused(world: World, leave_mount_point: bool) -> None:
+def test_a_catalog_that_disappears_half_way_is_refused(
+    world: World, leave_mount_point: bool
+) -> None:
     before = current(world)
     for _ in range(300):
         world.add()
@@ -262,7 +291,9 @@ def test_a_killed_decode_worker_costs_nothing(world: World) -> None:
 
 def workers_of(process: "subprocess.Popen[str]") -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [
+        int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
 
 
 def test_a_worker_that_spins_costs_one_row(world: World, tmp_path: Path) -> None:
@@ -311,7 +342,9 @@ def test_workers_end_when_the_run_is_killed(world: World) -> None:
         time.sleep(0.05)
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
     nothing_was_lost(world, current(world))
-    states = {json.loads(path.read_text())["state"] for path in (world.index / "runs").glob("*.json")}
+    states = {
+        json.loads(path.read_text())["state"] for path in (world.index / "runs").glob("*.json")
+    }
     assert states == {"published", "killed"}
 
 

@@ -1,4 +1,5 @@
-"""Stored features: a model with the same trunk is scored from them, equal to reading, and no picture is touched."""
+"""Stored features: a model with the same trunk is scored from them, equal to reading, and no
+picture is touched."""
 
 import hashlib
 import os
@@ -21,20 +22,30 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.features import features_schema
-from tagger.bundle import load_bundle
-from tagger.features import FeatureStore
-from tagger.predictor import make_predictor
-from tagger.sample import Sample
+from tagger.datasets.sample import Sample
+from tagger.index.features import FeatureStore
+from tagger.models.bundle import load_bundle
+from tagger.models.predictor import make_predictor
 
 
 @pytest.fixture(scope="module")
-def family(bundle_path: Path, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def family(
+    bundle_path: Path, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Path]:
     """A model, one with the same trunk and another head, and one with another trunk."""
-    models = Path(shutil.copytree(bundle_path.parent, tmp_path_factory.mktemp("family") / "models", symlinks=True))
+    models = Path(
+        shutil.copytree(
+            bundle_path.parent, tmp_path_factory.mktemp("family") / "models", symlinks=True
+        )
+    )
     found = [models / "tiny-v1"]
     for freeze in (True, False):
-        options = RetrainOptions((str(sample.labelled),), str(found[0]), str(models), freeze_trunk=freeze, epochs=3)
-        result = retrain(RetrainOptions(**options.__dict__ | {"tolerance": 100.0, "promote": False}))
+        options = RetrainOptions(
+            (str(sample.labelled),), str(found[0]), str(models), freeze_trunk=freeze, epochs=3
+        )
+        result = retrain(
+            RetrainOptions(**options.__dict__ | {"tolerance": 100.0, "promote": False})
+        )
         assert result["same_trunk"] == freeze
         found.append(Path(result["bundle"]))
     return found[0], found[1], found[2]
@@ -67,14 +78,26 @@ def test_a_model_with_the_same_trunk_is_scored_without_reading_a_picture(
     ruin(catalog)
     summary = night(catalog, same, tmp_path / "index")
     ok = int((rows(tmp_path / "index")["status"] == "ok").sum())
-    assert (summary["plan"]["from_features"], summary["plan"]["to_read"], summary["scored"]) == (ok, 0, 0)
+    assert (summary["plan"]["from_features"], summary["plan"]["to_read"], summary["scored"]) == (
+        ok,
+        0,
+        0,
+    )
     assert summary["rescored"] == ok
-    assert summary["found"] == summary["new"] + summary["changed"] + summary["rescored"] + summary["unchanged"]
+    assert (
+        summary["found"]
+        == summary["new"] + summary["changed"] + summary["rescored"] + summary["unchanged"]
+    )
     assert not verify(str(tmp_path / "index"))["faults"]
     by_head, by_reading = rows(tmp_path / "index"), rows(tmp_path / "read")
     scores = [column for column in by_head if column.startswith("score_")]
     assert float((by_head[scores] - by_reading[scores]).abs().max().max()) <= 0.002
-    left = ["scored_at", "tags", *scores, *(c for c in by_head if c.startswith(("color", "garment")))]
+    left = [
+        "scored_at",
+        "tags",
+        *scores,
+        *(c for c in by_head if c.startswith(("color", "garment"))),
+    ]
     assert by_head.drop(columns=left).equals(by_reading.drop(columns=left))
     agree = by_head["color"].fillna("") == by_reading["color"].fillna("")
     assert agree.mean() > 0.9
@@ -117,10 +140,14 @@ def test_a_backfill_from_features_can_be_spread_over_nights_and_killed(
     assert first["plan"]["behind"] == int((rows(index)["status"] == "ok").sum()) - 10
     assert len(rows(index)["model_id"].dropna().unique()) == 2
     command = [sys.executable, "-m", "jobs.cli", "tag", catalog, "--model", same, "--index", index]
-    process = subprocess.Popen([*map(str, command), "--max-error-rate", "1"], env=clean_environment(), stderr=-3)
+    process = subprocess.Popen(
+        [*map(str, command), "--max-error-rate", "1"], env=clean_environment(), stderr=-3
+    )
     staged = index / "_staging" / load_bundle(same).model_id
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None and not list(staged.glob("unit-*")):
+    while (
+        time.monotonic() < deadline and process.poll() is None and not list(staged.glob("unit-*"))
+    ):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() in (-9, 0)  # it may have been done by then
@@ -145,7 +172,9 @@ def test_features_are_float16_by_content_and_what_is_damaged_is_read_again(
     features = np.frombuffer(table["features"][0].as_py(), "<f2").astype(np.float32)
     scores = 1 / (1 + np.exp(-(features @ head.kernel + head.bias)))
     row = rows(index).set_index("content_sha256").loc[table["content_sha256"][0].as_py()]
-    assert np.allclose(scores, [row[label.column] for label in bundle.vocabulary.labels], atol=0.002)
+    assert np.allclose(
+        scores, [row[label.column] for label in bundle.vocabulary.labels], atol=0.002
+    )
     files[0].write_bytes(files[0].read_bytes()[:200])
     summary = night(catalog, same, index)
     assert summary["plan"]["from_features"] < len(contents)
@@ -208,9 +237,13 @@ def test_a_store_finds_what_it_holds_and_nothing_else(tmp_path: Path) -> None:
     assert (FeatureStore(tmp_path / "trunk", 5).find(pa.chunked_array([digests])).file == -1).all()
 
 
-def test_both_backends_give_the_same_features_and_the_head_gives_the_logits(bundle_path: Path) -> None:
+def test_both_backends_give_the_same_features_and_the_head_gives_the_logits(
+    bundle_path: Path,
+) -> None:
     bundle = load_bundle(bundle_path)
-    pixels = np.random.default_rng(0).integers(0, 255, (5, bundle.size, bundle.size, 3)).astype(np.uint8)
+    pixels = (
+        np.random.default_rng(0).integers(0, 255, (5, bundle.size, bundle.size, 3)).astype(np.uint8)
+    )
     inferred = [make_predictor(bundle, backend).infer(pixels) for backend in ("openvino", "keras")]
     assert np.allclose(inferred[0].features, inferred[1].features, atol=1e-3)
     head = bundle.head()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.id_index import IdIndex
+from tagger.index.id_index import IdIndex
 
 IDS = st.lists(st.text(alphabet="abé", max_size=3), max_size=30)
 
@@ -27,6 +27,9 @@ def test_ids_are_found_where_they_first_are(
 def test_a_listing_of_many_blocks_is_found_in_any_order() -> None:
     names = [f"folder/{i:07d}.jpg" for i in range(200_000)]
     index = IdIndex(pa.array(names, pa.large_string()))
-    assert index.find(pa.array(names[::-1999], pa.large_string())).tolist() == list(range(len(names)))[::-1999]
+    assert (
+        index.find(pa.array(names[::-1999], pa.large_string())).tolist()
+        == list(range(len(names)))[::-1999]
+    )
     assert index.find(pa.array(["folder/none.jpg"], pa.large_string())).tolist() == [-1]
     assert not len(index.repeated())

@@ -1,4 +1,5 @@
-"""Nights that follow each other: only what changed is read, only new contents are scored, rows equal files."""
+"""Nights that follow each other: only what changed is read, only new contents are scored, rows
+equal files."""
 
 import json
 import os
@@ -18,17 +19,17 @@ import pytest
 from conftest import TINY, clean_environment, jpeg, passed, settle, textured
 
 import jobs.tag_catalog
-import jobs.tag_scoring
-import tagger.plan
+import tagger.index.plan
+import tagger.nightly.scoring
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
 from schemas.reports import TAG
-from tagger.bundle import load_bundle
+from tagger.datasets.sample import draw_sample
 from tagger.errors import InputError, Refused, StoreError
-from tagger.sample import draw_sample
-from tagger.store import Index
+from tagger.index.store import Index
+from tagger.models.bundle import load_bundle
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 OLD = (1.6e9, 1.6e9)
@@ -41,11 +42,17 @@ def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
 
 
 def read(options: TagOptions) -> pd.DataFrame:
-    return pd.read_parquet(os.path.realpath(Path(options.index) / "current")).set_index("image_id").sort_index()
+    return (
+        pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
+        .set_index("image_id")
+        .sort_index()
+    )
 
 
 def counted(summary: dict[str, Any], *names: str) -> tuple[int, ...]:
-    assert summary["found"] == sum(summary[name] for name in ("new", "changed", "rescored", "unchanged"))
+    assert summary["found"] == sum(
+        summary[name] for name in ("new", "changed", "rescored", "unchanged")
+    )
     assert summary["found"] == summary["published_rows"]
     return tuple(summary[name] for name in names)
 
@@ -56,11 +63,26 @@ def a_picture(catalog: Path) -> Path:
 
 def test_a_night_with_nothing_to_do_leaves_everything_as_it_is(options: TagOptions) -> None:
     first = tag_catalog(options)
-    before = {path: path.stat().st_mtime_ns for path in Path(options.index).rglob("*") if "runs" not in path.parts}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in Path(options.index).rglob("*")
+        if "runs" not in path.parts
+    }
     second = tag_catalog(options)
-    assert counted(second, "unchanged", "new", "changed", "rescored", "scored", "failed") == (41, 0, 0, 0, 0, 5)
+    assert counted(second, "unchanged", "new", "changed", "rescored", "scored", "failed") == (
+        41,
+        0,
+        0,
+        0,
+        0,
+        5,
+    )
     assert second["snapshot"] == first["snapshot"]
-    after = {path: path.stat().st_mtime_ns for path in Path(options.index).rglob("*") if "runs" not in path.parts}
+    after = {
+        path: path.stat().st_mtime_ns
+        for path in Path(options.index).rglob("*")
+        if "runs" not in path.parts
+    }
     changed = {path.name for path in before if after.get(path) != before[path]} | {
         p.name for p in set(after) - set(before)
     }
@@ -69,7 +91,9 @@ def test_a_night_with_nothing_to_do_leaves_everything_as_it_is(options: TagOptio
     assert (record["state"], record["exit_code"], record["backend"]) == ("unchanged", 0, None)
 
 
-def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(options: TagOptions, tmp_path: Path) -> None:
+def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(
+    options: TagOptions, tmp_path: Path
+) -> None:
     tag_catalog(options)
     script = tmp_path / "script.py"
     script.write_text(
@@ -77,7 +101,8 @@ def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(option
         "from jobs.tag_catalog import TagOptions, tag_catalog\n"
         "multiprocessing.get_context = None\n"
         "assert tag_catalog(TagOptions(*sys.argv[1:]))['unchanged'] == 41\n"
-        "heavy = {'tensorflow', 'keras', 'openvino', 'sklearn', 'matplotlib', 'cv2', 'PIL'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'openvino', 'sklearn', 'matplotlib', 'cv2', 'PIL'} & "
+        "set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     command = [sys.executable, script, options.catalog, options.model, options.index]
@@ -91,7 +116,9 @@ def test_only_what_is_new_or_changed_is_scored(options: TagOptions, catalog: Pat
     (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60, seed=1)))
     edited = a_picture(catalog)
     edited.write_bytes(jpeg(textured(60, 60, seed=2)))
-    gone = sorted(path for path in catalog.rglob("*.jpg") if path != edited and path.name != "new.jpg")[-1]
+    gone = sorted(
+        path for path in catalog.rglob("*.jpg") if path != edited and path.name != "new.jpg"
+    )[-1]
     gone.unlink()
     for path in (edited, catalog / "new.jpg"):
         os.utime(path, OLD)
@@ -99,7 +126,9 @@ def test_only_what_is_new_or_changed_is_scored(options: TagOptions, catalog: Pat
     kinds = ("new", "changed", "rescored", "unchanged", "deleted", "scored", "touched")
     assert counted(summary, *kinds) == (1, 1, 0, 39, 1, 2, 0)
     after = read(options)
-    same = before.index.difference([str(edited.relative_to(catalog)), str(gone.relative_to(catalog))])
+    same = before.index.difference(
+        [str(edited.relative_to(catalog)), str(gone.relative_to(catalog))]
+    )
     pd.testing.assert_frame_equal(before.loc[same], after.loc[same])
     assert str(gone.relative_to(catalog)) not in after.index
     assert verify(options.index)["faults"] == []
@@ -112,7 +141,9 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     before = read(options)
     touched, *others = sorted(path for path in catalog.rglob("*.jpg") if path.stat().st_size > 1000)
     os.utime(touched, OLD)
-    moved = others[0].rename(catalog / "moved.png")  # the name's ending says nothing about the content
+    moved = others[0].rename(
+        catalog / "moved.png"
+    )  # the name's ending says nothing about the content
     shutil.copyfile(others[1], catalog / "copy.jpg")
     os.utime(catalog / "copy.jpg", OLD)
     summary = tag_catalog(options)
@@ -122,8 +153,12 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     names = [str(path.relative_to(catalog)) for path in (touched, others[0], others[1])]
     kept = before.columns.difference(["mtime_ns"])
     for old, new in zip(names, (names[0], moved.name, "copy.jpg"), strict=True):
-        pd.testing.assert_series_equal(before.loc[old, kept], after.loc[new, kept], check_names=False)
-    assert after.loc[names[0], "mtime_ns"] == touched.stat().st_mtime_ns == 1_600_000_000_000_000_000
+        pd.testing.assert_series_equal(
+            before.loc[old, kept], after.loc[new, kept], check_names=False
+        )
+    assert (
+        after.loc[names[0], "mtime_ns"] == touched.stat().st_mtime_ns == 1_600_000_000_000_000_000
+    )
     record = json.loads((Path(options.index) / "runs" / f"{summary['run_id']}.json").read_text())
     assert record["backend"] is None  # nothing had to be scored, so no network was loaded
     assert verify(options.index)["faults"] == []
@@ -132,15 +167,17 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
 def test_equal_bytes_under_many_names_are_scored_once(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, through = jobs.tag_scoring.make_predictor, []
+    real, through = tagger.nightly.scoring.make_predictor, []
 
     def counting(*arguments: Any, **options: Any) -> Any:
         predictor = real(*arguments, **options)
         infer = predictor.infer
-        monkeypatch.setattr(predictor, "infer", lambda pixels: (through.append(len(pixels)), infer(pixels))[1])
+        monkeypatch.setattr(
+            predictor, "infer", lambda pixels: (through.append(len(pixels)), infer(pixels))[1]
+        )
         return predictor
 
-    monkeypatch.setattr(jobs.tag_scoring, "make_predictor", counting)
+    monkeypatch.setattr(tagger.nightly.scoring, "make_predictor", counting)
     for i in range(150):
         (catalog / f"same-{i:03d}.jpg").write_bytes(jpeg(textured(60, 60, seed=i % 2)))
     settle(catalog)
@@ -149,7 +186,11 @@ def test_equal_bytes_under_many_names_are_scored_once(
     same = rows[rows.index.str.startswith("same-")]
     assert len(same) == 150
     assert len(same.drop(columns=["mtime_ns"]).astype(str).drop_duplicates()) == 2
-    assert sum(through) == summary["scored"] == rows.loc[rows["status"] == "ok", "content_sha256"].nunique()
+    assert (
+        sum(through)
+        == summary["scored"]
+        == rows.loc[rows["status"] == "ok", "content_sha256"].nunique()
+    )
     assert verify(options.index)["faults"] == []
 
 
@@ -165,7 +206,10 @@ def test_a_failure_that_has_not_changed_is_tried_again_only_when_asked(
     again = tag_catalog(replace(options, retry_errors=True))
     assert counted(again, "unchanged", "rescored", "failed", "failed_now") == (71, 0, 35, 35)
     assert again["plan"]["rescored"] == 35
-    assert json.loads((Path(options.index) / "runs" / f"{again['run_id']}.json").read_text())["state"] == "unchanged"
+    assert (
+        json.loads((Path(options.index) / "runs" / f"{again['run_id']}.json").read_text())["state"]
+        == "unchanged"
+    )
 
 
 def test_a_denied_file_is_a_row_with_its_fingerprint(options: TagOptions, catalog: Path) -> None:
@@ -202,12 +246,16 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     night = tag_catalog(options)
     assert night["plan"]["to_read"] == 1
     assert counted(night, "unchanged", "rescored", "scored") == (41, 1, 1)
-    assert read(options).loc["fresh.jpg", "content_sha256"] != first.loc["fresh.jpg", "content_sha256"]
+    assert (
+        read(options).loc["fresh.jpg", "content_sha256"] != first.loc["fresh.jpg", "content_sha256"]
+    )
     assert tag_catalog(options)["plan"]["to_read"] == 0
     assert verify(options.index)["faults"] == []
 
 
-def test_an_edit_that_keeps_size_and_time_is_seen_by_full_alone(options: TagOptions, catalog: Path) -> None:
+def test_an_edit_that_keeps_size_and_time_is_seen_by_full_alone(
+    options: TagOptions, catalog: Path
+) -> None:
     tag_catalog(options)
     picture = a_picture(catalog)
     name, facts = str(picture.relative_to(catalog)), picture.stat()
@@ -258,9 +306,13 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
 
 
 def assert_equal_to_a_fresh_index(options: TagOptions) -> None:
-    fresh = replace(options, index=options.index + "-fresh", max_error_rate=1, max_delete_rate=1, full=False)
+    fresh = replace(
+        options, index=options.index + "-fresh", max_error_rate=1, max_delete_rate=1, full=False
+    )
     tag_catalog(fresh)
-    pd.testing.assert_frame_equal(read(options).drop(columns="scored_at"), read(fresh).drop(columns="scored_at"))
+    pd.testing.assert_frame_equal(
+        read(options).drop(columns="scored_at"), read(fresh).drop(columns="scored_at")
+    )
     assert verify(options.index)["faults"] == []
     shutil.rmtree(fresh.index)
 
@@ -269,19 +321,33 @@ def test_too_many_deletions_are_refused_unless_allowed(options: TagOptions, cata
     before = tag_catalog(options)["snapshot"]
     for path in sorted(catalog.rglob("*.jpg"))[:21]:
         path.unlink()
-    with pytest.raises(Refused, match=r"21 of 41 pictures are gone, more than 20%.*--max-delete-rate") as refused:
+    with pytest.raises(
+        Refused, match=r"21 of 41 pictures are gone, more than 20%.*--max-delete-rate"
+    ) as refused:
         tag_catalog(options)
     report = refused.value.report
     assert report is not None
     assert (report["exit_code"], report["snapshot"], report["plan"]["deleted"]) == (3, before, 21)
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
-    assert counted(tag_catalog(replace(options, max_delete_rate=0.6)), "deleted", "unchanged") == (21, 20)
+    assert counted(tag_catalog(replace(options, max_delete_rate=0.6)), "deleted", "unchanged") == (
+        21,
+        20,
+    )
 
 
 def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
     options: TagOptions, catalog: Path, tagger: Tagger
 ) -> None:
-    arguments = ("tag", options.catalog, "--model", options.model, "--index", options.index, "--dry-run", "--json")
+    arguments = (
+        "tag",
+        options.catalog,
+        "--model",
+        options.model,
+        "--index",
+        options.index,
+        "--dry-run",
+        "--json",
+    )
     first = json.loads(tagger(*arguments).stdout)
     assert set(first) == set(TAG)
     assert (first["new"], first["run_id"], first["snapshot"]) == (41, None, None)
@@ -290,7 +356,10 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
     (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60)))
     before = sorted((path, path.lstat().st_mtime_ns) for path in Path(options.index).rglob("*"))
     second = dry_run(options)
-    assert sorted((path, path.lstat().st_mtime_ns) for path in Path(options.index).rglob("*")) == before
+    assert (
+        sorted((path, path.lstat().st_mtime_ns) for path in Path(options.index).rglob("*"))
+        == before
+    )
     assert (second["new"], second["unchanged"], second["plan"]["to_read"]) == (1, 41, 1)
     assert "to read: 1" in summary_text(second, dry=True)
     shutil.rmtree(catalog)
@@ -303,7 +372,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 5)
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 5)
     tag_catalog(options)
     old = load_bundle(options.model)
     grown = load_bundle(grown_model(tmp_path))
@@ -311,7 +380,9 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     summary = tag_catalog(replace(now, backfill_limit=10))
     assert counted(summary, "rescored", "unchanged") == (10, 31)
     assert summary["plan"]["behind"] == 26
-    with pytest.raises(Refused, match=r"score_purple \(color:purple\)"):  # though most rows are the older model's
+    with pytest.raises(
+        Refused, match=r"score_purple \(color:purple\)"
+    ):  # though most rows are the older model's
         tag_catalog(options)
     rows = read(options)
     ok = rows[rows["status"] == "ok"]
@@ -325,7 +396,11 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     assert set(labels["model_id"]) == {old.model_id, grown.model_id}
     assert verify(options.index)["faults"] == []
     invented = Path(shutil.copytree(options.index, tmp_path / "invented", symlinks=True))
-    part = next(part for part in sorted((invented / "current").resolve().glob("part-*")) if has_old(part, old.model_id))
+    part = next(
+        part
+        for part in sorted((invented / "current").resolve().glob("part-*"))
+        if has_old(part, old.model_id)
+    )
     table = pq.read_table(part)
     at = table.schema.get_field_index("score_purple")
     pq.write_table(table.set_column(at, table.schema.field(at), pa.array([0.5] * len(table))), part)
@@ -334,7 +409,9 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     labels = pd.read_parquet((Path(options.index) / "current").resolve().parent / "labels.parquet")
     assert set(labels["model_id"]) == {grown.model_id}
     assert_equal_to_a_fresh_index(now)
-    with pytest.raises(InputError, match=r"--backfill-limit .* does not have their score_purple \(color:purple\)"):
+    with pytest.raises(
+        InputError, match=r"--backfill-limit .* does not have their score_purple \(color:purple\)"
+    ):
         tag_catalog(replace(options, backfill_limit=3))
 
 
@@ -394,7 +471,9 @@ def test_a_full_run_does_not_trust_what_an_old_one_left(options: TagOptions, cat
     assert tag_catalog(replace(options, full=True))["reused"] == 0
 
 
-def test_a_bit_that_turned_on_the_disk_is_not_carried_over(options: TagOptions, catalog: Path) -> None:
+def test_a_bit_that_turned_on_the_disk_is_not_carried_over(
+    options: TagOptions, catalog: Path
+) -> None:
     tag_catalog(options)
     before = os.readlink(Path(options.index) / "current")
     (part,) = (Path(options.index) / "current").resolve().glob("part-*")
@@ -404,7 +483,9 @@ def test_a_bit_that_turned_on_the_disk_is_not_carried_over(options: TagOptions, 
         flipped = data.copy()
         flipped[at] ^= 4
         part.write_bytes(flipped)
-        with pytest.raises(StoreError, match=r"cannot be read .*nothing was changed.*tagger verify"):
+        with pytest.raises(
+            StoreError, match=r"cannot be read .*nothing was changed.*tagger verify"
+        ):
             tag_catalog(options)
     part.write_bytes(data)
     assert os.readlink(Path(options.index) / "current") == before
@@ -415,8 +496,12 @@ def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = jobs.tag_catalog.list_catalog
-    monkeypatch.setattr(jobs.tag_catalog, "list_catalog", lambda *a: pa.concat_tables([real(*a), real(*a).slice(0, 9)]))
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: -(-found // 41))
+    monkeypatch.setattr(
+        jobs.tag_catalog,
+        "list_catalog",
+        lambda *a: pa.concat_tables([real(*a), real(*a).slice(0, 9)]),
+    )
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: -(-found // 41))
     assert counted(tag_catalog(options), "new") == (41,)
     assert len(read(options)) == 41
     assert verify(options.index)["faults"] == []
@@ -425,16 +510,18 @@ def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets
 def test_a_first_night_goes_on_with_the_buckets_it_began_with(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 3)
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 3)
     for i in range(30):
         (catalog / f"broken-{i}.jpg").write_bytes(b"")
     settle(catalog)
     with pytest.raises(Refused):
         tag_catalog(options)
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 9)
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 9)
     summary = tag_catalog(replace(options, max_error_rate=1))
     assert summary["reused"] > 0
-    manifest = json.loads(((Path(options.index) / "current").resolve().parent / "manifest.json").read_text())
+    manifest = json.loads(
+        ((Path(options.index) / "current").resolve().parent / "manifest.json").read_text()
+    )
     assert manifest["buckets"] == 3
     assert verify(options.index)["faults"] == []
 
@@ -442,13 +529,16 @@ def test_a_first_night_goes_on_with_the_buckets_it_began_with(
 def test_a_signal_right_after_a_unit_was_written_mixes_nothing_up(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.plan, "UNIT", 5)
+    monkeypatch.setattr(tagger.index.plan, "UNIT", 5)
     real, calls = os.replace, []
 
     def replace_and_end(source: Any, target: Any) -> None:
         real(source, target)
         calls.append(target)
-        if Path(target).name.startswith("unit-") and sum("unit-" in str(call) for call in calls) == 3:
+        if (
+            Path(target).name.startswith("unit-")
+            and sum("unit-" in str(call) for call in calls) == 3
+        ):
             raise SystemExit(143)
 
     with monkeypatch.context() as patch:
@@ -479,7 +569,9 @@ def test_a_signal_while_a_night_is_published_leaves_the_old_night_or_the_new(
             raise SystemExit(143)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", rename) if moment == "rename" else patch.setattr(os, "replace", replace_)
+        patch.setattr(os, "rename", rename) if moment == "rename" else patch.setattr(
+            os, "replace", replace_
+        )
         with pytest.raises(SystemExit):
             tag_catalog(options)
     record = list_runs(options.index)["runs"][0]
@@ -487,7 +579,11 @@ def test_a_signal_while_a_night_is_published_leaves_the_old_night_or_the_new(
         assert Index(options.index).snapshots() == [first]
         assert (record["state"], record["snapshot"]) == ("killed", first)
     else:
-        assert (record["state"], record["snapshot"], record["exit_code"]) == ("published", record["run_id"], 143)
+        assert (record["state"], record["snapshot"], record["exit_code"]) == (
+            "published",
+            record["run_id"],
+            143,
+        )
         assert len(Index(options.index).snapshots()) == 2
     assert verify(options.index)["faults"] == []
     assert tag_catalog(options)["new"] == (moment == "rename")

@@ -1,4 +1,5 @@
-"""Nights that are killed with SIGKILL at any moment, with changes between: nothing is lost, nothing is twice."""
+"""Nights that are killed with SIGKILL at any moment, with changes between: nothing is lost, nothing
+is twice."""
 
 import os
 import time
@@ -9,7 +10,7 @@ import pytest
 from nights import UNIT, World, wait_until
 
 from jobs.verify import verify
-from tagger.decode_worker import CHUNK
+from tagger.imaging.worker import CHUNK
 
 WORKERS = 2
 
@@ -29,7 +30,9 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
             time.sleep(0.04 * random.random())
         else:  # while it scores
             staged = world.staged_rows() if world.index.is_dir() else 0
-            wait_until(lambda staged=staged: world.index.is_dir() and world.staged_rows() > staged, process)
+            wait_until(
+                lambda staged=staged: world.index.is_dir() and world.staged_rows() > staged, process
+            )
         process.kill()
         process.communicate()
         died = process.returncode == -9
@@ -54,10 +57,13 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
     assert verify(str(world.index))["faults"] == []
     assert not list((world.index / "_staging").iterdir())
     # The unit in hand, and the batches that its last pictures were in: less than a unit per worker.
-    assert max(lost) < UNIT + 2 * CHUNK < WORKERS * UNIT, "more than the unit that was being scored was lost"
+    assert max(lost) < UNIT + 2 * CHUNK < WORKERS * UNIT, (
+        "more than the unit that was being scored was lost"
+    )
     return (
         f"{killed} kills, {before_first} of them before the first snapshot; {nights + 1} nights; "
-        f"{len(world.scored.read_text().split()):,} pictures scored, {world.scored_again()} of them again, "
+        f"{len(world.scored.read_text().split()):,} pictures scored, {world.scored_again()} of "
+        "them again, "
         f"at most {max(lost)} for one kill (a unit is {UNIT})"
     )
 
@@ -68,4 +74,6 @@ def test_ten_kills_lose_nothing(bundle_path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_five_hundred_kills_lose_nothing(bundle_path: Path, tmp_path: Path) -> None:
-    print("\n" + check_nights(tmp_path, bundle_path, kills=500, seed=int(os.environ.get("SEED", "2"))))
+    print(
+        "\n" + check_nights(tmp_path, bundle_path, kills=500, seed=int(os.environ.get("SEED", "2")))
+    )

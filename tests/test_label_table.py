@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.dataset import LabelledSet, read_dataset
+from tagger.datasets.labelled_set import LabelledSet, read_dataset
+from tagger.datasets.names import joined, read_names, renamed
 from tagger.errors import DatasetError, TaggerError
-from tagger.growing import parse_known_label, parse_label
-from tagger.names import joined, read_names, renamed
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.labels.growing import parse_known_label, parse_label
+from tagger.labels.vocabulary import Vocabulary, parse_groups
 
 GROUPS = parse_groups("color,garment")
 ROSE, ROSE_APART = "rosé", "rose\u0301"
@@ -71,7 +71,12 @@ AROUND = ["", " ", "\u00a0", "\u200b", "\t"]
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(ODD), st.sampled_from(ODD), st.sampled_from(AROUND), st.sampled_from(AROUND)),
+        st.tuples(
+            st.sampled_from(ODD),
+            st.sampled_from(ODD),
+            st.sampled_from(AROUND),
+            st.sampled_from(AROUND),
+        ),
         min_size=2,
         max_size=5,
     )
@@ -114,17 +119,26 @@ def test_csv_parquet_and_folders_that_say_the_same_give_the_same_set(
         )
         try:
             columns = one.vocabulary().to_json()
-        except TaggerError as error:  # two labels that differ in case alone: said alike of every form
+        except (
+            TaggerError
+        ) as error:  # two labels that differ in case alone: said alike of every form
             columns = {"error": str(error).removeprefix(f"{one.source}: ")}
         found.append(([(e.image_id, e.path, e.present, e.known) for e in one.examples], columns))
     assert all(one == found[0] for one in found[1:])
 
 
-@pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "N/A", "NULL", "<NA>", "#N/A", "n/a", "NaN"])
-def test_words_for_nothing_are_labels_and_only_an_empty_cell_is_unknown(tmp_path: Path, word: str) -> None:
+@pytest.mark.parametrize(
+    "word", ["None", "NA", "null", "nan", "N/A", "NULL", "<NA>", "#N/A", "n/a", "NaN"]
+)
+def test_words_for_nothing_are_labels_and_only_an_empty_cell_is_unknown(
+    tmp_path: Path, word: str
+) -> None:
     drawn(tmp_path, "1.jpg", "2.jpg", "3.jpg", f"{word}/4.jpg")
     expected = [["red", word], ["red"], ["red"], ["red", word]]
-    text = f"image,color,pattern\n1.jpg,red,{word}\n2.jpg,red,\n3.jpg,red,  \n{word}/4.jpg,red,{word}\n"
+    text = (
+        f"image,color,pattern\n1.jpg,red,{word}\n2.jpg,red,\n3.jpg,red,  "
+        f"\n{word}/4.jpg,red,{word}\n"
+    )
     found = read_csv(tmp_path, text, "color,pattern")
     assert sorted(present(found)) == sorted(map(sorted, expected))
     assert sum("pattern" not in example.known for example in found.examples) == 2
@@ -136,9 +150,14 @@ def test_words_for_nothing_are_labels_and_only_an_empty_cell_is_unknown(tmp_path
 
 
 @pytest.mark.parametrize("written", [ROSE, ROSE_APART])
-def test_a_word_in_two_unicode_forms_is_one_label_wherever_it_is_written(tmp_path: Path, written: str) -> None:
+def test_a_word_in_two_unicode_forms_is_one_label_wherever_it_is_written(
+    tmp_path: Path, written: str
+) -> None:
     other = ROSE_APART if written == ROSE else ROSE
-    sets = [drawn(tmp_path / name, f"{w}_dress/1.jpg", "blue_coat/2.jpg") for name, w in (("a", ROSE), ("b", other))]
+    sets = [
+        drawn(tmp_path / name, f"{w}_dress/1.jpg", "blue_coat/2.jpg")
+        for name, w in (("a", ROSE), ("b", other))
+    ]
     drawn(tmp_path / "b", f"{written}_dress/3.jpg", f"{other}_dress/4.jpg")
     one = joined([read_dataset(each, groups=GROUPS) for each in sets])
     assert [label.column for label in one.vocabulary().labels] == [
@@ -146,26 +165,49 @@ def test_a_word_in_two_unicode_forms_is_one_label_wherever_it_is_written(tmp_pat
         *("score_coat", "score_dress"),
     ]
     vocabulary = Vocabulary.from_json(
-        {"groups": [{"name": "color"}], "labels": [{"group": "color", "name": written, "column": "score_ros"}]}
+        {
+            "groups": [{"name": "color"}],
+            "labels": [{"group": "color", "name": written, "column": "score_ros"}],
+        }
     ).canonical()
-    assert read_dataset(drawn(tmp_path / "c", f"{other}/1.jpg"), vocabulary=vocabulary).strangers(vocabulary) == {}
+    assert (
+        read_dataset(drawn(tmp_path / "c", f"{other}/1.jpg"), vocabulary=vocabulary).strangers(
+            vocabulary
+        )
+        == {}
+    )
     assert parse_label(f"color: {written}", vocabulary, "--add") == ("color", ROSE)
-    assert parse_known_label(written, vocabulary, "--retire") == parse_known_label(f"color:{other}", vocabulary, "")
+    assert parse_known_label(written, vocabulary, "--retire") == parse_known_label(
+        f"color:{other}", vocabulary, ""
+    )
     assert len(vocabulary.extend([("color", other), ("color", written)])) == 1
-    (tmp_path / "n.csv").write_text(f"dataset,group,name,becomes\n,color,{written},{other}2\n", encoding="utf-8")
+    (tmp_path / "n.csv").write_text(
+        f"dataset,group,name,becomes\n,color,{written},{other}2\n", encoding="utf-8"
+    )
     assert {"rosé2"} < {
-        n for e in renamed([one], read_names(str(tmp_path / "n.csv")))[0].examples for _, n in e.present
+        n
+        for e in renamed([one], read_names(str(tmp_path / "n.csv")))[0].examples
+        for _, n in e.present
     }
 
 
-def test_a_table_finds_its_files_in_the_other_unicode_form_the_exact_one_first(tmp_path: Path) -> None:
+def test_a_table_finds_its_files_in_the_other_unicode_form_the_exact_one_first(
+    tmp_path: Path,
+) -> None:
     drawn(tmp_path, f"{ROSE_APART}/été/a.jpg", f"{ROSE}.jpg", f"{ROSE_APART}.jpg")
     mixed = f"{ROSE}/{unicodedata.normalize('NFD', 'été')}/a.jpg"
-    found = read_csv(tmp_path, f"image,labels\n{mixed},red\n{ROSE}.jpg,blue\n{ROSE_APART}.jpg,green\n")
+    found = read_csv(
+        tmp_path, f"image,labels\n{mixed},red\n{ROSE}.jpg,blue\n{ROSE_APART}.jpg,green\n"
+    )
     paths = {
-        str(Path(example.path).relative_to(tmp_path)): present(found)[i] for i, example in enumerate(found.examples)
+        str(Path(example.path).relative_to(tmp_path)): present(found)[i]
+        for i, example in enumerate(found.examples)
     }
-    assert paths == {f"{ROSE_APART}/été/a.jpg": ["red"], f"{ROSE}.jpg": ["blue"], f"{ROSE_APART}.jpg": ["green"]}
+    assert paths == {
+        f"{ROSE_APART}/été/a.jpg": ["red"],
+        f"{ROSE}.jpg": ["blue"],
+        f"{ROSE_APART}.jpg": ["green"],
+    }
     with pytest.raises(DatasetError, match="there twice"):
         read_csv(tmp_path, f"image,labels\n{mixed},red\n{ROSE_APART}/été/a.jpg,blue\n")
 
@@ -187,12 +229,20 @@ def test_a_picture_is_found_by_whatever_name_means_it(tmp_path: Path, image: str
     drawn(tmp_path / "root", "a/1.jpg", "b 100%20.jpg", "back\\slash.jpg")
     (tmp_path / "link").symlink_to("root")
     image = image.format(root=tmp_path / "root", link=tmp_path / "link")
-    table = pd.DataFrame({"image": [image, "b 100%20.jpg", "back\\slash.jpg"], "labels": ["red", "blue", "green"]})
+    table = pd.DataFrame(
+        {"image": [image, "b 100%20.jpg", "back\\slash.jpg"], "labels": ["red", "blue", "green"]}
+    )
     table.to_csv(tmp_path / "root" / "t.csv", index=False)
     found = read_dataset(tmp_path / "link" / "t.csv")
-    assert [example.image_id for example in found.examples] == ["a/1.jpg", "b 100%20.jpg", "back\\\\slash.jpg"]
+    assert [example.image_id for example in found.examples] == [
+        "a/1.jpg",
+        "b 100%20.jpg",
+        "back\\\\slash.jpg",
+    ]
     assert all(Path(example.path).is_file() for example in found.examples)
-    by_id = pd.DataFrame({"image": [e.image_id for e in found.examples], "labels": ["red", "blue", "green"]})
+    by_id = pd.DataFrame(
+        {"image": [e.image_id for e in found.examples], "labels": ["red", "blue", "green"]}
+    )
     by_id.to_parquet(tmp_path / "root" / "t.parquet")
     assert read_dataset(tmp_path / "root" / "t.parquet").examples == found.examples
 
@@ -200,8 +250,20 @@ def test_a_picture_is_found_by_whatever_name_means_it(tmp_path: Path, image: str
 @pytest.mark.parametrize(
     "cell",
     [
-        *("['red', 'dress']", '["red", "dress"]', "['red' 'dress']", "('red', 'dress')", "['red'\n 'dress']"),
-        *("[ 'red' ,\"dress\" ]", '["\\u0072ed", "dress"]', "['\\x72ed', 'dress', None]", "red, dress", "red|dress;"),
+        *(
+            "['red', 'dress']",
+            '["red", "dress"]',
+            "['red' 'dress']",
+            "('red', 'dress')",
+            "['red'\n 'dress']",
+        ),
+        *(
+            "[ 'red' ,\"dress\" ]",
+            '["\\u0072ed", "dress"]',
+            "['\\x72ed', 'dress', None]",
+            "red, dress",
+            "red|dress;",
+        ),
     ],
 )
 def test_a_list_is_read_however_it_is_written_as_text(tmp_path: Path, cell: str) -> None:
@@ -212,22 +274,46 @@ def test_a_list_is_read_however_it_is_written_as_text(tmp_path: Path, cell: str)
     for name in ("t.csv", "t.parquet"):
         found = read_dataset(tmp_path / name)
         assert present(found) == [["dress", "red"], []]
-        assert [example.known for example in found.examples] == [{"label"}, {"label"}]  # nothing applies: a statement
+        assert [example.known for example in found.examples] == [
+            {"label"},
+            {"label"},
+        ]  # nothing applies: a statement
     table.rename(columns={"labels": "tags"}).to_csv(tmp_path / "t.csv", index=False)
-    assert present(read_dataset(tmp_path / "t.csv", groups=parse_groups("tags+"))) == [["dress", "red"], []]
+    assert present(read_dataset(tmp_path / "t.csv", groups=parse_groups("tags+"))) == [
+        ["dress", "red"],
+        [],
+    ]
 
 
 def test_a_label_with_a_separator_is_written_in_a_list(tmp_path: Path) -> None:
     drawn(tmp_path, "1.jpg", "2.jpg")
-    found = read_csv(tmp_path, 'image,labels\n1.jpg,"[""black, white"", ""it\'s"", ""007""]"\n2.jpg,[7 7.0]\n')
+    found = read_csv(
+        tmp_path, 'image,labels\n1.jpg,"[""black, white"", ""it\'s"", ""007""]"\n2.jpg,[7 7.0]\n'
+    )
     assert present(found) == [["007", "black, white", "it's"], ["7", "7.0"]]
 
 
 @pytest.mark.parametrize(
     "cell",
     [
-        *("[red, dress]", "['red'", "'dress']", "'red'", "'red', 'dress'", '"red"', "{'red', 'dress'}", "{red,dress}"),
-        *('{"color": "red"}', "['a' 'b' ... 'z']", '[["red"]]', "array(['red'], dtype=object)", "(red, dress)", "[[]]"),
+        *(
+            "[red, dress]",
+            "['red'",
+            "'dress']",
+            "'red'",
+            "'red', 'dress'",
+            '"red"',
+            "{'red', 'dress'}",
+            "{red,dress}",
+        ),
+        *(
+            '{"color": "red"}',
+            "['a' 'b' ... 'z']",
+            '[["red"]]',
+            "array(['red'], dtype=object)",
+            "(red, dress)",
+            "[[]]",
+        ),
         *("{}", '"red, dress"', "'red dress'"),
         *("['red''dress']", "['a\\d']", '["\\ud800"]', "[new] dress", "[<NA>]", "[" * 3000),
     ],
@@ -235,7 +321,9 @@ def test_a_label_with_a_separator_is_written_in_a_list(tmp_path: Path) -> None:
 def test_what_still_looks_like_a_list_is_refused_with_its_form(tmp_path: Path, cell: str) -> None:
     drawn(tmp_path, "1.jpg")
     pd.DataFrame({"image": ["1.jpg"], "labels": [cell]}).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(DatasetError, match=r"row 1, image '1.jpg': column 'labels': .*write red, dress or \["):
+    with pytest.raises(
+        DatasetError, match=r"row 1, image '1.jpg': column 'labels': .*write red, dress or \["
+    ):
         read_dataset(tmp_path / "t.csv")
 
 
@@ -246,12 +334,17 @@ def test_brackets_and_quotes_of_words_stay(tmp_path: Path, cell: str) -> None:
     assert present(read_dataset(tmp_path / "t.csv")) == [[cell]]
 
 
-@pytest.mark.parametrize("cell", ["", " ", ",", " ; ", "\u200b", "[None]", "[nan]", '[""]', "[null]"])
+@pytest.mark.parametrize(
+    "cell", ["", " ", ",", " ; ", "\u200b", "[None]", "[nan]", '[""]', "[null]"]
+)
 def test_a_cell_that_names_nothing_is_unknown(tmp_path: Path, cell: str) -> None:
     drawn(tmp_path, "1.jpg", "2.jpg")
     table = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "labels": [cell, "red"]})
     table.to_csv(tmp_path / "t.csv", index=False)
-    assert [example.known for example in read_dataset(tmp_path / "t.csv").examples] == [frozenset(), {"label"}]
+    assert [example.known for example in read_dataset(tmp_path / "t.csv").examples] == [
+        frozenset(),
+        {"label"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +361,9 @@ def test_a_cell_that_names_nothing_is_unknown(tmp_path: Path, cell: str) -> None
         (pa.array([["a"], None, ["b"]], pa.large_list(pa.string())), ["a", None, "b"]),
     ],
 )
-def test_columns_of_any_type_are_read_as_what_they_say(tmp_path: Path, column: pa.Array, labels: list[Any]) -> None:
+def test_columns_of_any_type_are_read_as_what_they_say(
+    tmp_path: Path, column: pa.Array, labels: list[Any]
+) -> None:
     drawn(tmp_path, "1.jpg", "2.jpg", "3.jpg")
     found = read_parquet(tmp_path, {"image": ["1.jpg", "2.jpg", "3.jpg"], "color": column}, "color")
     assert present(found) == [[] if label is None else [label] for label in labels]
@@ -283,7 +378,9 @@ def test_columns_of_any_type_are_read_as_what_they_say(tmp_path: Path, column: p
         (pa.array([{"a": "red"}]), "struct"),
     ],
 )
-def test_columns_that_are_no_text_are_refused_with_their_type(tmp_path: Path, column: pa.Array, kind: str) -> None:
+def test_columns_that_are_no_text_are_refused_with_their_type(
+    tmp_path: Path, column: pa.Array, kind: str
+) -> None:
     drawn(tmp_path, "1.jpg")
     with pytest.raises(DatasetError, match=rf"column 'color'.*{kind}.*labels are text"):
         read_parquet(tmp_path, {"image": ["1.jpg"], "color": column}, "color")
@@ -292,19 +389,27 @@ def test_columns_that_are_no_text_are_refused_with_their_type(tmp_path: Path, co
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("image,color\n1.jpg,rosé\n".encode("cp1252"), "byte 0xe9 in line 2 is not UTF-8, perhaps Windows-1252"),
+        (
+            "image,color\n1.jpg,rosé\n".encode("cp1252"),
+            "byte 0xe9 in line 2 is not UTF-8, perhaps Windows-1252",
+        ),
         ("image,color\n1.jpg,rosé\n".encode("utf-16"), "it is UTF-16"),
         ("image,color\n1.jpg,rosé\n".encode("utf-16-le"), "it is UTF-16"),
         (b"image,color,color\n1.jpg,red,blue\n", "2 columns 'color'; rename or remove one"),
         (b"image,image,color\n1.jpg,red,blue\n", "2 columns 'image'"),
-        (b"image,color\n1.jpg,red,blue\n", "cannot be read: Expected 2 fields in line 2, saw 3; each row needs"),
+        (
+            b"image,color\n1.jpg,red,blue\n",
+            "cannot be read: Expected 2 fields in line 2, saw 3; each row needs",
+        ),
         (b'image,color\n"1.jpg,red\n', "cannot be read"),
         (b"image,color\n,red\n", "image '' is not a path"),
         (b"# my shop\nimage,color\n1.jpg,red\n", "needs 'image'|cannot be read"),
         (b"image,color\nno.jpg,red\n", "1 of its images are missing, first 'no.jpg'"),
     ],
 )
-def test_a_csv_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path, data: bytes, message: str) -> None:
+def test_a_csv_that_cannot_be_read_is_refused_with_the_reason(
+    tmp_path: Path, data: bytes, message: str
+) -> None:
     drawn(tmp_path, "1.jpg")
     (tmp_path / "t.csv").write_bytes(data)
     with pytest.raises(DatasetError, match=message):
@@ -327,7 +432,9 @@ def test_a_csv_is_read_as_spreadsheets_write_it(tmp_path: Path, data: str) -> No
     assert present(read_csv(tmp_path, data, "color")) == [["red"]]
 
 
-def test_parquet_whose_index_is_the_image_and_a_header_in_another_form_are_read(tmp_path: Path) -> None:
+def test_parquet_whose_index_is_the_image_and_a_header_in_another_form_are_read(
+    tmp_path: Path,
+) -> None:
     drawn(tmp_path, "1.jpg")
     table = pd.DataFrame({" color": ["red"]}, index=pd.Index(["1.jpg"], name="image"))
     table.to_parquet(tmp_path / "t.parquet")
@@ -349,7 +456,10 @@ def written(folder: Path, table: str) -> str:
 
 
 def test_labels_as_group_and_name_are_of_the_groups_that_are_named(tmp_path: Path) -> None:
-    path = written(tmp_path, 'image,labels\na.jpg,"color:red,garment:dress"\nb.jpg,"color:blue,garment:shirt"\n')
+    path = written(
+        tmp_path,
+        'image,labels\na.jpg,"color:red,garment:dress"\nb.jpg,"color:blue,garment:shirt"\n',
+    )
     found = read_dataset(path, groups=parse_groups("color,garment"))
     assert [sorted(example.present) for example in found.examples] == [
         [("color", "red"), ("garment", "dress")],
@@ -361,7 +471,9 @@ def test_labels_as_group_and_name_are_of_the_groups_that_are_named(tmp_path: Pat
 
 def test_a_group_may_stand_before_a_label_in_its_own_column_alone(tmp_path: Path) -> None:
     groups = parse_groups("color,garment")
-    path = written(tmp_path, "image,color,garment\na.jpg,color:red,dress\nb.jpg,blue,garment:shirt\n")
+    path = written(
+        tmp_path, "image,color,garment\na.jpg,color:red,dress\nb.jpg,blue,garment:shirt\n"
+    )
     found = read_dataset(path, groups=groups)
     assert [sorted(name for _, name in example.present) for example in found.examples] == [
         ["dress", "red"],
@@ -369,5 +481,6 @@ def test_a_group_may_stand_before_a_label_in_its_own_column_alone(tmp_path: Path
     ]
     with pytest.raises(DatasetError, match="stands in the column"):
         read_dataset(
-            written(tmp_path, "image,color,garment\na.jpg,garment:dress,dress\nb.jpg,blue,shirt\n"), groups=groups
+            written(tmp_path, "image,color,garment\na.jpg,garment:dress,dress\nb.jpg,blue,shirt\n"),
+            groups=groups,
         )

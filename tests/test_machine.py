@@ -1,4 +1,5 @@
-"""What the machine lacks is said of the machine: really taken away from real runs, never held against a file."""
+"""What the machine lacks is said of the machine: really taken away from real runs, never held
+against a file."""
 
 import errno
 import json
@@ -15,19 +16,19 @@ import pytest
 from conftest import clean_environment, jpeg, settle, textured
 from test_faults import needs_root, small_disk  # noqa: F401 - a fixture
 
-from jobs.ending import exit_code
 from jobs.verify import verify
-from tagger.builtin import STARTER
+from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, InputError, MachineFault, StoreError
+from tagger.exit_codes import exit_code
 from tagger.machine import machine_fault
-from tagger.sample import Sample
+from tagger.models.starter import STARTER
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _LIMITED = """
 import resource, sys
 if "spawn_main" in " ".join(sys.orig_argv):
-    import os, cv2, tagger.decode_worker, tagger.images
+    import os, cv2, tagger.imaging.worker, tagger.imaging.reader
     {deed}
 """
 _LITTLE_MEMORY = """
@@ -35,19 +36,21 @@ _LITTLE_MEMORY = """
     resource.setrlimit(resource.RLIMIT_AS, (taken + 150_000_000, taken + 150_000_000))
 """
 _NO_HANDLES_BEFORE = """
-    real = tagger.decode_worker.{function}
+    real = tagger.imaging.worker.{function}
     def without_handles(*given):
         first_free = os.dup(0)
         os.close(first_free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, first_free))
         return real(*given)
-    tagger.decode_worker.{function} = without_handles
+    tagger.imaging.worker.{function} = without_handles
 """
 _NO_HANDLE_FOR_A_FILE = _NO_HANDLES_BEFORE.format(function="_answer")
 _NO_HANDLE_TO_START = _NO_HANDLES_BEFORE.format(function="_load_decoders")
 
 
-def run(*arguments: object, under: list[str] | None = None, **variables: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: object, under: list[str] | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     """Run a command; it shows no traceback, however it ends."""
     command = [*(under or []), sys.executable, "-m", "jobs.cli", *map(str, arguments)]
     environment = clean_environment() | {"PYTHONPATH": os.getcwd()} | variables
@@ -57,7 +60,8 @@ def run(*arguments: object, under: list[str] | None = None, **variables: str) ->
 
 
 def workers_that(folder: Path, deed: str) -> dict[str, str]:
-    """Return the environment in which every decode worker does `deed` once its libraries are loaded."""
+    """Return the environment in which every decode worker does `deed` once its libraries are
+    loaded."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(_LIMITED.format(deed=deed.strip()))
     return {"PYTHONPATH": f"{folder}{os.pathsep}{os.getcwd()}"}
@@ -80,12 +84,17 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_picture_that_finds_too_little_memory_is_read_the_next_night(tmp_path: Path, pictures: Path) -> None:
+def test_a_picture_that_finds_too_little_memory_is_read_the_next_night(
+    tmp_path: Path, pictures: Path
+) -> None:
     limited = workers_that(tmp_path / "site", _LITTLE_MEMORY)
     index = tmp_path / "index"
     ended = run("tag", pictures, "--index", index, **limited)
     assert ended.returncode == 0, ended.stderr
-    assert "1 pictures wait for the next night, since they could not be read: this machine lacks memory" in ended.stderr
+    assert (
+        "1 pictures wait for the next night, since they could not be read: this machine lacks "
+        "memory" in ended.stderr
+    )
     row = rows(index).loc["large.png"]
     assert row["status"] == "unreadable"
     assert row["error"].startswith("this machine lacks memory (")
@@ -95,12 +104,17 @@ def test_a_picture_that_finds_too_little_memory_is_read_the_next_night(tmp_path:
     assert verify(str(index))["faults"] == []
 
 
-def test_a_night_whose_workers_have_no_handle_for_a_file_blames_the_machine(tmp_path: Path, pictures: Path) -> None:
+def test_a_night_whose_workers_have_no_handle_for_a_file_blames_the_machine(
+    tmp_path: Path, pictures: Path
+) -> None:
     limited = workers_that(tmp_path / "site", _NO_HANDLE_FOR_A_FILE)
     index = tmp_path / "index"
     ended = run("tag", pictures, "--index", index, **limited)
     assert ended.returncode == 1, ended.stderr
-    assert "pictures tried could not be read, which is not their fault: this machine lacks file handles" in ended.stderr
+    assert (
+        "pictures tried could not be read, which is not their fault: this machine lacks file "
+        "handles" in ended.stderr
+    )
     assert not (index / "current").exists()
     # What was staged meanwhile answers for no picture.
     assert json.loads(run("tag", pictures, "--index", index, "--json").stdout)["failed"] == 0
@@ -108,7 +122,9 @@ def test_a_night_whose_workers_have_no_handle_for_a_file_blames_the_machine(tmp_
 
 
 @pytest.mark.parametrize("command", ["tag", "predict", "check", "similar"])
-def test_workers_that_cannot_start_say_what_is_missing(tmp_path: Path, sample: Sample, command: str) -> None:
+def test_workers_that_cannot_start_say_what_is_missing(
+    tmp_path: Path, sample: Sample, command: str
+) -> None:
     limited = workers_that(tmp_path / "site", _NO_HANDLE_TO_START)
     index, picture = tmp_path / "index", min(sample.catalog.rglob("*.jpg"))
     if command == "similar":
@@ -116,7 +132,15 @@ def test_workers_that_cannot_start_say_what_is_missing(tmp_path: Path, sample: S
     arguments = {
         "tag": ["tag", sample.catalog, "--index", index],
         "predict": ["predict", STARTER, picture],
-        "check": ["train", sample.labelled, "--models", tmp_path / "models", "--groups", "color,garment", "--check"],
+        "check": [
+            "train",
+            sample.labelled,
+            "--models",
+            tmp_path / "models",
+            "--groups",
+            "color,garment",
+            "--check",
+        ],
         "similar": ["similar", index, picture],
     }
     ended = run(*arguments[command], **limited)
@@ -124,26 +148,39 @@ def test_workers_that_cannot_start_say_what_is_missing(tmp_path: Path, sample: S
     assert "this machine lacks file handles" in ended.stderr
 
 
-@pytest.mark.parametrize("limit", [9, 13, 16, 19, *(pytest.param(n, marks=pytest.mark.long) for n in range(20, 30))])
-def test_with_few_handles_a_night_ends_well_or_blames_the_machine(tmp_path: Path, sample: Sample, limit: int) -> None:
+@pytest.mark.parametrize(
+    "limit", [9, 13, 16, 19, *(pytest.param(n, marks=pytest.mark.long) for n in range(20, 30))]
+)
+def test_with_few_handles_a_night_ends_well_or_blames_the_machine(
+    tmp_path: Path, sample: Sample, limit: int
+) -> None:
     under = ["bash", "-c", f'ulimit -n {limit}; exec "$@"', "bash"]
     ended = run("tag", sample.catalog, "--index", tmp_path / "index", under=under)
     assert ended.returncode in (0, 1), ended.stderr
     assert ended.returncode == 0 or "this machine lacks file handles" in ended.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="writable and executable memory is forbidden with prctl")
-def test_where_memory_may_not_become_executable_the_model_is_called_sound(tmp_path: Path, sample: Sample) -> None:
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="writable and executable memory is forbidden with prctl"
+)
+def test_where_memory_may_not_become_executable_the_model_is_called_sound(
+    tmp_path: Path, sample: Sample
+) -> None:
     forbid = (
         "import ctypes, os, sys\n"
         "if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0): sys.exit(9)\n"  # PR_SET_MDWE
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
-    ended = run("tag", sample.catalog, "--index", tmp_path / "index", under=[sys.executable, "-c", forbid])
+    ended = run(
+        "tag", sample.catalog, "--index", tmp_path / "index", under=[sys.executable, "-c", forbid]
+    )
     if ended.returncode == 9:
         pytest.skip("this kernel cannot forbid it")
     assert ended.returncode == 1, ended.stderr
-    assert f"the model {str(STARTER)!r} is sound: this machine lacks leave to make memory executable" in ended.stderr
+    assert (
+        f"the model {str(STARTER)!r} is sound: this machine lacks leave to make memory executable"
+        in ended.stderr
+    )
     assert not (tmp_path / "index" / "current").exists()
 
 
@@ -155,7 +192,9 @@ def test_little_memory_is_not_held_against_the_model(tmp_path: Path, sample: Sam
 
 
 @needs_root
-def test_without_a_temporary_folder_no_picture_is_held_unreadable(tmp_path: Path, sample: Sample) -> None:
+def test_without_a_temporary_folder_no_picture_is_held_unreadable(
+    tmp_path: Path, sample: Sample
+) -> None:
     index, models = tmp_path / "index", tmp_path / "models"
     shown = [f"mount --bind {tmp_path} {tmp_path}"]  # stays writable
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - they are not used
@@ -164,26 +203,56 @@ def test_without_a_temporary_folder_no_picture_is_held_unreadable(tmp_path: Path
     ended = run("tag", sample.catalog, "--index", index, under=under)
     if "mount" in ended.stderr:
         pytest.skip("this sandbox may not mount")
-    assert ended.returncode == 0 or (ended.returncode, "lacks a temporary folder" in ended.stderr) == (1, True)
+    assert ended.returncode == 0 or (
+        ended.returncode,
+        "lacks a temporary folder" in ended.stderr,
+    ) == (1, True)
     assert run("tag", sample.catalog, "--index", index).returncode == 0
     assert not rows(index)["error"].str.contains("machine").any()
-    ended = run("train", sample.labelled, "--models", models, "--groups", "color,garment", "--check", under=under)
-    assert (ended.returncode, "this machine lacks a temporary folder" in ended.stderr) == (1, True), ended.stderr
+    ended = run(
+        "train",
+        sample.labelled,
+        "--models",
+        models,
+        "--groups",
+        "color,garment",
+        "--check",
+        under=under,
+    )
+    assert (ended.returncode, "this machine lacks a temporary folder" in ended.stderr) == (
+        1,
+        True,
+    ), ended.stderr
 
 
 @needs_root
-def test_a_full_disk_ends_a_training_with_words(tmp_path: Path, sample: Sample, small_disk: Path) -> None:  # noqa: F811
+def test_a_full_disk_ends_a_training_with_words(
+    tmp_path: Path,
+    sample: Sample,
+    small_disk: Path,  # noqa: F811
+) -> None:
     (small_disk / "ballast").write_bytes(b"x" * 3_000_000)
-    ended = run("train", sample.labelled, "--models", small_disk / "models", "--groups", "color,garment")
+    ended = run(
+        "train", sample.labelled, "--models", small_disk / "models", "--groups", "color,garment"
+    )
     assert ended.returncode == 1, ended.stderr
     assert "this machine lacks room on a disk" in ended.stderr
 
 
 def test_a_lack_is_known_by_number_by_type_and_by_words_and_never_by_a_file_name() -> None:
-    by_words = [RuntimeError("Exception from core.cpp:117:\nstd::bad_alloc"), ImportError("failed to map segment")]
-    by_words.append(RuntimeError("message: could not create a primitive, in file mkl_avgpooling_op.cc"))  # of oneDNN
+    by_words = [
+        RuntimeError("Exception from core.cpp:117:\nstd::bad_alloc"),
+        ImportError("failed to map segment"),
+    ]
+    by_words.append(
+        RuntimeError("message: could not create a primitive, in file mkl_avgpooling_op.cc")
+    )  # of oneDNN
     numbers = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN)
-    for error in (MemoryError(), *by_words, *(OSError(n, os.strerror(n), "dress.jpg") for n in numbers)):
+    for error in (
+        MemoryError(),
+        *by_words,
+        *(OSError(n, os.strerror(n), "dress.jpg") for n in numbers),
+    ):
         fault = machine_fault(error)
         assert isinstance(fault, MachineFault)
         assert str(fault).startswith("this machine lacks ")
@@ -193,7 +262,12 @@ def test_a_lack_is_known_by_number_by_type_and_by_words_and_never_by_a_file_name
         KeyError(),
     ):
         assert machine_fault(error) is None
-    assert machine_fault(FileNotFoundError(errno.ENOENT, "No such file", "no usable temporary directory")) is None
+    assert (
+        machine_fault(
+            FileNotFoundError(errno.ENOENT, "No such file", "no usable temporary directory")
+        )
+        is None
+    )
 
 
 def test_an_error_that_the_machine_led_to_ends_a_command_as_the_machine_s_fault() -> None:

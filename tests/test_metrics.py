@@ -14,14 +14,26 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from tagger.combinations import count_pairs
-from tagger.metrics import calibration_error, harmonic_mean, macro_average_precision, measure, wilson
-from tagger.views import sigmoid, stored_scores, tag_matrix, view
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.evaluation.metrics import (
+    calibration_error,
+    harmonic_mean,
+    macro_average_precision,
+    measure,
+    wilson,
+)
+from tagger.labels.pairs import count_pairs
+from tagger.labels.views import sigmoid, stored_scores, tag_matrix, view
+from tagger.labels.vocabulary import Vocabulary, parse_groups
 
 VOCABULARY = Vocabulary.build(
     parse_groups("color,garment"),
-    [("color", "red"), ("color", "blue"), ("garment", "dress"), ("garment", "shirt"), ("garment", "coat")],
+    [
+        ("color", "red"),
+        ("color", "blue"),
+        ("garment", "dress"),
+        ("garment", "shirt"),
+        ("garment", "coat"),
+    ],
 )
 THRESHOLDS = np.array([0.5, 0.4, 0.6, 0.5, 0.5])
 
@@ -53,7 +65,9 @@ def test_each_label_agrees_with_scikit_learn_on_what_is_known() -> None:
 
 def test_a_label_without_positives_has_no_ap_and_does_not_count() -> None:
     logits, targets = drawn()
-    coat = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})["labels"][4]
+    coat = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})[
+        "labels"
+    ][4]
     assert (coat["positives"], coat["ap"], coat["recall"], coat["f1"]) == (0, None, None, None)
 
 
@@ -61,15 +75,21 @@ def test_exact_match_binary_accuracy_and_top1_agree_with_scikit_learn() -> None:
     logits, targets = drawn()
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
     tags, complete = tag_matrix(logits, THRESHOLDS, VOCABULARY), ~np.isnan(targets).any(axis=1)
-    assert found["exact_match"] == pytest.approx(accuracy_score(targets[complete] == 1, tags[complete]))
+    assert found["exact_match"] == pytest.approx(
+        accuracy_score(targets[complete] == 1, tags[complete])
+    )
     assert found["exact_match_pictures"] == complete.sum()
     known = ~np.isnan(targets)
-    assert found["binary_accuracy"] == pytest.approx(accuracy_score(targets[known] == 1, tags[known]))
+    assert found["binary_accuracy"] == pytest.approx(
+        accuracy_score(targets[known] == 1, tags[known])
+    )
     garment = view(logits, THRESHOLDS, [2, 3, 4]).answer[complete]
     truth = targets[complete, 2:].argmax(1)
     row = found["groups"][1]
     assert row["right"] == pytest.approx(accuracy_score(truth + 2, garment))
-    assert row["top1"] == pytest.approx(top_k_accuracy_score(truth, logits[complete, 2:], k=1, labels=[0, 1, 2]))
+    assert row["top1"] == pytest.approx(
+        top_k_accuracy_score(truth, logits[complete, 2:], k=1, labels=[0, 1, 2])
+    )
     assert row["labelled"] == complete.sum()
 
 
@@ -89,7 +109,9 @@ def test_combinations_say_how_many_pictures_trained_them_and_keep_unseen_pairs_a
     assert found["seen"]["share"] == pytest.approx(both[is_seen].mean())
     assert found["unseen"]["share"] == pytest.approx(both[~is_seen].mean())
     assert found["seen"]["pictures"] + found["unseen"]["pictures"] == len(targets)
-    assert found["harmonic_mean"] == pytest.approx(hmean([both[is_seen].mean(), both[~is_seen].mean()]))
+    assert found["harmonic_mean"] == pytest.approx(
+        hmean([both[is_seen].mean(), both[~is_seen].mean()])
+    )
     assert found["unseen"]["low"] < found["unseen"]["share"] < found["unseen"]["high"]
 
 

@@ -1,4 +1,5 @@
-"""Pictures that are odd and whole, or look whole and are not: each kind that once came out wrong without a word."""
+"""Pictures that are odd and whole, or look whole and are not: each kind that once came out wrong
+without a word."""
 
 import struct
 import zlib
@@ -14,10 +15,10 @@ from conftest import textured
 from PIL import Image, ImageCms, PngImagePlugin
 from test_images import encoded, quadrants, status_of
 
-from tagger.decoding import Decoder
-from tagger.images import read_picture
-from tagger.picture_error import PictureError
-from tagger.reading import Reading
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.picture_error import PictureError
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.reader import read_picture
 
 
 def chunk(kind: bytes, content: bytes, *, wrong: int = 0) -> bytes:
@@ -42,7 +43,9 @@ def chunk(kind: bytes, content: bytes, *, wrong: int = 0) -> bytes:
 )
 def test_odd_metadata_does_not_lose_a_png(metadata: bytes) -> None:
     data = encoded(Image.fromarray(quadrants()))
-    assert np.array_equal(read_picture(data[:33] + metadata + data[33:], Reading(8)).pixels, quadrants())
+    assert np.array_equal(
+        read_picture(data[:33] + metadata + data[33:], Reading(8)).pixels, quadrants()
+    )
 
 
 @pytest.mark.parametrize("missing", [1, 4, 8, 12])
@@ -52,7 +55,8 @@ def test_a_png_of_which_only_the_end_chunk_is_missing_is_read(missing: int) -> N
 
 
 def samsung(data: bytes) -> bytes:
-    """Return a baseline JPEG whose scan says that it ends at coefficient 0, as some cameras write it."""
+    """Return a baseline JPEG whose scan says that it ends at coefficient 0, as some cameras write
+    it."""
     at = data.index(b"\xff\xda")
     assert data[at + 11 : at + 14] == b"\0\x3f\0"
     return data[: at + 12] + b"\0" + data[at + 13 :]
@@ -80,7 +84,11 @@ def test_a_first_warning_does_not_hide_that_the_file_ends_early(
     whole = encoded(Image.fromarray(noise), "JPEG", **options)
     odd = warned_of(whole)
     assert (
-        np.abs(read_picture(odd, Reading(48)).pixels.astype(int) - read_picture(whole, Reading(48)).pixels).max() <= 8
+        np.abs(
+            read_picture(odd, Reading(48)).pixels.astype(int)
+            - read_picture(whole, Reading(48)).pixels
+        ).max()
+        <= 8
     )
     for share in (0.34, 0.6, 0.9):
         cut = odd[: int(len(odd) * share)]
@@ -94,10 +102,16 @@ def test_a_first_warning_does_not_hide_that_the_file_ends_early(
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("tail", [b"", b"\0" * 3000, b"\xff"])
 @pytest.mark.parametrize("picture", ["noise", "white"])
-def test_a_jpeg_that_lacks_only_its_end_mark_is_read(progressive: bool, tail: bytes, picture: str) -> None:
-    pixels = textured(240, 320, seed=6) if picture == "noise" else np.full((240, 320, 3), 255, np.uint8)
+def test_a_jpeg_that_lacks_only_its_end_mark_is_read(
+    progressive: bool, tail: bytes, picture: str
+) -> None:
+    pixels = (
+        textured(240, 320, seed=6) if picture == "noise" else np.full((240, 320, 3), 255, np.uint8)
+    )
     for optimize in (False, True):
-        whole = encoded(Image.fromarray(pixels), "JPEG", quality=90, progressive=progressive, optimize=optimize)
+        whole = encoded(
+            Image.fromarray(pixels), "JPEG", quality=90, progressive=progressive, optimize=optimize
+        )
         assert whole.endswith(b"\xff\xd9")
         found = read_picture(whole[:-2] + tail, Reading(48)).pixels
         assert np.abs(found.astype(int) - read_picture(whole, Reading(48)).pixels).max() <= 8
@@ -105,8 +119,15 @@ def test_a_jpeg_that_lacks_only_its_end_mark_is_read(progressive: bool, tail: by
 
 def test_what_follows_a_jpeg_s_end_mark_is_nobody_s_business() -> None:
     whole = encoded(Image.fromarray(textured(64, 64)), "JPEG")
-    for tail in (b"\0", b"trailer" * 500, encoded(Image.fromarray(textured(16, 16)), "JPEG"), b"\xff\xda junk"):
-        assert np.array_equal(read_picture(whole + tail, Reading(16)).pixels, read_picture(whole, Reading(16)).pixels)
+    for tail in (
+        b"\0",
+        b"trailer" * 500,
+        encoded(Image.fromarray(textured(16, 16)), "JPEG"),
+        b"\xff\xda junk",
+    ):
+        assert np.array_equal(
+            read_picture(whole + tail, Reading(16)).pixels, read_picture(whole, Reading(16)).pixels
+        )
 
 
 def test_a_hole_of_zeros_is_told_from_a_large_white_area() -> None:
@@ -132,15 +153,26 @@ def test_what_xmp_says_of_orientation_counts_in_no_format(kind: str) -> None:
 
 def test_a_profile_of_nonsense_changes_nothing() -> None:
     plain = encoded(Image.fromarray(quadrants()))
-    for profile in (b"", b"nonsense", bytes(200), ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()):
+    for profile in (
+        b"",
+        b"nonsense",
+        bytes(200),
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+    ):
         data = encoded(Image.fromarray(quadrants()), "PNG", icc_profile=profile)
-        assert np.array_equal(read_picture(data, Reading(8)).pixels, read_picture(plain, Reading(8)).pixels)
+        assert np.array_equal(
+            read_picture(data, Reading(8)).pixels, read_picture(plain, Reading(8)).pixels
+        )
 
 
 def test_a_bundle_that_ignores_profiles_gets_the_numbers_as_they_are() -> None:
-    black = picture_matrix.pyvips.Image.new_from_array(np.zeros((1, 1, 3), np.uint8)).copy(interpretation="srgb")
+    black = picture_matrix.pyvips.Image.new_from_array(np.zeros((1, 1, 3), np.uint8)).copy(
+        interpretation="srgb"
+    )
     profile = black.icc_transform("p3", input_profile="srgb")
-    data = encoded(Image.new("RGB", (8, 8), (200, 40, 40)), "PNG", icc_profile=profile.get("icc-profile-data"))
+    data = encoded(
+        Image.new("RGB", (8, 8), (200, 40, 40)), "PNG", icc_profile=profile.get("icc-profile-data")
+    )
     assert read_picture(data, Reading(8, profiles="ignored")).pixels[4, 4].tolist() == [200, 40, 40]
     assert read_picture(data, Reading(8)).pixels[4, 4, 0] > 210
 
@@ -149,21 +181,30 @@ def test_an_sRGB_profile_by_any_name_changes_nothing() -> None:  # noqa: N802 - 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = encoded(Image.fromarray(textured(16, 16)), "PNG", icc_profile=profile)
     plain = encoded(Image.fromarray(textured(16, 16)))
-    assert np.array_equal(read_picture(data, Reading(16)).pixels, read_picture(plain, Reading(16)).pixels)
+    assert np.array_equal(
+        read_picture(data, Reading(16)).pixels, read_picture(plain, Reading(16)).pixels
+    )
 
 
 def restarted(pixels: np.ndarray) -> tuple[bytes, list[int]]:
     """Return a JPEG with restart marks, and where they are."""
     data = encoded(Image.fromarray(pixels), "JPEG", quality=90, restart_marker_blocks=4)
     scan = data.index(b"\xff\xda")
-    return data, [at for at in range(scan, len(data) - 1) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7]
+    return data, [
+        at for at in range(scan, len(data) - 1) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7
+    ]
 
 
 @pytest.mark.parametrize("left", [1, 7, 20])
 def test_a_jpeg_cut_at_a_restart_mark_or_without_some_pieces_is_truncated(left: int) -> None:
     data, marks = restarted(textured(240, 320, seed=8))
     assert len(marks) > 30
-    for tail in (b"", b"\xff\xd9", data[marks[left] : marks[left] + 2] + b"\xff\xd9", data[marks[-8] :]):
+    for tail in (
+        b"",
+        b"\xff\xd9",
+        data[marks[left] : marks[left] + 2] + b"\xff\xd9",
+        data[marks[-8] :],
+    ):
         assert status_of(data[: marks[left]] + tail, size=48) == "truncated"
     read_picture(data, Reading(48))
 
@@ -173,8 +214,12 @@ def scans_of(data: bytes) -> list[int]:
     return [at for at in range(len(data) - 1) if data[at : at + 2] == b"\xff\xda"]
 
 
-def test_a_progressive_jpeg_cut_between_its_scans_is_truncated_until_all_of_it_was_sent_once() -> None:
-    data = encoded(Image.fromarray(textured(240, 320, seed=9)), "JPEG", quality=90, progressive=True)
+def test_a_progressive_jpeg_cut_between_its_scans_is_truncated_until_all_of_it_was_sent_once() -> (
+    None
+):
+    data = encoded(
+        Image.fromarray(textured(240, 320, seed=9)), "JPEG", quality=90, progressive=True
+    )
     scans = scans_of(data)
     whole = read_picture(data, Reading(48)).pixels.astype(int)
     statuses = []
@@ -187,12 +232,17 @@ def test_a_progressive_jpeg_cut_between_its_scans_is_truncated_until_all_of_it_w
                 statuses.append("ok")
             except PictureError as error:
                 statuses.append(error.status)
-    assert statuses == sorted(statuses, reverse=True)  # truncated, until last bits alone are missing
+    assert statuses == sorted(
+        statuses, reverse=True
+    )  # truncated, until last bits alone are missing
     assert statuses[0] == "truncated"
 
 
 def test_a_png_whose_data_end_before_its_last_row_is_not_scored() -> None:
-    for pixels in (textured(60, 60), np.dstack([textured(60, 60), np.full((60, 60), 200, np.uint8)])):
+    for pixels in (
+        textured(60, 60),
+        np.dstack([textured(60, 60), np.full((60, 60), 200, np.uint8)]),
+    ):
         data = encoded(Image.fromarray(pixels))
         at = data.index(b"IDAT")
         (length,) = struct.unpack(">I", data[at - 4 : at])
@@ -225,7 +275,9 @@ def test_a_tiff_is_turned_once_whatever_type_its_orientation_has(kind: str) -> N
     picture = picture_matrix.drawn(12)
     stored = np.ascontiguousarray(picture.swapaxes(0, 1)[::-1])  # orientation 6
     number = {"B": 1, "H": 3, "I": 4}[kind]
-    data = picture_matrix.written_tiff(stored, photometric="rgb", extratags=[(274, number, 1, 6, True)])
+    data = picture_matrix.written_tiff(
+        stored, photometric="rgb", extratags=[(274, number, 1, 6, True)]
+    )
     assert np.abs(read_picture(data, Reading(96)).pixels - small(picture)).mean() < 1
 
 
@@ -234,7 +286,9 @@ def small(picture: np.ndarray) -> np.ndarray:
 
 
 def test_what_a_file_holds_is_not_taken_for_what_the_machine_says(tmp_path: Path) -> None:
-    for i, words in enumerate((b"can't protect page", b"Out of memory", b"bad_alloc", b"Too many open files")):
+    for i, words in enumerate(
+        (b"can't protect page", b"Out of memory", b"bad_alloc", b"Too many open files")
+    ):
         (tmp_path / f"{i}.jpg").write_bytes(words)
     with Decoder(Reading(8), workers=1) as decoder:
         (found,) = decoder.decode([(None, [str(path) for path in sorted(tmp_path.iterdir())])])

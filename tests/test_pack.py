@@ -14,15 +14,19 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
 from schemas.reports import PACK
-from tagger.bundle import load_bundle
+from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
-from tagger.predictor import make_predictor
-from tagger.sample import Sample
+from tagger.models.bundle import load_bundle
+from tagger.models.predictor import make_predictor
 
 
 @pytest.fixture(scope="module")
-def packed(bundle_path: Path, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return pack(str(bundle_path), [str(sample.labelled)], str(tmp_path_factory.mktemp("packed") / "small"))
+def packed(
+    bundle_path: Path, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    return pack(
+        str(bundle_path), [str(sample.labelled)], str(tmp_path_factory.mktemp("packed") / "small")
+    )
 
 
 def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
@@ -40,7 +44,9 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
     assert "## Packed" in card
     assert load_bundle(folder).model_id in card
     assert card.split("## Packed")[1].strip() in pack_text(packed)
-    summary = tag_catalog(TagOptions(str(catalog), str(folder), str(tmp_path / "index"), max_error_rate=1))
+    summary = tag_catalog(
+        TagOptions(str(catalog), str(folder), str(tmp_path / "index"), max_error_rate=1)
+    )
     assert summary["scored"]
     assert not verify(str(tmp_path / "index"))["faults"]
 
@@ -60,7 +66,9 @@ def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retra
         pack(str(small.path), [str(sample.labelled)], str(tmp_path / "smaller"))
 
 
-def test_what_cannot_be_measured_is_not_packed(bundle_path: Path, sample: Sample, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_not_packed(
+    bundle_path: Path, sample: Sample, tmp_path: Path
+) -> None:
     other = tmp_path / "other" / "red_dress"
     other.mkdir(parents=True)
     picture = next((sample.labelled / "red_dress").iterdir())
@@ -72,7 +80,9 @@ def test_what_cannot_be_measured_is_not_packed(bundle_path: Path, sample: Sample
         pack(str(bundle_path), [str(sample.labelled)], str(tmp_path / "other"))
 
 
-def test_a_network_that_the_description_does_not_list_is_refused(packed: dict[str, Any], tmp_path: Path) -> None:
+def test_a_network_that_the_description_does_not_list_is_refused(
+    packed: dict[str, Any], tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(packed["bundle"], tmp_path / "copy"))
     (folder / "model.keras").write_bytes(b"PK")
     with pytest.raises(BundleError):

@@ -1,4 +1,5 @@
-"""Where things lie: a catalog that moved, a sick file in it, folders that machines make, a user's own files nearby."""
+"""Where things lie: a catalog that moved, a sick file in it, folders that machines make, a user's
+own files nearby."""
 
 import json
 import os
@@ -32,8 +33,10 @@ _SICK_DISK = r"""
 #define FAIL(path) if (path && strstr(path, "sick")) { errno = EIO; return -1; }
 #define LOOK(name, kind) int name(const char *path, struct kind *facts) { FAIL(path) \
     return ((int (*)(const char *, struct kind *)) dlsym(RTLD_NEXT, #name))(path, facts); }
-#define LOOK_AT(name, kind) int name(int folder, const char *path, struct kind *facts, int flags) { FAIL(path) \
-    return ((int (*)(int, const char *, struct kind *, int)) dlsym(RTLD_NEXT, #name))(folder, path, facts, flags); }
+#define LOOK_AT(name, kind) \
+    int name(int folder, const char *path, struct kind *facts, int flags) { FAIL(path) \
+    return ((int (*)(int, const char *, struct kind *, int)) \
+        dlsym(RTLD_NEXT, #name))(folder, path, facts, flags); }
 #define OPEN(name) int name(const char *path, int flags, ...) { FAIL(path) \
     va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more); \
     return ((int (*)(const char *, int, ...)) dlsym(RTLD_NEXT, #name))(path, flags, mode); }
@@ -44,7 +47,8 @@ LOOK_AT(fstatat, stat) LOOK_AT(fstatat64, stat64)
 OPEN(open) OPEN(open64)
 #endif
 """
-"""A library before the C library: what has `sick` in its path cannot be looked at, as on a disk or share that fails."""
+"""A library before the C library: what has `sick` in its path cannot be looked at, as on a disk or
+share that fails."""
 
 
 @pytest.fixture
@@ -64,12 +68,24 @@ def sick_disk(folder: Path, *flags: str) -> str:
         pytest.skip("needs gcc on Linux, to make a library that fails as a sick disk does")
     (folder / "sick.c").write_text(_SICK_DISK)
     library = folder / "disk.so"
-    subprocess.run([compiler, "-shared", "-fPIC", *flags, "-o", library, folder / "sick.c", "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", *flags, "-o", library, folder / "sick.c", "-ldl"], check=True
+    )
     return str(library)
 
 
-def tag(options: TagOptions, *more: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "jobs.cli", "tag", options.catalog, "--model", str(options.model)]
+def tag(
+    options: TagOptions, *more: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.cli",
+        "tag",
+        options.catalog,
+        "--model",
+        str(options.model),
+    ]
     return subprocess.run(
         [*command, "--index", options.index, "--json", *more],
         capture_output=True,
@@ -79,7 +95,9 @@ def tag(options: TagOptions, *more: str, environment: dict[str, str]) -> subproc
     )
 
 
-def test_a_file_that_cannot_be_looked_at_is_one_row_and_is_read_again(options: TagOptions, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_looked_at_is_one_row_and_is_read_again(
+    options: TagOptions, tmp_path: Path
+) -> None:
     picture = next(Path(options.catalog).rglob("*.jpg"))
     shutil.copy2(picture, Path(options.catalog) / "sick.jpg")
     (Path(options.catalog) / "sick.txt").touch()
@@ -92,13 +110,19 @@ def test_a_file_that_cannot_be_looked_at_is_one_row_and_is_read_again(options: T
     assert row[["size_bytes", "mtime_ns", "content_sha256"]].isna().all()
     assert verify(options.index)["faults"] == []
     again = json.loads(tag(options, environment=disk).stdout)
-    assert (again["plan"]["to_read"], again["unchanged"], again["exit_code"]) == (1, again["found"], 0)
+    assert (again["plan"]["to_read"], again["unchanged"], again["exit_code"]) == (
+        1,
+        again["found"],
+        0,
+    )
     well = json.loads(tag(options, environment={}).stdout)
     assert (well["changed"], well["exit_code"]) == (1, 0)
     assert read(options).loc["sick.jpg", "status"] == "ok"
 
 
-def test_a_file_that_can_be_read_though_not_looked_at_is_scored(options: TagOptions, tmp_path: Path) -> None:
+def test_a_file_that_can_be_read_though_not_looked_at_is_scored(
+    options: TagOptions, tmp_path: Path
+) -> None:
     picture = next(Path(options.catalog).rglob("*.jpg"))
     shutil.copy2(picture, Path(options.catalog) / "sick.jpg")
     (Path(options.catalog) / "link.jpg").symlink_to("sick.jpg")
@@ -113,7 +137,13 @@ def test_a_file_that_can_be_read_though_not_looked_at_is_scored(options: TagOpti
 def test_folders_that_machines_make_are_no_pictures_unless_asked_for(options: TagOptions) -> None:
     root = Path(options.catalog)
     picture = next(root.rglob("*.jpg"))
-    for folder in ("@eaDir", "2026/#recycle", "$Recycle.Bin/S-1-5", "deep/er/__MACOSX", "lost+found"):
+    for folder in (
+        "@eaDir",
+        "2026/#recycle",
+        "$Recycle.Bin/S-1-5",
+        "deep/er/__MACOSX",
+        "lost+found",
+    ):
         (root / folder).mkdir(parents=True)
         shutil.copy2(picture, root / folder / "extra.jpg")
     summary = tag_catalog(options)
@@ -123,26 +153,41 @@ def test_folders_that_machines_make_are_no_pictures_unless_asked_for(options: Ta
     assert (asked["new"], asked["skipped"]["system_folder"]) == (2, 3)
     inside = replace(options, catalog=str(root / "lost+found"), index=options.index + "2")
     assert tag_catalog(inside)["found"] == 1  # the catalog itself is asked for
-    with pytest.raises(InputError, match=r"--include '\*\.png' is no folder that is left out by itself; .*@eaDir"):
+    with pytest.raises(
+        InputError, match=r"--include '\*\.png' is no folder that is left out by itself; .*@eaDir"
+    ):
         tag_catalog(replace(options, include=["*.png"]))
 
 
-def test_rows_of_folders_that_are_left_out_now_are_deletions_that_say_so(options: TagOptions) -> None:
+def test_rows_of_folders_that_are_left_out_now_are_deletions_that_say_so(
+    options: TagOptions,
+) -> None:
     root = Path(options.catalog)
     (root / "@eaDir").mkdir()
     for n in range(30):
         shutil.copy2(next(root.rglob("item-*.jpg")), root / "@eaDir" / f"{n}.jpg")
     tag_catalog(replace(options, include=["@eaDir"]))
-    with pytest.raises(Refused, match="What is left out of the catalog \\(1 system_folder\\) is gone too"):
+    with pytest.raises(
+        Refused, match="What is left out of the catalog \\(1 system_folder\\) is gone too"
+    ):
         tag_catalog(options)
     assert tag_catalog(replace(options, max_delete_rate=1))["deleted"] == 30
 
 
 def test_no_system_folder_has_a_name_that_people_give() -> None:
-    assert not {name.lower() for name in SYSTEM_FOLDERS} & {"snapshot", "recycled", "trash", "tmp", "thumbs", "backup"}
+    assert not {name.lower() for name in SYSTEM_FOLDERS} & {
+        "snapshot",
+        "recycled",
+        "trash",
+        "tmp",
+        "thumbs",
+        "backup",
+    }
 
 
-def test_what_was_skipped_is_said_where_nothing_was_found(options: TagOptions, tmp_path: Path, tagger: Tagger) -> None:
+def test_what_was_skipped_is_said_where_nothing_was_found(
+    options: TagOptions, tmp_path: Path, tagger: Tagger
+) -> None:
     picture = next(Path(options.catalog).rglob("*.jpg"))
     cases = tmp_path / "cases"
     (cases / "links").mkdir(parents=True)
@@ -150,7 +195,10 @@ def test_what_was_skipped_is_said_where_nothing_was_found(options: TagOptions, t
     (cases / "plain").mkdir()
     for name in ("0a1b2c", "2.jpg?width=800"):
         shutil.copy2(picture, cases / "plain" / name)
-    for name, count in (("links", "1 folder_link, first 'red'"), ("plain", "2 not_a_picture, first '")):
+    for name, count in (
+        ("links", "1 folder_link, first 'red'"),
+        ("plain", "2 not_a_picture, first '"),
+    ):
         with pytest.raises(Refused, match=f"holds no picture; is it mounted.*skipped: {count}"):
             tag_catalog(replace(options, catalog=str(cases / name)))
         ended = tagger("train", cases / name, "--models", tmp_path / "models", "--check")
@@ -158,7 +206,9 @@ def test_what_was_skipped_is_said_where_nothing_was_found(options: TagOptions, t
         assert f"skipped: {count}" in ended.stderr
 
 
-def test_a_pattern_that_matched_nothing_is_in_the_summary_the_record_and_the_text(options: TagOptions) -> None:
+def test_a_pattern_that_matched_nothing_is_in_the_summary_the_record_and_the_text(
+    options: TagOptions,
+) -> None:
     asked = replace(options, exclude=["2026/Incoming/", "2026/00", "nowhere"])
     for run in (dry_run, tag_catalog):
         summary = run(asked)
@@ -170,7 +220,9 @@ def test_a_pattern_that_matched_nothing_is_in_the_summary_the_record_and_the_tex
         text = summary_text(summary, dry=run is dry_run)
         assert "'2026/Incoming/' matched nothing; did you mean '2026/incoming'?" in text
         assert "'nowhere' matched nothing" in text
-    (record,) = (json.loads(path.read_text()) for path in (Path(options.index) / "runs").glob("*.json"))
+    (record,) = (
+        json.loads(path.read_text()) for path in (Path(options.index) / "runs").glob("*.json")
+    )
     assert record["idle_patterns"] == summary["idle_patterns"]
 
 
@@ -214,7 +266,8 @@ def test_an_index_goes_on_with_a_link_that_moved_on_and_still_minds_deletions(
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """A working folder with a user's own scripts, called as modules are that Python or the library imports."""
+    """A working folder with a user's own scripts, called as modules are that Python or the library
+    imports."""
     desk = tmp_path / "desk"
     for package in ("PIL", "pyarrow"):
         (desk / package).mkdir(parents=True)
@@ -231,20 +284,38 @@ COMMANDS = {
 
 
 def tag_from(desk: Path, options: TagOptions, command: list[str], *more: str) -> None:
-    arguments = ["tag", options.catalog, "--model", str(options.model), "--index", options.index, "--json", *more]
+    arguments = [
+        "tag",
+        options.catalog,
+        "--model",
+        str(options.model),
+        "--index",
+        options.index,
+        "--json",
+        *more,
+    ]
     environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [*command, *arguments], cwd=desk, env=environment, capture_output=True, text=True, timeout=180
+        [*command, *arguments],
+        cwd=desk,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["scored"] > 0
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_files_in_the_working_folder_stand_in_for_nothing(options: TagOptions, desk: Path, command: list[str]) -> None:
+def test_files_in_the_working_folder_stand_in_for_nothing(
+    options: TagOptions, desk: Path, command: list[str]
+) -> None:
     tag_from(desk, options, command)
 
 
-def test_files_in_the_working_folder_stand_in_for_nothing_on_a_ray_cluster(options: TagOptions, desk: Path) -> None:
+def test_files_in_the_working_folder_stand_in_for_nothing_on_a_ray_cluster(
+    options: TagOptions, desk: Path
+) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
     tag_from(desk, options, COMMANDS["the command"], "--engine", "ray", "--workers", "1")

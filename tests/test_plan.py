@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.catalog import bucket_of
-from tagger.contents import Contents
-from tagger.merging import aligned, merge
-from tagger.plan import KNOWN, LISTING, Rules, make_plan
-from tagger.staging import KEYS, Staged
+from tagger.digests import Contents
+from tagger.index.merge import aligned, merge
+from tagger.index.plan import KNOWN, LISTING, Rules, make_plan
+from tagger.index.staging import KEYS, Staged
 
 NAMES = st.sampled_from([f"{name}.jpg" for name in "abcdefgh"])
 FILES = st.dictionaries(NAMES, st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1)
 ROWS = st.dictionaries(
-    NAMES, st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans(), st.booleans())
+    NAMES,
+    st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans(), st.booleans()),
 )
 NO_CONTENTS = Contents(np.zeros((0, 2), np.uint64))
 
@@ -49,7 +50,10 @@ def test_the_plan_is_that_of_a_loop(
     retry: bool,
     limit: int | None,
 ) -> None:
-    listing = pa.table([list(files), [f[0] for f in files.values()], [f[1] for f in files.values()]], schema=LISTING)
+    listing = pa.table(
+        [list(files), [f[0] for f in files.values()], [f[1] for f in files.values()]],
+        schema=LISTING,
+    )
     tuples = [
         (name, size, mtime, bucket_of(name, 3), failed, misread or (behind and not failed), misread)
         for name, (size, mtime, failed, behind, misread) in rows.items()
@@ -89,7 +93,9 @@ def test_the_plan_is_that_of_a_loop(
     assert plan.counts["new"] == len(set(files) - set(rows))
     assert plan.counts["changed"] == len(set(files) & set(rows) - same)
     assert plan.counts["deleted"] == len(set(rows) - set(files))
-    assert plan.counts["found"] == sum(plan.counts[kind] for kind in ("new", "changed", "rescored", "unchanged"))
+    assert plan.counts["found"] == sum(
+        plan.counts[kind] for kind in ("new", "changed", "rescored", "unchanged")
+    )
     outdated = dict(zip(files, plan.outdated, strict=True))
     assert not any(outdated[name] for name in misread)  # features of another reader would not do
     for name, at in zip(files, plan.staged, strict=True):
@@ -99,14 +105,27 @@ def test_the_plan_is_that_of_a_loop(
         assert at == (first if fits and not carried[name] else -1)
     assert [bucket_of(name, 3) for name in files] == plan.bucket.tolist()
     ordered = [name for _, places in plan.units() for name in plan.ids(places)]
-    todo = [name for name, at in zip(files, plan.staged, strict=True) if not carried[name] and at < 0]
+    todo = [
+        name for name, at in zip(files, plan.staged, strict=True) if not carried[name] and at < 0
+    ]
     assert ordered == sorted(todo, key=lambda name: (bucket_of(name, 3), name))
     assert {b: plan.ids(places) for b, places in plan.by_bucket(plan.carried)} == {
-        b: kept for b in range(3) if (kept := [name for name in files if carried[name] and bucket_of(name, 3) == b])
+        b: kept
+        for b in range(3)
+        if (kept := [name for name in files if carried[name] and bucket_of(name, 3) == b])
     }
 
 
-COLUMNS = ("status", "error", "content_sha256", "size_bytes", "mtime_ns", "reader", "model_id", "scored_at")
+COLUMNS = (
+    "status",
+    "error",
+    "content_sha256",
+    "size_bytes",
+    "mtime_ns",
+    "reader",
+    "model_id",
+    "scored_at",
+)
 SCHEMA = pa.schema([("image_id", pa.string()), *((name, pa.string()) for name in COLUMNS)])
 VALUES = st.tuples(*[st.sampled_from([None, "x", "y"]) for _ in COLUMNS])
 TABLES = st.dictionaries(NAMES, VALUES)
@@ -118,7 +137,9 @@ def table(rows: dict[str, Any]) -> pa.Table:
 
 
 @given(TABLES, TABLES, st.sets(NAMES))
-def test_the_merge_is_that_of_a_loop(before: dict[str, Any], fresh: dict[str, Any], keep: set[str]) -> None:
+def test_the_merge_is_that_of_a_loop(
+    before: dict[str, Any], fresh: dict[str, Any], keep: set[str]
+) -> None:
     keep -= set(fresh)
     merged = merge(table(before), pa.array(sorted(keep), pa.large_string()), table(fresh))
     kept = {name: before[name] for name in keep & set(before)}
@@ -132,10 +153,14 @@ def test_the_merge_is_that_of_a_loop(before: dict[str, Any], fresh: dict[str, An
     assert counts["new"] == len(set(fresh) - set(before))
     assert counts["deleted"] == len(gone)
     assert counts["published_rows"] == len(rows)
-    assert counts["published_rows"] == sum(counts[kind] for kind in ("new", "changed", "rescored", "unchanged"))
+    assert counts["published_rows"] == sum(
+        counts[kind] for kind in ("new", "changed", "rescored", "unchanged")
+    )
     moved = [name for name in fresh if name in before and before[name][3:5] != fresh[name][3:5]]
     assert counts["changed"] == len(moved)
-    touched = [name for name in moved if fresh[name][2] is not None and before[name][2] == fresh[name][2]]
+    touched = [
+        name for name in moved if fresh[name][2] is not None and before[name][2] == fresh[name][2]
+    ]
     assert counts["touched"] == len(touched)
 
 

@@ -1,4 +1,5 @@
-"""Nothing phones home: every command, with its network, its home folder and its standard error watched."""
+"""Nothing phones home: every command, with its network, its home folder and its standard error
+watched."""
 
 import json
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, clean_environment
 
-from tagger.sample import Sample
+from tagger.datasets.sample import Sample
 
 _WATCH = """
 import os, pwd, sys
@@ -47,15 +48,16 @@ import jobs.cli, jobs.demo, jobs.train
 if __name__ == "__main__":
     tiny = {TINY!r}
     jobs.train.TrainOptions = functools.partial(jobs.train.TrainOptions, architecture=tiny)
-    jobs.demo.demo = functools.partial(jobs.demo.demo, labelled=88, catalog=30, epochs=1, architecture=tiny)
+    small = functools.partial(jobs.demo.demo, labelled=88, catalog=30, epochs=1, architecture=tiny)
+    jobs.demo.demo = small
     for command in json.loads(sys.argv[1]):
         print("did", command, jobs.cli.run(command), flush=True)
 """
 
 _OURS = re.compile(
-    r"drawing a sample catalog|training on |tagging once more|[\d,]+ parameters, |epoch \d+: |published [\d,]+ rows as "
-    r"|nothing has changed: |not promoted: |tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: "
-    r"|float32 is used: "
+    r"drawing a sample catalog|training on |tagging once more|[\d,]+ parameters, |epoch \d+: "
+    r"|published [\d,]+ rows as |nothing has changed: |not promoted: "
+    r"|tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: |float32 is used: "
 )
 _NOT_THE_NETWORK = ("127.", "::1", "localhost", "None")
 
@@ -89,7 +91,11 @@ class Watched:
 
     def __init__(self, folder: Path, sample: Sample, model: Path, home: str | None) -> None:
         self.folder, self.home, self._log = folder / "work", home, folder / "watched.txt"
-        self._given = {"LABELLED": str(sample.labelled), "CATALOG": str(sample.catalog), "MODEL": str(model)}
+        self._given = {
+            "LABELLED": str(sample.labelled),
+            "CATALOG": str(sample.catalog),
+            "MODEL": str(model),
+        }
         self._given["PICTURE"] = str(min(sample.catalog.rglob("*.jpg")))
         self._temporary = Path(tempfile.mkdtemp(prefix="t-"))  # short: Ray's sockets lie in it
         for new in (self.folder, folder / "hook"):
@@ -99,7 +105,9 @@ class Watched:
         self._script = folder / "commands.py"
         # As cron has it: no variable of a build service, at which telemetry stays away by itself.
         kept = {"PATH", "LANG", "COLUMNS", "NO_COLOR", "TERM"}
-        self._environment = {name: value for name, value in clean_environment().items() if name in kept} | {
+        self._environment = {
+            name: value for name, value in clean_environment().items() if name in kept
+        } | {
             "WATCHED": str(self._log),
             "TMPDIR": str(self._temporary),
             "PYTHONPATH": f"{folder / 'hook'}{os.pathsep}{os.getcwd()}",
@@ -108,8 +116,11 @@ class Watched:
         }
 
     def run(self, commands: list[list[str]]) -> None:
-        """Run the commands in one process; each ends well, and none says anything that is not ours."""
-        self._given["SNAPSHOT"] = min((path.name for path in self.folder.glob("index/snapshots/*")), default="none yet")
+        """Run the commands in one process; each ends well, and none says anything that is not
+        ours."""
+        self._given["SNAPSHOT"] = min(
+            (path.name for path in self.folder.glob("index/snapshots/*")), default="none yet"
+        )
         given = [[self._given.get(word, word) for word in command] for command in commands]
         ran = subprocess.run(
             [sys.executable, str(self._script), json.dumps(given)],
@@ -127,13 +138,30 @@ class Watched:
     def kept_quiet(self) -> None:
         """Nothing was asked of the network, and nothing is where it does not belong."""
         noted = [line.split(" ", 1) for line in self._log.read_text().splitlines()]
-        assert {where for what, where in noted if what == "reaches" and not where.startswith(_NOT_THE_NETWORK)} == set()
+        assert {
+            where
+            for what, where in noted
+            if what == "reaches" and not where.startswith(_NOT_THE_NETWORK)
+        } == set()
         allowed = [f"{self.folder}/", f"{self._temporary}", "/dev/", "/proc/"]
         if self.home:
             allowed.append(f"{self.home}/.cache")
-        assert {where for what, where in noted if what == "writes" and not where.startswith(tuple(allowed))} == set()
+        assert {
+            where
+            for what, where in noted
+            if what == "writes" and not where.startswith(tuple(allowed))
+        } == set()
         self._temporary.rmdir()  # empty
-        asked_for = {"demo", "models", "audit", "packed", "overlay", "index", "ray-index", "sheet.png"}
+        asked_for = {
+            "demo",
+            "models",
+            "audit",
+            "packed",
+            "overlay",
+            "index",
+            "ray-index",
+            "sheet.png",
+        }
         assert set(os.listdir(self.folder)) <= asked_for
         if self.home and os.path.isdir(self.home) and self.home != "/":
             assert set(os.listdir(self.home)) <= {".cache"}
@@ -151,7 +179,9 @@ def test_no_command_asks_the_network_or_writes_into_the_home_folder(
     watched.kept_quiet()
 
 
-def test_a_user_without_a_home_needs_none(tmp_path: Path, sample: Sample, bundle_path: Path) -> None:
+def test_a_user_without_a_home_needs_none(
+    tmp_path: Path, sample: Sample, bundle_path: Path
+) -> None:
     """As a service has it whose user is a bare number."""
     watched = Watched(tmp_path, sample, bundle_path, None)
     watched.run([*_TAGGING, *_TRAINING])

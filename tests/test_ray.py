@@ -1,4 +1,5 @@
-"""The Ray engine, on a cluster of several processes on this machine: what the local engine gives, whatever dies."""
+"""The Ray engine, on a cluster of several processes on this machine: what the local engine gives,
+whatever dies."""
 
 import json
 import os
@@ -23,7 +24,8 @@ def world(bundle_path: Path, tmp_path: Path) -> World:
 
 
 def workers_of(driver: int) -> list[int]:
-    """Return the processes that work on units, of the cluster that the process `driver` has started."""
+    """Return the processes that work on units, of the cluster that the process `driver` has
+    started."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -89,7 +91,8 @@ def test_a_unit_that_fails_ends_the_night_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+    ("number", "code"),
+    [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)],
 )
 def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
     number: signal.Signals, code: int, world: World
@@ -107,7 +110,8 @@ def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
 
 
 def wait_until_gone(driver: int) -> None:
-    """Ray ends the workers of a driver that died; until then one of them may still stage its unit."""
+    """Ray ends the workers of a driver that died; until then one of them may still stage its
+    unit."""
     deadline = time.monotonic() + 30
     while workers_of(driver) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -1,4 +1,5 @@
-"""Rows follow the reader: what an earlier one made of a file is read again, and nothing of it is used."""
+"""Rows follow the reader: what an earlier one made of a file is read again, and nothing of it is
+used."""
 
 import json
 import os
@@ -10,14 +11,14 @@ import pandas as pd
 import pytest
 from conftest import jpeg, settle, textured
 
-import tagger.reading
+import tagger.imaging.preprocessing
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from jobs.verify import verify
-from tagger.bundle import load_bundle
 from tagger.errors import BundleError
-from tagger.reading import READER, Reading
-from tagger.store import Index
+from tagger.imaging.preprocessing import READER, Reading
+from tagger.index.store import Index
+from tagger.models.bundle import load_bundle
 
 
 @pytest.fixture
@@ -27,7 +28,11 @@ def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
 
 
 def read(options: TagOptions) -> pd.DataFrame:
-    return pd.read_parquet(os.path.realpath(Path(options.index) / "current")).set_index("image_id").sort_index()
+    return (
+        pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
+        .set_index("image_id")
+        .sort_index()
+    )
 
 
 def test_rows_and_manifest_say_which_reader_made_them(options: TagOptions) -> None:
@@ -41,23 +46,31 @@ def test_rows_and_manifest_say_which_reader_made_them(options: TagOptions) -> No
 def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.reading, "READER", READER - 1)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     first = tag_catalog(options)
     assert first["failed"] == 5
-    monkeypatch.setattr(tagger.reading, "READER", READER)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     plan = dry_run(options)["plan"]
-    assert (plan["rescored"], plan["to_read"], plan["unchanged"]) == (first["found"], first["found"], 0)
+    assert (plan["rescored"], plan["to_read"], plan["unchanged"]) == (
+        first["found"],
+        first["found"],
+        0,
+    )
     second = tag_catalog(options)
-    assert second["scored"] == first["scored"]  # contents, not rows: no score of the earlier reader was used
+    assert (
+        second["scored"] == first["scored"]
+    )  # contents, not rows: no score of the earlier reader was used
     assert set(read(options)["reader"]) == {READER}
     assert verify(options.index)["faults"] == []
     assert tag_catalog(options)["unchanged"] == first["found"]
 
 
-def test_the_backfill_limit_spreads_them_over_nights(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tagger.reading, "READER", READER - 1)
+def test_the_backfill_limit_spreads_them_over_nights(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     found = tag_catalog(options)["found"]
-    monkeypatch.setattr(tagger.reading, "READER", READER)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     limited = replace(options, backfill_limit=10)
     for night in range(1, 6):
         tag_catalog(limited)
@@ -72,9 +85,9 @@ def test_the_backfill_limit_spreads_them_over_nights(options: TagOptions, monkey
 def test_a_renamed_file_takes_no_scores_from_a_row_of_an_earlier_reader(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.reading, "READER", READER - 1)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     tag_catalog(options)
-    monkeypatch.setattr(tagger.reading, "READER", READER)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     picture = sorted(path for path in catalog.rglob("*.jpg") if path.stat().st_size > 1000)[0]
     shutil.copy2(picture, catalog / "copy.jpg")
     night = tag_catalog(replace(options, backfill_limit=0))
@@ -86,10 +99,10 @@ def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
 ) -> None:
     featured = replace(options, features=True)
     bundle = load_bundle(bundle_path)
-    monkeypatch.setattr(tagger.reading, "READER", READER - 1)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     old = Index(options.index).staging(bundle.model_id).path.name, bundle.features_id
     tag_catalog(featured)
-    monkeypatch.setattr(tagger.reading, "READER", READER)
+    monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     new = Index(options.index).staging(bundle.model_id).path.name, bundle.features_id
     assert old[0] != new[0]
     assert old[1] != new[1]
@@ -101,14 +114,24 @@ def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
     assert tag_catalog(featured)["new"] == 1
 
 
-def test_older_settings_are_followed_and_strange_ones_refused(bundle_path: Path, tmp_path: Path) -> None:
+def test_older_settings_are_followed_and_strange_ones_refused(
+    bundle_path: Path, tmp_path: Path
+) -> None:
     older = {key: value for key, value in Reading(32).to_json().items() if key != "color_profiles"}
     assert Reading.from_json(older) == Reading(32, profiles="ignored")
     assert Reading.from_json(Reading(32).to_json()) == Reading(32)
-    for change in ({"orientation": "none"}, {"size": "big"}, {"size": True}, {"sharpen": 1}, {"color_profiles": "P3"}):
+    for change in (
+        {"orientation": "none"},
+        {"size": "big"},
+        {"size": True},
+        {"sharpen": 1},
+        {"color_profiles": "P3"},
+    ):
         with pytest.raises(ValueError, match=r"size|preprocessing"):
             Reading.from_json(Reading(32).to_json() | change)
     copy = Path(shutil.copytree(bundle_path, tmp_path / "strange"))
-    (copy / "preprocessing.json").write_text(json.dumps(Reading(32).to_json() | {"background": "black"}))
+    (copy / "preprocessing.json").write_text(
+        json.dumps(Reading(32).to_json() | {"background": "black"})
+    )
     with pytest.raises(BundleError, match=r"preprocessing\.json was changed"):
         load_bundle(copy)

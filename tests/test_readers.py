@@ -1,4 +1,5 @@
-"""Whoever reads an index, and by whichever path, reads the same rows: one per picture, and nothing else."""
+"""Whoever reads an index, and by whichever path, reads the same rows: one per picture, and nothing
+else."""
 
 import os
 from collections.abc import Callable
@@ -15,17 +16,23 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, jpeg, settle, textured
 
-import tagger.plan
+import tagger.index.plan
 from jobs.runs import roll_back
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
+from tagger.datasets.sample import Sample
 from tagger.errors import Refused, StoreError
-from tagger.sample import Sample
-from tagger.store import Index
+from tagger.index.store import Index
 
 COLUMNS = pa.schema(
-    {"image_id": "string", "status": "string", "model_id": "string", "color": "string", "score_red": "float64"}
+    {
+        "image_id": "string",
+        "status": "string",
+        "model_id": "string",
+        "color": "string",
+        "score_red": "float64",
+    }
 )
 BUCKETS = 5
 
@@ -41,29 +48,42 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
     ),
     "pyarrow table": pq.read_table,
     "pyarrow dataset": lambda folder: ds.dataset(folder).to_table(),
-    "pyarrow dataset, no prefix ignored": lambda folder: ds.dataset(folder, ignore_prefixes=[]).to_table(),
+    "pyarrow dataset, no prefix ignored": lambda folder: ds.dataset(
+        folder, ignore_prefixes=[]
+    ).to_table(),
     "pyarrow, Hive partitions": lambda folder: ds.dataset(folder, partitioning="hive").to_table(),
     "DuckDB, *.parquet": lambda folder: in_duckdb(f"{folder}/*.parquet"),
     "DuckDB, *": lambda folder: in_duckdb(f"{folder}/*"),
     "DuckDB, **": lambda folder: in_duckdb(f"{folder}/**"),
     "DuckDB, folder": in_duckdb,
-    "DuckDB, Hive partitions": lambda folder: in_duckdb(f"{folder}/*.parquet", ", hive_partitioning = true"),
-    "DuckDB, columns by name": lambda folder: in_duckdb(f"{folder}/*.parquet", ", union_by_name = true"),
+    "DuckDB, Hive partitions": lambda folder: in_duckdb(
+        f"{folder}/*.parquet", ", hive_partitioning = true"
+    ),
+    "DuckDB, columns by name": lambda folder: in_duckdb(
+        f"{folder}/*.parquet", ", union_by_name = true"
+    ),
     "polars, folder": lambda folder: pl.read_parquet(folder).to_arrow(),
     "polars, *.parquet": lambda folder: pl.read_parquet(f"{folder}/*.parquet").to_arrow(),
     "polars, *": lambda folder: pl.read_parquet(f"{folder}/*").to_arrow(),
     "polars, lazily": lambda folder: pl.scan_parquet(folder).collect().to_arrow(),
-    "polars, Hive partitions": lambda folder: pl.read_parquet(folder, hive_partitioning=True).to_arrow(),
+    "polars, Hive partitions": lambda folder: pl.read_parquet(
+        folder, hive_partitioning=True
+    ).to_arrow(),
 }
 
 
 @pytest.fixture
-def night(catalog: Path, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TagOptions:
-    """Options for an index of several parts, below folders with a space, an equals sign and letters of all kinds."""
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: BUCKETS)
+def night(
+    catalog: Path, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> TagOptions:
+    """Options for an index of several parts, below folders with a space, an equals sign and letters
+    of all kinds."""
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: BUCKETS)
     settle(catalog)
     index = tmp_path / "shop=1" / "Frühjahr 目录" / "the index"
-    return TagOptions(str(catalog), str(bundle_path), str(index), workers=1, max_error_rate=1, max_delete_rate=1)
+    return TagOptions(
+        str(catalog), str(bundle_path), str(index), workers=1, max_error_rate=1, max_delete_rate=1
+    )
 
 
 def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
@@ -73,7 +93,10 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
     assert snapshot is not None
     parts = [snapshot.read(part["file"], COLUMNS.names) for part in snapshot.manifest["parts"]]
     expected = pa.concat_tables(parts).cast(COLUMNS).sort_by("image_id")
-    pictures = {str(path.relative_to(options.catalog)) for path in Path(options.catalog).rglob("*.[jp][pn]g")}
+    pictures = {
+        str(path.relative_to(options.catalog))
+        for path in Path(options.catalog).rglob("*.[jp][pn]g")
+    }
     assert set(expected["image_id"].to_pylist()) == pictures
     assert len(expected) == len(pictures)
     for folder in (current, os.path.realpath(current)):
@@ -84,7 +107,9 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
     return expected
 
 
-def test_every_reader_reads_the_same_rows_night_by_night(night: TagOptions, sample: Sample, tmp_path: Path) -> None:
+def test_every_reader_reads_the_same_rows_night_by_night(
+    night: TagOptions, sample: Sample, tmp_path: Path
+) -> None:
     catalog = Path(night.catalog)
     first = tag_catalog(night)["snapshot"]
     rows = every_reader_reads_the_pictures(night)
@@ -101,7 +126,14 @@ def test_every_reader_reads_the_same_rows_night_by_night(night: TagOptions, samp
 
     labelled = (str(sample.labelled),)
     other = train(
-        TrainOptions(labelled, str(tmp_path / "models"), "other", "color,garment", epochs=1, architecture=TINY)
+        TrainOptions(
+            labelled,
+            str(tmp_path / "models"),
+            "other",
+            "color,garment",
+            epochs=1,
+            architecture=TINY,
+        )
     )
     tag_catalog(replace(night, model=other["bundle"], backfill_limit=9, force_model=True))
     rows = every_reader_reads_the_pictures(night)
@@ -117,7 +149,9 @@ def test_every_reader_reads_the_same_rows_night_by_night(night: TagOptions, samp
     assert len(set(os.listdir(os.path.join(night.index, "current"))) & parts) == BUCKETS
 
 
-def test_a_night_of_failures_alone_is_read_by_all_and_one_of_nothing_leaves_the_last(night: TagOptions) -> None:
+def test_a_night_of_failures_alone_is_read_by_all_and_one_of_nothing_leaves_the_last(
+    night: TagOptions,
+) -> None:
     catalog = Path(night.catalog)
     for path in catalog.rglob("*.*"):
         path.write_bytes(b"no picture")
@@ -135,7 +169,9 @@ def test_a_night_of_failures_alone_is_read_by_all_and_one_of_nothing_leaves_the_
     every_reader_reads_the_pictures(night)
 
 
-def test_nothing_but_whole_parts_ever_lies_among_the_rows(night: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_whole_parts_ever_lies_among_the_rows(
+    night: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looked at whenever a night renames something, in staging and where readers are."""
     seen: list[str] = []
     real = os.replace
@@ -153,13 +189,17 @@ def test_nothing_but_whole_parts_ever_lies_among_the_rows(night: TagOptions, mon
     assert all(name.startswith("part-") and name.endswith(".parquet") for name in seen)
 
 
-def test_a_link_to_a_snapshot_instead_of_its_rows_is_refused_and_can_be_put_right(night: TagOptions) -> None:
+def test_a_link_to_a_snapshot_instead_of_its_rows_is_refused_and_can_be_put_right(
+    night: TagOptions,
+) -> None:
     first = tag_catalog(night)["snapshot"]
     link = Path(night.index) / "current"
     link.unlink()
     link.symlink_to(f"snapshots/{first}")
     for command in (lambda: tag_catalog(night), lambda: verify(night.index)):
-        with pytest.raises(StoreError, match=rf"instead of its folder rows; 'tagger rollback INDEX {first}'"):
+        with pytest.raises(
+            StoreError, match=rf"instead of its folder rows; 'tagger rollback INDEX {first}'"
+        ):
             command()
     roll_back(night.index, first)
     every_reader_reads_the_pictures(night)

@@ -1,4 +1,5 @@
-"""Retraining: columns stay, unknown is not absent, parts stay, and nothing worse is promoted unasked."""
+"""Retraining: columns stay, unknown is not absent, parts stay, and nothing worse is promoted
+unasked."""
 
 import hashlib
 import json
@@ -23,15 +24,16 @@ from jobs.verify import verify
 from schemas.bundle import GATE_FIELDS
 from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
 from schemas.split import SPLIT
-from tagger.bundle import load_bundle
+from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
-from tagger.gate import Answers, compare, judge
-from tagger.growing import grow, unjudged
-from tagger.sample import Sample
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.evaluation.gate import Answers, compare, judge
+from tagger.labels.growing import grow, unjudged
+from tagger.labels.vocabulary import Vocabulary, parse_groups
+from tagger.models.bundle import load_bundle
 
 OLD = Vocabulary.build(
-    parse_groups("color,use+"), [("color", "blue"), ("color", "red"), ("use", "home"), ("use", "work")]
+    parse_groups("color,use+"),
+    [("color", "blue"), ("color", "red"), ("use", "home"), ("use", "work")],
 )
 
 
@@ -47,7 +49,9 @@ def new_set(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its green pictures alone."""
     folder = tmp_path_factory.mktemp("new") / "set"
     return Path(
-        shutil.copytree(sample.labelled, folder, ignore=lambda _, names: {n for n in names if "_" in n} - GREEN)
+        shutil.copytree(
+            sample.labelled, folder, ignore=lambda _, names: {n for n in names if "_" in n} - GREEN
+        )
     )
 
 
@@ -57,7 +61,9 @@ GREEN = {"green_dress", "green_jeans", "green_shirt"}
 @pytest.fixture(scope="module")
 def parent(old_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("family")
-    options = TrainOptions((str(old_set),), str(models), "tiny", "color,garment", epochs=2, architecture=TINY)
+    options = TrainOptions(
+        (str(old_set),), str(models), "tiny", "color,garment", epochs=2, architecture=TINY
+    )
     return passed(train(options))
 
 
@@ -69,7 +75,9 @@ def family(parent: Path, tmp_path: Path) -> Path:
 
 def again(family: Path, *sets: Path, **more: Any) -> dict[str, Any]:
     options = {"add": ("color:green",), "epochs": 1, "tolerance": 100.0} | more
-    return retrain(RetrainOptions(tuple(map(str, sets)), str(family / "tiny-v1"), str(family), **options))
+    return retrain(
+        RetrainOptions(tuple(map(str, sets)), str(family / "tiny-v1"), str(family), **options)
+    )
 
 
 def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
@@ -80,9 +88,9 @@ def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
     assert set(result["gate"]) | {"format_version"} == set(GATE_FIELDS)
     before, after = load_bundle(family / "tiny-v1"), load_bundle(result["bundle"])
     assert after.vocabulary.labels[: len(before.vocabulary)] == before.vocabulary.labels
-    assert [(x.key, x.column, x.since) for x in after.vocabulary.labels[len(before.vocabulary) :]] == [
-        ("color:green", "score_green", "tiny-v2")
-    ]
+    assert [
+        (x.key, x.column, x.since) for x in after.vocabulary.labels[len(before.vocabulary) :]
+    ] == [("color:green", "score_green", "tiny-v2")]
     assert json.loads((after.path / "bundle.json").read_text())["parent"] == before.model_id
     assert result["replayed"]
     assert result["promoted"]
@@ -97,58 +105,82 @@ def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
     import cv2
 
     before = load_bundle(family / "tiny-v1").split().to_pylist()
-    digests = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in old_set.rglob("*.jpg")}
+    digests = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path for path in old_set.rglob("*.jpg")
+    }
     more = tmp_path / "more" / "blue_dress"
     more.mkdir(parents=True)
     expected = {}
     for i, row in enumerate(before[:12]):  # the same pictures, compressed again
         path = more / f"{i}.jpg"
-        cv2.imwrite(str(path), cv2.imread(str(digests[row["content_sha256"]])), [cv2.IMWRITE_JPEG_QUALITY, 80])
+        cv2.imwrite(
+            str(path),
+            cv2.imread(str(digests[row["content_sha256"]])),
+            [cv2.IMWRITE_JPEG_QUALITY, 80],
+        )
         expected[hashlib.sha256(path.read_bytes()).hexdigest()] = row["part"]
     result = again(family, old_set, new_set, tmp_path / "more")
-    after = {row["content_sha256"]: row for row in load_bundle(result["bundle"]).split().to_pylist()}
+    after = {
+        row["content_sha256"]: row for row in load_bundle(result["bundle"]).split().to_pylist()
+    }
     assert all(after[row["content_sha256"]] == row for row in before)
     assert {digest: after[digest]["part"] for digest in expected} == expected
     assert {row["judged"] for row in after.values()} == {6, 7}
 
 
 def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
-    from tagger.dataset import Example, LabelledSet
-    from tagger.decode_worker import FileFacts
-    from tagger.labelling import PreparedSet
-    from tagger.pixels import PixelCache
+    from tagger.datasets.labelled_set import Example, LabelledSet
+    from tagger.datasets.pixel_cache import PixelCache
+    from tagger.datasets.prepared_set import PreparedSet
+    from tagger.imaging.worker import FileFacts
 
     digests = [f"{i:064x}" for i in range(4)]
-    examples = [Example(f"{i}.jpg", f"{i}.jpg", frozenset({("color", "red")}), frozenset({"color"})) for i in range(4)]
+    examples = [
+        Example(f"{i}.jpg", f"{i}.jpg", frozenset({("color", "red")}), frozenset({"color"}))
+        for i in range(4)
+    ]
     facts = [FileFacts("ok", content_sha256=digest) for digest in digests]
     cache = PixelCache(np.zeros((4, 8, 8, 3), np.uint8), facts)
-    prepared = PreparedSet(LabelledSet("set", examples, []), cache, np.arange(4), np.array([0, 0, 0, 3]))
+    prepared = PreparedSet(
+        LabelledSet("set", examples, []), cache, np.arange(4), np.array([0, 0, 0, 3])
+    )
     rows = [(digests[0], digests[0], "train", 1), (digests[1], digests[1], "test", 1)]
-    before = pa.Table.from_pylist([dict(zip(SPLIT.names, row, strict=True)) for row in rows], schema=SPLIT)
+    before = pa.Table.from_pylist(
+        [dict(zip(SPLIT.names, row, strict=True)) for row in rows], schema=SPLIT
+    )
     parts = prepared.continued_split(before, seed=0)
     assert parts[:3].tolist() == ["train", "test", ""]
     assert parts[3]
-    assert digests[2] not in prepared.split_table(parts, judged=1, parent=before)["content_sha256"].to_pylist()
+    assert (
+        digests[2]
+        not in prepared.split_table(parts, judged=1, parent=before)["content_sha256"].to_pylist()
+    )
 
 
 def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
     assert again(family, old_set, new_set)["promoted"]
-    aside = again(family, old_set, new_set, seed=1)  # from tiny-v1 again: it need not know what tiny-v2 learned
+    aside = again(
+        family, old_set, new_set, seed=1
+    )  # from tiny-v1 again: it need not know what tiny-v2 learned
     assert aside["gate"]["passed"]
     assert not aside["promoted"]
     assert (family / "current").resolve().name == "tiny-v2"
 
 
-def test_undeclared_labels_of_few_pictures_can_be_left_out(family: Path, old_set: Path, new_set: Path) -> None:
+def test_undeclared_labels_of_few_pictures_can_be_left_out(
+    family: Path, old_set: Path, new_set: Path
+) -> None:
     with pytest.raises(VocabularyError, match="color:green"):
         again(family, old_set, new_set, add=(), min_pictures=2)
     result = again(family, old_set, new_set, add=(), min_pictures=10_000)
     assert result["added"] == []
 
 
-def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(family: Path, new_set: Path) -> None:
+def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(
+    family: Path, new_set: Path
+) -> None:
     before = load_bundle(family / "tiny-v1")
     result = again(family, new_set, epochs=2)
     after = load_bundle(result["bundle"])
@@ -160,8 +192,8 @@ def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(fam
 
 
 def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Path) -> None:
-    from tagger.inheritance import Inheritance
-    from tagger.predictor import load_network
+    from tagger.models.predictor import load_network
+    from tagger.training.fine_tuning import Inheritance
 
     network = load_network(load_bundle(parent))
     old = network.get_layer("logits").units
@@ -171,14 +203,19 @@ def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Pat
     assert teacher is not None
     filled = teacher(pixels, targets).numpy()
     assert np.array_equal(filled[:, :2], targets[:, :2])
-    assert np.allclose(filled[:, 2:old], network(pixels, training=False)["scores"].numpy()[:, 2:], atol=1e-6)
+    assert np.allclose(
+        filled[:, 2:old], network(pixels, training=False)["scores"].numpy()[:, 2:], atol=1e-6
+    )
     assert (filled[:, old] == 1).all()
     assert np.isnan(filled[:, old + 1]).all()
     assert Inheritance(network).teacher is None
 
 
-def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(family: Path, new_set: Path) -> None:
-    """All new pictures are green: that they are not blue is no reason to forget blue; nor can it be measured."""
+def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
+    family: Path, new_set: Path
+) -> None:
+    """All new pictures are green: that they are not blue is no reason to forget blue; nor can it be
+    measured."""
     result = again(family, new_set, tolerance=100)
     worse = result["gate"]["worse"]
     assert [text for text in worse if "has color:blue" in text]
@@ -197,19 +234,27 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     result = again(family, old_set, new_set, retire=("color:blue",))
     assert result["retired"] == ["color:blue"]
     index = tmp_path / "index"
-    tag_catalog(TagOptions(str(catalog), result["bundle"], str(index), max_error_rate=1, force_model=True))
+    tag_catalog(
+        TagOptions(str(catalog), result["bundle"], str(index), max_error_rate=1, force_model=True)
+    )
     assert not verify(str(index))["faults"]
     rows = pd.read_parquet((index / "current").resolve())
     assert "blue" not in set(rows["color"].dropna())
     assert rows["score_blue"].notna().any()
-    labels = pd.read_parquet((index / "current").resolve().parent / "labels.parquet").set_index("label")
+    labels = pd.read_parquet((index / "current").resolve().parent / "labels.parquet").set_index(
+        "label"
+    )
     assert labels.loc["blue", "retired"]
     assert not labels.loc["red", "retired"]
-    gone = again(family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone")
+    gone = again(
+        family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone"
+    )
     assert [row["group"] for row in gone["gate"]["parts"][0]["groups"]] == ["garment"]
 
 
-def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(family: Path, old_set: Path, new_set: Path) -> None:
+def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
+    family: Path, old_set: Path, new_set: Path
+) -> None:
     result = again(family, old_set, new_set, freeze_trunk=True)
     assert result["same_trunk"]
     assert load_bundle(result["bundle"]).trunk == load_bundle(family / "tiny-v1").trunk
@@ -217,9 +262,9 @@ def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(family: Path, old_set: Path, 
 
 
 def test_new_columns_start_at_their_share_and_old_ones_where_the_parent_was(parent: Path) -> None:
-    from tagger.inheritance import Inheritance
-    from tagger.model import architecture_of, build_network, logits_alone
-    from tagger.predictor import load_network
+    from tagger.models.predictor import load_network
+    from tagger.training.fine_tuning import Inheritance
+    from tagger.training.network import architecture_of, build_network, logits_alone
 
     network = load_network(load_bundle(parent))
     old = network.get_layer("logits").units
@@ -229,14 +274,19 @@ def test_new_columns_start_at_their_share_and_old_ones_where_the_parent_was(pare
     targets[:, old + 1] = np.nan
     Inheritance(network).start(grown, targets)
     pixels = np.random.default_rng(0).random((4, 32, 32, 3)).astype(np.float32)
-    z, before = grown(pixels, training=False).numpy(), logits_alone(network)(pixels, training=False).numpy()
+    z, before = (
+        grown(pixels, training=False).numpy(),
+        logits_alone(network)(pixels, training=False).numpy(),
+    )
     assert np.allclose(z[:, :old], before, atol=1e-5)
     assert np.allclose(1 / (1 + np.exp(-z[:, old:])), [6 / 22, 1 / 2], atol=1e-6)
 
 
 def test_labels_that_were_not_declared_stop_it_with_counts_and_near_misses() -> None:
     found = Counter({"color:green": 9, "color:blu": 2})
-    with pytest.raises(VocabularyError, match=r"color:blu \(2 pictures, did you mean blue\?\)") as error:
+    with pytest.raises(
+        VocabularyError, match=r"color:blu \(2 pictures, did you mean blue\?\)"
+    ) as error:
         grow(OLD, found, [("color", "green")], accept=False, splits=[], since="v2")
     assert "color:green" not in str(error.value)
     taken = grow(OLD, found, [("color", "green")], accept=True, splits=[], since="v2")
@@ -269,21 +319,31 @@ def test_what_was_never_judged_is_unknown_and_not_absent() -> None:
     known = ~np.isnan(unjudged(targets, navy, np.array([4, 4, 7, 4, 4])))
     assert known[:, :4].all()
     assert known[2].all()
-    assert known[:, is_navy].tolist() == [False, True, True, True, False]  # blue may be navy; no color says nothing
+    assert known[:, is_navy].tolist() == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]  # blue may be navy; no color says nothing
     assert known[:, green].tolist() == [True, True, True, True, False]
     assert known[:, party].tolist() == [False, False, True, True, False]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.integers(0, 99))
 def test_nothing_becomes_known_by_growing(judged: list[int], seed: int) -> None:
-    targets = np.random.default_rng(seed).choice([0, 1, np.nan], (len(judged), 4)).astype(np.float32)
+    targets = (
+        np.random.default_rng(seed).choice([0, 1, np.nan], (len(judged), 4)).astype(np.float32)
+    )
     result = unjudged(targets, OLD, np.array(judged))
     assert (np.isnan(result) | (result == targets)).all()
     assert (result[targets == 1] == 1).all()
 
 
 def test_splits_and_retirement_are_kept_in_the_vocabulary() -> None:
-    navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)}).retire([("color", "blue")])
+    navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)}).retire(
+        [("color", "blue")]
+    )
     read = Vocabulary.from_json(json.loads(json.dumps(navy.to_json())))
     assert read == navy
     assert read.labels[4].splits == ("blue",)
@@ -298,7 +358,9 @@ def test_only_the_new_label_that_is_meant_is_split_from_an_old_one() -> None:
             grow(OLD, found, new, accept=False, splits=[(unclear, blue)], since="v2")
     grown = grow(OLD, found, new, accept=False, splits=[("navy", blue)], since="v2")
     assert [label.splits for label in grown.labels[4:]] == [("blue",), ()]
-    alone = grow(OLD, Counter({"color:navy": 5}), new[:1], accept=False, splits=[("", blue)], since="v2")
+    alone = grow(
+        OLD, Counter({"color:navy": 5}), new[:1], accept=False, splits=[("", blue)], since="v2"
+    )
     assert alone.labels[4].splits == ("blue",)
 
 
@@ -324,7 +386,9 @@ def test_what_was_split_is_compared_as_a_whole() -> None:
     gate = judge([found], "v1", 0.5, measurable=["color:red", "color:blue"])
     assert gate["passed"]
     now[kind == "dark", 4] = -3  # neither any more
-    assert not judge([compare("part", answers(was, OLD), answers(now, navy), targets)], "v1", 0.5)["passed"]
+    assert not judge([compare("part", answers(was, OLD), answers(now, navy), targets)], "v1", 0.5)[
+        "passed"
+    ]
 
 
 def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
@@ -349,7 +413,9 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     assert missing["worse"] == ["not measured: no test picture of the data has use:rare"]
     assert same["tags_changed"] < 0.05 < 0.1 < worse["tags_changed"]
     color = next(row for row in same["groups"] if row["group"] == "color")
-    assert color["pictures"] == int((targets[:, 4] == 0).sum())  # what only the new model can answer is left out
+    assert color["pictures"] == int(
+        (targets[:, 4] == 0).sum()
+    )  # what only the new model can answer is left out
     assert color["parent"] == color["now"]
 
 
@@ -371,7 +437,9 @@ def test_a_model_that_did_not_pass_is_promoted_only_by_force(failed: Path) -> No
     assert (failed.parent / "current").resolve() == failed
 
 
-def test_tag_refuses_a_model_that_did_not_pass(failed: Path, catalog: Path, tmp_path: Path, tagger: Any) -> None:
+def test_tag_refuses_a_model_that_did_not_pass(
+    failed: Path, catalog: Path, tmp_path: Path, tagger: Any
+) -> None:
     arguments = ["tag", catalog, "--model", failed, "--index", tmp_path / "index"]
     refused = tagger(*arguments)
     assert refused.returncode == 5
@@ -394,7 +462,17 @@ def test_a_retraining_that_made_old_labels_worse_is_saved_and_not_promoted(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes() + bytes([copy]))
     result = tagger(
-        *("retrain", old_set, new_set, wrong, "--from", family / "tiny-v1", "--models", family, "--add"),
+        *(
+            "retrain",
+            old_set,
+            new_set,
+            wrong,
+            "--from",
+            family / "tiny-v1",
+            "--models",
+            family,
+            "--add",
+        ),
         *("color:green", "--epochs", 3, "--tolerance", 0, "--json"),
     )
     assert result.returncode == 5, result.stderr
@@ -421,13 +499,17 @@ def test_models_lists_versions_parents_measures_and_which_is_current(failed: Pat
         list_models(str(failed.parent / "none"))
 
 
-def test_a_model_that_lost_its_pictures_goes_only_part_of_the_way_and_new_labels_all_of_it() -> None:
+def test_a_model_that_lost_its_pictures_goes_only_part_of_the_way_and_new_labels_all_of_it() -> (
+    None
+):
     from schemas.bundle import HEAD
-    from tagger.inheritance import KEPT, Inheritance
-    from tagger.model import Architecture, build_network
+    from tagger.training.fine_tuning import KEPT, Inheritance
+    from tagger.training.network import Architecture, build_network
 
     sizes = Architecture(size=24, filters=(2, 2, 2), dense=4)
-    parent, fitted, before = (build_network(sizes, labels, seed=seed) for labels, seed in ((2, 1), (3, 2), (3, 2)))
+    parent, fitted, before = (
+        build_network(sizes, labels, seed=seed) for labels, seed in ((2, 1), (3, 2), (3, 2))
+    )
     Inheritance(parent, distils=True).settle(fitted)
     for layer in fitted.layers:
         old, was = (network.get_layer(layer.name).get_weights() for network in (parent, before))

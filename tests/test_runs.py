@@ -1,4 +1,5 @@
-"""Records, retention, going back, stopping in time, settings from a file: through the real command line."""
+"""Records, retention, going back, stopping in time, settings from a file: through the real command
+line."""
 
 import json
 import os
@@ -18,11 +19,11 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
 from schemas.reports import ROLLBACK, RUNS
-from tagger.bundle import load_bundle
-from tagger.decode_worker import CHUNK
 from tagger.errors import InputError, StoreError
-from tagger.snapshots import new_id
-from tagger.store import Index
+from tagger.imaging.worker import CHUNK
+from tagger.index.snapshots import new_id
+from tagger.index.store import Index
+from tagger.models.bundle import load_bundle
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,7 +47,9 @@ def test_ids_sort_by_time_and_tell_it() -> None:
     assert abs(told - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_records_hold_what_is_declared_and_counts_that_add_up(options: TagOptions, catalog: Path) -> None:
+def test_records_hold_what_is_declared_and_counts_that_add_up(
+    options: TagOptions, catalog: Path
+) -> None:
     summary = tag_catalog(options)
     add(catalog, "new.jpg", 1)
     tag_catalog(options)
@@ -60,10 +63,21 @@ def test_records_hold_what_is_declared_and_counts_that_add_up(options: TagOption
         assert record["state"] in RUN_STATES
         counts = record["counts"]
         assert counts["found"] == counts["published_rows"]
-        assert counts["found"] == sum(counts[name] for name in ("new", "changed", "rescored", "unchanged"))
-        assert record["plan"]["to_read"] + record["plan"]["staged"] + counts["unchanged"] == counts["found"]
+        assert counts["found"] == sum(
+            counts[name] for name in ("new", "changed", "rescored", "unchanged")
+        )
+        assert (
+            record["plan"]["to_read"] + record["plan"]["staged"] + counts["unchanged"]
+            == counts["found"]
+        )
         assert record["peak_mib"] > 50
-        apart = ("total", "first", "last", "read", "decode")  # moments, and what workers did meanwhile
+        apart = (
+            "total",
+            "first",
+            "last",
+            "read",
+            "decode",
+        )  # moments, and what workers did meanwhile
         parts = sum(seconds for name, seconds in record["seconds"].items() if name not in apart)
         assert 0 < parts <= record["seconds"]["total"] + 0.01
     assert report["runs"][1]["counts"]["scored"] == summary["scored"]
@@ -89,19 +103,29 @@ def world(tmp_path: Path, bundle_path: Path) -> World:
     return World(tmp_path, bundle_path, seed=0, pictures=200)
 
 
-def test_a_run_killed_after_it_published_is_not_called_killed(options: TagOptions, catalog: Path) -> None:
+def test_a_run_killed_after_it_published_is_not_called_killed(
+    options: TagOptions, catalog: Path
+) -> None:
     """The moment between the rename that publishes and the record's last word."""
     summary = tag_catalog(options)
     path = Path(options.index) / "runs" / f"{summary['run_id']}.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"state": "running", "counts": {}, "snapshot": None, "exit_code": None}))
+    path.write_text(
+        json.dumps(record | {"state": "running", "counts": {}, "snapshot": None, "exit_code": None})
+    )
     tag_catalog(options)
     first = json.loads(path.read_text())
-    assert (first["state"], first["snapshot"], first["counts"]) == ("published", summary["snapshot"], record["counts"])
+    assert (first["state"], first["snapshot"], first["counts"]) == (
+        "published",
+        summary["snapshot"],
+        record["counts"],
+    )
     assert "before it could say so" in first["message"]
 
 
-def test_an_orphan_is_found_behind_runs_that_were_refused_at_the_door(options: TagOptions, catalog: Path) -> None:
+def test_an_orphan_is_found_behind_runs_that_were_refused_at_the_door(
+    options: TagOptions, catalog: Path
+) -> None:
     index = Index(options.index)
     run_id = tag_catalog(options)["run_id"]
     record = json.loads((index.path / "runs" / f"{run_id}.json").read_text())
@@ -118,7 +142,8 @@ def test_an_orphan_is_found_behind_runs_that_were_refused_at_the_door(options: T
 
 
 def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog: Path) -> None:
-    """A run killed between the rename that completes its snapshot and the one that makes it current."""
+    """A run killed between the rename that completes its snapshot and the one that makes it
+    current."""
     first = tag_catalog(options)
     add(catalog, "new.jpg", 1)
     second = tag_catalog(options)
@@ -132,7 +157,9 @@ def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog
     assert index.snapshots() == sorted([first["snapshot"], third["snapshot"]])
 
 
-def test_rollback_goes_back_and_the_next_night_goes_forward(options: TagOptions, catalog: Path, tagger: Tagger) -> None:
+def test_rollback_goes_back_and_the_next_night_goes_forward(
+    options: TagOptions, catalog: Path, tagger: Tagger
+) -> None:
     first = tag_catalog(options)["snapshot"]
     add(catalog, "new.jpg", 1)
     second = tag_catalog(options)["snapshot"]
@@ -148,12 +175,16 @@ def test_rollback_goes_back_and_the_next_night_goes_forward(options: TagOptions,
     assert set(newest) == set(RUN_FIELDS)
     third = tag_catalog(options)
     assert (third["new"], third["unchanged"]) == (1, 41)
-    manifest = json.loads(((Path(options.index) / "current").resolve().parent / "manifest.json").read_text())
+    manifest = json.loads(
+        ((Path(options.index) / "current").resolve().parent / "manifest.json").read_text()
+    )
     assert manifest["parent"] == first
 
 
 @pytest.mark.parametrize("name", ["nonsense", "../../etc", "", "20260101T000000Z-0000"])
-def test_rollback_to_what_is_not_there_says_what_is(options: TagOptions, tagger: Tagger, name: str) -> None:
+def test_rollback_to_what_is_not_there_says_what_is(
+    options: TagOptions, tagger: Tagger, name: str
+) -> None:
     first = tag_catalog(options)["snapshot"]
     ended = tagger("rollback", options.index, name)
     assert ended.returncode == 2
@@ -194,7 +225,8 @@ def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
     late = now + timedelta(hours=49)
     assert index.retire(4, now=late) == [names[0], f"_staging/{stale.name}"]
     roll_back(options.index, names[2])
-    # Rolled back to 2: that one and its parent stay, and so does 4, which is the newest. Only 3 may go.
+    # Rolled back to 2: that one and its parent stay, and so does 4, which is the newest. Only 3 may
+    # go.
     assert index.retire(1, now=late) == [names[3]]
     assert index.snapshots() == [names[1], names[2], names[4]]
     assert verify(options.index)["faults"] == []
@@ -229,11 +261,15 @@ def test_an_index_that_lost_its_link_is_not_taken_for_a_new_one(
     assert tag_catalog(options)["unchanged"] == 41
 
 
-def test_junk_in_the_index_stops_nothing(options: TagOptions, catalog: Path, tagger: Tagger) -> None:
+def test_junk_in_the_index_stops_nothing(
+    options: TagOptions, catalog: Path, tagger: Tagger
+) -> None:
     tag_catalog(options)
     index = Path(options.index)
     os.mkfifo(index / "runs" / "99990101T000000Z-0000.json")
-    (index / "runs" / "99990101T000000Z-0001.json").write_text('{"run_id": "99990101T000000Z-0001", "counts": [1]}')
+    (index / "runs" / "99990101T000000Z-0001.json").write_text(
+        '{"run_id": "99990101T000000Z-0001", "counts": [1]}'
+    )
     (index / "runs" / ".x.json.y").mkdir()
     (index / "_current-x").mkdir()
     (index / "_staging" / "zz").mkdir()
@@ -242,17 +278,23 @@ def test_junk_in_the_index_stops_nothing(options: TagOptions, catalog: Path, tag
     (index / "snapshots" / "notes.txt").write_text("notes")
     (index / "snapshots" / "folder").mkdir()
     add(catalog, "new.jpg", 1)
-    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index, timeout=60)
+    ended = tagger(
+        "tag", options.catalog, "--model", options.model, "--index", options.index, timeout=60
+    )
     assert ended.returncode == 0, ended.stderr
     ended = tagger("runs", options.index, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert verify(options.index)["faults"] == []
 
 
-def test_a_broken_manifest_is_a_fault_and_in_the_record(options: TagOptions, tagger: Tagger) -> None:
+def test_a_broken_manifest_is_a_fault_and_in_the_record(
+    options: TagOptions, tagger: Tagger
+) -> None:
     tag_catalog(options)
     ((Path(options.index) / "current").resolve().parent / "manifest.json").write_text("{")
-    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index, "--json")
+    ended = tagger(
+        "tag", options.catalog, "--model", options.model, "--index", options.index, "--json"
+    )
     assert (ended.returncode, json.loads(ended.stdout)["exit_code"]) == (2, 2)
     assert "tagger rollback" in ended.stderr
     assert list_runs(options.index)["runs"][0]["state"] == "refused"
@@ -260,7 +302,14 @@ def test_a_broken_manifest_is_a_fault_and_in_the_record(options: TagOptions, tag
 
 
 def test_a_path_that_parquet_cannot_spell_is_named(options: TagOptions, tagger: Tagger) -> None:
-    ended = tagger("tag", options.catalog, "--model", options.model, "--index", options.index + os.fsdecode(b"\xff"))
+    ended = tagger(
+        "tag",
+        options.catalog,
+        "--model",
+        options.model,
+        "--index",
+        options.index + os.fsdecode(b"\xff"),
+    )
     assert ended.returncode == 2
     assert "no valid UTF-8" in ended.stderr
 
@@ -320,7 +369,9 @@ def test_settings_are_read_as_editors_save_them_and_paths_as_a_shell_reads_them(
     assert (Path(options.catalog).parent / "nightly" / "current").is_symlink()
     (tmp_path / "$odd").mkdir()
     config.write_text(f'catalog = "{tmp_path}/$odd"\n')  # there just as it is written
-    ended = tagger("tag", "--config", config, "--index", tmp_path / "other", "--model", options.model)
+    ended = tagger(
+        "tag", "--config", config, "--index", tmp_path / "other", "--model", options.model
+    )
     assert f"{str(tmp_path / '$odd')!r} holds no picture" in ended.stderr
     config.write_bytes('catalog = "Größe"'.encode("utf-16"))
     ended = tagger("tag", "--config", config, "--index", tmp_path / "other")
@@ -346,7 +397,9 @@ def test_settings_are_read_as_editors_save_them_and_paths_as_a_shell_reads_them(
 )
 def test_wrong_settings_are_named(tmp_path: Path, tagger: Tagger, text: str, message: str) -> None:
     (tmp_path / "nightly.toml").write_text(text)
-    ended = tagger("tag", "x", "--model", "y", "--index", "z", "--config", tmp_path / "nightly.toml")
+    ended = tagger(
+        "tag", "x", "--model", "y", "--index", "z", "--config", tmp_path / "nightly.toml"
+    )
     assert ended.returncode == 2
     assert message in re.sub(r"\s*│?\s*\n\s*│?\s*", " ", ended.stderr)
     assert "Traceback" not in ended.stderr

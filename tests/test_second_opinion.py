@@ -1,4 +1,5 @@
-"""A picture that is ok was read rightly: every one is held to what other decoders make of the same bytes.
+"""A picture that is ok was read rightly: every one is held to what other decoders make of the same
+bytes.
 
 What two others read whole is not lost. Each exception is named here, with its reason.
 """
@@ -19,35 +20,50 @@ from opinions import Pixels, difference, opinions, resized
 from picture_matrix import Made
 from test_fuzz import mutated
 
-from tagger.decode_worker import FileFacts
-from tagger.decoding import Decoder, chunked
-from tagger.images import read_picture
-from tagger.reading import Reading
+from tagger.imaging.decoder import Decoder, chunked
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.reader import read_picture
+from tagger.imaging.worker import FileFacts
 
 READING = Reading(96)
 AT_MOST = 3.0
 """Of 255, on average, at 96 x 96."""
 
 OTHERS_DIFFER = {
-    r"rgb32f_(bw|color)\.tiff": "floats from 0 to 1 without a profile: libvips thinks of linear light, we of 8 bits "
+    r"rgb32f_(bw|color)\.tiff": "floats from 0 to 1 without a profile: libvips thinks of linear "
+    "light, we of 8 bits "
     "made floats, as who writes them does",
-    r"tiff-(rgb|grey)-float(32|64)\.tif": "the same; other decoders cut floats off, or do not read them",
-    r"tiff-grey-1[024]-bits\.tif": "others show 12 bits as if they were 16, and do not read 10 and 14",
-    r"-damaged-profile-": "a damaged color profile: others believe one that makes white another color",
+    r"tiff-(rgb|grey)-float(32|64)\.tif": (
+        "the same; other decoders cut floats off, or do not read them"
+    ),
+    r"tiff-grey-1[024]-bits\.tif": (
+        "others show 12 bits as if they were 16, and do not read 10 and 14"
+    ),
+    r"-damaged-profile-": (
+        "a damaged color profile: others believe one that makes white another color"
+    ),
     r"-damaged-video-": "damaged HEVC or AV1 data: each decoder guesses, and none says so",
-    r"-\d{5}-.*(fax4|crash-\w{40})\.tiff?$": "damaged fax codes: each library goes on in its own way",
+    r"-\d{5}-.*(fax4|crash-\w{40})\.tiff?$": (
+        "damaged fax codes: each library goes on in its own way"
+    ),
     r"cmyk.*\.tif$": "CMYK without a profile: libvips takes one of its own",
-    r"tiff-unspecified-channel|hopper_lzma|ycbcr_lzw_broken": "libvips takes the channel for alpha, knows no "
+    r"tiff-unspecified-channel|hopper_lzma|ycbcr_lzw_broken": "libvips takes the channel for "
+    "alpha, knows no "
     "LZMA, and reads YCbCr with LZW as if it were RGB",
     r"fox\.profile0\.8bpc\.yuv420\.monochrome": "libvips does not stretch grey of limited range",
     r"extended_pixi\.avif": "4 x 4 pixels, of which chroma has a quarter: smoothed in another way",
-    r"bmp-5[56]5-|rgba?32(h5[26]|-1)?\.bmp|32bf-abgr\.bmp": "OpenCV misreads these masks, and lays no alpha over white",
-    r"zPug_3\.heic|invalid_id\.heic": "several pictures and turned tiles: FFmpeg shows the first tile",
+    r"bmp-5[56]5-|rgba?32(h5[26]|-1)?\.bmp|32bf-abgr\.bmp": (
+        "OpenCV misreads these masks, and lays no alpha over white"
+    ),
+    r"zPug_3\.heic|invalid_id\.heic": (
+        "several pictures and turned tiles: FFmpeg shows the first tile"
+    ),
 }
 """Pictures on which no other decoder is right, or asked: by name."""
 
 NOT_LOST = {
-    "JPEG: the file ends before the picture does": "data that end early: others paint the rest grey without a word",
+    "JPEG: the file ends before the picture "
+    "does": "data that end early: others paint the rest grey without a word",
 }
 """Reasons with which a picture may be lost that two others show."""
 
@@ -68,7 +84,8 @@ def read_files(paths: Sequence[Path]) -> Read:
 
 
 def ask(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Pixels]]]:
-    """Yield what others make of each file, in processes that may die too: who died has no opinion."""
+    """Yield what others make of each file, in processes that may die too: who died has no
+    opinion."""
     todo = list(paths)
     while todo:
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -87,7 +104,8 @@ def _opinions_of(path: Path) -> dict[str, Pixels]:
 
 
 def compare(paths: Sequence[Path], *, at_least: int) -> tuple[str, list[str]]:
-    """Return how many pictures were compared, and what is wrong: other pixels, or lost though two others agree.
+    """Return how many pictures were compared, and what is wrong: other pixels, or lost though two
+    others agree.
 
     Fewer pictures compared than `at_least` are wrong too: the other decoders do not work.
     """
@@ -95,7 +113,9 @@ def compare(paths: Sequence[Path], *, at_least: int) -> tuple[str, list[str]]:
     for path, others in ask(paths):
         facts, pixels = ours[str(path)]
         if facts.status == "ok":
-            differences = {name: round(difference(pixels, theirs), 1) for name, theirs in others.items()}
+            differences = {
+                name: round(difference(pixels, theirs), 1) for name, theirs in others.items()
+            }
             compared += bool(others)
             if others and min(differences.values()) > AT_MOST:
                 if any(re.search(pattern, path.name) for pattern in OTHERS_DIFFER):
@@ -106,10 +126,15 @@ def compare(paths: Sequence[Path], *, at_least: int) -> tuple[str, list[str]]:
             if any(reason in str(facts.error) for reason in NOT_LOST):
                 excused += 1
             else:
-                wrong.append(f"{path.name}: {facts.status} ({facts.error}), but {sorted(others)} read it")
+                wrong.append(
+                    f"{path.name}: {facts.status} ({facts.error}), but {sorted(others)} read it"
+                )
     if compared < at_least:
         wrong.append(f"only {compared} pictures were compared")
-    counts = f"{len(paths)} files, {compared} pictures compared, {excused} named exceptions, {len(wrong)} wrong"
+    counts = (
+        f"{len(paths)} files, {compared} pictures compared, {excused} named exceptions, "
+        f"{len(wrong)} wrong"
+    )
     return counts, wrong
 
 
@@ -142,7 +167,9 @@ UNREADABLE = {
 }
 
 
-def test_every_kind_of_picture_is_what_other_decoders_make_of_it(matrix: list[Made], tmp_path: Path) -> None:
+def test_every_kind_of_picture_is_what_other_decoders_make_of_it(
+    matrix: list[Made], tmp_path: Path
+) -> None:
     paths = [tmp_path / made.name for made in matrix]
     for path, made in zip(paths, matrix, strict=True):
         path.write_bytes(made.data)
@@ -202,11 +229,15 @@ def damage_to_video(damaged: bytes) -> str:
 
 def sources_of(matrix: list[Made]) -> list[Made]:
     paths = sorted((SHARED / "odd").glob("*")) if SHARED.is_dir() else []
-    odd = [Made(path.name[-60:], path.read_bytes(), np.zeros((1, 1, 3), np.uint8)) for path in paths]
+    odd = [
+        Made(path.name[-60:], path.read_bytes(), np.zeros((1, 1, 3), np.uint8)) for path in paths
+    ]
     return [made for made in [*odd, *matrix] if 0 < len(made.data) < 300_000]
 
 
-def test_a_thousand_mutants_are_what_other_decoders_make_of_them(matrix: list[Made], tmp_path: Path) -> None:
+def test_a_thousand_mutants_are_what_other_decoders_make_of_them(
+    matrix: list[Made], tmp_path: Path
+) -> None:
     check_mutants(tmp_path, sources_of(matrix), count=1000, seed=1)
 
 
@@ -218,9 +249,15 @@ def test_many_thousand_mutants_are_too(matrix: list[Made], tmp_path: Path, seed:
 
 @pytest.mark.parametrize("size", [24, 48, 96, 192])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_at_every_reduced_scale_is_the_whole_one_made_small(size: int, progressive: bool) -> None:
+def test_a_jpeg_at_every_reduced_scale_is_the_whole_one_made_small(
+    size: int, progressive: bool
+) -> None:
     picture = picture_matrix.drawn(11)
     large = np.asarray(cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
-    data = picture_matrix.saved(picture_matrix.Image.fromarray(large), "JPEG", quality=85, progressive=progressive)
+    data = picture_matrix.saved(
+        picture_matrix.Image.fromarray(large), "JPEG", quality=85, progressive=progressive
+    )
     wanted = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-    assert difference(read_picture(data, Reading(size)).pixels, np.asarray(wanted, np.uint8)) < AT_MOST
+    assert (
+        difference(read_picture(data, Reading(size)).pixels, np.asarray(wanted, np.uint8)) < AT_MOST
+    )

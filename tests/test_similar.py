@@ -16,12 +16,14 @@ from jobs.similar import similar, similar_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from schemas.reports import SIMILAR
 from tagger.errors import InputError, StoreError
-from tagger.neighbours import nearest
+from tagger.index.neighbours import nearest
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 999))
-def test_the_nearest_are_those_of_a_search_over_everything_at_once(n: int, top: int, blocks: int, seed: int) -> None:
+def test_the_nearest_are_those_of_a_search_over_everything_at_once(
+    n: int, top: int, blocks: int, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     features = random.normal(0, 1, (n, 8)).astype(np.float16)
     contents = [f"{i:03}" for i in range(n)]
@@ -33,7 +35,9 @@ def test_the_nearest_are_those_of_a_search_over_everything_at_once(n: int, top: 
     exact = features.astype(np.float64)
     cosine = exact @ question / np.linalg.norm(exact, axis=1) / np.linalg.norm(question)
     expected = sorted(range(1, n), key=lambda i: -cosine[i])[:top]
-    assert [each.similarity for each in found] == pytest.approx([cosine[i] for i in expected], abs=2e-4)
+    assert [each.similarity for each in found] == pytest.approx(
+        [cosine[i] for i in expected], abs=2e-4
+    )
     assert len({each.content_sha256 for each in found}) == len(found)
 
 
@@ -46,7 +50,9 @@ def test_a_picture_finds_its_copies_and_look_alikes_and_draws_them(
     cv2.imwrite(str(asked), cv2.imread(str(one)), [cv2.IMWRITE_JPEG_QUALITY, 70])
     settle(catalog)
     index = tmp_path / "index"
-    tag_catalog(TagOptions(str(catalog), str(bundle_path), str(index), features=True, max_error_rate=1))
+    tag_catalog(
+        TagOptions(str(catalog), str(bundle_path), str(index), features=True, max_error_rate=1)
+    )
     ran = tagger("similar", index, asked, "--top", 5, "--sheet", tmp_path / "sheet.png", "--json")
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
@@ -64,7 +70,9 @@ def test_a_picture_finds_its_copies_and_look_alikes_and_draws_them(
     assert all(str(one.relative_to(catalog)) not in row["same"] for row in inside["found"])
 
 
-def test_without_features_it_says_how_to_get_some(catalog: Path, bundle_path: Path, tmp_path: Path) -> None:
+def test_without_features_it_says_how_to_get_some(
+    catalog: Path, bundle_path: Path, tmp_path: Path
+) -> None:
     picture = str(next(catalog.rglob("*.jpg")))
     with pytest.raises(StoreError, match="no snapshot"):
         similar(str(tmp_path / "none"), picture, top=3)

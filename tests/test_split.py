@@ -5,12 +5,14 @@ from conftest import textured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.split import SIDE, near_duplicates, split_clusters
+from tagger.datasets.split import SIDE, near_duplicates, split_clusters
 
 
 def test_near_duplicates_are_found_and_other_shapes_are_not() -> None:
     one, other = textured(SIDE, SIDE, 1), textured(SIDE, SIDE, 2)
-    noisy = np.clip(one.astype(int) + np.random.default_rng(0).integers(-6, 7, one.shape), 0, 255).astype(np.uint8)
+    noisy = np.clip(
+        one.astype(int) + np.random.default_rng(0).integers(-6, 7, one.shape), 0, 255
+    ).astype(np.uint8)
     thumbnails = np.stack([one, other, noisy, one, other])
     clusters = near_duplicates(thumbnails, np.array([1.0, 1, 1, 1.5, 1]), list("abcde"))
     assert clusters.tolist() == [0, 1, 0, 3, 1]
@@ -24,7 +26,9 @@ def test_equal_bytes_are_one_cluster_whatever_they_look_like() -> None:
 def test_the_window_by_mean_loses_no_pair() -> None:
     random = np.random.default_rng(5)
     base = random.integers(0, 256, (40, 1, 1, 3))
-    thumbnails = np.clip(base + random.integers(-4, 5, (40, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+    thumbnails = np.clip(base + random.integers(-4, 5, (40, SIDE, SIDE, 3)), 0, 255).astype(
+        np.uint8
+    )
     found = near_duplicates(thumbnails, np.ones(40), [str(i) for i in range(40)])
     flat = thumbnails.reshape(40, -1).astype(float)
     close = np.sqrt(((flat[:, None] - flat[None]) ** 2).mean(axis=2)) < 8
@@ -33,8 +37,13 @@ def test_the_window_by_mean_loses_no_pair() -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=200), st.integers(0, 5))
-def test_a_cluster_is_never_divided_and_the_seed_decides(pairs: list[tuple[int, int]], seed: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=200),
+    st.integers(0, 5),
+)
+def test_a_cluster_is_never_divided_and_the_seed_decides(
+    pairs: list[tuple[int, int]], seed: int
+) -> None:
     first: dict[int, int] = {}
     clusters = np.array([first.setdefault(cluster, i) for i, (cluster, _) in enumerate(pairs)])
     strata = [stratum for _, stratum in pairs]

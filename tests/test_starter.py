@@ -1,4 +1,5 @@
-"""The model that comes with the package: it tags at once, and never takes over an index by mistake."""
+"""The model that comes with the package: it tags at once, and never takes over an index by
+mistake."""
 
 import json
 import os
@@ -13,9 +14,9 @@ import pytest
 from conftest import settle
 
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
-from tagger.builtin import STARTER
-from tagger.bundle import load_bundle
 from tagger.errors import InputError, Refused
+from tagger.models.bundle import load_bundle
+from tagger.models.starter import STARTER
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -60,11 +61,17 @@ def test_a_night_that_forgets_its_model_does_not_score_the_index_again(
     assert again["unchanged"] == again["found"]
 
 
-def test_the_starter_is_small_made_for_tagging_alone_and_says_how_it_was_made(tmp_path: Path) -> None:
+def test_the_starter_is_small_made_for_tagging_alone_and_says_how_it_was_made(
+    tmp_path: Path,
+) -> None:
     assert sum(path.stat().st_size for path in STARTER.rglob("*") if path.is_file()) <= 20e6
     assert not (STARTER / "model.keras").exists()
     card = (STARTER / "README.md").read_text()
-    for wanted in ("`tagger train styles.csv apparel fashion6 ", "--names starter-names.csv", "## Where it fails"):
+    for wanted in (
+        "`tagger train styles.csv apparel fashion6 ",
+        "--names starter-names.csv",
+        "## Where it fails",
+    ):
         assert wanted in card
     packed = card.split("## Packed")[1]
     for label in load_bundle(STARTER).vocabulary.labels:

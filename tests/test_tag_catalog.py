@@ -20,22 +20,30 @@ import pytest
 from conftest import clean_environment, jpeg, settle, textured
 
 import jobs.tag_catalog
-import jobs.tag_scoring
-import tagger.plan
+import tagger.index.plan
+import tagger.nightly.scoring
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
-from schemas.index import CHANGES, LABELS, MANIFEST_FIELDS, PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, UNSETTLED
+from schemas.index import (
+    CHANGES,
+    LABELS,
+    MANIFEST_FIELDS,
+    PLAN_FIELDS,
+    RUN_COUNTS,
+    RUN_FIELDS,
+    UNSETTLED,
+)
 from schemas.reports import TAG
-from tagger.bundle import load_bundle
-from tagger.decoding import DecodedChunk
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
-from tagger.images import read_picture
-from tagger.picture_error import PictureError
-from tagger.predictor import make_predictor
-from tagger.rows import schema_of
-from tagger.store import Index
-from tagger.views import stored_scores
+from tagger.imaging.decoder import DecodedChunk
+from tagger.imaging.picture_error import PictureError
+from tagger.imaging.reader import read_picture
+from tagger.index.rows import schema_of
+from tagger.index.store import Index
+from tagger.labels.views import stored_scores
+from tagger.models.bundle import load_bundle
+from tagger.models.predictor import make_predictor
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,36 +60,46 @@ def read(options: TagOptions) -> pd.DataFrame:
 def test_one_new_content_among_copies_does_not_keep_the_rest_from_being_staged(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand copies of one picture: its batch never fills, and nothing else is to be computed."""
+    """A thousand copies of one picture: its batch never fills, and nothing else is to be
+    computed."""
     shutil.rmtree(catalog)
     catalog.mkdir()
     (catalog / "0000.jpg").write_bytes(jpeg(textured(40, 40)))
     for i in range(1, 1000):
         os.link(catalog / "0000.jpg", catalog / f"{i:04d}.jpg")
-    monkeypatch.setattr(tagger.plan, "UNIT", 100)
+    monkeypatch.setattr(tagger.index.plan, "UNIT", 100)
     staged: list[int] = []
 
-    class Watched(jobs.tag_scoring.Decoder):
+    class Watched(tagger.nightly.scoring.Decoder):
         def decode(self, *arguments: Any, **more: Any) -> Iterator[DecodedChunk]:
             for chunk in super().decode(*arguments, **more):
                 staged.append(len(list(Path(options.index).rglob("_staging/*/*.parquet"))))
                 yield chunk
 
-    monkeypatch.setattr(jobs.tag_scoring, "Decoder", Watched)
+    monkeypatch.setattr(tagger.nightly.scoring, "Decoder", Watched)
     assert tag_catalog(options)["scored"] == 1
     assert staged[0] == 0
     assert staged[-1] > 5
 
 
-def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(options: TagOptions, catalog: Path) -> None:
+def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(
+    options: TagOptions, catalog: Path
+) -> None:
     summary = tag_catalog(options)
     rows, bundle = read(options).set_index("image_id"), load_bundle(options.model)
-    files = {str(path.relative_to(catalog)): path for path in catalog.rglob("*") if path.suffix in (".jpg", ".png")}
+    files = {
+        str(path.relative_to(catalog)): path
+        for path in catalog.rglob("*")
+        if path.suffix in (".jpg", ".png")
+    }
     assert set(rows.index) == set(files)
     predictor = make_predictor(bundle, "openvino")
     for image_id, path in files.items():
         row = rows.loc[image_id]
-        assert (row["size_bytes"], row["mtime_ns"]) == (path.stat().st_size, path.stat().st_mtime_ns)
+        assert (row["size_bytes"], row["mtime_ns"]) == (
+            path.stat().st_size,
+            path.stat().st_mtime_ns,
+        )
         try:
             picture = read_picture(path.read_bytes(), bundle.reading)
         except PictureError as error:
@@ -102,7 +120,13 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     summary = tag_catalog(options)
     assert set(summary) == set(TAG)
     index = Path(options.index)
-    assert {path.name for path in index.iterdir()} == {"current", "snapshots", "runs", "_staging", "_lock"}
+    assert {path.name for path in index.iterdir()} == {
+        "current",
+        "snapshots",
+        "runs",
+        "_staging",
+        "_lock",
+    }
     assert os.readlink(index / "current") == f"snapshots/{summary['snapshot']}/rows"
     assert not any((index / "_staging").iterdir())
     night = (index / "current").resolve().parent
@@ -112,7 +136,9 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     names = {"rows", "labels.parquet", "changes.parquet", "unsettled.parquet", "manifest.json"}
     assert {path.name for path in night.iterdir()} == names
     assert list((night / "rows").iterdir()) == [night / part["file"]]
-    assert pq.read_schema(night / part["file"]).equals(schema_of(load_bundle(options.model).vocabulary), True)
+    assert pq.read_schema(night / part["file"]).equals(
+        schema_of(load_bundle(options.model).vocabulary), True
+    )
     assert pq.read_schema(night / "labels.parquet").equals(LABELS, True)
     assert pq.read_schema(night / "changes.parquet").equals(CHANGES, True)
     assert pq.read_schema(night / "unsettled.parquet").equals(UNSETTLED, True)
@@ -121,22 +147,37 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     assert set(run) == set(RUN_FIELDS)
     assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary["snapshot"])
     assert run["counts"] == {name: summary[name] for name in RUN_COUNTS}
-    stages = {"walk", "plan", "start", "wait", "read", "decode", "infer", "write", "publish", "total"} | {
+    stages = {
+        "walk",
+        "plan",
+        "start",
+        "wait",
+        "read",
+        "decode",
+        "infer",
+        "write",
+        "publish",
+        "total",
+    } | {
         "first",
         "last",
     }
     assert set(run["seconds"]) == stages
     assert set(run["plan"]) == set(PLAN_FIELDS)
     assert manifest["counts"] == run["counts"]
-    assert summary["found"] == sum(summary[name] for name in ("new", "changed", "rescored", "unchanged"))
+    assert summary["found"] == sum(
+        summary[name] for name in ("new", "changed", "rescored", "unchanged")
+    )
     assert verify(options.index)["faults"] == []
 
 
-def test_many_buckets_and_units_give_the_same_rows(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_buckets_and_units_give_the_same_rows(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tag_catalog(options)
     whole = read(options).drop(columns="scored_at")
-    monkeypatch.setattr(tagger.plan, "bucket_count", lambda found: 7)
-    monkeypatch.setattr(tagger.plan, "UNIT", 3)
+    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 7)
+    monkeypatch.setattr(tagger.index.plan, "UNIT", 3)
     shutil.rmtree(options.index)
     tag_catalog(options)
     night = (Path(options.index) / "current").resolve()
@@ -171,23 +212,29 @@ def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
     settle(catalog)
     script = tmp_path / "night.py"
     script.write_text(
-        "import sys, tagger.plan, jobs.tag_catalog as job\n"
+        "import sys, tagger.index.plan, jobs.tag_catalog as job\n"
         "if __name__ == '__main__':\n"
-        "    tagger.plan.UNIT = 50\n"
+        "    tagger.index.plan.UNIT = 50\n"
         "    job.tag_catalog(job.TagOptions(*sys.argv[1:4], workers=1))\n"
     )
     command = [sys.executable, script, options.catalog, options.model, options.index]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=clean_environment())
     staging = Index(options.index).staging(load_bundle(options.model).model_id).path
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(list(staging.glob("unit-*"))) < 3 and process.poll() is None:
+    while (
+        time.monotonic() < deadline
+        and len(list(staging.glob("unit-*"))) < 3
+        and process.poll() is None
+    ):
         time.sleep(0.005)
     process.kill()
     process.wait()
     done = len(list(staging.glob("unit-*")))
     assert done >= 3
     assert not os.path.lexists(Path(options.index) / "current")
-    finished = subprocess.run([*command[:2], *command[2:]], capture_output=True, env=clean_environment(), check=True)
+    finished = subprocess.run(
+        [*command[:2], *command[2:]], capture_output=True, env=clean_environment(), check=True
+    )
     assert finished.returncode == 0
     runs = sorted((Path(options.index) / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
     assert json.loads(runs[-1].read_text())["counts"]["reused"] == 50 * done
@@ -198,7 +245,7 @@ def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
 def test_a_refused_night_is_not_published_by_the_next_run(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.plan, "UNIT", 10)
+    monkeypatch.setattr(tagger.index.plan, "UNIT", 10)
     for i in range(30):
         (catalog / f"broken-{i}.jpg").write_bytes(b"")
     for _ in range(2):
@@ -235,7 +282,9 @@ def test_a_catalog_that_goes_away_while_it_is_read_is_refused(
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
 
 
-def test_readers_see_one_whole_night_while_nights_are_published(options: TagOptions, catalog: Path) -> None:
+def test_readers_see_one_whole_night_while_nights_are_published(
+    options: TagOptions, catalog: Path
+) -> None:
     """Each night's pictures all have one size, so a mixture of two nights would show."""
     tag_catalog(options)
     stop, seen, faults = threading.Event(), set(), []
@@ -243,7 +292,9 @@ def test_readers_see_one_whole_night_while_nights_are_published(options: TagOpti
     def reader() -> None:
         while not stop.is_set():
             night = os.path.realpath(Path(options.index) / "current")
-            sizes = set(pd.read_parquet(night, columns=["width"], filters=[("status", "==", "ok")])["width"])
+            sizes = set(
+                pd.read_parquet(night, columns=["width"], filters=[("status", "==", "ok")])["width"]
+            )
             seen.add(night)
             if len(sizes) != 1:
                 faults.append(sizes)
@@ -285,16 +336,23 @@ def test_the_job_never_imports_tensorflow_with_openvino(options: TagOptions) -> 
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_reference_backend_gives_the_same_index_within_0_005(options: TagOptions, tmp_path: Path) -> None:
+def test_the_reference_backend_gives_the_same_index_within_0_005(
+    options: TagOptions, tmp_path: Path
+) -> None:
     tag_catalog(options)
     other = replace(options, backend="keras", index=str(tmp_path / "reference"))
     tag_catalog(other)
     columns = [label.column for label in load_bundle(options.model).vocabulary.labels]
-    assert np.nanmax(np.abs(read(options)[columns].to_numpy() - read(other)[columns].to_numpy())) < 0.005
+    assert (
+        np.nanmax(np.abs(read(options)[columns].to_numpy() - read(other)[columns].to_numpy()))
+        < 0.005
+    )
     assert verify(other.index)["faults"] == []
 
 
-def test_too_many_failures_refuse_the_night_and_keep_the_last(options: TagOptions, catalog: Path) -> None:
+def test_too_many_failures_refuse_the_night_and_keep_the_last(
+    options: TagOptions, catalog: Path
+) -> None:
     settle(catalog)
     before = tag_catalog(options)["snapshot"]
     for i in range(25):
@@ -302,7 +360,9 @@ def test_too_many_failures_refuse_the_night_and_keep_the_last(options: TagOption
     with pytest.raises(Refused, match=r"25 of 25 pictures tried failed.*--max-error-rate"):
         tag_catalog(options)
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
-    states = {json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()}
+    states = {
+        json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()
+    }
     assert states == {"published", "refused"}
     assert tag_catalog(replace(options, max_error_rate=1))["failed"] == 30
 
@@ -321,7 +381,9 @@ def test_one_run_at_a_time_and_the_holder_is_named(options: TagOptions) -> None:
     code = "import sys, time; from pathlib import Path; from tagger.files import Lock\n"
     code += "with Lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(Path(options.index) / "_lock")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(Path(options.index) / "_lock")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
@@ -358,7 +420,10 @@ def test_a_night_that_was_published_ends_with_0_though_nobody_can_be_told(
     ]
     script = f'set -o pipefail; "$@" {redirection}'
     ended = subprocess.run(
-        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, env=clean_environment()
+        ["bash", "-c", script, "bash", *words],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
     )
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
@@ -367,7 +432,9 @@ def test_a_night_that_was_published_ends_with_0_though_nobody_can_be_told(
     assert len(read(options)) == 41
 
 
-def test_an_index_of_another_catalog_is_refused(options: TagOptions, sample: object, tmp_path: Path) -> None:
+def test_an_index_of_another_catalog_is_refused(
+    options: TagOptions, sample: object, tmp_path: Path
+) -> None:
     tag_catalog(options)
     other = tmp_path / "other"
     shutil.copytree(options.catalog, other)
@@ -375,7 +442,9 @@ def test_an_index_of_another_catalog_is_refused(options: TagOptions, sample: obj
         tag_catalog(replace(options, catalog=str(other)))
 
 
-def test_a_folder_that_is_no_index_is_refused_and_left_alone(options: TagOptions, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_index_is_refused_and_left_alone(
+    options: TagOptions, tmp_path: Path
+) -> None:
     mine = tmp_path / "index"
     mine.mkdir()
     (mine / "thesis.doc").write_text("mine")
@@ -384,7 +453,9 @@ def test_a_folder_that_is_no_index_is_refused_and_left_alone(options: TagOptions
     assert [path.name for path in mine.iterdir()] == ["thesis.doc"]
 
 
-def test_a_file_system_without_links_or_locks_is_named(options: TagOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_links_or_locks_is_named(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
@@ -400,9 +471,12 @@ def test_a_file_system_without_links_or_locks_is_named(options: TagOptions, monk
 
 
 @pytest.mark.skipif(
-    os.geteuid() != 0 or sys.platform != "linux", reason="mounting a read-only disk needs root on Linux"
+    os.geteuid() != 0 or sys.platform != "linux",
+    reason="mounting a read-only disk needs root on Linux",
 )
-def test_a_read_only_index_is_named_and_nothing_is_lost(options: TagOptions, tagger: Tagger) -> None:
+def test_a_read_only_index_is_named_and_nothing_is_lost(
+    options: TagOptions, tagger: Tagger
+) -> None:
     tag_catalog(options)
     before = read(options)
     index = options.index
@@ -421,7 +495,9 @@ def test_a_read_only_index_is_named_and_nothing_is_lost(options: TagOptions, tag
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_run_cleanly(options: TagOptions, catalog: Path, number: int, code: int) -> None:
+def test_a_signal_ends_the_run_cleanly(
+    options: TagOptions, catalog: Path, number: int, code: int
+) -> None:
     for i in range(1500):
         (catalog / f"more-{i:04d}.jpg").write_bytes(jpeg(textured(300, 300, seed=i % 50)))
     command = [sys.executable, "-m", "jobs.cli", "tag", options.catalog, "--model", options.model]
@@ -458,7 +534,9 @@ def test_a_current_that_points_elsewhere_is_refused(options: TagOptions, tmp_pat
 def test_every_odd_file_is_a_row_and_the_deadly_one_is_a_row_too(
     shared: Path, bundle_path: Path, tmp_path: Path
 ) -> None:
-    summary = tag_catalog(TagOptions(str(shared / "odd"), str(bundle_path), str(tmp_path / "odd"), max_error_rate=1))
+    summary = tag_catalog(
+        TagOptions(str(shared / "odd"), str(bundle_path), str(tmp_path / "odd"), max_error_rate=1)
+    )
     rows = pd.read_parquet((tmp_path / "odd" / "current").resolve())
     assert (
         len(rows)
@@ -469,5 +547,9 @@ def test_every_odd_file_is_a_row_and_the_deadly_one_is_a_row_too(
     # OpenCV alone would die on it; here it gets the picture without the animation.
     assert deadly["status"].tolist() == ["truncated"]
     assert (rows["status"] == "ok").sum() >= 360
-    assert rows[rows["image_id"].str.endswith((".heic", ".heif"))]["status"].isin(["unsupported", "ok"]).all()
+    assert (
+        rows[rows["image_id"].str.endswith((".heic", ".heif"))]["status"]
+        .isin(["unsupported", "ok"])
+        .all()
+    )
     assert verify(str(tmp_path / "odd"))["faults"] == []

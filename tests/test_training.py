@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from jobs.train import TrainOptions, check, train
 from schemas.reports import CHECK, EVALUATION, EVALUATION_GROUP, EVALUATION_LABEL, TRAIN
-from tagger.bundle import load_bundle
-from tagger.calibration import calibrate, choose_thresholds
-from tagger.dataset import read_dataset
+from tagger.datasets.labelled_set import read_dataset
+from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
-from tagger.reading import Reading
-from tagger.sample import Sample
-from tagger.views import logit, sigmoid
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.views import logit, sigmoid
+from tagger.labels.vocabulary import Vocabulary, parse_groups
+from tagger.models.bundle import load_bundle
+from tagger.training.calibration import calibrate, choose_thresholds
 
 ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
@@ -38,7 +38,7 @@ def options(sample: Sample, models: Path, **more: object) -> TrainOptions:
 
 
 def test_the_network_is_the_published_one() -> None:
-    from tagger.model import Architecture, build_network
+    from tagger.training.network import Architecture, build_network
 
     network = build_network(Architecture(), 6)
     assert network.count_params() == 8_679_302
@@ -51,14 +51,16 @@ def test_the_network_is_the_published_one() -> None:
 def test_unknown_targets_cost_nothing() -> None:
     import tensorflow as tf
 
-    from tagger.losses import masked_loss
+    from tagger.training.losses import masked_loss
 
     logits = tf.Variable([[2.0, -1.0, 3.0], [0.5, 0.1, -2.0]])
     targets = np.array([[1, np.nan, 0], [np.nan, np.nan, 1]], np.float32)
     with tf.GradientTape() as tape:
         loss = masked_loss(targets, logits)
     slope = tape.gradient(loss, logits).numpy()
-    assert float(loss) == pytest.approx(np.mean([np.log1p(np.exp(-2)), np.log1p(np.exp(3)), np.log1p(np.exp(2))]))
+    assert float(loss) == pytest.approx(
+        np.mean([np.log1p(np.exp(-2)), np.log1p(np.exp(3)), np.log1p(np.exp(2))])
+    )
     assert (slope[np.isnan(targets)] == 0).all()
     assert (slope[~np.isnan(targets)] != 0).all()
     assert float(masked_loss(np.full((2, 3), np.nan, np.float32), logits)) == 0
@@ -77,7 +79,9 @@ def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path
     assert set(first["evaluation"]["groups"][0]) == set(EVALUATION_GROUP)
 
 
-def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(sample: Sample, bundle_path: Path) -> None:
+def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
+    sample: Sample, bundle_path: Path
+) -> None:
     from jobs.evaluate import evaluate
 
     report = evaluate(str(bundle_path), [str(sample.labelled)], backend="keras")
@@ -92,7 +96,9 @@ def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(samp
     assert everything["evaluation"]["pictures"] == len(parts)
 
 
-def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(sample: Sample, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
+    sample: Sample, tmp_path: Path
+) -> None:
     whole = train(options(sample, tmp_path / "whole", epochs=6))
     script = (
         "import json, sys; from jobs.train import TrainOptions, train\n"
@@ -100,7 +106,9 @@ def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(sample: Sample, tm
     )
     arguments = options(sample, tmp_path / "killed", epochs=6).__dict__
     process = subprocess.Popen(
-        [sys.executable, "-c", script, json.dumps(arguments)], env=clean_environment(), stderr=subprocess.DEVNULL
+        [sys.executable, "-c", script, json.dumps(arguments)],
+        env=clean_environment(),
+        stderr=subprocess.DEVNULL,
     )
     history = tmp_path / "killed" / "_training" / "tiny" / "checkpoints" / "history.json"
     deadline = time.monotonic() + 90
@@ -122,12 +130,26 @@ def test_resume_refuses_what_it_cannot_continue(sample: Sample, tmp_path: Path) 
 
 
 def test_ctrl_c_leaves_no_bundle_and_says_interrupted(sample: Sample, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "jobs.cli", "train", str(sample.labelled), "--models", str(tmp_path / "m")]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.cli",
+        "train",
+        str(sample.labelled),
+        "--models",
+        str(tmp_path / "m"),
+    ]
     process = subprocess.Popen(
-        [*command, "--groups", "color,garment"], env=clean_environment(), stderr=subprocess.PIPE, text=True
+        [*command, "--groups", "color,garment"],
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and not (tmp_path / "m" / "_training" / "fashion" / "checkpoints").exists():
+    while (
+        time.monotonic() < deadline
+        and not (tmp_path / "m" / "_training" / "fashion" / "checkpoints").exists()
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -138,27 +160,33 @@ def test_ctrl_c_leaves_no_bundle_and_says_interrupted(sample: Sample, tmp_path: 
 
 
 def test_a_loss_that_is_no_number_stops_with_a_clear_error(tmp_path: Path) -> None:
-    from tagger.model import Architecture, build_network
-    from tagger.recipe import Recipe
-    from tagger.training import TrainingData, fit
+    from tagger.training.fit import TrainingData, fit
+    from tagger.training.network import Architecture, build_network
+    from tagger.training.recipe import Recipe
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     network = build_network(Architecture(**TINY), 2)
     network.get_layer("logits").set_weights([np.full((16, 2), np.inf), np.zeros(2)])
     pixels = np.zeros((32, 32, 32, 3), np.uint8)
-    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(32), np.arange(4))
+    data = TrainingData(
+        pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(32), np.arange(4)
+    )
     with pytest.raises(TrainingDiverged, match="epoch 1, step 1"):
         fit(network, data, vocabulary, Recipe(epochs=1), checkpoints=tmp_path, resume=False)
 
 
 def test_a_second_epoch_decodes_nothing(sample: Sample, tmp_path: Path) -> None:
-    from tagger.pixels import decode_to_disk
+    from tagger.datasets.pixel_cache import decode_to_disk
 
     paths = sorted(str(path) for path in sample.labelled.rglob("*.jpg"))
     counted: list[int] = []
-    first = decode_to_disk(tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append)
+    first = decode_to_disk(
+        tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append
+    )
     stamp = os.stat(tmp_path / "pixels" / "pixels.npy").st_mtime_ns
-    again = decode_to_disk(tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append)
+    again = decode_to_disk(
+        tmp_path / "pixels", paths, Reading(16), workers=1, progress=counted.append
+    )
     assert os.stat(tmp_path / "pixels" / "pixels.npy").st_mtime_ns == stamp
     assert isinstance(first.pixels, np.memmap)
     assert first.pixels.dtype == np.uint8
@@ -183,12 +211,14 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     assert found["pairs"]["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
     assert [len(family) for family in found["duplicates"]] == [3]
     assert len(found["conflicts"]) == 1
-    assert [(row["image"], row["status"]) for row in found["unreadable"]] == [("red_dress/half.jpg", "truncated")]
+    assert [(row["image"], row["status"]) for row in found["unreadable"]] == [
+        ("red_dress/half.jpg", "truncated")
+    ]
     assert not (tmp_path / "models").exists()
 
 
 def test_calibration_mends_boasting_scores() -> None:
-    from tagger.metrics import calibration_error
+    from tagger.evaluation.metrics import calibration_error
 
     random = np.random.default_rng(0)
     honest = random.normal(0, 2, (4000, 1))
@@ -203,7 +233,9 @@ def test_calibration_mends_boasting_scores() -> None:
 
 @settings(max_examples=40)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 1000))
-def test_calibration_never_changes_an_order_and_thresholds_stay_inside(n: int, m: int, seed: int) -> None:
+def test_calibration_never_changes_an_order_and_thresholds_stay_inside(
+    n: int, m: int, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     logits = random.normal(0, 3, (n + m, 1)).astype(np.float32)
     targets = np.array([1.0] * n + [0.0] * m, np.float32)[:, None]
@@ -235,14 +267,18 @@ def test_a_threshold_is_the_one_nearest_to_one_half_among_those_as_good_as_the_b
 
 
 def test_a_threshold_of_a_rare_label_is_drawn_towards_that_of_its_group() -> None:
-    vocabulary = Vocabulary.build(parse_groups("color"), [("color", name) for name in ("red", "blue", "teal", "pink")])
+    vocabulary = Vocabulary.build(
+        parse_groups("color"), [("color", name) for name in ("red", "blue", "teal", "pink")]
+    )
     random = np.random.default_rng(2)
     truth = np.repeat([0, 1, 2], [300, 300, 3])  # three teal pictures, no pink one
     targets = np.eye(4, dtype=np.float32)[truth]
     logits = (4 * targets - 3 + random.normal(0, 1, targets.shape)).astype(np.float32)
     logits[:, 2] += 2.5
     red, blue, teal, pink = choose_thresholds(logits, targets, vocabulary)
-    assert 0 < abs(teal.value - pink.value) <= 0.1  # of its own it has a tenth; pink has nothing but its group's
+    assert (
+        0 < abs(teal.value - pink.value) <= 0.1
+    )  # of its own it has a tenth; pink has nothing but its group's
     assert "drawn 90% towards" in teal.chosen
     assert "no positive" in pink.chosen
     assert [t.positives for t in (red, blue, teal, pink)] == [300, 300, 3, 0]
@@ -253,7 +289,9 @@ def test_a_threshold_of_a_rare_label_is_drawn_towards_that_of_its_group() -> Non
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.5, 0.99), st.integers(0, 1000))
-def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(wanted: float, seed: int) -> None:
+def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(
+    wanted: float, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     targets = (random.random((400, 1)) < 0.3).astype(np.float32)
     logits = (2 * targets - 1 + random.normal(0, 1.5, targets.shape)).astype(np.float32)
@@ -264,7 +302,9 @@ def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(wan
     assert (precision >= wanted) == ("not reached" not in threshold.chosen)
     if "not reached" not in threshold.chosen:  # and no other threshold finds more
         cuts = [t for t in np.unique(scores) if t >= 0.05]
-        enough = [t for t in cuts if targets[scores >= t].sum() / ((scores >= t).sum() + 1) >= wanted]
+        enough = [
+            t for t in cuts if targets[scores >= t].sum() / ((scores >= t).sum() + 1) >= wanted
+        ]
         assert targets[claimed].sum() == max(
             [targets[scores >= t].sum() for t in enough], default=targets[claimed].sum()
         )
@@ -273,24 +313,30 @@ def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(wan
 def test_the_loss_of_a_view_is_the_cross_entropy_of_its_answers_none_included() -> None:
     from sklearn.metrics import log_loss
 
-    from tagger.losses import combined_loss, masked_loss, view_loss
-    from tagger.views import group_probabilities
+    from tagger.labels.views import group_probabilities
+    from tagger.training.losses import combined_loss, masked_loss, view_loss
 
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (50, 5)).astype(np.float32)
     answer = random.integers(0, 4, 50)  # 3 is none
-    targets = np.concatenate([np.eye(4)[answer][:, :3], np.full((50, 2), np.nan)], axis=1).astype(np.float32)
+    targets = np.concatenate([np.eye(4)[answer][:, :3], np.full((50, 2), np.nan)], axis=1).astype(
+        np.float32
+    )
     targets[:10, 1] = np.nan  # not wholly known: costs nothing
     expected = log_loss(answer[10:], group_probabilities(logits[10:], [0, 1, 2]), labels=range(4))
     assert float(view_loss(targets, logits, [0, 1, 2])) == pytest.approx(expected, rel=1e-5)
     assert float(view_loss(targets, logits, [3, 4])) == 0
     both = combined_loss(targets, logits, [[0, 1, 2]], view=0.5, smoothing=0)
-    assert float(both) == pytest.approx(float(masked_loss(targets, logits)) + expected / 2, rel=1e-5)
+    assert float(both) == pytest.approx(
+        float(masked_loss(targets, logits)) + expected / 2, rel=1e-5
+    )
 
 
-def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(tmp_path: Path) -> None:
-    from tagger.checkpoints import WeightAverage
-    from tagger.model import Architecture, build_network
+def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(
+    tmp_path: Path,
+) -> None:
+    from tagger.training.checkpoints import WeightAverage
+    from tagger.training.network import Architecture, build_network
 
     network = build_network(Architecture(**TINY), 2)
     average, seen = WeightAverage(network, 0.5), [network.get_weights()]
@@ -298,24 +344,41 @@ def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(tm
     network.set_weights([w + 1 for w in seen[0]])
     average.update(10**6)
     average.exchange()
-    assert all(np.allclose(mean, w + 0.5) for mean, w in zip(network.get_weights(), seen[0], strict=True))
+    assert all(
+        np.allclose(mean, w + 0.5) for mean, w in zip(network.get_weights(), seen[0], strict=True)
+    )
     average.exchange()
-    assert all(np.allclose(now, w + 1) for now, w in zip(network.get_weights(), seen[0], strict=True))
+    assert all(
+        np.allclose(now, w + 1) for now, w in zip(network.get_weights(), seen[0], strict=True)
+    )
 
 
-def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(sample: Sample, tmp_path: Path) -> None:
+def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
+    sample: Sample, tmp_path: Path
+) -> None:
     result = train(options(sample, tmp_path, hold_out_pairs=("red_dress",)))
     everything = train(options(sample, tmp_path))
-    red = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (sample.labelled / "red_dress").iterdir()}
-    parts = {row["content_sha256"]: row["part"] for row in load_bundle(result["bundle"]).split().to_pylist()}
-    before = {row["content_sha256"]: row["part"] for row in load_bundle(everything["bundle"]).split().to_pylist()}
+    red = {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (sample.labelled / "red_dress").iterdir()
+    }
+    parts = {
+        row["content_sha256"]: row["part"]
+        for row in load_bundle(result["bundle"]).split().to_pylist()
+    }
+    before = {
+        row["content_sha256"]: row["part"]
+        for row in load_bundle(everything["bundle"]).split().to_pylist()
+    }
     assert {parts[digest] for digest in red} == {"test"}
     assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
     evaluation = result["evaluation"]
     assert result["held_out"] == ["red_dress"]
     assert evaluation["unseen"]["pictures"] == len(red)
     assert evaluation["harmonic_mean"] is not None
-    (row,) = [row for row in evaluation["combinations"] if row["pair"] == ["color:red", "garment:dress"]]
+    (row,) = [
+        row for row in evaluation["combinations"] if row["pair"] == ["color:red", "garment:dress"]
+    ]
     assert row["trained"] == 0
     seen = [row["trained"] for row in evaluation["combinations"] if row["trained"]]
     assert sum(seen) == list(parts.values()).count("train")
@@ -337,10 +400,16 @@ def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(tmp_path
     rows = [(f"{i}.jpg", ["red", "blue"][i % 2] if i > 2 else "teal", "dress") for i in range(12)]
     for name, *_ in rows:
         (tmp_path / name).touch()
-    pd.DataFrame(rows, columns=["image", "color", "garment"]).to_csv(tmp_path / "few.csv", index=False)
+    pd.DataFrame(rows, columns=["image", "color", "garment"]).to_csv(
+        tmp_path / "few.csv", index=False
+    )
     labelled = read_dataset(tmp_path / "few.csv", groups=parse_groups("color,garment"))
     vocabulary = labelled.vocabulary(min_pictures=4)
-    assert [label.key for label in vocabulary.labels] == ["color:blue", "color:red", "garment:dress"]
+    assert [label.key for label in vocabulary.labels] == [
+        "color:blue",
+        "color:red",
+        "garment:dress",
+    ]
     targets = labelled.targets(vocabulary)
     teal = np.array([("color", "teal") in example.present for example in labelled.examples])
     assert np.isnan(targets[teal, :2]).all()
@@ -359,13 +428,15 @@ def test_a_pair_that_no_picture_shows_cannot_be_held_out(sample: Sample, tmp_pat
 def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tagger.model import Architecture, build_network
-    from tagger.recipe import Recipe
-    from tagger.training import TrainingData, fit
+    from tagger.training.fit import TrainingData, fit
+    from tagger.training.network import Architecture, build_network
+    from tagger.training.recipe import Recipe
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
-    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32))
+    data = TrainingData(
+        pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32)
+    )
     recipe = Recipe(epochs=3, batch=8)
 
     def fitted(folder: str, **more: Any) -> list[np.ndarray]:
@@ -390,14 +461,18 @@ def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
     assert all(np.array_equal(one, other) for one, other in zip(whole, resumed, strict=True))
 
 
-def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_on(tmp_path: Path) -> None:
-    from tagger.model import Architecture, at_half_size, build_network
-    from tagger.recipe import Recipe
-    from tagger.training import TrainingData, fit
+def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    from tagger.training.fit import TrainingData, fit
+    from tagger.training.network import Architecture, at_half_size, build_network
+    from tagger.training.recipe import Recipe
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
-    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32))
+    data = TrainingData(
+        pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32)
+    )
     recipe = Recipe(epochs=3, batch=8, coarse=0.67)
 
     def fitted(folder: str, *, resume: bool = False, stop: bool = False) -> list[np.ndarray]:
@@ -406,13 +481,24 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
                 raise KeyboardInterrupt
 
         network = build_network(Architecture(**TINY), 2, fitting=True)
-        fit(network, data, vocabulary, recipe, checkpoints=tmp_path / folder, resume=resume, epoch_done=done)
+        fit(
+            network,
+            data,
+            vocabulary,
+            recipe,
+            checkpoints=tmp_path / folder,
+            resume=resume,
+            epoch_done=done,
+        )
         return list(network.get_weights())
 
     whole = fitted("whole")
     with pytest.raises(KeyboardInterrupt):
         fitted("killed", stop=True)
-    assert all(np.array_equal(one, other) for one, other in zip(whole, fitted("killed", resume=True), strict=True))
+    assert all(
+        np.array_equal(one, other)
+        for one, other in zip(whole, fitted("killed", resume=True), strict=True)
+    )
     network = build_network(Architecture(**TINY), 2)
     half = at_half_size(network)
     assert half.input_shape == (None, 16, 16, 3)
@@ -424,7 +510,9 @@ def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: P
     work = tmp_path / "_training" / "tiny"
     given_ = options(sample, tmp_path, epochs=1)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("jobs.train.conclude", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            "jobs.train.conclude", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             train(given_)
     last = work / "checkpoints" / "last.npz"
@@ -433,10 +521,14 @@ def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: P
         train(replace(given_, resume=True))
 
 
-def test_thresholds_stay_where_the_precision_is_even_if_a_lower_cut_lies_outside_the_limits() -> None:
+def test_thresholds_stay_where_the_precision_is_even_if_a_lower_cut_lies_outside_the_limits() -> (
+    None
+):
     scores = np.repeat([0.9, 0.5, 0.03, 0.001], [40, 20, 200, 100])
     targets = np.repeat([1, 0, 1, 0], [40, 20, 200, 100]).astype(np.float32)[:, None]
-    (threshold,) = choose_thresholds(logit(scores)[:, None].astype(np.float32), targets, ONE, min_precision=0.9)
+    (threshold,) = choose_thresholds(
+        logit(scores)[:, None].astype(np.float32), targets, ONE, min_precision=0.9
+    )
     assert 0.5 < threshold.value <= 0.9
     assert "not reached" not in threshold.chosen
 
@@ -445,7 +537,7 @@ def test_the_fused_normalisation_is_keras_s_own() -> None:
     import keras
     import tensorflow as tf
 
-    from tagger.model import FusedNormalization
+    from tagger.training.network import FusedNormalization
 
     x = tf.random.stateless_normal([4, 6, 6, 3], [1, 2]) * 3 + 1
     layers = [kind(momentum=0.9) for kind in (FusedNormalization, keras.layers.BatchNormalization)]
@@ -455,29 +547,41 @@ def test_the_fused_normalisation_is_keras_s_own() -> None:
             tape.watch(x)
             results.append(layer(x, training=True))
             loss = tf.reduce_sum(results[-1] ** 3)
-        slopes.append(tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_weights)]))
+        slopes.append(
+            tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_weights)])
+        )
     assert np.allclose(*results, atol=1e-5)
-    assert all(np.allclose(one, other, rtol=1e-3, atol=1e-3) for one, other in zip(*slopes, strict=True))
-    fused, plain = ([np.asarray(weight) for weight in layer.non_trainable_weights] for layer in layers)
+    assert all(
+        np.allclose(one, other, rtol=1e-3, atol=1e-3) for one, other in zip(*slopes, strict=True)
+    )
+    fused, plain = (
+        [np.asarray(weight) for weight in layer.non_trainable_weights] for layer in layers
+    )
     assert np.allclose(fused[0], plain[0], atol=1e-6)
     n = 4 * 6 * 6
     assert np.allclose(fused[1] - 0.9, (plain[1] - 0.9) * n / (n - 1), atol=1e-5)
-    assert np.allclose(layers[0](x, training=False), (x - fused[0]) / np.sqrt(fused[1] + 1e-3), atol=1e-5)
+    assert np.allclose(
+        layers[0](x, training=False), (x - fused[0]) / np.sqrt(fused[1] + 1e-3), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_a_trunk_may_be_fitted_in_bfloat16_and_is_float32_all_the_same(
     dtype: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import tagger.model
-    from tagger.model import Architecture, build_network
-    from tagger.recipe import Recipe
-    from tagger.training import TrainingData, fit, predict_logits
+    import tagger.training.network
+    from tagger.training.fit import TrainingData, fit, predict_logits
+    from tagger.training.network import Architecture, build_network
+    from tagger.training.recipe import Recipe
 
-    monkeypatch.setattr(tagger.model, "fitting_dtype", lambda: dtype)  # whatever this processor has
+    monkeypatch.setattr(
+        tagger.training.network, "fitting_dtype", lambda: dtype
+    )  # whatever this processor has
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
-    data = TrainingData(pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32))
+    data = TrainingData(
+        pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32)
+    )
     network = build_network(Architecture(**TINY), 2, fitting=True)
     assert network.get_layer("block1_conv1").compute_dtype == dtype.removeprefix("mixed_")
     fit(network, data, vocabulary, Recipe(epochs=1, batch=8), checkpoints=tmp_path, resume=False)

@@ -19,8 +19,8 @@ from jobs.train import TrainOptions, train, train_text
 from schemas.bundle import GATE_FIELDS
 from schemas.reports import VERDICT, VERDICT_GROUP
 from tagger.errors import GateFailed
-from tagger.verdict import give_verdict
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.evaluation.verdict import give_verdict
+from tagger.labels.vocabulary import Vocabulary, parse_groups
 
 COLORS = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
 BGR = {"red": (40, 30, 220), "blue": (220, 40, 30)}
@@ -35,7 +35,9 @@ def drawn_set(root: Path, *, shuffled: bool) -> Path:
         pixels = (random.integers(160, 240) + random.integers(-15, 15, (8, 8, 3))).astype(np.uint8)
         pixels = cv2.resize(pixels, (40, 40), interpolation=cv2.INTER_CUBIC)
         at = tuple(int(x) for x in random.integers(14, 26, 2))
-        cv2.ellipse(pixels, at, (12, 8 + i % 5), float(random.integers(180)), 0, 360, BGR[color], -1)
+        cv2.ellipse(
+            pixels, at, (12, 8 + i % 5), float(random.integers(180)), 0, 360, BGR[color], -1
+        )
         (root / said).mkdir(parents=True, exist_ok=True)
         (root / said / f"{i}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
     return root
@@ -58,16 +60,27 @@ def test_a_model_that_learned_becomes_current_and_says_how_good_it_is(tmp_path: 
     verdict = result["verdict"]
     assert set(verdict) == set(VERDICT)
     assert set(verdict["groups"][0]) == set(VERDICT_GROUP)
-    assert (verdict["passed"], result["promoted"], verdict["groups"][0]["verdict"]) == (True, True, "better")
-    right, n, usual = (verdict["groups"][0][key] for key in ("right", "pictures", "commonest_right"))
-    said = f"it has color right on {right} of {n} (always {verdict['groups'][0]['commonest']}: {usual})"
+    assert (verdict["passed"], result["promoted"], verdict["groups"][0]["verdict"]) == (
+        True,
+        True,
+        "better",
+    )
+    right, n, usual = (
+        verdict["groups"][0][key] for key in ("right", "pictures", "commonest_right")
+    )
+    said = (
+        f"it has color right on {right} of {n} (always {verdict['groups'][0]['commonest']}: "
+        f"{usual})"
+    )
     assert said in verdict["sentence"]
     assert verdict["sentence"] in train_text(result)
     assert verdict["sentence"] in (Path(result["bundle"]) / "README.md").read_text()
     assert (tmp_path / "models" / "current").resolve() == Path(result["bundle"]).resolve()
 
 
-def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(useless: dict[str, Any], catalog: Path) -> None:
+def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
+    useless: dict[str, Any], catalog: Path
+) -> None:
     bundle = Path(useless["bundle"])
     assert not useless["verdict"]["passed"]
     assert not useless["promoted"]
@@ -76,9 +89,15 @@ def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(useless: dict[str,
     assert not (bundle.parent / "current").is_symlink()
     gate = json.loads((bundle / "gate.json").read_text())
     assert set(gate) == set(GATE_FIELDS)
-    assert (gate["parent"], gate["passed"], gate["worse"]) == (None, False, [useless["verdict"]["sentence"]])
+    assert (gate["parent"], gate["passed"], gate["worse"]) == (
+        None,
+        False,
+        [useless["verdict"]["sentence"]],
+    )
     night = TagOptions(str(catalog), str(bundle), str(bundle.parent / "index"))
-    with pytest.raises(GateFailed, match=r"no better than guessing: On pictures it never saw.*--force-model"):
+    with pytest.raises(
+        GateFailed, match=r"no better than guessing: On pictures it never saw.*--force-model"
+    ):
         dry_run(night)
     with pytest.raises(GateFailed, match=r"no better than guessing.*--force") as caught:
         promote(str(bundle))
@@ -91,7 +110,18 @@ def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
     tmp_path: Path, tagger: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     labelled, models = drawn_set(tmp_path / "set", shuffled=True), tmp_path / "models"
-    command = ["train", labelled, "--models", models, "--groups", "color", "--epochs", 1, "--recipe", "plain"]
+    command = [
+        "train",
+        labelled,
+        "--models",
+        models,
+        "--groups",
+        "color",
+        "--epochs",
+        1,
+        "--recipe",
+        "plain",
+    ]
     for i, path in enumerate(sorted(labelled.rglob("*.png"))):
         if i % 3:  # the network has its full size here
             path.unlink()
@@ -102,7 +132,9 @@ def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
     assert not (models / "current").is_symlink()
 
 
-def test_a_bundle_that_passed_before_there_was_a_verdict_stays_good(useless: dict[str, Any]) -> None:
+def test_a_bundle_that_passed_before_there_was_a_verdict_stays_good(
+    useless: dict[str, Any],
+) -> None:
     set_gate(Path(useless["bundle"]), passed=True, worse=[])
     assert "failed" not in models_text(list_models(str(Path(useless["bundle"]).parent)))
 
@@ -113,7 +145,8 @@ def logits_of(answers: np.ndarray, columns: int) -> np.ndarray:
 
 
 def judged(right: int, n: int, commonest: int) -> dict[str, Any]:
-    """Return the verdict on a model that is right on so many of n pictures, of which so many are red."""
+    """Return the verdict on a model that is right on so many of n pictures, of which so many are
+    red."""
     truth = np.where(np.arange(n) < commonest, 0, 1)
     answers = np.where(np.arange(n) < right, truth, -1)
     targets = (truth[:, None] == np.arange(2)).astype(np.float32)
@@ -133,7 +166,9 @@ def judged(right: int, n: int, commonest: int) -> dict[str, Any]:
         (100, 100, 98, "too few", True),
     ],
 )
-def test_the_verdict_is_on_the_safe_side(right: int, n: int, commonest: int, verdict: str, passed: bool) -> None:
+def test_the_verdict_is_on_the_safe_side(
+    right: int, n: int, commonest: int, verdict: str, passed: bool
+) -> None:
     found = judged(right, n, commonest)
     assert (found["groups"][0]["verdict"], found["passed"]) == (verdict, passed)
     assert (found["all_right"], found["pictures"]) == (right, n)
@@ -145,16 +180,21 @@ def test_the_verdict_is_on_the_safe_side(right: int, n: int, commonest: int, ver
 def test_more_right_answers_never_make_the_verdict_worse(n: int, data: st.DataObject) -> None:
     commonest = data.draw(st.integers((n + 1) // 2, n))
     order = ["no better", "too few", "better"]
-    found = [order.index(judged(right, n, commonest)["groups"][0]["verdict"]) for right in range(n + 1)]
+    found = [
+        order.index(judged(right, n, commonest)["groups"][0]["verdict"]) for right in range(n + 1)
+    ]
     assert found == sorted(found)
 
 
 def test_one_useless_group_of_several_is_named_and_holds_nothing_back() -> None:
     vocabulary = Vocabulary.build(
-        parse_groups("color,garment"), [("color", "red"), ("color", "blue"), ("garment", "dress"), ("garment", "coat")]
+        parse_groups("color,garment"),
+        [("color", "red"), ("color", "blue"), ("garment", "dress"), ("garment", "coat")],
     )
     truth = np.arange(100) % 2
-    targets = np.concatenate([truth[:, None] == [0, 1], truth[:, None] == [0, 1]], axis=1).astype(np.float32)
+    targets = np.concatenate([truth[:, None] == [0, 1], truth[:, None] == [0, 1]], axis=1).astype(
+        np.float32
+    )
     logits = np.concatenate([logits_of(truth, 2), logits_of(np.zeros(100), 2)], axis=1)
     found = give_verdict(logits, targets, np.full(4, 0.5), vocabulary)
     assert found["passed"]
@@ -171,7 +211,9 @@ def test_tags_in_any_number_need_not_all_be_right() -> None:
     vocabulary = Vocabulary.build(parse_groups("label+"), names)
     random = np.random.default_rng(0)
     truth = random.random((100, 30)) < 0.2
-    good = np.where(random.random(truth.shape) < 0.08, ~truth, truth)  # hardly a picture has all of them right
+    good = np.where(
+        random.random(truth.shape) < 0.08, ~truth, truth
+    )  # hardly a picture has all of them right
     useless = random.permutation(truth)
     for tags, passed in ((good, True), (useless, False)):
         logits = np.where(tags, 5.0, -5.0).astype(np.float32)

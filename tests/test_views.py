@@ -5,11 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tagger.views import group_probabilities, logit, sigmoid, stored_scores, tag_matrix, uncertain, view
-from tagger.vocabulary import Vocabulary, parse_groups
+from tagger.labels.views import (
+    group_probabilities,
+    logit,
+    sigmoid,
+    stored_scores,
+    tag_matrix,
+    uncertain,
+    view,
+)
+from tagger.labels.vocabulary import Vocabulary, parse_groups
 
 logits_of_five = arrays(np.float32, (12, 5), elements=st.floats(-30, 30, width=32))
-thresholds_of_five = arrays(np.float64, 5, elements=st.floats(0.05, 0.95)).map(lambda t: np.round(t, 4))
+thresholds_of_five = arrays(np.float64, 5, elements=st.floats(0.05, 0.95)).map(
+    lambda t: np.round(t, 4)
+)
 VOCABULARY = Vocabulary.build(
     parse_groups("color,detail+"),
     [("color", "red"), ("color", "blue"), ("color", "tan"), ("detail", "a"), ("detail", "b")],
@@ -17,7 +27,9 @@ VOCABULARY = Vocabulary.build(
 
 
 @given(logits_of_five, thresholds_of_five)
-def test_the_answer_holds_its_threshold_and_none_means_that_no_label_does(z: np.ndarray, t: np.ndarray) -> None:
+def test_the_answer_holds_its_threshold_and_none_means_that_no_label_does(
+    z: np.ndarray, t: np.ndarray
+) -> None:
     found, scores = view(z, t, [0, 1, 2]), stored_scores(z)
     holds = scores[:, :3] >= t[:3]
     assert np.array_equal(found.answer == -1, ~holds.any(axis=1))
@@ -42,7 +54,9 @@ def test_probabilities_add_up_to_one_and_one_label_is_the_sigmoid(z: np.ndarray)
 
 @settings(max_examples=30)
 @given(logits_of_five, thresholds_of_five, st.permutations(range(12)))
-def test_the_answer_of_a_row_does_not_depend_on_the_others(z: np.ndarray, t: np.ndarray, order: list[int]) -> None:
+def test_the_answer_of_a_row_does_not_depend_on_the_others(
+    z: np.ndarray, t: np.ndarray, order: list[int]
+) -> None:
     assert np.array_equal(view(z, t, [0, 1, 2]).answer[order], view(z[order], t, [0, 1, 2]).answer)
 
 
@@ -57,7 +71,9 @@ def test_where_tags_are_certain_no_error_of_that_size_changes_one(
 ) -> None:
     certain = ~uncertain(z, t, VOCABULARY, error)
     moved = z + 0.999 * error * off
-    assert np.array_equal(tag_matrix(z, t, VOCABULARY)[certain], tag_matrix(moved, t, VOCABULARY)[certain])
+    assert np.array_equal(
+        tag_matrix(z, t, VOCABULARY)[certain], tag_matrix(moved, t, VOCABULARY)[certain]
+    )
 
 
 def test_tags_are_uncertain_near_a_threshold_and_between_rivals() -> None:

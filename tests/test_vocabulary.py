@@ -5,17 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import VocabularyError
-from tagger.vocabulary import Group, Vocabulary, parse_groups, slug
+from tagger.labels.vocabulary import Group, Vocabulary, parse_groups, slug
 
 GROUPS = parse_groups("color,garment,detail+")
 names = st.text("abcXYZ _-/é", min_size=1, max_size=8).filter(slug)
 keys = st.lists(
-    st.tuples(st.sampled_from(["color", "garment", "detail"]), names), unique_by=lambda k: (k[0], slug(k[1]))
+    st.tuples(st.sampled_from(["color", "garment", "detail"]), names),
+    unique_by=lambda k: (k[0], slug(k[1])),
 )
 
 
 @given(keys, keys)
-def test_extending_never_moves_or_renames_a_column(first: list[tuple[str, str]], second: list[tuple[str, str]]) -> None:
+def test_extending_never_moves_or_renames_a_column(
+    first: list[tuple[str, str]], second: list[tuple[str, str]]
+) -> None:
     try:
         before = Vocabulary.build(GROUPS, first)
         after = before.extend(second)
@@ -44,7 +47,9 @@ def test_groups_say_evidence_and_exclusiveness() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "Color", "color:hue", "color garment", "color,,garment", "1st"])
+@pytest.mark.parametrize(
+    "text", ["", "Color", "color:hue", "color garment", "color,,garment", "1st"]
+)
 def test_groups_that_do_not_parse_are_refused_with_the_form(text: str) -> None:
     with pytest.raises(VocabularyError, match="NAME"):
         parse_groups(text)
@@ -80,13 +85,20 @@ def test_folder_names_spell_labels_longest_match_first() -> None:
         ("detail", "rain"),
     ]
     vocabulary = Vocabulary.build(GROUPS, labels)
-    assert vocabulary.match_tokens("navy_blue_rain_coat") == [("color", "navy_blue"), ("garment", "rain-coat")]
-    assert vocabulary.match_tokens("navy_rain_coat") == [("color", "navy"), ("garment", "rain-coat")]
+    assert vocabulary.match_tokens("navy_blue_rain_coat") == [
+        ("color", "navy_blue"),
+        ("garment", "rain-coat"),
+    ]
+    assert vocabulary.match_tokens("navy_rain_coat") == [
+        ("color", "navy"),
+        ("garment", "rain-coat"),
+    ]
     assert vocabulary.match_tokens("navy_hat") is None
 
 
 @pytest.mark.parametrize(
-    "value", [None, [], {}, {"groups": 3}, {"groups": [{}], "labels": []}, {"groups": [], "labels": [1]}]
+    "value",
+    [None, [], {}, {"groups": 3}, {"groups": [{}], "labels": []}, {"groups": [], "labels": [1]}],
 )
 def test_what_is_no_vocabulary_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(VocabularyError, match="at least"):
@@ -94,7 +106,10 @@ def test_what_is_no_vocabulary_is_refused_with_an_example(value: object) -> None
 
 
 def test_retired_and_exclusive_are_kept_and_must_be_booleans() -> None:
-    value = {"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red", "retired": True}]}
+    value = {
+        "groups": [{"name": "color"}],
+        "labels": [{"group": "color", "name": "red", "retired": True}],
+    }
     assert Vocabulary.from_json(value).labels[0].retired
     value["labels"][0]["retired"] = "false"  # type: ignore[index]
     with pytest.raises(VocabularyError, match="retired true or false"):

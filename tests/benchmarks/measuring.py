@@ -1,4 +1,5 @@
-"""Ratios that benchmarks measured: printed beside the last committed ones, and written in their place."""
+"""Ratios that benchmarks measured: printed beside the last committed ones, and written in their
+place."""
 
 import json
 import os
@@ -16,7 +17,8 @@ RATIOS = Path(__file__).with_name("ratios.json")
 
 
 class Ended(NamedTuple):
-    """A process that has ended: wall and processor seconds, the most memory any one process held, what it printed.
+    """A process that has ended: wall and processor seconds, the most memory any one process held,
+    what it printed.
 
     Its children count where it waited for them; Ray's workers it does not.
     """
@@ -32,14 +34,18 @@ import json, resource, subprocess, sys, time
 start = time.perf_counter()
 ended = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
 seconds, usage = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([ended.returncode, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, ended.stdout]))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([ended.returncode, seconds, cpu, usage.ru_maxrss / 1024, ended.stdout]))
 """
 
 
 def measured(*command: object) -> Ended:
-    """Run Python with these arguments to its end, under a parent of its own that adds up what its children used."""
+    """Run Python with these arguments to its end, under a parent of its own that adds up what its
+    children used."""
     watched = [sys.executable, "-c", _WATCH, sys.executable, *map(str, command)]
-    said = subprocess.run(watched, capture_output=True, text=True, env=clean_environment(), check=True).stdout
+    said = subprocess.run(
+        watched, capture_output=True, text=True, env=clean_environment(), check=True
+    ).stdout
     code, *usage, out = json.loads(said.strip().splitlines()[-1])
     assert code == 0, (command, out)
     return Ended(*usage, out)
@@ -63,7 +69,8 @@ class Ratios:
         print(f"\nratio: {name}: {value:.3f} ({before})", flush=True)
 
     def write(self) -> None:
-        """Put what was found in the place of what was found last; each module of a session has ratios of its own."""
+        """Put what was found in the place of what was found last; each module of a session has
+        ratios of its own."""
         if self._found:
             all_of_them = _read(self._path) | self._found
             self._path.write_text(json.dumps(dict(sorted(all_of_them.items())), indent=1) + "\n")
@@ -85,9 +92,11 @@ def ratio() -> Iterator[Ratios]:
 
 @pytest.fixture(scope="session")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Originals under many names, a trailing byte altered, so that nothing is scored once for being equal.
+    """Originals under many names, a trailing byte altered, so that nothing is scored once for being
+    equal.
 
-    Those of BENCH_CATALOG, or the 120 beside the checkout, or drawn ones; BENCH_PICTURES says how many names.
+    Those of BENCH_CATALOG, or the 120 beside the checkout, or drawn ones; BENCH_PICTURES says how
+    many names.
     """
     given = os.environ.get("BENCH_CATALOG")
     folder = Path(given) if given else SHARED / "fullres"
@@ -110,7 +119,7 @@ def drawn_originals(folder: Path, pictures: int = 60) -> Path:
     import numpy as np
     from conftest import jpeg
 
-    from tagger.sample import COLORS, GARMENTS, draw
+    from tagger.datasets.sample import COLORS, GARMENTS, draw
 
     random = np.random.default_rng(0)
     for i in range(pictures):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from tagger.decode_worker import Pixels
+from tagger.imaging.worker import Pixels
 
 SIDE = 240
 KINDS = ("wall", "bricks", "face", "boxes", "page", "ball")
@@ -26,24 +26,46 @@ def draw_non_garment(kind: str, random: np.random.Generator) -> Pixels:
     elif kind == "face":
         skin = tuple(int(c) for c in np.array([225, 180, 150]) * random.uniform(0.4, 1.05))
         hair = tuple(int(c) for c in random.integers(10, 120, 3))
-        cv2.ellipse(picture, (middle[0], middle[1] - 20), (70, 85), 0, 180, 360, hair, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture, (middle[0], middle[1] - 20), (70, 85), 0, 180, 360, hair, -1, cv2.LINE_AA
+        )
         cv2.ellipse(picture, middle, (58, 80), 0, 0, 360, skin, -1, cv2.LINE_AA)
         for side in (-22, 22):
             cv2.ellipse(
-                picture, (middle[0] + side, middle[1] - 15), (9, 5), 0, 0, 360, (250, 250, 250), -1, cv2.LINE_AA
+                picture,
+                (middle[0] + side, middle[1] - 15),
+                (9, 5),
+                0,
+                0,
+                360,
+                (250, 250, 250),
+                -1,
+                cv2.LINE_AA,
             )
             cv2.circle(picture, (middle[0] + side, middle[1] - 15), 4, hair, -1, cv2.LINE_AA)
-        cv2.ellipse(picture, (middle[0], middle[1] + 38), (20, 8), 0, 0, 180, (170, 60, 70), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture, (middle[0], middle[1] + 38), (20, 8), 0, 0, 180, (170, 60, 70), -1, cv2.LINE_AA
+        )
     elif kind == "boxes":
         for _ in range(int(random.integers(2, 5))):
             x, y = (int(v) for v in random.integers(30, 130, 2))
             shade = tuple(int(c) for c in random.integers(20, 230, 3))
             cv2.rectangle(
-                picture, (x, y), (x + int(random.integers(30, 80)), y + int(random.integers(30, 80))), shade, -1
+                picture,
+                (x, y),
+                (x + int(random.integers(30, 80)), y + int(random.integers(30, 80))),
+                shade,
+                -1,
             )
     elif kind == "page":
         for y in range(24, SIDE - 20, 14):
-            cv2.line(picture, (24, y), (int(random.integers(120, 216)), y), (40, 40, 40), int(random.integers(1, 4)))
+            cv2.line(
+                picture,
+                (24, y),
+                (int(random.integers(120, 216)), y),
+                (40, 40, 40),
+                int(random.integers(1, 4)),
+            )
     elif kind == "ball":
         radius = int(random.integers(40, 90))
         for r in range(radius, 0, -4):

@@ -32,7 +32,10 @@ ray.init(
 )
 pictures = ray.data.read_images(sys.argv[2], size=(96, 96), mode="RGB", include_paths=True)
 scored = pictures.map_batches(
-    Predictor, fn_constructor_args=[sys.argv[1]], batch_size=64, compute=ray.data.ActorPoolStrategy(size=1)
+    Predictor,
+    fn_constructor_args=[sys.argv[1]],
+    batch_size=64,
+    compute=ray.data.ActorPoolStrategy(size=1),
 )
 scored.write_parquet(sys.argv[3])
 print(ray.data.read_parquet(sys.argv[3]).count())

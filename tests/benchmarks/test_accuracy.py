@@ -1,7 +1,8 @@
-"""Accuracy on the real pictures: full-size networks, hours of training. `make accuracy`; skipped without the pictures.
+"""Accuracy on the real pictures: full-size networks, hours of training. `make accuracy`; skipped
+without the pictures.
 
-Every figure of the README's tables comes from here. ACCURACY_MODELS=/path keeps the bundles there, and takes those that
-are there already instead of training again.
+Every figure of the README's tables comes from here. ACCURACY_MODELS=/path keeps the bundles there,
+and takes those that are there already instead of training again.
 """
 
 import hashlib
@@ -21,13 +22,21 @@ from non_garments import KINDS, draw_non_garment
 from jobs.evaluate import evaluate
 from jobs.predict import predict
 from jobs.train import TrainOptions, train
-from tagger.bundle import load_bundle
+from tagger.models.bundle import load_bundle
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 SEEDS = (1, 2, 3)
 METRICS = ("binary_accuracy", "exact_match", "macro_ap")
 PORT = Path(__file__).parent / "peers" / "port_train.py"
-EXAMPLES = ["red dress", "blue dress", "red shirt", "blue shirt", "blue jeans", "black jeans", "black dress"]
+EXAMPLES = [
+    "red dress",
+    "blue dress",
+    "red shirt",
+    "blue shirt",
+    "blue jeans",
+    "black jeans",
+    "black dress",
+]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +45,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(models: Path, name: str, dataset: Path, groups: str, **more: Any) -> Path:
-    """Return a bundle, trained with the product's own command unless it is there; its summary lies beside it."""
+    """Return a bundle, trained with the product's own command unless it is there; its summary lies
+    beside it."""
     if not (models / f"{name}-v1").is_dir():
         result = train(TrainOptions((str(dataset),), str(models), name, groups, **more))
         (models / f"{name}.json").write_text(json.dumps(result))
@@ -47,7 +57,10 @@ def pairs(report: dict[str, Any]) -> dict[str, tuple[int, float]]:
     """Return pictures and share with both answers right, by pair."""
     rows = report["evaluation"]["combinations"]
     return {
-        "_".join(key.split(":")[1] for key in row["pair"]): (row["pictures"], row["both_right"] / row["pictures"])
+        "_".join(key.split(":")[1] for key in row["pair"]): (
+            row["pictures"],
+            row["both_right"] / row["pictures"],
+        )
         for row in rows
         if row["pictures"]
     }
@@ -65,33 +78,53 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
         saved = load_bundle(path).metrics()
         test = saved["evaluation"]
         keys = ("binary_accuracy", "exact_match", "macro_ap")
-        say(f"seed {seed}, fashion6 test part", {key: round(test[key], 4) for key in keys} | saved["calibration"])
-        say(f"seed {seed}, apparel", {pair: [n, round(share, 4)] for pair, (n, share) in pairs(report).items()})
+        say(
+            f"seed {seed}, fashion6 test part",
+            {key: round(test[key], 4) for key in keys} | saved["calibration"],
+        )
+        say(
+            f"seed {seed}, apparel",
+            {pair: [n, round(share, 4)] for pair, (n, share) in pairs(report).items()},
+        )
         say(f"seed {seed}, no answer to what it does not know", report["unanswered"])
         for pair, (_, share) in pairs(report).items():
             found.setdefault(pair, []).append(share)
     means = {pair: float(np.mean(shares)) for pair, shares in found.items()}
     say("means", means)
-    # What is wanted; the README says what was measured, which is less for shirts and, by a little, for dresses.
-    wanted = {"black_dress": 0.88, "black_shirt": 0.86, "blue_dress": 0.95, "red_dress": 0.95, "blue_shirt": 0.95}
+    # What is wanted; the README says what was measured, which is less for shirts and, by a little,
+    # for dresses.
+    wanted = {
+        "black_dress": 0.88,
+        "black_shirt": 0.86,
+        "blue_dress": 0.95,
+        "red_dress": 0.95,
+        "blue_shirt": 0.95,
+    }
     assert {pair: means[pair] for pair in wanted if means[pair] < wanted[pair]} == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_published_examples_come_out_right(seed: int, shared: Path, models: Path) -> None:
     path = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
-    results = predict(str(path), sorted(str(picture) for picture in (shared / "examples").iterdir()))
-    answers = [f"{r['answers']['color']['label']} {r['answers']['garment']['label']}" for r in results]
+    results = predict(
+        str(path), sorted(str(picture) for picture in (shared / "examples").iterdir())
+    )
+    answers = [
+        f"{r['answers']['color']['label']} {r['answers']['garment']['label']}" for r in results
+    ]
     say(f"seed {seed}, examples", answers)
     assert answers[6] == EXAMPLES[6]
     assert "shirt" not in results[0]["tags"]
 
 
 def port(models: Path, seed: int, dataset: Path, like: Path, folder: Path) -> dict[str, float]:
-    """Return seconds and test metrics of the method's port, on the split of the bundle `like`; run once, then kept."""
+    """Return seconds and test metrics of the method's port, on the split of the bundle `like`; run
+    once, then kept."""
     kept = models / f"port{seed}.json"
     if not kept.exists():
-        part_of = {row["content_sha256"]: row["part"] for row in load_bundle(like).split().to_pylist()}
+        part_of = {
+            row["content_sha256"]: row["part"] for row in load_bundle(like).split().to_pylist()
+        }
         lists: dict[str, list[str]] = {"train": [], "test": []}
         for picture in sorted(dataset.rglob("*.*")):
             part = part_of.get(hashlib.sha256(picture.read_bytes()).hexdigest())
@@ -105,7 +138,10 @@ def port(models: Path, seed: int, dataset: Path, like: Path, folder: Path) -> di
             map(str, arguments), capture_output=True, text=True, env=clean_environment(), check=True
         ).stdout
         words = said.strip().splitlines()[-1].split()
-        found = {name: float(words[at]) for name, at in (("binary_accuracy", 4), ("exact_match", 7), ("macro_ap", 10))}
+        found = {
+            name: float(words[at])
+            for name, at in (("binary_accuracy", 4), ("exact_match", 7), ("macro_ap", 10))
+        }
         kept.write_text(json.dumps(found | {"seconds": float(words[0])}))
     result: dict[str, float] = json.loads(kept.read_text())
     return result
@@ -127,15 +163,20 @@ def test_the_pairs_it_saw_are_not_worse_than_the_method_s(
 def test_the_method_s_own_recipe_is_as_good_in_half_the_time(
     seed: int, shared: Path, models: Path, tmp_path: Path
 ) -> None:
-    """To be run alone: it compares times. From reading the set to the saved bundle, where the port only fits."""
-    path = trained(models, f"plain{seed}", shared / "fashion6", "color,garment", seed=seed, recipe="plain")
+    """To be run alone: it compares times. From reading the set to the saved bundle, where the port
+    only fits."""
+    path = trained(
+        models, f"plain{seed}", shared / "fashion6", "color,garment", seed=seed, recipe="plain"
+    )
     theirs = port(models, seed, shared / "fashion6", path, tmp_path)
     ours = load_bundle(path).metrics()["evaluation"]
     seconds = float(json.loads((models / f"plain{seed}.json").read_text())["seconds"])
     say(f"seed {seed}, --recipe plain", {key: ours[key] for key in METRICS} | {"seconds": seconds})
     say(f"seed {seed}, port", theirs)
     assert seconds <= theirs["seconds"] / 2
-    assert {key: (ours[key], theirs[key]) for key in METRICS if ours[key] < theirs[key] - 0.005} == {}
+    assert {
+        key: (ours[key], theirs[key]) for key in METRICS if ours[key] < theirs[key] - 0.005
+    } == {}
 
 
 def test_what_is_no_garment_mostly_gets_none(shared: Path, models: Path, tmp_path: Path) -> None:
@@ -148,7 +189,9 @@ def test_what_is_no_garment_mostly_gets_none(shared: Path, models: Path, tmp_pat
             files.append(tmp_path / f"{kind}{i}.png")
             cv2.imwrite(str(files[-1]), draw_non_garment(kind, random)[..., ::-1])
         answers = predict(str(path), [str(file) for file in files])
-        shares[kind] = sum(answer["answers"]["garment"]["label"] is None for answer in answers) / len(answers)
+        shares[kind] = sum(
+            answer["answers"]["garment"]["label"] is None for answer in answers
+        ) / len(answers)
     say("no garment found in drawn things", shares)
     silent = evaluate(str(path), [str(shared / "apparel")])["unanswered"]["garment:shoes"]
     say("no garment found in apparel's shoes", silent)
@@ -162,7 +205,10 @@ def test_many_labels_in_five_groups(shared: Path, models: Path) -> None:
     rows = {row["group"]: row for row in load_bundle(path).metrics()["evaluation"]["groups"]}
     say(
         "products",
-        {name: [row["labelled"], round(row["top1"], 4), round(row["right"], 4)] for name, row in rows.items()},
+        {
+            name: [row["labelled"], round(row["top1"], 4), round(row["right"], 4)]
+            for name, row in rows.items()
+        },
     )
     assert rows["type"]["top1"] >= 0.87
     assert rows["color"]["top1"] >= 0.72

@@ -1,4 +1,5 @@
-"""What a new head costs where features are kept, beside reading every picture again. Reports; asserts no times."""
+"""What a new head costs where features are kept, beside reading every picture again. Reports;
+asserts no times."""
 
 import os
 from pathlib import Path
@@ -10,18 +11,27 @@ from measuring import originals, ratio
 from test_speed import model, night
 
 from jobs.retrain import RetrainOptions, retrain
-from tagger.sample import draw_sample
+from tagger.datasets.sample import draw_sample
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["model", "originals", "ratio"]  # fixtures
 
 
-def test_a_new_head_is_scored_from_features(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
+def test_a_new_head_is_scored_from_features(
+    model: Path, originals: Path, tmp_path: Path, ratio: Any
+) -> None:
     sample = draw_sample(tmp_path / "sample", labelled=110, catalog=1)
     options = RetrainOptions(
-        (str(sample.labelled),), str(model), str(tmp_path / "models"), tolerance=100, epochs=1, accept_new_labels=True
+        (str(sample.labelled),),
+        str(model),
+        str(tmp_path / "models"),
+        tolerance=100,
+        epochs=1,
+        accept_new_labels=True,
     )
-    same_trunk = Path(retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True}))["bundle"])
+    same_trunk = Path(
+        retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True}))["bundle"]
+    )
     plain, _ = night(originals, model, tmp_path / "plain")
     kept, _ = night(originals, model, tmp_path / "index", "--features")
     from_features, second = night(originals, same_trunk, tmp_path / "index", "--force-model")
@@ -41,11 +51,21 @@ def test_a_new_head_is_scored_from_features(model: Path, originals: Path, tmp_pa
     rescoring = second["seconds"]["rescore"]
     scoring = reading["seconds"]["last"] - reading["seconds"]["first"]
     print(
-        f"\n{n:,} pictures: read {read.seconds:.2f} s, from features {from_features.seconds:.2f} s, nothing to do "
-        f"{nothing.seconds:.2f} s, each from start to end of the process. Scoring alone {1e6 * rescoring / n:.0f} us. "
-        f"Largest difference of a score {largest:.4f}. {size / n:,.0f} bytes a picture, {size / n / 1e3:.2f} GB a "
-        f"million. stages {second['seconds']}; with --features {kept.seconds:.2f} s, without {plain.seconds:.2f} s"
+        f"\n{n:,} pictures: read {read.seconds:.2f} s, from features {from_features.seconds:.2f} "
+        "s, nothing to do "
+        f"{nothing.seconds:.2f} s, each from start to end of the process. Scoring alone "
+        f"{1e6 * rescoring / n:.0f} us. "
+        f"Largest difference of a score {largest:.4f}. {size / n:,.0f} bytes a picture, "
+        f"{size / n / 1e3:.2f} GB a "
+        f"million. stages {second['seconds']}; with --features {kept.seconds:.2f} s, without "
+        f"{plain.seconds:.2f} s"
     )
-    ratio(f"{originals.name}: a night of reading / a night from features", read.seconds / from_features.seconds)
-    ratio(f"{originals.name}: reading and scoring a picture / scoring it from features", scoring / rescoring)
+    ratio(
+        f"{originals.name}: a night of reading / a night from features",
+        read.seconds / from_features.seconds,
+    )
+    ratio(
+        f"{originals.name}: reading and scoring a picture / scoring it from features",
+        scoring / rescoring,
+    )
     ratio(f"{originals.name}: first night with --features / without", kept.seconds / plain.seconds)

@@ -1,6 +1,8 @@
-"""Growing a model on the real pictures: full-size networks, hours. `make accuracy`; skipped without the pictures.
+"""Growing a model on the real pictures: full-size networks, hours. `make accuracy`; skipped without
+the pictures.
 
-ACCURACY_MODELS=/path keeps the bundles there, and takes those that are there already instead of training again.
+ACCURACY_MODELS=/path keeps the bundles there, and takes those that are there already instead of
+training again.
 """
 
 import hashlib
@@ -15,13 +17,22 @@ from test_accuracy import models, say, trained
 
 from jobs.evaluate import evaluate
 from jobs.retrain import RetrainOptions, gate_text, retrain
-from tagger.bundle import Bundle, load_bundle
-from tagger.decoding import Decoder
-from tagger.predictor import make_predictor
+from tagger.imaging.decoder import Decoder
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.predictor import make_predictor
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 __all__ = ["models"]  # a fixture
-OLD = ["black_dress", "black_pants", "black_shirt", "blue_dress", "blue_pants", "blue_shirt", "red_dress", "red_pants"]
+OLD = [
+    "black_dress",
+    "black_pants",
+    "black_shirt",
+    "blue_dress",
+    "blue_pants",
+    "blue_shirt",
+    "red_dress",
+    "red_pants",
+]
 NEW = ("color:white", "color:green", "color:brown", "garment:shoes", "garment:shorts")
 
 
@@ -37,7 +48,9 @@ def sets(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 def grown(models: Path, parent: Path, name: str, *sets: Path, **more: object) -> Path:
     """Return the retrained bundle, made unless it is there; its summary lies beside it."""
     if not (models / f"{name}-v1").is_dir():
-        options = RetrainOptions(tuple(map(str, sets)), str(parent), str(models), NEW, name=name, promote=False)
+        options = RetrainOptions(
+            tuple(map(str, sets)), str(parent), str(models), NEW, name=name, promote=False
+        )
         result = retrain(RetrainOptions(**options.__dict__ | more))
         (models / f"{name}.json").write_text(json.dumps(result))
     return models / f"{name}-v1"
@@ -57,7 +70,8 @@ def mean_of(aps: dict[str, float | None], labels: list[str]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("name", "replay", "allowed", "wanted"), [("replayed", True, 0.005, 0.95), ("distilled", False, 0.02, 0.93)]
+    ("name", "replay", "allowed", "wanted"),
+    [("replayed", True, 0.005, 0.95), ("distilled", False, 0.02, 0.93)],
 )
 def test_new_labels_are_learned_and_old_ones_kept(
     name: str, replay: bool, allowed: float, wanted: float, sets: tuple[Path, Path], models: Path
@@ -83,7 +97,9 @@ def test_new_labels_are_learned_and_old_ones_kept(
     assert mean_of(on_new, [*NEW]) >= wanted
 
 
-def test_growing_takes_half_the_time_of_training_from_nothing_at_most(shared: Path, models: Path) -> None:
+def test_growing_takes_half_the_time_of_training_from_nothing_at_most(
+    shared: Path, models: Path
+) -> None:
     """To be run alone: it compares times."""
     trained(models, "apparel", shared / "apparel", "color,garment", seed=1)
     nothing = seconds(models, "apparel")
@@ -102,19 +118,30 @@ def test_look_alikes_are_of_the_same_pair(shared: Path, models: Path) -> None:
     np.fill_diagonal(likeness, -2)
     nearest = np.argsort(-likeness, axis=1)[:, :10]
     hits = (pairs[nearest] == pairs[:, None]).mean(axis=1)
-    by_pair = {str(pair): [int((pairs == pair).sum()), float(hits[pairs == pair].mean())] for pair in np.unique(pairs)}
+    by_pair = {
+        str(pair): [int((pairs == pair).sum()), float(hits[pairs == pair].mean())]
+        for pair in np.unique(pairs)
+    }
     say("precision at 10", {"all": float(hits.mean()), "by pair": by_pair})
     assert hits.mean() > 0.5
 
 
 def features_of_the_test_part(bundle: Bundle, dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     test = {row["content_sha256"] for row in bundle.split().to_pylist() if row["part"] == "test"}
-    paths = sorted(path for path in dataset.rglob("*.*") if hashlib.sha256(path.read_bytes()).hexdigest() in test)
+    paths = sorted(
+        path
+        for path in dataset.rglob("*.*")
+        if hashlib.sha256(path.read_bytes()).hexdigest() in test
+    )
     predictor = make_predictor(bundle)
     features, pairs = [], []
     with Decoder(bundle.reading, workers=os.cpu_count() or 1) as decoder:
-        for chunk in decoder.decode((at, [str(p) for p in paths[at : at + 64]]) for at in range(0, len(paths), 64)):
+        for chunk in decoder.decode(
+            (at, [str(p) for p in paths[at : at + 64]]) for at in range(0, len(paths), 64)
+        ):
             ok = np.array([facts.status == "ok" for facts in chunk.facts])
             features.append(predictor.infer(chunk.pixels).features[ok])
-            pairs += [path.parent.name for path, good in zip(paths[chunk.key :], ok, strict=False) if good]
+            pairs += [
+                path.parent.name for path, good in zip(paths[chunk.key :], ok, strict=False) if good
+            ]
     return np.concatenate(features), np.array(pairs)

@@ -1,7 +1,8 @@
-"""What nights cost as a catalog grows, beside the least they could cost. Reports; asserts no times. `make bench`.
+"""What nights cost as a catalog grows, beside the least they could cost. Reports; asserts no times.
+`make bench`.
 
-BENCH_NIGHTS=100000,1000000 says how many pictures: links to a hundred small contents, so nearly all of it is walk,
-plan, reading, carrying over and publishing, and next to nothing the network.
+BENCH_NIGHTS=100000,1000000 says how many pictures: links to a hundred small contents, so nearly all
+of it is walk, plan, reading, carrying over and publishing, and next to nothing the network.
 """
 
 import json
@@ -40,7 +41,8 @@ def grow(root: Path, pictures: int) -> None:
 
 
 def bare_walk(root: Path, pictures: int) -> float:
-    """Return the seconds of scandir and stat alone, in this process: no start-up is counted for it."""
+    """Return the seconds of scandir and stat alone, in this process: no start-up is counted for
+    it."""
     start, folders, n = time.perf_counter(), [str(root)], 0
     while folders:
         for entry in os.scandir(folders.pop()):
@@ -60,7 +62,8 @@ def night(root: Path, model: Path, index: Path) -> tuple[Ended, dict[str, Any]]:
 
 
 def query(index: Path, pictures: int) -> float:
-    """Return the seconds of the README's counts per color and garment: of every row, where others may skip some."""
+    """Return the seconds of the README's counts per color and garment: of every row, where others
+    may skip some."""
     path = os.path.realpath(index / "current")
     start = time.perf_counter()
     rows = pd.read_parquet(path, columns=["color", "garment"], filters=[("status", "==", "ok")])
@@ -69,34 +72,52 @@ def query(index: Path, pictures: int) -> float:
     return time.perf_counter() - start
 
 
-def test_nights_as_the_catalog_grows(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory, ratio: Any) -> None:
+def test_nights_as_the_catalog_grows(
+    bundle_path: Path, tmp_path_factory: pytest.TempPathFactory, ratio: Any
+) -> None:
     root = tmp_path_factory.mktemp("bench-tree")
     per_million: dict[int, dict[str, float]] = {}
-    print("\n| pictures | night | s | " + " | ".join(f"{name} s" for name in STAGES) + " | peak MiB |")
+    print(
+        "\n| pictures | night | s | " + " | ".join(f"{name} s" for name in STAGES) + " | peak MiB |"
+    )
     print("|---|---|---|" + "---|" * (len(STAGES) + 1))
     for size in SIZES:
         grow(root, size)
         index = tmp_path_factory.mktemp(f"index{size}") / "index"
-        found = {"first": night(root, bundle_path, index), "nothing changed": night(root, bundle_path, index)}
+        found = {
+            "first": night(root, bundle_path, index),
+            "nothing changed": night(root, bundle_path, index),
+        }
         bare = statistics.median(bare_walk(root, size) for _ in range(3))
         assert found["nothing changed"][1]["counts"]["unchanged"] == size
         few = sorted(root.glob("f*/*.jpg"))[::100]
         for i, path in enumerate(few):
             path.unlink()
-            path.write_bytes(jpeg(textured(60, 80, seed=1000 + i % 500)) + (size + i).to_bytes(4, "little"))
+            path.write_bytes(
+                jpeg(textured(60, 80, seed=1000 + i % 500)) + (size + i).to_bytes(4, "little")
+            )
             os.utime(path, (1.61e9 + size + i, 1.61e9 + size + i))
         found["1 % changed"] = night(root, bundle_path, index)
         counts = found["1 % changed"][1]["counts"]
         assert (counts["changed"], counts["scored"]) == (len(few), len(few))
         for name, (ended, record) in found.items():
             stages = " | ".join(f"{record['seconds'].get(stage, 0):.2f}" for stage in STAGES)
-            print(f"| {size:,} | {name} | {ended.seconds:.1f} | {stages} | {ended.peak_mib:,.0f} |", flush=True)
+            print(
+                f"| {size:,} | {name} | {ended.seconds:.1f} | {stages} | {ended.peak_mib:,.0f} |",
+                flush=True,
+            )
         asked = min(query(index, size) for _ in range(3))
         nothing = found["nothing changed"][0]
         print(f"{size:,}: pandas query {asked:.2f} s; bare walk {bare:.2f} s")
-        ratio(f"nights: nothing changed at {size:,} / (1.5 bare walks + 1 s)", nothing.seconds / (1.5 * bare + 1))
+        ratio(
+            f"nights: nothing changed at {size:,} / (1.5 bare walks + 1 s)",
+            nothing.seconds / (1.5 * bare + 1),
+        )
         per_million[size] = {name: 1e6 * ended.seconds / size for name, (ended, _) in found.items()}
         per_million[size]["query"] = 1e6 * asked / size
     for small, large in pairwise(SIZES):
         for name, seconds in per_million[large].items():
-            ratio(f"nights: {name}, a picture at {large:,} / at {small:,}", seconds / per_million[small][name])
+            ratio(
+                f"nights: {name}, a picture at {large:,} / at {small:,}",
+                seconds / per_million[small][name],
+            )

@@ -1,7 +1,8 @@
-"""Colors in other color spaces: the same photographs as sRGB, as Display P3 and as CMYK, each with its profile.
+"""Colors in other color spaces: the same photographs as sRGB, as Display P3 and as CMYK, each with
+its profile.
 
-`make accuracy`; skipped without the pictures. What CMYK cannot hold is lost before anything reads it: it is held to the
-same pictures turned back into sRGB by libvips.
+`make accuracy`; skipped without the pictures. What CMYK cannot hold is lost before anything reads
+it: it is held to the same pictures turned back into sRGB by libvips.
 """
 
 import os
@@ -38,13 +39,21 @@ def write_catalog(source: Path, catalog: Path, first: int, last: int) -> None:
 
 
 @pytest.mark.parametrize(("first", "last"), [(20, 32), (44, 74)])
-def test_colors_are_answered_as_well_in_other_color_spaces(shared: Path, tmp_path: Path, first: int, last: int) -> None:
+def test_colors_are_answered_as_well_in_other_color_spaces(
+    shared: Path, tmp_path: Path, first: int, last: int
+) -> None:
     (tmp_path / "catalog").mkdir()
     write_catalog(shared / "apparel", tmp_path / "catalog", first, last)
     tag_catalog(TagOptions(str(tmp_path / "catalog"), None, str(tmp_path / "index")))
-    rows = pd.read_parquet(os.path.realpath(tmp_path / "index" / "current"), columns=["image_id", "color"])
-    rows[["key", "kind"]] = rows["image_id"].str.removesuffix(".jpg").str.rsplit("_", n=1, expand=True)
-    answers = rows.pivot_table(index="key", columns="kind", values="color", aggfunc="first", dropna=False)
+    rows = pd.read_parquet(
+        os.path.realpath(tmp_path / "index" / "current"), columns=["image_id", "color"]
+    )
+    rows[["key", "kind"]] = (
+        rows["image_id"].str.removesuffix(".jpg").str.rsplit("_", n=1, expand=True)
+    )
+    answers = rows.pivot_table(
+        index="key", columns="kind", values="color", aggfunc="first", dropna=False
+    )
     labelled = answers.index.str.split("_").str[0]
     right = {kind: round(100 * float((answers[kind] == labelled).mean()), 2) for kind in answers}
     say(f"{len(answers)} photographs, color as labelled", right)

@@ -1,4 +1,5 @@
-"""That what the benchmarks stand on works: a small night is measured, ratios are compared. No times are asserted."""
+"""That what the benchmarks stand on works: a small night is measured, ratios are compared. No times
+are asserted."""
 
 import json
 from pathlib import Path
@@ -13,7 +14,13 @@ def test_a_night_is_measured(bundle_path: Path, tmp_path: Path) -> None:
     catalog = drawn_originals(tmp_path / "originals", 6)
     ended, record = night(catalog, bundle_path, tmp_path / "index")
     assert record["counts"]["scored"] == 6
-    assert 0 < record["seconds"]["first"] <= record["seconds"]["last"] <= record["seconds"]["total"] <= ended.seconds
+    assert (
+        0
+        < record["seconds"]["first"]
+        <= record["seconds"]["last"]
+        <= record["seconds"]["total"]
+        <= ended.seconds
+    )
     assert ended.cpu_seconds > 0
     assert ended.peak_mib > 50
     assert line("tagger tag", 6, ended).count("|") == 7

@@ -1,4 +1,5 @@
-"""Speed, as ratios against peers on the same pictures and machine, one after the other. Reports; asserts no times.
+"""Speed, as ratios against peers on the same pictures and machine, one after the other. Reports;
+asserts no times.
 
 `make bench`. The pictures are described in `measuring.py` beside this file.
 """
@@ -18,11 +19,11 @@ from conftest import SHARED
 from measuring import Ended, measured, originals, ratio
 
 from jobs.train import TrainOptions, train
-from tagger.bundle import load_bundle
 from tagger.cpus import usable_cpus
-from tagger.decode_worker import CHUNK, QUEUED
-from tagger.predictor import OpenVinoPredictor
-from tagger.sample import draw_sample
+from tagger.datasets.sample import draw_sample
+from tagger.imaging.worker import CHUNK, QUEUED
+from tagger.models.bundle import load_bundle
+from tagger.models.predictor import OpenVinoPredictor
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["originals", "ratio"]  # fixtures
@@ -42,7 +43,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given := os.environ.get("BENCH_MODEL"):
         night(labelled, Path(given), folder / "index")
         return Path(given)
-    options = TrainOptions((str(labelled),), str(folder / "models"), groups="color,garment", epochs=epochs)
+    options = TrainOptions(
+        (str(labelled),), str(folder / "models"), groups="color,garment", epochs=epochs
+    )
     return Path(train(options)["bundle"])
 
 
@@ -55,7 +58,8 @@ def night(catalog: Path, model: Path, index: Path, *more: object) -> tuple[Ended
 
 
 def steady_rate(record: dict[str, Any]) -> float:
-    """Return pictures a second from the first to the last one, less those that may be decoded before the first is."""
+    """Return pictures a second from the first to the last one, less those that may be decoded
+    before the first is."""
     seconds = record["seconds"]
     ahead = CHUNK * (1 + QUEUED * usable_cpus())
     return float((record["counts"]["found"] - ahead) / (seconds["last"] - seconds["first"]))
@@ -68,7 +72,9 @@ def line(name: str, pictures: int, ended: Ended) -> str:
     return f"| {name} | {pictures:,} | {rate} | {'? | ?' if name.startswith('ray') else used} |"
 
 
-def test_originals_against_what_people_write_today(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
+def test_originals_against_what_people_write_today(
+    model: Path, originals: Path, tmp_path: Path, ratio: Any
+) -> None:
     names = sorted(path for path in originals.rglob("*.*") if path.is_file())
     few = tmp_path / "few"
     few.mkdir()
@@ -83,10 +89,15 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
         shares.append(steady_rate(record) / ceiling)
         start = ours.seconds - record["seconds"]["total"] + record["seconds"]["first"]
         print(
-            f"\n{record['backend']}; from the first to the last picture {steady_rate(record):.0f} a second, bare "
-            f"decoding {ceiling:.0f}; start to first picture {start:.2f} s; stages {record['seconds']}"
+            f"\n{record['backend']}; from the first to the last picture {steady_rate(record):.0f} "
+            "a second, bare "
+            f"decoding {ceiling:.0f}; start to first picture {start:.2f} s; stages "
+            f"{record['seconds']}"
         )
-    ratio(f"{originals.name}: tagger tag / bare decoding, first to last picture", statistics.median(shares))
+    ratio(
+        f"{originals.name}: tagger tag / bare decoding, first to last picture",
+        statistics.median(shares),
+    )
     rows = [line("tagger tag", len(names), ours)]
     rows.append(line("decode_ceiling.py, no network", int(floor.said.split()[0]), floor))
     peers = {
@@ -99,28 +110,44 @@ def test_originals_against_what_people_write_today(model: Path, originals: Path,
         n = int(ended.said.split()[-1])
         assert n
         rows.append(line(name, n, ended))
-        ratio(f"{originals.name}: tagger tag / {name}", (len(names) / ours.seconds) / (n / ended.seconds))
-    print("\n| | pictures | s | pictures/s | CPU ms each | peak MiB of a process |\n|---|---|---|---|---|---|")
+        ratio(
+            f"{originals.name}: tagger tag / {name}",
+            (len(names) / ours.seconds) / (n / ended.seconds),
+        )
+    print(
+        "\n| | pictures | s | pictures/s | CPU ms each | peak MiB of a process "
+        "|\n|---|---|---|---|---|---|"
+    )
     print("\n".join(rows))
 
 
 @pytest.mark.shared
-def test_thumbnails_against_the_bare_network(model: Path, shared: Path, tmp_path: Path, ratio: Any) -> None:
+def test_thumbnails_against_the_bare_network(
+    model: Path, shared: Path, tmp_path: Path, ratio: Any
+) -> None:
     _, record = night(shared / "products", model, tmp_path / "index")
     precision = "bf16" if record["backend"] == "openvino bfloat16" else "f32"
-    predictor = OpenVinoPredictor(load_bundle(model), precision, batch=CHUNK)  # the batch that is fastest alone
+    predictor = OpenVinoPredictor(
+        load_bundle(model), precision, batch=CHUNK
+    )  # the batch that is fastest alone
     pixels = np.random.default_rng(0).integers(0, 255, (CHUNK, 96, 96, 3)).astype(np.uint8)
     predictor.infer(pixels)
     start = time.perf_counter()
     for _ in range(60):
         predictor.infer(pixels)
     bare = 60 * CHUNK / (time.perf_counter() - start)
-    print(f"\n{record['backend']}: {steady_rate(record):.0f} a second of {bare:.0f}; stages {record['seconds']}")
+    print(
+        f"\n{record['backend']}: {steady_rate(record):.0f} a second of {bare:.0f}; stages "
+        f"{record['seconds']}"
+    )
     ratio("thumbnails: tagger tag / the bare network in batches", steady_rate(record) / bare)
 
 
-def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Path, ratio: Any) -> None:
-    """A worker on one processor, and two on two: on two alone, one worker's decoder has a processor of its own."""
+def test_two_ray_workers_against_one(
+    model: Path, originals: Path, tmp_path: Path, ratio: Any
+) -> None:
+    """A worker on one processor, and two on two: on two alone, one worker's decoder has a processor
+    of its own."""
     seconds, processors = {}, os.sched_getaffinity(0)
     for workers in (1, 2):
         ray = ("--engine", "ray", "--workers", workers)
@@ -130,7 +157,10 @@ def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Pat
         finally:
             os.sched_setaffinity(0, processors)
         seconds[workers] = record["seconds"]["wait"]
-        print(f"\nray, {workers} workers: {ended.seconds:.1f} s in all, {seconds[workers]:.1f} s of work")
+        print(
+            f"\nray, {workers} workers: {ended.seconds:.1f} s in all, {seconds[workers]:.1f} s of "
+            "work"
+        )
     rows = [pq.read_table(os.path.realpath(tmp_path / f"index{n}" / "current")) for n in (1, 2)]
     same = [table.drop_columns("scored_at").sort_by("image_id") for table in rows]
     assert same[0].equals(same[1])
@@ -138,17 +168,28 @@ def test_two_ray_workers_against_one(model: Path, originals: Path, tmp_path: Pat
 
 
 def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> None:
-    """Seconds per epoch and picture, the method's own recipe; both side by side on drawn pictures."""
+    """Seconds per epoch and picture, the method's own recipe; both side by side on drawn
+    pictures."""
     sample = draw_sample(tmp_path, labelled=440, catalog=1)
     options = TrainOptions(
-        (str(sample.labelled),), str(tmp_path / "models"), groups="color,garment", epochs=3, recipe="plain"
+        (str(sample.labelled),),
+        str(tmp_path / "models"),
+        groups="color,garment",
+        epochs=3,
+        recipe="plain",
     )
     result = train(options)
     paths = sorted(sample.labelled.rglob("*.jpg"))
     rows = [f"{path}\t{path.parent.name.replace('_', ',')}" for path in paths]
     (tmp_path / "train.txt").write_text("\n".join(rows) + "\n")
     (tmp_path / "test.txt").write_text("\n".join(rows[::5]) + "\n")
-    ended = measured(PEERS / "port_train.py", tmp_path / "train.txt", tmp_path / "test.txt", tmp_path / "p.keras", 3)
+    ended = measured(
+        PEERS / "port_train.py",
+        tmp_path / "train.txt",
+        tmp_path / "test.txt",
+        tmp_path / "p.keras",
+        3,
+    )
     port = float(ended.said.strip().splitlines()[-1].split()[0]) / 3 / len(rows)
     ratio(
         "training, a picture and epoch: port / --recipe plain",

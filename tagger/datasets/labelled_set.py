@@ -1,0 +1,354 @@
+"""Labelled sets: folders named after labels, or a CSV/Parquet table. What is not said is unknown,
+not absent."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.vocabulary import UNGROUPED
+from tagger.catalog import Walk, absolute_path
+from tagger.datasets.image_finder import ImageFinder
+from tagger.datasets.label_cells import Cell, labels_in
+from tagger.datasets.label_table import LabelTable, read_csv, read_parquet
+from tagger.errors import DatasetError, Refused
+from tagger.exclusions import Exclusions
+from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, default_groups, sorted_keys
+
+Keys = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled picture.
+
+    Attributes
+    ----------
+    image_id : str
+        Path below the set's folder.
+    path : str
+        As `open` takes it.
+    present : frozenset of (group, name)
+        Labels it is said to have.
+    known : frozenset of str
+        Groups about which something is said; all others are unknown.
+    """
+
+    image_id: str
+    path: str
+    present: Keys
+    known: frozenset[str]
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Labelled pictures in order of `image_id`, and the groups their labels are in."""
+
+    source: str
+    examples: list[Example]
+    groups: tuple[Group, ...]
+
+    def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
+        """Return a new vocabulary of all labels that `min_pictures` pictures have, by group, then
+        by name.
+
+        Raises
+        ------
+        DatasetError
+            If there are fewer than two labels.
+        """
+        counts = Counter(key for example in self.examples for key in example.present)
+        keys = sorted_keys((key for key, n in counts.items() if n >= min_pictures), self.groups)
+        if len(keys) < 2:
+            named = ", ".join(f"{group}:{name}" for group, name in keys) or "none"
+            floor = f" with {min_pictures} pictures" if min_pictures > 1 else ""
+            raise DatasetError(
+                f"{self.source}: {len(keys)} label{floor} ({named}); training needs at least two "
+                "to tell apart"
+            )
+        return Vocabulary.build(self.groups, keys, since=since)
+
+    def targets(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
+        """Return float32 (n_pictures, n_labels): 1 present, 0 absent, NaN unknown.
+
+        A label outside the vocabulary, or a retired one, makes its whole group unknown for that
+        picture: "pants" may well be jeans.
+        """
+        column = {(x.group, x.name): i for i, x in enumerate(vocabulary.labels) if not x.retired}
+        members = {group.name: vocabulary.members(group.name) for group in vocabulary.groups}
+        targets = np.full((len(self.examples), len(vocabulary)), np.nan, np.float32)
+        for row, example in zip(targets, self.examples, strict=True):
+            strange = {key[0] for key in example.present if key not in column}
+            for group in example.known - strange:
+                row[members.get(group, [])] = 0
+            for key in example.present:
+                if key[0] not in strange:
+                    row[column[key]] = 1
+        return targets
+
+    def strangers(self, vocabulary: Vocabulary) -> Counter[str]:
+        """Return how many pictures have each label that `vocabulary` does not have."""
+        column = {(x.group, x.name) for x in vocabulary.labels}
+        return Counter(
+            f"{g}:{n}"
+            for example in self.examples
+            for g, n in example.present
+            if (g, n) not in column
+        )
+
+    def counts(self) -> tuple[Counter[str], Counter[str]]:
+        """Return pictures per label and per pair of labels, as `group:name` and `group:name +
+        group:name`."""
+        order = [group.name for group in self.groups]
+        singles: Counter[str] = Counter()
+        pairs: Counter[str] = Counter()
+        for example in self.examples:
+            keys = [
+                f"{g}:{n}"
+                for g, n in sorted(example.present, key=lambda key: (order.index(key[0]), key[1]))
+            ]
+            singles.update(keys)
+            pairs.update(" + ".join(pair) for pair in combinations(keys, 2))
+        return singles, pairs
+
+
+def read_dataset(
+    source: str | os.PathLike[str],
+    *,
+    groups: Sequence[Group] | None = None,
+    vocabulary: Vocabulary | None = None,
+    exclude: Exclusions | None = None,
+) -> LabelledSet:
+    """Return the labelled set in a folder or in a CSV/Parquet table.
+
+    Parameters
+    ----------
+    source : path
+        A folder of folders named after labels (`red_dress/`), or a table with a column `image`
+        (paths below the table's folder) and one column per group or a column `labels`.
+    groups : sequence of Group, optional
+        The groups that folder tokens belong to by position, or the table's columns.
+    vocabulary : Vocabulary, optional
+        Labels that folder names spell, longest match first, instead of `groups`.
+    exclude : Exclusions, optional
+        What to leave out of a folder; a table names its pictures itself.
+
+    Raises
+    ------
+    DatasetError
+        If there is nothing to read, or what is there fits neither groups nor vocabulary.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _read_folders(path, groups, vocabulary, exclude)
+    if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
+        return _read_table(path, groups, vocabulary)
+    what = (
+        "there is no such file or folder"
+        if not path.exists()
+        else "it is neither a folder nor .csv nor .parquet"
+    )
+    raise DatasetError(f"dataset {os.fspath(source)!r}: {what}")
+
+
+def _read_folders(
+    root: Path,
+    groups: Sequence[Group] | None,
+    vocabulary: Vocabulary | None,
+    exclude: Exclusions | None,
+) -> LabelledSet:
+    walk = Walk(root, exclude=exclude)
+    try:
+        found = sorted(image.image_id for image in walk)
+    except Refused as error:
+        raise DatasetError(f"dataset {os.fspath(root)!r}: {error}") from error
+    inside = [each for each in found if "/" in each]
+    if not inside:
+        loose = f"; {len(found)} pictures lie outside such folders" if found else ""
+        said = f"; {skipped}" if (skipped := walk.explanation()) else ""
+        raise DatasetError(
+            f"dataset {os.fspath(root)!r}: no picture in a folder named after its "
+            f"labels{loose}{said}"
+        )
+    folders = sorted({each.split("/", 1)[0] for each in inside})
+    keys = {folder: _folder_keys(folder, groups, vocabulary) for folder in folders}
+    all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
+    # A folder name says all there is to say: what it does not name is absent, in every group.
+    known = frozenset(group.name for group in all_groups)
+    examples = [
+        Example(i, absolute_path(str(root), i), keys[i.split("/", 1)[0]], known) for i in inside
+    ]
+    return LabelledSet(os.fspath(root), examples, all_groups)
+
+
+def _folder_keys(
+    folder: str, groups: Sequence[Group] | None, vocabulary: Vocabulary | None
+) -> Keys:
+    if vocabulary is not None:
+        spelled = vocabulary.match_tokens(folder)
+        if spelled is not None:
+            return frozenset(spelled)
+        tokens = _tokens(folder)
+        if len(tokens) == len(vocabulary.groups) and all(
+            tokens
+        ):  # a label the vocabulary does not have, by position
+            return frozenset(zip((group.name for group in vocabulary.groups), tokens, strict=True))
+        names = ", ".join(label.name for label in vocabulary.labels[:12])
+        raise DatasetError(
+            f"folder {folder!r} does not spell labels of the vocabulary ({names} ...); rename it"
+        )
+    tokens = _tokens(folder)
+    if groups is None:
+        return frozenset((UNGROUPED, token) for token in tokens if token)
+    if len(tokens) != len(groups) or not all(tokens):
+        named = ",".join(group.name for group in groups)
+        raise DatasetError(
+            f"folder {folder!r} has {len(tokens)} tokens for the {len(groups)} groups {named}; "
+            "rename it, or name "
+            "the labels in a file and use --vocabulary, where labels may hold an underscore"
+        )
+    return frozenset((group.name, token) for group, token in zip(groups, tokens, strict=True))
+
+
+def _tokens(folder: str) -> list[str]:
+    return [canonical_name(token) for token in folder.split("_")]
+
+
+def _read_table(
+    path: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None
+) -> LabelledSet:
+    shown = f"table {os.fspath(path)!r}"
+    csv = path.suffix.lower() == ".csv"
+    table = read_csv(path, key="image", shown=shown) if csv else read_parquet(path, shown=shown)
+    named = tuple(vocabulary.groups if vocabulary is not None else groups or ())
+    columns = _label_columns(table, named, all_needed=groups is not None)
+    all_groups = named or tuple(default_groups())
+    cells = {name: table.column(name) for name in columns}
+    finder, missing, examples = ImageFinder(path.parent), [], []
+    for i, image in enumerate(table.column("image")):
+        try:
+            where = finder.find(image if isinstance(image, str) else "")
+            said = {name: _labels(name, column[i]) for name, column in cells.items()}
+            present, known = _statement(said, all_groups, vocabulary)
+        except DatasetError as error:
+            raise DatasetError(f"{shown}, row {i + 1}, image {image!r}: {error}") from error
+        if where is None:
+            missing.append(image)
+        else:
+            examples.append(Example(finder.image_id(where), where, present, known))
+    if missing:
+        raise DatasetError(
+            f"{shown}: {len(missing)} of its images are missing, first {missing[0]!r}; "
+            "paths are relative to the table's folder"
+        )
+    examples.sort(key=lambda example: example.image_id)
+    _check_examples(shown, examples, all_groups)
+    return LabelledSet(os.fspath(path), examples, all_groups)
+
+
+def _label_columns(table: LabelTable, groups: Sequence[Group], *, all_needed: bool) -> list[str]:
+    """Return the columns that say labels: one per group, or `labels`."""
+    if any(group.name == "image" for group in groups):
+        raise DatasetError(f"{table.shown}: 'image' is the column of paths and cannot be a group")
+    if "image" not in table.names or not table.rows:
+        raise DatasetError(
+            f"{table.shown} has {table.rows} rows, columns {table.names}; needs 'image'"
+        )
+    missing = [group.name for group in groups if group.name not in table.names]
+    if len(missing) == len(groups) and "labels" in table.names:
+        return ["labels"]  # each GROUP:NAME
+    if missing and all_needed:
+        raise DatasetError(f"{table.shown} has no column {missing}; it has {table.names}")
+    columns = [group.name for group in groups if group.name in table.names]
+    if not columns and "labels" not in table.names:
+        raise DatasetError(
+            f"{table.shown} has neither 'labels' nor a column per group; name its columns with "
+            "--groups: "
+            f"it has {[name for name in table.names if name != 'image']}"
+        )
+    return columns or ["labels"]
+
+
+def _labels(column: str, cell: Cell) -> list[str] | None:
+    try:
+        return labels_in(cell)
+    except DatasetError as error:
+        raise DatasetError(f"column {column!r}: {error}") from error
+
+
+def _statement(
+    said: dict[str, list[str] | None], groups: Sequence[Group], vocabulary: Vocabulary | None
+) -> tuple[Keys, frozenset[str]]:
+    """Return the labels that a row says its picture has, and the groups about which it says
+    something."""
+    if list(said) == ["labels"] and "labels" not in [group.name for group in groups]:
+        labels = said["labels"]
+        known = () if labels is None else (group.name for group in groups)
+        return frozenset(_key(label, groups, vocabulary) for label in labels or ()), frozenset(
+            known
+        )
+    present = (
+        (group, _within(group, label, groups))
+        for group, labels in said.items()
+        for label in labels or ()
+    )
+    return frozenset(present), frozenset(
+        group for group, labels in said.items() if labels is not None
+    )
+
+
+def _within(column: str, label: str, groups: Sequence[Group]) -> str:
+    """Return the name of a label in the column of a group, where it may stand as GROUP:NAME too."""
+    group, _, name = map(canonical_name, label.partition(":"))
+    if name and group in [each.name for each in groups]:
+        if group != column:
+            raise DatasetError(
+                f"label {label!r} of the group {group} stands in the column {column!r}; move it"
+            )
+        return name
+    return label
+
+
+def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
+    group, _, name = label.partition(":")
+    group, name = canonical_name(group), canonical_name(name)
+    if name and group in [x.name for x in groups]:
+        return group, name
+    if vocabulary is not None:
+        owners = [each.group for each in vocabulary.labels if each.name == label]
+        if len(owners) > 1:
+            raise DatasetError(
+                f"label {label!r} is one of {' and of '.join(owners)}; write it as GROUP:NAME"
+            )
+        if owners:
+            return owners[0], label
+    if len(groups) == 1 and name and groups[0].name == UNGROUPED:
+        raise DatasetError(
+            f"label {label!r} names a group; say which groups there are, as in --groups "
+            f"{group},garment"
+        )
+    if len(groups) == 1:
+        return groups[0].name, label
+    raise DatasetError(
+        f"label {label!r} names no group of {[x.name for x in groups]}; write it as GROUP:NAME"
+    )
+
+
+def _check_examples(shown: str, examples: Iterable[Example], groups: Sequence[Group]) -> None:
+    seen = set()
+    exclusive = {group.name for group in groups if group.exclusive}
+    for example in examples:
+        if example.path in seen:
+            raise DatasetError(f"{shown}: image {example.image_id!r} is there twice; keep one row")
+        seen.add(example.path)
+        counts = Counter(group for group, _ in example.present if group in exclusive)
+        if double := [group for group, n in counts.items() if n > 1]:
+            raise DatasetError(
+                f"{shown}: image {example.image_id!r} has two labels of {double[0]}, which is "
+                f"exclusive; write --groups {double[0]}+ if that is meant"
+            )

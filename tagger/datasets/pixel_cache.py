@@ -1,0 +1,116 @@
+"""The decoded labelled set, on disk as uint8: every picture is decoded once per training, not once
+per epoch."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.files import atomic_text
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.preprocessing import READER, Reading
+from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+
+
+@dataclass(frozen=True)
+class PixelCache:
+    """Decoded pictures, in the order of the paths they came from.
+
+    Attributes
+    ----------
+    pixels : uint8 (n, size, size, 3)
+        RGB, memory-mapped; zero where not ok.
+    facts : list of FileFacts
+        What reading each file gave.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    facts: list[FileFacts]
+
+    @property
+    def ok(self) -> npt.NDArray[np.bool_]:
+        """Return bool (n,): which pictures can be used."""
+        return np.array([facts.status == "ok" for facts in self.facts], bool)
+
+
+def decode_to_disk(
+    folder: Path,
+    paths: Sequence[str],
+    reading: Reading,
+    *,
+    workers: int,
+    progress: Callable[[int], object],
+) -> PixelCache:
+    """Return the pictures at `paths`, decoded into `folder`, or found there if the very same files
+    already are.
+
+    Same means: paths, sizes and modification times, read by this reader with these settings.
+    `progress` is called with the number of pictures just done.
+
+    Raises
+    ------
+    MachineFault
+        If the machine kept a file from being read.
+    """
+    fingerprint = [_fingerprint(path) for path in paths]
+    read_by, size = [READER, *reading], reading.size
+    with suppress(OSError, ValueError, KeyError):  # none there, or damaged: begun anew
+        stored = json.loads((folder / "facts.json").read_text())
+        if stored["read_by"] == read_by and stored["files"] == fingerprint:
+            pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+            progress(len(paths))
+            return PixelCache(pixels, [FileFacts(*row) for row in stored["facts"]])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = np.lib.format.open_memmap(
+        folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3)
+    )
+    _take_room(folder / "pixels.npy")
+    facts = []
+    with Decoder(reading, workers=workers) as decoder:
+        chunks = (
+            (start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK)
+        )
+        for chunk in decoder.decode(chunks):
+            check_machine(paths[chunk.key :], chunk.facts)
+            pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
+            facts.extend(chunk.facts)
+            progress(len(chunk.facts))
+    pixels.flush()
+    # Written last: a cache without it is begun anew.
+    atomic_text(
+        folder / "facts.json",
+        json.dumps({"read_by": read_by, "files": fingerprint, "facts": facts}),
+    )
+    return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
+
+
+def _take_room(path: Path) -> None:
+    """Have the disk give a file all of its room: a process that writes to one mapped in memory dies
+    on a full disk."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "rb+") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (
+                errno.EINVAL,
+                errno.EOPNOTSUPP,
+            ):  # this file system does not know of it
+                raise
+
+
+def _fingerprint(path: str) -> list[str | int]:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return [path, -1, -1]
+    return [path, facts.st_size, facts.st_mtime_ns]

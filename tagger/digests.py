@@ -1,0 +1,81 @@
+"""Which contents are known already: a set of sha256 digests, small enough for millions, that
+workers share."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Keys = npt.NDArray[np.uint64]
+"""uint64 (n, 2): the first 16 bytes of each digest. To make two contents agree in them takes 2^64
+tries."""
+
+_MERGE_AT = 1 << 16
+
+
+class Contents:
+    """A set of contents by digest: 16 bytes each in one sorted array, and the latest additions
+    beside it.
+
+    Parameters
+    ----------
+    keys : uint64 (n, 2)
+        Sorted as `sorted_keys` does it; not copied.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._recent: set[tuple[int, int]] = set()
+
+    def __contains__(self, key: tuple[int, int]) -> bool:
+        if key in self._recent:
+            return True
+        first = self._keys[:, 0]
+        at = int(np.searchsorted(first, np.uint64(key[0])))
+        while at < len(first) and int(first[at]) == key[0]:
+            if int(self._keys[at, 1]) == key[1]:
+                return True
+            at += 1
+        return False
+
+    def add(self, key: tuple[int, int]) -> None:
+        """Add one content. Additions are merged into the array now and then, so a million costs 16
+        MB, not 100."""
+        self._recent.add(key)
+        if len(self._recent) == _MERGE_AT:
+            self._keys = sorted_keys(
+                np.concatenate([self._keys, np.array(list(self._recent), np.uint64)])
+            )
+            self._recent = set()
+
+
+def key_of(digest: bytes) -> tuple[int, int]:
+    """Return the key of a sha256 digest of 32 bytes."""
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
+
+
+def sorted_keys(keys: Keys) -> Keys:
+    """Return the keys in order of their first half, C-contiguous."""
+    return np.ascontiguousarray(keys[np.argsort(keys[:, 0], kind="stable")])
+
+
+def are_in(keys: Keys, among: Keys) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): which keys are in `among`, sorted as `sorted_keys` does it."""
+    if not len(among):
+        return np.zeros(len(keys), bool)
+    at = np.minimum(np.searchsorted(among[:, 0], keys[:, 0]), len(among) - 1)
+    return np.asarray((among[at] == keys).all(axis=1))
+
+
+def keys_of(digests: pa.ChunkedArray) -> Keys:
+    """Return the sorted keys of digests given as 64 hex digits; nulls are left out."""
+    return sorted_keys(raw_keys(digests))
+
+
+def raw_keys(digests: pa.ChunkedArray) -> Keys:
+    """Return the keys of digests given as 64 hex digits, in their order; nulls are left out."""
+    blocks = [np.zeros((0, 2), np.uint64)]
+    for chunk in digests.drop_null().chunks:
+        text = "".join(chunk.cast(pa.large_string()).to_pylist())
+        raw = np.frombuffer(bytes.fromhex(text), ">u8").reshape(-1, 4)[:, :2]
+        blocks.append(raw.astype(np.uint64))
+    return np.concatenate(blocks)

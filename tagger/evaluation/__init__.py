@@ -1,0 +1,2 @@
+"""What answers are worth: metrics, the verdict on a first model, the gate for a retrained one,
+label errors, plots."""

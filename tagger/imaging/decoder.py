@@ -1,0 +1,361 @@
+"""Decode workers: the only place where strangers' bytes are read.
+
+`Decoder.decode` hands chunks of files to spawned processes and yields uint8 batches with one
+`FileFacts` per file, in the order given. A worker that dies is replaced; the picture it died on is
+tried once more on its own worker and is then reported as `crashed`, so one bad file costs one row.
+A picture that takes longer than the timeout is `timeout`. Pictures whose content is known already
+are read, but not decoded. No wait here is without a bound.
+"""
+
+import math
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from tagger.digests import Keys
+from tagger.errors import MachineFault, TaggerError, TimeUp
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.shared_array import SharedArray
+from tagger.imaging.worker import (
+    CHUNK,
+    IDLE,
+    NOTE_LENGTH,
+    QUEUED,
+    FileFacts,
+    Pixels,
+    serve,
+    with_note,
+)
+from tagger.machine import memory_is_limited
+
+_START_TRIES = 3
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGBUS, signal.SIGXCPU, signal.SIGSYS)
+"""What the kernel ends a process with for want of memory, of room behind it, of time, or of
+leave."""
+
+_END_WITHIN = (
+    5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
+)
+_SAFE_PATH = "PYTHONSAFEPATH"
+_PATH_BYTES = (
+    32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
+)
+
+
+class DecodedChunk(NamedTuple):
+    """Pixels uint8 (n, size, size, 3) RGB, zero where not ok, and n facts, in the order of the
+    paths asked for."""
+
+    key: Any
+    pixels: Pixels
+    facts: list[FileFacts]
+
+
+@dataclass
+class _Task:
+    """A chunk on its way: `todo` are the positions not answered yet."""
+
+    key: Any
+    paths: list[str]
+    todo: list[int]
+    pixels: Pixels
+    facts: list[FileFacts | None]
+    deaths: dict[int, int] = field(default_factory=dict)
+
+    def answer(self, position: int, facts: FileFacts, pixels: Pixels | None = None) -> None:
+        self.facts[position] = facts
+        self.todo.remove(position)
+        if pixels is not None:
+            self.pixels[position] = pixels
+
+
+class Decoder:
+    """Worker processes that turn files into pixels.
+
+    Parameters
+    ----------
+    reading : Reading
+        How pictures are read, and the side of the squares that come back.
+    workers : int
+        Number of processes.
+    timeout : float
+        Seconds one picture may take before its worker is killed.
+    known : uint64 (n, 2), optional
+        Sorted keys of the contents that need not be decoded, see `tagger.digests`.
+    inside : str, optional
+        Resolved path of the folder that every file must lie in; one that a link leads out of is
+        `gone`.
+
+    Attributes
+    ----------
+    read_seconds, decode_seconds : float
+        What the workers spent so far on reading and hashing, and on decoding, added up over all of
+        them.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        *,
+        workers: int,
+        timeout: float = 60.0,
+        known: Keys | None = None,
+        inside: str | None = None,
+    ) -> None:
+        self.size, self.timeout = reading.size, timeout
+        self.read_seconds = self.decode_seconds = 0.0
+        context = multiprocessing.get_context("spawn")
+        shared = SharedArray.of(np.zeros((0, 2), np.uint64) if known is None else known)
+        self._workers = [_Worker(context, reading, shared, inside) for _ in range(workers)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, at once."""
+        for worker in self._workers:
+            worker.kill()
+
+    def decode(
+        self, chunks: Iterable[tuple[Any, list[str]]], *, until: float = math.inf
+    ) -> Iterator[DecodedChunk]:
+        """Yield one `DecodedChunk` per `(key, paths)`, in order; at most `CHUNK` paths each, see
+        `chunked`.
+
+        Parameters
+        ----------
+        until : float
+            When to stop, by `time.monotonic()`.
+
+        Raises
+        ------
+        MachineFault
+            If workers die before they can start.
+        TimeUp
+            Within about a second after `until`.
+        """
+        source, in_order = iter(chunks), deque[_Task]()
+        while True:
+            if time.monotonic() > until:
+                raise TimeUp("the time that --max-seconds gives was up")
+            self._hand_out(source, in_order)
+            if not in_order:
+                return
+            while in_order and not in_order[0].todo:
+                task = in_order.popleft()
+                yield DecodedChunk(
+                    task.key, task.pixels, [facts for facts in task.facts if facts is not None]
+                )
+            if in_order:
+                self._collect()
+
+    def _hand_out(self, source: Iterator[tuple[Any, list[str]]], in_order: deque[_Task]) -> None:
+        for _ in range(QUEUED):
+            for worker in self._workers:
+                # Bounded in the chunks ahead of the oldest, too: a slow one must not let the rest
+                # pile up.
+                if len(worker.queue) < QUEUED and len(in_order) < 4 * len(self._workers):
+                    item = next(source, None)
+                    if item is None:
+                        return
+                    key, paths = item
+                    pixels = np.zeros((len(paths), self.size, self.size, 3), np.uint8)
+                    task = _Task(key, paths, list(range(len(paths))), pixels, [None] * len(paths))
+                    in_order.append(task)
+                    if paths:
+                        worker.send(task)
+
+    def _collect(self) -> None:
+        """Wait, at most a second, for answers and deaths, and take them in."""
+        busy = [worker for worker in self._workers if worker.queue]
+        wait([w.connection for w in busy] + [w.process.sentinel for w in busy], timeout=1.0)
+        for worker in busy:
+            self._receive(worker)
+            if worker.queue and not worker.process.is_alive():
+                self._receive(worker)  # what it said before it died
+                worker.recover(_verdict_on_death(-(worker.process.exitcode or 0)), tries=2)
+            elif worker.queue and worker.stuck_for() > self.timeout:
+                begun = worker.begun
+                worker.kill()
+                self._receive(worker)
+                reason = f"decoding took longer than {self.timeout:g} s"
+                # If it has moved on between the look and the kill, the picture it is at now is not
+                # to blame.
+                worker.recover(
+                    FileFacts("timeout", reason), tries=1 if worker.begun == begun else 2
+                )
+
+    def _receive(self, worker: "_Worker") -> None:
+        for read, decode in worker.receive():
+            self.read_seconds += read
+            self.decode_seconds += decode
+
+
+def _verdict_on_death(signalled: int) -> FileFacts:
+    """Return what is said of a picture on which a worker died twice, of this signal."""
+    if signalled in _FROM_OUTSIDE:
+        # Out of memory, say: that says nothing of the picture, which is read again the next night.
+        reason = (
+            "the decoder was killed on this picture, twice; does this machine have enough memory?"
+        )
+        return FileFacts("crashed", reason, unsettled=True, lacking=True)
+    return FileFacts(
+        "crashed", "the decoder died on this picture, twice", unsettled=memory_is_limited()
+    )
+
+
+class _Worker:
+    """The parent's side of one decode process."""
+
+    def __init__(
+        self, context: SpawnContext, reading: Reading, known: SharedArray, inside: str | None
+    ) -> None:
+        self._context, self._reading, self._known, self._inside = context, reading, known, inside
+        self._failed_starts = 0
+        self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
+        self._start()
+
+    def _start(self) -> None:
+        slots = SharedArray(QUEUED * CHUNK * self._reading.size**2 * 3, np.uint8)
+        note = SharedArray.of(np.array([0, IDLE, *[0] * (NOTE_LENGTH - 2)], np.int64))
+        self.connection, theirs = self._context.Pipe()
+        arguments = (theirs, slots, note, self._known, self._reading, self._inside)
+        self.process: SpawnProcess = self._context.Process(
+            target=serve, args=arguments, daemon=True
+        )
+        with _imports_of_our_own():
+            self.process.start()
+        theirs.close()
+        self._views: Pixels = slots.values.reshape(
+            QUEUED, CHUNK, self._reading.size, self._reading.size, 3
+        )
+        self._progress = note.values
+        self._free = list(range(QUEUED))
+        self._last = (0, time.monotonic())
+
+    def send(self, task: _Task) -> None:
+        if not self.queue:
+            self._last = (self._progress[0], time.monotonic())  # it was idle, not stuck
+        slot = self._free.pop()
+        positions = list(task.todo)
+        self.queue.append((task, positions, slot))
+        try:
+            self.connection.send((slot, [task.paths[position] for position in positions]))
+        except OSError:
+            pass  # it died; _collect sees that and recovers
+
+    def receive(self) -> list[tuple[float, float]]:
+        """Take in every answer that has arrived; return the seconds of reading and of decoding each
+        took."""
+        seconds = []
+        try:
+            while self.queue and self.connection.poll():
+                message = self.connection.recv()
+                if isinstance(message, TaggerError):
+                    raise message  # it could not start
+                answers, *spent = message
+                seconds.append(tuple(spent))
+                task, positions, slot = self.queue.popleft()
+                for i, (position, facts) in enumerate(zip(positions, answers, strict=True)):
+                    task.answer(
+                        position, facts, self._views[slot, i] if facts.status == "ok" else None
+                    )
+                self._free.append(slot)
+        except (EOFError, OSError):
+            pass  # the other end is gone; _collect sees that and recovers
+        return seconds
+
+    @property
+    def begun(self) -> int:
+        """How many pictures the process has begun."""
+        return int(self._progress[0])
+
+    def stuck_for(self) -> float:
+        """Return the seconds since this worker last began a picture, or was given work or
+        started."""
+        begun, now = self._progress[0], time.monotonic()
+        if begun != self._last[0]:
+            self._last = (begun, now)
+        return now - self._last[1]
+
+    def recover(self, verdict: FileFacts, *, tries: int) -> None:
+        """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th
+        death."""
+        begun, at = self._progress[0], self._progress[1]
+        if self.process.is_alive():
+            self.process.join(_END_WITHIN)
+        self._failed_starts = 0 if begun else self._failed_starts + 1
+        if self._failed_starts >= _START_TRIES:
+            raise MachineFault(
+                f"decode workers cannot start (exit code {self.process.exitcode}): this machine "
+                "lacks memory, file "
+                "handles or processes for them, or the installation is damaged. Raise the limits "
+                "that this job runs "
+                "under ('ulimit -a' shows them), or use fewer --workers; "
+                "'python -c \"import tagger.imaging.decoder, cv2, PIL\"' fails where it is the "
+                "installation"
+            )
+        pending = [task for task, _, _ in self.queue]
+        if self.queue and at != IDLE:
+            task, positions, _ = self.queue[0]
+            culprit = positions[at]
+            task.deaths[culprit] = task.deaths.get(culprit, 0) + 1
+            if task.deaths[culprit] >= tries:
+                task.answer(culprit, with_note(verdict, self._progress))
+        self.queue.clear()
+        self.connection.close()
+        self._start()
+        for task in pending:
+            if task.todo:
+                self.send(task)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join(_END_WITHIN)
+        if self.process.is_alive():
+            # It waits in the kernel, for a dead share say, and will end when that answers. Python
+            # must not wait for it at exit, and has no public way to be told so.
+            multiprocessing.process._children.discard(self.process)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _imports_of_our_own() -> Iterator[None]:
+    """Let processes started meanwhile import nothing from the working folder: a user's signal.py is
+    not Python's."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
+
+
+def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the paths in tasks as `Decoder.decode` takes them."""
+    chunk: list[str] = []
+    size = 0
+    for path in paths:
+        length = len(os.fsencode(path))
+        if chunk and (len(chunk) == CHUNK or size + length > _PATH_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(path)
+        size += length
+    if chunk:
+        yield chunk

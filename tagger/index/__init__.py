@@ -1,0 +1,2 @@
+"""The index on disk: snapshots, staging, rows, the plan of a night, features, and their
+verification."""

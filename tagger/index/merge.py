@@ -1,0 +1,146 @@
+"""Merging a bucket: old rows that stay, new rows, and what that changes. Tables in, tables out."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.index import CHANGES
+from tagger.errors import StoreError
+from tagger.index.staging import is_pointer
+
+_OF_THE_FILE = ("image_id", "status", "error", "content_sha256", "size_bytes", "mtime_ns")
+_SAME = (
+    "status",
+    "error",
+    "content_sha256",
+    "size_bytes",
+    "mtime_ns",
+    "reader",
+    "model_id",
+    "scored_at",
+)
+"""Rows that agree in these agree in all: scores follow from the content, the model and when it was
+asked."""
+
+
+class Merged(NamedTuple):
+    """A bucket's rows, the changes against the rows before, and counts by name (see
+    `schemas.index.RUN_COUNTS`)."""
+
+    rows: pa.Table
+    changes: pa.Table
+    counts: Counter[str]
+
+
+def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
+    """Return the new rows of a bucket.
+
+    Parameters
+    ----------
+    before, fresh : pa.Table
+        Of one schema; the bucket's rows in the parent snapshot, and the rows made tonight.
+    carried : pa.Array of large_string
+        Ids of the rows that stay.
+    """
+    kept = before.filter(pc.is_in(before["image_id"].cast(pa.large_string()), value_set=carried))
+    at = pc.index_in(fresh["image_id"], value_set=before["image_id"])
+    old = before.take(at)
+    new = _mask(pc.is_null(at))
+    moved = ~new & ~(_agree(fresh, old, "size_bytes") & _agree(fresh, old, "mtime_ns"))
+    same_bytes = _agree(fresh, old, "content_sha256") & _mask(pc.is_valid(fresh["content_sha256"]))
+    identical = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
+    rows = pa.concat_tables([kept, fresh])
+    gone = before["image_id"].filter(
+        pc.invert(pc.is_in(before["image_id"], value_set=rows["image_id"]))
+    )
+    counts = Counter(
+        {
+            "new": int(new.sum()),
+            "changed": int(moved.sum()),
+            "touched": int((moved & same_bytes).sum()),
+            "unchanged": len(kept) + int(identical.sum()),
+            "rescored": int((~new & ~moved & ~identical).sum()),
+            "deleted": len(gone),
+            "published_rows": len(rows),
+        }
+    )
+    return Merged(rows, _changes(fresh["image_id"].filter(pa.array(~identical)), gone), counts)
+
+
+class Donors(NamedTuple):
+    """One row per content that waits for scores, in order of its digest; digests are bytes (n,) of
+    64 hex digits."""
+
+    rows: pa.Table
+    digests: npt.NDArray[np.bytes_]
+
+
+def as_donors(rows: pa.Table) -> Donors:
+    """Return the first row of each content."""
+    digests, first = np.unique(_digests(rows), return_index=True)
+    return Donors(rows.take(pa.array(first)).combine_chunks(), digests)
+
+
+def fill_in(fresh: pa.Table, donors: Donors) -> pa.Table:
+    """Return `fresh` with the scores of known contents taken from rows that have the same bytes.
+
+    Raises
+    ------
+    StoreError
+        If a content that was known has no row.
+    """
+    pointer = is_pointer(fresh)
+    waiting = fresh.filter(pointer)
+    if not len(waiting):
+        return fresh
+    digests = _digests(waiting)
+    at = np.searchsorted(donors.digests, digests)
+    there = np.append(donors.digests, b"")[at] == digests
+    if not there.all():
+        digest = digests[~there][0].decode()
+        raise StoreError(
+            f"the scores of {digest} were there at the start of the run and are gone; is anyone "
+            "else writing?"
+        )
+    filled = donors.rows.take(pa.array(at))
+    for name in _OF_THE_FILE:
+        place = filled.schema.get_field_index(name)
+        filled = filled.set_column(place, filled.schema.field(place), waiting[name])
+    return pa.concat_tables([fresh.filter(pc.invert(pointer)), filled])
+
+
+def aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows with the columns of `schema`: null where there was none before."""
+    if rows.schema.equals(schema, check_metadata=True):
+        return rows
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _digests(rows: pa.Table) -> npt.NDArray[np.bytes_]:
+    return np.array(rows["content_sha256"].to_pylist(), "S64")
+
+
+def _agree(fresh: pa.Table, old: pa.Table, column: str) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): equal, or both null."""
+    both_null = pc.and_(pc.is_null(fresh[column]), pc.is_null(old[column]))
+    return _mask(pc.or_(pc.fill_null(pc.equal(fresh[column], old[column]), False), both_null))
+
+
+def _mask(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(values.to_numpy(), bool)
+
+
+def _changes(upserted: pa.ChunkedArray, deleted: pa.ChunkedArray) -> pa.Table:
+    ops = ["upsert"] * len(upserted) + ["delete"] * len(deleted)
+    ids = pa.chunked_array([*upserted.chunks, *deleted.chunks], pa.string())
+    return pa.table([ids, pa.array(ops, pa.string())], schema=CHANGES)

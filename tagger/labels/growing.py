@@ -1,0 +1,177 @@
+"""Growing a vocabulary: what is appended, what is retired, and what older pictures were never
+asked."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.errors import InputError, VocabularyError
+from tagger.labels.vocabulary import Vocabulary, canonical_name
+
+Key = tuple[str, str]
+
+
+def parse_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
+    """Return the `(group, name)` of `GROUP:LABEL`.
+
+    Raises
+    ------
+    InputError
+        If there is no such group, or no name.
+    """
+    group, name = map(canonical_name, split_key(text))
+    names = [each.name for each in vocabulary.groups]
+    if not name or group not in names:
+        raise InputError(
+            f"{option} {text!r}: write GROUP:LABEL, where GROUP is one of {', '.join(names)}"
+        )
+    return group, name
+
+
+def parse_known_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
+    """Return the `(group, name)` of a label that the vocabulary has, from `GROUP:LABEL` or from its
+    name alone.
+
+    Raises
+    ------
+    InputError
+        If it has none, or several, of that name.
+    """
+    group, name = map(canonical_name, split_key(text))
+    found = [
+        (x.group, x.name)
+        for x in vocabulary.labels
+        if x.name == canonical_name(text) or (x.group, x.name) == (group, name)
+    ]
+    if len(found) != 1:
+        there = ", ".join(label.key for label in vocabulary.labels)
+        raise InputError(
+            f"{option} {text!r}: {'several labels' if found else 'no label'} of that name in "
+            f"{there}"
+        )
+    return found[0]
+
+
+def grow(
+    vocabulary: Vocabulary,
+    strangers: Counter[str],
+    added: Sequence[Key],
+    *,
+    accept: bool,
+    splits: Sequence[tuple[str, Key]] = (),
+    since: str,
+) -> Vocabulary:
+    """Return the vocabulary with new labels appended, those that were declared first.
+
+    Parameters
+    ----------
+    strangers : Counter
+        Labels of the data that `vocabulary` does not have, as `group:name`, by pictures.
+    added : sequence of (group, name)
+        Those that were declared.
+    accept : bool
+        Whether those that were not are appended too.
+    splits : sequence of (new name, (group, old name))
+        Old labels, and the new one that is split from each; without a new name the only new one of
+        the group.
+    since : str
+        The bundle that will have them first.
+
+    Raises
+    ------
+    VocabularyError
+        For labels that were not declared, with what they may have been meant to be; for declared
+        ones that are there already or that no picture has; for splits that do not say which new
+        label is meant.
+    """
+    for group, name in added:
+        if vocabulary.index(group, name) is not None:
+            raise VocabularyError(
+                f"--add {group}:{name}: the model has this label already; columns are never reused"
+            )
+        if not strangers[f"{group}:{name}"]:
+            raise VocabularyError(
+                f"--add {group}:{name}: no picture of the data has it; new are {_listed(strangers)}"
+            )
+    declared = {f"{group}:{name}" for group, name in added}
+    undeclared = Counter({key: n for key, n in strangers.items() if key not in declared})
+    if undeclared and not accept:
+        known = [label.key for label in vocabulary.labels] + sorted(declared)
+        lines = "; ".join(
+            f"{key} ({n:,} pictures{_meant(key, known)})" for key, n in undeclared.most_common()
+        )
+        raise VocabularyError(
+            "labels in the data that the model does not have and that --add does not name: "
+            f"{lines}. Correct them, "
+            "declare them with --add GROUP:LABEL, or take them all with --accept-new-labels"
+        )
+    order = [group.name for group in vocabulary.groups]
+    others = sorted(
+        (split_key(key) for key in undeclared), key=lambda key: (order.index(key[0]), key[1])
+    )
+    new = [*added, *others]
+    return vocabulary.extend(new, since=since, splits=_split(new, splits))
+
+
+def _split(new: Sequence[Key], splits: Sequence[tuple[str, Key]]) -> dict[Key, tuple[str, ...]]:
+    """Return, per new label, the old names it is split from."""
+    result: dict[Key, tuple[str, ...]] = {}
+    for name, (group, old) in splits:
+        here = [key for key in new if key[0] == group and name in ("", key[1])]
+        if len(here) != 1:
+            there = ", ".join(key[1] for key in new if key[0] == group) or "none"
+            raise VocabularyError(
+                f"--splits {group}:{old}: say which new label is split from it, NEW={old}; new in "
+                f"{group}: {there}"
+            )
+        result[here[0]] = (*result.get(here[0], ()), old)
+    return result
+
+
+def split_key(key: str) -> Key:
+    """Return the `(group, name)` of a label's key."""
+    group, _, name = key.partition(":")
+    return group, name
+
+
+def unjudged(
+    targets: npt.NDArray[np.float32], vocabulary: Vocabulary, judged: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Return targets, NaN where a picture was never judged for a label, because the label came
+    after it.
+
+    This is the one place that says so. A label that a picture has is known whenever it came.
+    Otherwise, in a group that is not exclusive, an older picture says nothing about a newer label.
+    In an exclusive group its answer means no for all others, the newer ones too, unless the newer
+    label was split from that very answer; no answer says nothing.
+
+    Parameters
+    ----------
+    targets : float32 (n, n_labels)
+        1, 0, or NaN for unknown.
+    judged : int64 (n,)
+        How many labels, the first of the vocabulary, there were when the picture was labelled.
+    """
+    result = targets.copy()
+    for i, label in enumerate(vocabulary.labels):
+        never = (judged <= i) & (targets[:, i] != 1)
+        if vocabulary.group(label.group).exclusive:
+            others = [j for j in vocabulary.members(label.group) if j != i]
+            answering = [j for j in others if vocabulary.labels[j].name not in label.splits]
+            never &= ~(targets[:, answering] == 1).any(axis=1)
+        result[never, i] = np.nan
+    return result
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    group, name = split_key(key)
+    names = [other for its_group, other in map(split_key, known) if its_group == group]
+    close = get_close_matches(name, names, n=1, cutoff=0.75)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{key} ({n:,})" for key, n in counts.most_common(12)) or "no labels at all"

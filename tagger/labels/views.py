@@ -1,0 +1,153 @@
+"""Grouped views: one firm answer per exclusive group, from the logits of the one head. Pure NumPy.
+
+With the logits z of a group's labels, p(label i) = exp(z_i) / (1 + sum_j exp(z_j)), and "none"
+takes the remainder: a softmax in which "none" has the logit 0. For a group of one label that is the
+sigmoid itself. The answer is the label with the largest z_i - logit(threshold_i) among those whose
+*stored* score reaches its threshold, and none if there is no such label; so scores, thresholds,
+tags and answers never contradict each other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.labels.vocabulary import Vocabulary
+
+Floats = npt.NDArray[np.float64]
+
+DECIMALS = 4
+"""Scores and thresholds are stored rounded to this many decimals."""
+
+
+class View(NamedTuple):
+    """The answers of one group.
+
+    Attributes
+    ----------
+    answer : int64 (n,)
+        Column index of the answered label; -1 is none.
+    probability : float64 (n,)
+        p(answer), four decimals; NaN where the answer is none.
+    """
+
+    answer: npt.NDArray[np.int64]
+    probability: Floats
+
+
+def sigmoid(logits: npt.ArrayLike) -> Floats:
+    """Return 1 / (1 + exp(-z)) in float64, without overflow."""
+    z = np.asarray(logits, np.float64)
+    small = np.exp(-np.abs(z))
+    return np.asarray(np.where(z >= 0, 1, small) / (1 + small))
+
+
+def logit(probability: npt.ArrayLike) -> Floats:
+    """Return log(p / (1 - p)) for p strictly between 0 and 1."""
+    p = np.asarray(probability, np.float64)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def stored_scores(logits: npt.ArrayLike) -> Floats:
+    """Return the scores as they are written: float64, `round(sigmoid(z), 4)`."""
+    return np.round(sigmoid(logits), DECIMALS)
+
+
+def group_probabilities(logits: npt.ArrayLike, members: list[int]) -> Floats:
+    """Return float64 (n, k + 1): p of each of a group's k labels, "none" last; rows add up to 1."""
+    z = np.asarray(logits, np.float64)[:, members]
+    z = np.concatenate([z, np.zeros((len(z), 1))], axis=1)
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -> View:
+    """Return the answers of the group whose labels are the columns `members`.
+
+    Parameters
+    ----------
+    logits : float32 (n, n_labels)
+        Calibrated, not rounded.
+    thresholds : float64 (n_labels,)
+        Each strictly between 0 and 1.
+    members : list of int
+        Column indices.
+    """
+    z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
+    holds = stored_scores(z)[:, members] >= limits[members]
+    margin = np.where(holds, z[:, members] - logit(limits[members]), -np.inf)
+    best = margin.argmax(axis=1)
+    some = holds.any(axis=1)
+    probability = group_probabilities(z, members)[np.arange(len(z)), best]
+    return View(
+        np.where(some, np.asarray(members)[best], -1).astype(np.int64),
+        np.where(some, np.round(probability, DECIMALS), np.nan),
+    )
+
+
+def uncertain(
+    logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary, error: float
+) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): whether a picture's tags might be others if each of its logits were off by
+    up to `error`."""
+    z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
+    # The least logit whose stored score, which is rounded, reaches the threshold.
+    above = z - logit(limits - 0.5 * 10**-DECIMALS)
+    near = np.abs(above) < error
+    near[:, [label.retired for label in vocabulary.labels]] = False
+    for group in vocabulary.exclusive_groups:
+        members = vocabulary.members(group.name)
+        near[:, members] = _contested(above[:, members], (z - logit(limits))[:, members], error)[
+            :, None
+        ]
+    return np.asarray(near.any(axis=1))
+
+
+def _contested(above: Floats, rank: Floats, error: float) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): whether a group's answer might be another, or none, if logits were off by
+    up to `error`."""
+    rank = np.where(
+        above > -error, rank, -1e9
+    )  # those that may be answers; finite, to be subtracted
+    every, best = np.arange(len(rank)), rank.argmax(axis=1)
+    lead = rank[every, best][:, None] - rank
+    lead[every, best] = np.inf
+    return np.asarray(
+        (above > -error).any(axis=1)
+        & ((above[every, best] < error) | (lead < 2 * error).any(axis=1))
+    )
+
+
+def true_answers(
+    targets: npt.NDArray[np.float32], members: list[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return what a group should answer, as a position in `members`, len(members) for none; and
+    where that is known.
+
+    Parameters
+    ----------
+    targets : float32 (n, n_labels)
+        1, 0, or NaN for unknown; a picture is known if all labels of the group are.
+    """
+    has = targets[:, members] == 1
+    answers = (
+        np.where(has.any(axis=1), has.argmax(axis=1), len(members))
+        if members
+        else np.zeros(len(has))
+    )
+    return answers.astype(np.int64), np.asarray(~np.isnan(targets[:, members]).any(axis=1))
+
+
+def tag_matrix(
+    logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary
+) -> npt.NDArray[np.bool_]:
+    """Return bool (n, n_labels): answers of exclusive groups, and all other labels at or over
+    threshold."""
+    z = np.asarray(logits)
+    tags = stored_scores(z) >= np.asarray(thresholds, np.float64)
+    tags[:, [label.retired for label in vocabulary.labels]] = False
+    for group in vocabulary.exclusive_groups:
+        members = vocabulary.members(group.name)
+        answer = view(z, thresholds, members).answer
+        tags[:, members] = answer[:, None] == np.asarray(members)
+    return np.asarray(tags)

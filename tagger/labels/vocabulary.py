@@ -1,0 +1,350 @@
+"""The vocabulary: ordered, append-only labels in named groups. A label's index is its column,
+everywhere."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
+from schemas.vocabulary import (
+    DEFAULT_EVIDENCE,
+    EVIDENCE,
+    FORMAT_VERSION,
+    RESERVED_GROUP_NAMES,
+    UNGROUPED,
+)
+from tagger.errors import VocabularyError
+
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+"""Marks without width, which spreadsheets and web pages leave around words."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A named set of labels and what it is judged by (see `schemas.vocabulary`)."""
+
+    name: str
+    exclusive: bool = True
+    evidence: str = "both"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label; `column` is its score column, fixed at birth, `splits` what older pictures may
+    have called it."""
+
+    group: str
+    name: str
+    column: str
+    since: str = ""
+    retired: bool = False
+    splits: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return `group:name`."""
+        return f"{self.group}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Groups, and labels in column order.
+
+    Examples
+    --------
+    >>> groups = parse_groups("color,garment")
+    >>> v = Vocabulary.build(groups, [("color", "red"), ("garment", "dress")])
+    >>> [label.column for label in v.extend([("color", "Navy Blue")]).labels]
+    ['score_red', 'score_dress', 'score_navy_blue']
+    """
+
+    groups: tuple[Group, ...]
+    labels: tuple[Label, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.groups, self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def build(
+        cls, groups: Iterable[Group], keys: Iterable[tuple[str, str]], *, since: str = ""
+    ) -> Self:
+        """Return a new vocabulary of `(group, name)` keys, in the order given."""
+        return cls(tuple(groups), ()).extend(keys, since=since)
+
+    def extend(
+        self,
+        keys: Iterable[tuple[str, str]],
+        *,
+        since: str = "",
+        splits: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    ) -> Self:
+        """Return the vocabulary with `(group, name)` keys it does not have appended; nothing moves.
+
+        `splits` says of new keys from which older names of their group they are split.
+
+        Raises
+        ------
+        VocabularyError
+            For a group it does not have, or two names that differ only in case or punctuation.
+        """
+        labels = list(self.labels)
+        known = {(label.group, canonical_name(label.name)) for label in labels}
+        taken = {label.column for label in labels}
+        for group, name in ((group, canonical_name(name)) for group, name in keys):
+            if (group, name) not in known:
+                of_it = (splits or {}).get((group, name), ())
+                labels.append(
+                    Label(group, name, _new_column(group, name, taken), since, splits=of_it)
+                )
+                known.add((group, name))
+                taken.add(labels[-1].column)
+        return type(self)(self.groups, tuple(labels))
+
+    def canonical(self) -> Self:
+        """Return the vocabulary with all names as labels are compared, see `canonical_name`."""
+        labels = (
+            replace(x, name=canonical_name(x.name), splits=tuple(map(canonical_name, x.splits)))
+            for x in self.labels
+        )
+        return type(self)(self.groups, tuple(labels))
+
+    def born(self, since: str) -> Self:
+        """Return the vocabulary with `since` on all labels that have none."""
+        return type(self)(
+            self.groups, tuple(replace(x, since=x.since or since) for x in self.labels)
+        )
+
+    def retire(self, keys: Iterable[tuple[str, str]]) -> Self:
+        """Return the vocabulary with these `(group, name)` labels retired: their columns stay,
+        nothing answers them."""
+        gone = set(keys)
+        labels = (replace(x, retired=x.retired or (x.group, x.name) in gone) for x in self.labels)
+        return type(self)(self.groups, tuple(labels))
+
+    def index(self, group: str, name: str) -> int | None:
+        """Return the column index of a label, or None."""
+        return next(
+            (i for i, x in enumerate(self.labels) if (x.group, x.name) == (group, name)), None
+        )
+
+    def split_from(self, old: Label) -> list[int]:
+        """Return the column indices of the labels that were split from `old`."""
+        return [
+            i for i, x in enumerate(self.labels) if x.group == old.group and old.name in x.splits
+        ]
+
+    def group(self, name: str) -> Group:
+        """Return the group called `name`."""
+        return next(group for group in self.groups if group.name == name)
+
+    def members(self, group: str) -> list[int]:
+        """Return the column indices of a group's labels, retired ones left out."""
+        return [i for i, x in enumerate(self.labels) if x.group == group and not x.retired]
+
+    @property
+    def exclusive_groups(self) -> list[Group]:
+        """Return the groups that get a view and an answer column; a group without labels has
+        none."""
+        return [group for group in self.groups if group.exclusive and self.members(group.name)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of vocabulary.json."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "groups": [asdict(group) for group in self.groups],
+            "labels": [asdict(label) | {"splits": list(label.splits)} for label in self.labels],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, *, source: str = "vocabulary") -> Self:
+        """Return the vocabulary in `value`; all but `group` and `name` may be left out.
+
+        Raises
+        ------
+        VocabularyError
+            Naming `source` and what is wrong with it.
+        """
+        try:
+            if value.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+                raise VocabularyError(
+                    f"{source}: format_version {value['format_version']!r}, not {FORMAT_VERSION}"
+                )
+            groups = [_group_from_json(group) for group in value["groups"]]
+            vocabulary = cls(tuple(groups), ())
+            for x in value["labels"]:
+                since, retired, splits = (
+                    x.get("since", ""),
+                    x.get("retired", False),
+                    x.get("splits", []),
+                )
+                texts = isinstance(splits, list) and all(isinstance(name, str) for name in splits)
+                if not (isinstance(since, str) and isinstance(retired, bool) and texts):
+                    raise TypeError(
+                        f"since is text, retired true or false, splits a list of text; received {x}"
+                    )
+                if "column" in x:
+                    label = Label(x["group"], x["name"], x["column"], since)
+                else:
+                    label = vocabulary.extend([(x["group"], x["name"])], since=since).labels[-1]
+                label = replace(label, retired=retired, splits=tuple(splits))
+                vocabulary = cls(vocabulary.groups, (*vocabulary.labels, label))
+        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            shape = '{"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red"}]}'
+            raise VocabularyError(
+                f"{source}: not a vocabulary ({error!r}); at least: {shape}"
+            ) from error
+        return vocabulary
+
+    def digest(self) -> str:
+        """Return the sha256 of the canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def match_tokens(self, folder: str) -> list[tuple[str, str]] | None:
+        """Return the labels spelled by a folder name, longest match first, or None if it does not
+        parse.
+
+        A label's own underscores, spaces and hyphens are all the same here, so
+        `navy_blue_rain_coat` is `navy blue` and `rain-coat`. A name in several groups goes to the
+        first group without a label so far.
+        """
+        words = _words(canonical_name(folder))
+        spelled: dict[tuple[str, ...], list[Label]] = {}
+        for label in self.labels:  # retired ones too: their folders are still there
+            spelled.setdefault(_words(label.name), []).append(label)
+        longest = max(map(len, spelled), default=0)
+        found: list[tuple[str, str]] = []
+        while words:
+            for n in range(min(longest, len(words)), 0, -1):
+                taken = {group for group, _ in found if self.group(group).exclusive}
+                free = [label for label in spelled.get(words[:n], []) if label.group not in taken]
+                if free:
+                    found.append((free[0].group, free[0].name))
+                    words = words[n:]
+                    break
+            else:
+                return None
+        return found
+
+
+def parse_groups(text: str) -> list[Group]:
+    """Return the groups in `NAME[:pixels|:shape|:both][+],...`; `+` means not exclusive.
+
+    Raises
+    ------
+    VocabularyError
+        If the text is not of that form.
+    """
+    groups = []
+    for item in text.split(","):
+        match = re.fullmatch(r"\s*([a-z][a-z0-9_]*)(?::(pixels|shape|both))?(\+?)\s*", item)
+        if not match:
+            raise VocabularyError(
+                f"--groups {text!r}: {item!r} is not NAME[:pixels|:shape|:both][+], lower case"
+            )
+        name, evidence, plus = match.groups()
+        groups.append(Group(name, not plus, evidence or DEFAULT_EVIDENCE.get(name, "both")))
+    return groups
+
+
+def default_groups() -> list[Group]:
+    """Return the one group of labels that were given none."""
+    return [Group(UNGROUPED, exclusive=False)]
+
+
+def sorted_keys(keys: Iterable[tuple[str, str]], groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """Return distinct keys by group order, then by name: the column order of a new vocabulary."""
+    order = {group.name: i for i, group in enumerate(groups)}
+    return sorted(set(keys), key=lambda key: (order[key[0]], key[1]))
+
+
+def canonical_name(text: str) -> str:
+    """Return a label's name as it is compared: its letters composed (NFC), nothing that cannot be
+    seen around it.
+
+    >>> canonical_name(" rose\u0301 ")
+    'rosé'
+    """
+    return unicodedata.normalize("NFC", text).strip().strip(_UNSEEN).strip()
+
+
+def slug(name: str) -> str:
+    """Return `name` in lower case, runs outside [a-z0-9] as one `_`.
+
+    >>> slug("Navy Blue / dark")
+    'navy_blue_dark'
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _new_column(group: str, name: str, taken: set[str]) -> str:
+    if not slug(name):
+        raise VocabularyError(
+            f"label {group}:{name!r}: a label needs a letter a-z or a digit; rename it"
+        )
+    candidates = (f"score_{slug(name)}", f"score_{group}_{slug(name)}")
+    free = next((column for column in candidates if column not in taken), None)
+    if free is None:
+        raise VocabularyError(
+            f"label {group}:{name!r} collides: {' and '.join(candidates)} are taken; rename it"
+        )
+    return free
+
+
+def _group_from_json(value: Mapping[str, Any]) -> Group:
+    name, exclusive = value["name"], value.get("exclusive", True)
+    if not isinstance(exclusive, bool):
+        raise TypeError(f"exclusive is true or false; received {exclusive!r}")
+    return Group(name, exclusive, value.get("evidence", DEFAULT_EVIDENCE.get(name, "both")))
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[_\s-]+", name) if word)
+
+
+def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
+    names = [group.name for group in groups]
+    for group in groups:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", group.name):
+            raise VocabularyError(f"group {group.name!r}: a name is [a-z][a-z0-9_]*")
+        if group.name in RESERVED_GROUP_NAMES or group.name in (*FIXED_COLUMNS, *TAGS_COLUMNS):
+            raise VocabularyError(
+                f"group {group.name!r}: this name is a fixed column or output; choose another"
+            )
+        if group.evidence not in EVIDENCE:
+            raise VocabularyError(
+                f"group {group.name!r}: evidence {group.evidence!r} is not one of {EVIDENCE}"
+            )
+    if len(set(names)) != len(names):
+        raise VocabularyError(f"groups {names}: a name is there twice")
+    seen: dict[tuple[str, str], str] = {}
+    for label in labels:
+        if label.group not in names:
+            raise VocabularyError(f"label {label.key!r}: no such group; there are {names}")
+        if not re.fullmatch(r"score_[a-z0-9_]+", label.column):
+            raise VocabularyError(
+                f"label {label.key!r}: column {label.column!r} is not score_<slug>"
+            )
+        key = (label.group, slug(label.name))
+        if key in seen:
+            raise VocabularyError(
+                f"labels {seen[key]!r} and {label.name!r} of {label.group} collide; rename one"
+            )
+        seen[key] = label.name
+    answers = [
+        column
+        for group in groups
+        if group.exclusive
+        for column in (group.name, f"{group.name}_score")
+    ]
+    columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")

@@ -1,0 +1,67 @@
+"""Packing: a bundle for tagging alone, its weights as float16, without the Keras network: a quarter
+of the size."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from schemas.bundle import FILES, ONLY_FOR_TRAINING
+from tagger.errors import InputError
+from tagger.models.bundle import Bundle, complete
+
+
+def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str]) -> Path:
+    """Return the folder of the packed bundle, `out`; it appears by one rename, complete.
+
+    Parameters
+    ----------
+    measured : callable (Bundle)
+        Is given the packed bundle before it is complete, and returns what its card says of the
+        loss.
+
+    Raises
+    ------
+    InputError
+        If `out` exists or cannot be written.
+    """
+    if bundle.packed:
+        raise InputError(
+            f"model {str(bundle.path)!r} is packed already; pack the model that it was packed from"
+        )
+    if out.exists():
+        raise InputError(f"--out {str(out)!r} exists already; name a folder that does not")
+    work = out.with_name(f".{out.name}.packing-{os.getpid()}")
+    try:
+        (work / "openvino").mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"--out {str(out)!r} cannot be written: {error.strerror}") from error
+    try:
+        _halve(bundle.path / "openvino" / "model.xml", work / "openvino" / "model.xml")
+        for file in FILES:
+            if file not in ONLY_FOR_TRAINING and not file.startswith("openvino/"):
+                shutil.copyfile(bundle.path / file, work / file)
+        # Features of rounded weights are not those of the exact ones.
+        trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()
+        loss = measured(replace(bundle, path=work, trunk=trunk))
+        card = (bundle.path / "README.md").read_text()
+        complete(
+            work,
+            out,
+            name=bundle.name,
+            card=lambda model_id: card.replace(bundle.model_id, model_id) + "\n" + loss,
+            parent=bundle.model_id,
+            trunk=trunk,
+        )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return out
+
+
+def _halve(source: Path, target: Path) -> None:
+    """Write an OpenVINO network with float16 weights; it still computes in float32."""
+    from tagger.models.openvino_runtime import openvino
+
+    openvino.save_model(openvino.Core().read_model(source), target, compress_to_fp16=True)

@@ -1,0 +1,7 @@
+"""The model that comes with the package, for a first night before anything was trained."""
+
+from pathlib import Path
+
+STARTER = Path(__file__).parents[1] / "starter"
+"""Its bundle, packed for tagging alone; its README.md says on what it was trained, and where it
+fails."""

@@ -1,0 +1,145 @@
+"""What stops a night before it publishes something doubtful: each says why, and how to override
+it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tagger.catalog import Walk
+from tagger.errors import InputError, Refused
+from tagger.index.plan import Plan
+from tagger.index.rows import schema_of
+from tagger.index.snapshots import Snapshot
+from tagger.models.bundle import Bundle
+
+MIN_DELETIONS = 20
+"""Fewer deletions than this never refuse a run."""
+
+_SHOWN = 5
+
+
+def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, features: int) -> int:
+    """Return what staging, the rewritten parts, the change feed and `features` a picture may take
+    on the disk."""
+    per_row = 200 + 8 * len(
+        bundle.vocabulary
+    )  # from what real catalogs took: the digest alone does not compress
+    carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
+    fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
+    grown = parent is not None and parent.schema() != schema_of(bundle.vocabulary)
+    rewritten = sum(
+        part["bytes"]
+        for part in (parent.manifest["parts"] if parent else [])
+        if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
+    )
+    staged = plan.counts["to_read"] + plan.counts["from_features"]
+    return int(rewritten + per_row * (fresh.sum() + staged) + 2 * features * plan.counts["to_read"])
+
+
+def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
+    """Refuse a catalog without a picture: an unmounted share looks like one; `explanation` says
+    what was skipped."""
+    if not pictures:
+        said = f"; {explanation}" if explanation else ""
+        raise Refused(
+            f"catalog {root!r} holds no picture; is it mounted? Nothing was changed{said}"
+        )
+
+
+def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[str, int]) -> None:
+    """Refuse a night that would delete too many rows; what is left out of the catalog counts as
+    deleted."""
+    if deleted >= MIN_DELETIONS and deleted > limit * before:
+        kinds = [kind for kind in ("system_folder", "excluded") if skipped.get(kind)]
+        left_out = " and ".join(f"{skipped[kind]:,} {kind}" for kind in kinds)
+        said = f" What is left out of the catalog ({left_out}) is gone too." if left_out else ""
+        raise Refused(
+            f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}; nothing was "
+            f"changed. Is everything mounted?{said} If they are meant to be gone, allow it with "
+            "--max-delete-rate 1"
+        )
+
+
+def check_still_there(gone: int, found: int, walk: Walk, limit: float) -> None:
+    """Refuse a night in which the catalog went away after the walk: an unmounted share looks like
+    deletions."""
+    if not walk.is_still_there() or (gone >= MIN_DELETIONS and gone > limit * found):
+        raise Refused(
+            f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} "
+            "mounted? Nothing was "
+            "changed. Start again when the catalog is there, or if they were deleted, with "
+            "--max-delete-rate 1"
+        )
+
+
+def check_starter_is_meant(parent: Snapshot, bundle: Bundle) -> None:
+    """Refuse to score an index again with the starter model only because a night named no model."""
+    if parent.manifest["model_id"] != bundle.model_id:
+        lost = " --replace-columns" if columns_that_would_go(parent, bundle) else ""
+        raise InputError(
+            "no --model was given, and this index was scored by "
+            f"{parent.manifest['model_id'][:12]}..., not by "
+            "this version's starter model; give --model, or to score all of it with the starter "
+            f"--model {str(bundle.path)!r}{lost}"
+        )
+
+
+def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
+    """Return what readers of a snapshot would miss in rows of this model, in words: columns, and
+    what they mean."""
+    published, now = parent.schema(), schema_of(bundle.vocabulary)
+    gone = []
+    for field in published or ():
+        meaning = _meaning(field)
+        if meaning and field.name not in now.names:
+            gone.append(f"{field.name} ({meaning})")
+        elif meaning and meaning != (other := _meaning(now.field(field.name))):
+            gone.append(f"{field.name} ({meaning}, which would be {other})")
+    labels = parent.labels()
+    answered = set(labels["group"].filter(pc.invert(labels["retired"])).to_pylist())
+    views = {group.name for group in bundle.vocabulary.exclusive_groups}
+    turned = sorted(views & answered - set(parent.manifest["groups"]))
+    return gone + [f"tags (of {group}, which would have one at most)" for group in turned]
+
+
+def _meaning(field: pa.Field) -> str:
+    """Return what a column says: the score of a label, the answer of a group, or nothing that a
+    model decides."""
+    facts = field.metadata or {}
+    if b"label" in facts:
+        return f"{facts[b'group'].decode()}:{facts[b'label'].decode()}"
+    return f"answer of {facts[b'group'].decode()}" if b"group" in facts else ""
+
+
+def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
+    """Refuse a night that would take columns from the index, or give them another meaning: readers
+    filter on them."""
+    if gone := columns_that_would_go(parent, bundle):
+        raise Refused(
+            f"the model {bundle.name} would take from this index what its readers may ask for: "
+            f"{_first(gone)}. Nothing "
+            "was changed. Retrain from the model that scored it ('tagger retrain' keeps every "
+            "column), tag into "
+            "another --index, or if that is meant, allow it with --replace-columns"
+        )
+
+
+def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> None:
+    """Refuse to keep rows of an older model for a later night where tonight's model lacks their
+    columns."""
+    if sum(part["rows"] for part in parent.manifest["parts"]) <= limit:
+        return
+    if gone := columns_that_would_go(parent, bundle):
+        raise InputError(
+            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not "
+            "have their "
+            f"{_first(gone)}; score all at once (without --backfill-limit), or retrain from the "
+            "model that scored them"
+        )
+
+
+def _first(texts: list[str]) -> str:
+    more = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,9 +1,0 @@
-"""Why a picture cannot be scored."""
-
-
-class PictureError(Exception):
-    """A picture that cannot be scored: `status` as in the index, and the reason in words."""
-
-    def __init__(self, status: str, reason: str, width: int | None = None, height: int | None = None) -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.width, self.height = status, reason, width, height

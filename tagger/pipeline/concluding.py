@@ -1,0 +1,159 @@
+"""The end of a training: calibrate, set thresholds, measure, and gather what a bundle is made
+of."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.bundle import FORMAT_VERSION
+from tagger.datasets.labelled_set import Keys
+from tagger.errors import TaggerError
+from tagger.labels.pairs import Pair, count_pairs
+from tagger.labels.vocabulary import Vocabulary
+from tagger.models.bfloat16 import PICTURES
+from tagger.models.bundle import Bundle
+from tagger.pipeline.fitting import Fitted
+from tagger.progress import say
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """All that a bundle is made of."""
+
+    network: Any
+    thresholds: list[dict[str, Any]]
+    metrics: dict[str, Any]
+    plots: dict[str, bytes]
+    verdict: dict[str, Any]
+
+
+def conclude(
+    fitted: Fitted,
+    vocabulary: Vocabulary,
+    min_precision: float | None,
+    *,
+    without_pictures_of: Bundle | None = None,
+    held_out: Sequence[Keys] = (),
+) -> Concluded:
+    """Return all that a bundle is made of, calibrated and with thresholds by the tune part,
+    measured on the test part.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The head of its network takes in the calibration.
+    min_precision : float or None
+        See `tagger.training.calibration.choose_thresholds`.
+    without_pictures_of : Bundle, optional
+        A parent whose pictures are gone: its labels keep thresholds and calibration, its pairs
+        count as trained.
+    held_out : sequence of pairs of labels
+        Those that training was kept from: the verdict leaves their pictures out.
+    """
+    from tagger.evaluation.verdict import give_verdict
+    from tagger.training.calibration import calibrate, choose_thresholds
+    from tagger.training.fit import predict_logits
+    from tagger.training.network import add_views, fold_calibration
+
+    kept = without_pictures_of.threshold_rows() if without_pictures_of else []
+    trained = Counter(count_pairs(fitted.data.targets[fitted.data.train], vocabulary))
+    trained.update(without_pictures_of.trained_pairs() if without_pictures_of else {})
+    network, data = fitted.network, fitted.data
+    tuning = predict_logits(network, data.pixels, data.tune)
+    scale, shift = calibrate(tuning, data.targets[data.tune])
+    scale[: len(kept)], shift[: len(kept)] = 1, 0
+    fold_calibration(network, scale, shift)
+    chosen = choose_thresholds(
+        (tuning * scale + shift).astype(np.float32),
+        data.targets[data.tune],
+        vocabulary,
+        min_precision=min_precision,
+    )
+    thresholds = [*kept, *(threshold.to_json() for threshold in chosen[len(kept) :])]
+    tested = predict_logits(network, data.pixels, fitted.test)
+    truth, limits = data.targets[fitted.test], np.array([row["threshold"] for row in thresholds])
+    metrics, reliability = _measure(
+        (tested - shift) / scale,
+        tested,
+        truth,
+        thresholds=limits,
+        trained=dict(trained),
+        vocabulary=vocabulary,
+    )
+    shown = ~_shows_any(truth, vocabulary, held_out)
+    return Concluded(
+        network=add_views(network, vocabulary),
+        thresholds=thresholds,
+        metrics=metrics,
+        plots={"history.png": fitted.curves, "reliability.png": reliability},
+        verdict=give_verdict(tested[shown], truth[shown], limits, vocabulary),
+    )
+
+
+def _shows_any(
+    targets: Floats, vocabulary: Vocabulary, pairs: Sequence[Keys]
+) -> npt.NDArray[np.bool_]:
+    """Return bool (n,): the pictures that show one of the pairs."""
+    result = np.zeros(len(targets), bool)
+    for pair in pairs:
+        columns = [
+            i for i, label in enumerate(vocabulary.labels) if (label.group, label.name) in pair
+        ]
+        result |= (targets[:, columns] == 1).all(axis=1)
+    return result
+
+
+def compare_on(fitted: Fitted, path: Path) -> None:
+    """Compare bfloat16 with float32 for the model just saved, on test and tune pictures first,
+    which are the harder."""
+    from tagger.models.bundle import load_bundle
+    from tagger.models.predictor import compare_precisions
+
+    rows = np.concatenate([fitted.test, fitted.data.tune, fitted.data.train])[:PICTURES]
+    try:
+        compare_precisions(
+            load_bundle(path), fitted.data.pixels[rows], fitted.data.targets[rows], say
+        )
+    except (TaggerError, OSError) as error:  # the model is saved; the first night compares
+        say(f"bfloat16 was not compared with float32: {error}")
+
+
+def _measure(
+    uncalibrated: Floats,
+    calibrated: Floats,
+    truth: Floats,
+    *,
+    thresholds: Floats,
+    trained: dict[Pair, int],
+    vocabulary: Vocabulary,
+) -> tuple[dict[str, Any], bytes]:
+    """Return metrics.json and reliability.png: what the test part says, and what calibration did to
+    it."""
+    from tagger.evaluation.metrics import BINS, mean_calibration_error, measure
+    from tagger.evaluation.plots import reliability_png
+    from tagger.labels.views import sigmoid
+
+    evaluation = measure(
+        calibrated, truth, vocabulary=vocabulary, thresholds=thresholds, trained=trained
+    )
+    known = ~np.isnan(truth)
+    plot = reliability_png(
+        sigmoid(uncalibrated)[known], sigmoid(calibrated)[known], truth[known] == 1, bins=BINS
+    )
+    metrics = {
+        "format_version": FORMAT_VERSION,
+        "evaluation": evaluation,
+        "calibration": {
+            "before": mean_calibration_error(uncalibrated, truth),
+            "after": evaluation["calibration_error"],
+        },
+        "pairs_in_training": [[*pair, n] for pair, n in trained.items()],
+    }
+    return metrics, plot

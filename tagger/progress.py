@@ -1,0 +1,63 @@
+"""What a person sees meanwhile, on standard error: a bar on a terminal, a line a minute anywhere
+else (cron mail)."""
+
+import sys
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+_LINE_EVERY = 60.0  # seconds
+
+
+class Progress:
+    """Counts to `total` in sight of the user, with rate and time left."""
+
+    def __init__(self, total: int, what: str, *, unit: str = "image") -> None:
+        self._what, self._unit, self._total = what, unit, total
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            unit=unit,
+            disable=not self._terminal,
+            leave=False,
+            dynamic_ncols=True,
+        )
+        self.done, self._start = 0, time.monotonic()
+        self._last = self._start
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """Count `n` more as done; `note` stands behind the numbers."""
+        self.done += n
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(n)
+        now = time.monotonic()
+        if not self._terminal and now - self._last >= _LINE_EVERY:
+            self._last = now
+            meter = tqdm.format_meter(
+                self.done, self._total, now - self._start, ncols=0, unit=self._unit
+            )
+            say(f"{self._what} {meter} {note}".rstrip())
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, above a bar if there is one; a full disk under the log stops
+    no job."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            tqdm.write(text, file=sys.stderr)

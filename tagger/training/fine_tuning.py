@@ -1,0 +1,114 @@
+"""What a retraining takes over from its parent: weights to start from and, where old pictures are
+gone, its answers.
+
+Source of the latter: Z. Li and D. Hoiem, "Learning without forgetting", 2016, here with the
+parent's sigmoid scores as targets for labels about which a picture says nothing, changed pictures
+included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.bundle import HEAD
+from tagger.backend import keras, tf
+from tagger.labels.views import logit
+
+KEPT = 0.6
+"""How much of the way from the parent a model goes that was fitted without the parent's pictures.
+
+M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022: weights between two such
+networks forget much less than they unlearn. Chosen on tune pictures of apparel, macro AP of old and
+of new labels: at 1.0 95.7 and 98.3, at 0.6 98.0 and 96.0, at 0.4 98.6 and 90.2; the parent had
+98.8. A third of the learning rate and half the epochs instead gave 97.0 and 94.9.
+"""
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """A parent network, and how it is used.
+
+    Attributes
+    ----------
+    parent : keras.Model
+        Of a bundle.
+    distils : bool
+        Whether its scores stand in for what pictures do not say about old labels.
+    frozen : bool
+        Whether its trunk stays as it is, bit for bit.
+    """
+
+    parent: keras.Model
+    distils: bool = False
+    frozen: bool = False
+
+    @property
+    def labels(self) -> int:
+        """Return how many labels the parent has."""
+        return int(self.parent.get_layer(HEAD).units)
+
+    def start(self, network: keras.Model, targets: npt.NDArray[np.float32]) -> None:
+        """Give `network` the parent's weights; new columns of the head answer their label's share
+        in `targets`.
+
+        Parameters
+        ----------
+        targets : float32 (n, n_labels)
+            Of the train part.
+        """
+        for layer in network.layers:
+            if layer.name != HEAD and layer.weights:
+                layer.set_weights(self.parent.get_layer(layer.name).get_weights())
+                layer.trainable = not self.frozen
+        old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
+        old = len(old_bias)
+        known = (~np.isnan(targets[:, old:])).sum(axis=0)
+        prior = (np.nansum(targets[:, old:], axis=0) + 1) / (known + 2)
+        kernel = np.concatenate(
+            [old_kernel, np.zeros((len(old_kernel), len(prior)), np.float32)], axis=1
+        )
+        network.get_layer(HEAD).set_weights(
+            [kernel, np.concatenate([old_bias, logit(prior).astype(np.float32)])]
+        )
+
+    def settle(self, network: keras.Model) -> None:
+        """Bring the fitted `network` back towards the parent, as far as it is to stay what that
+        was.
+
+        A frozen trunk becomes the parent's bit for bit: the running mean of equal weights is equal
+        but for rounding. Where old pictures are gone, all that the parent has goes back by 1 -
+        `KEPT`; columns of new labels stay.
+        """
+        if self.frozen or self.distils:
+            for layer in network.layers:
+                if layer.name != HEAD and layer.weights:
+                    old = self.parent.get_layer(layer.name).get_weights()
+                    layer.set_weights(old if self.frozen else _between(old, layer.get_weights()))
+        if self.distils:
+            kernel, bias = network.get_layer(HEAD).get_weights()
+            old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
+            n = len(old_bias)
+            kernel[:, :n], bias[:n] = _between([old_kernel, old_bias], [kernel[:, :n], bias[:n]])
+            network.get_layer(HEAD).set_weights([kernel, bias])
+
+    @property
+    def teacher(self) -> Callable[[Any, Any], Any] | None:
+        """Return what fills in unknown targets of old labels, (pictures, targets) to targets, or
+        None."""
+        if not self.distils:
+            return None
+
+        def fill_in(pictures: Any, targets: Any) -> Any:
+            scores = tf.stop_gradient(self.parent(pictures, training=False)["scores"])
+            new = tf.shape(targets)[1] - tf.shape(scores)[1]
+            answers = tf.pad(scores, [[0, 0], [0, new]], constant_values=float("nan"))
+            return tf.where(tf.math.is_nan(targets), answers, targets)
+
+        return fill_in
+
+
+def _between(old: list[Any], new: list[Any]) -> list[Any]:
+    return [(1 - KEPT) * before + KEPT * now for before, now in zip(old, new, strict=True)]
