@@ -8,10 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from schemas.reports import AUDIT_COLUMNS
+from tagger.arrays import Float32Array
 from tagger.cpus import usable_cpus
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet, prepare
@@ -36,7 +36,7 @@ def audit_set(
     out: Path,
     *,
     backend: Backend,
-) -> tuple[list[FileFacts], npt.NDArray[np.float32], dict[str, Any]]:
+) -> tuple[list[FileFacts], Float32Array, dict[str, Any]]:
     """Return facts and float32 (n, n_labels) logits of every picture, and the report
     `schemas.reports.AUDIT`.
 
@@ -82,7 +82,7 @@ def audit_set(
 
 def _findings(
     prepared: PreparedSet,
-    logits: npt.NDArray[np.float32],
+    logits: Float32Array,
     bundle: Bundle,
     part_of: Mapping[str, str],
 ) -> pd.DataFrame:

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
 from tagger.evaluation.metrics import measure, unanswered
@@ -107,7 +105,7 @@ def _measurable(
 
 
 def _unanswered(
-    bundle: Bundle, labelled: LabelledSet, logits: npt.NDArray[np.float32], rows: list[int]
+    bundle: Bundle, labelled: LabelledSet, logits: Float32Array, rows: list[int]
 ) -> dict[str, float]:
     """Return, per label that an exclusive group of the model lacks, how often the group rightly
     keeps silent."""

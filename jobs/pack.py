@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
@@ -17,8 +16,6 @@ from tagger.models.file_scoring import score_files
 from tagger.models.packing import pack_bundle
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.progress import Progress
-
-Floats = npt.NDArray[np.floating[Any]]
 
 
 def pack(

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from tagger.cache import cache_folder
 from tagger.cpus import usable_cpus
-from tagger.digests import Keys
+from tagger.digests import DigestKeys
 from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.imaging.worker import CHUNK
 from tagger.index.plan import UNIT, Plan
@@ -67,7 +67,7 @@ class _Night:
     bundle: Bundle
     root: str
     staging: Staging
-    known: Keys
+    known: DigestKeys
     how: Scoring  # `until` is by the clock on the wall, which machines share
 
 
@@ -85,7 +85,13 @@ class _Outcome(NamedTuple):
 
 
 def score_with_ray(
-    plan: Plan, bundle: Bundle, root: str, staging: Staging, known: Keys, how: Scoring, run: Run
+    plan: Plan,
+    bundle: Bundle,
+    root: str,
+    staging: Staging,
+    known: DigestKeys,
+    how: Scoring,
+    run: Run,
 ) -> list[StagedUnit]:
     """Return the staged units, as `tagger.nightly.scoring.score` does; a content in two tasks is
     scored, and counted, twice.

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.console.command_line import command_line
 from jobs.train import card, decoded, picture_facts
+from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import InputError
@@ -30,9 +30,6 @@ from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.resuming import begin, check_contents, work_folder
 from tagger.progress import say
 from tagger.training.recipe import Recipe
-
-Targets = npt.NDArray[np.float32]
-Parts = npt.NDArray[np.str_]
 
 OLD_PART, NEW_PART = "parent's test part", "new test part"
 
@@ -272,7 +269,7 @@ def _recipe(options: RetrainOptions, pictures: int) -> Recipe:
     return replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
 
 
-def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Targets:
+def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Float32Array:
     """Return the targets of all examples, unknown where a picture was labelled before a label was
     there."""
     when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
@@ -283,7 +280,7 @@ def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Tab
     return unjudged(prepared.labelled.targets(vocabulary), vocabulary, judged)
 
 
-def _replays(prepared: PreparedSet, parts: Parts, before: pa.Table) -> bool:
+def _replays(prepared: PreparedSet, parts: StrArray, before: pa.Table) -> bool:
     """Return whether the pictures that the parent was trained on are there too, or half of them at
     least."""
     trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
@@ -302,8 +299,8 @@ def _replays(prepared: PreparedSet, parts: Parts, before: pa.Table) -> bool:
 
 def _fit(
     prepared: PreparedSet,
-    parts: Parts,
-    targets: Targets,
+    parts: StrArray,
+    targets: Float32Array,
     vocabulary: Vocabulary,
     recipe: Recipe,
     parent: Bundle,
@@ -331,7 +328,7 @@ def _fit(
     )
 
 
-def _silent_unknown(targets: Targets, train: npt.NDArray[np.int64], old: int) -> Targets:
+def _silent_unknown(targets: Float32Array, train: Int64Array, old: int) -> Float32Array:
     """Return targets in which old labels that no training picture has are unknown there.
 
     Else they would be taught their absence alone; so the parent's answers stand in for them.
@@ -344,8 +341,8 @@ def _silent_unknown(targets: Targets, train: npt.NDArray[np.int64], old: int) ->
 def _gate(
     parent: Bundle,
     prepared: PreparedSet,
-    parts: Parts,
-    targets: Targets,
+    parts: StrArray,
+    targets: Float32Array,
     before: pa.Table,
     vocabulary: Vocabulary,
     concluded: Concluded,

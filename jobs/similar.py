@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tagger.arrays import Float16Array, Pixels
 from tagger.catalog import absolute_path
-from tagger.digests import Keys, are_in, raw_keys, sorted_keys
+from tagger.digests import DigestKeys, are_in, raw_keys, sorted_keys
 from tagger.errors import InputError, StoreError
 from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.worker import CHUNK, Pixels
-from tagger.index.features import Features, FeatureStore
+from tagger.imaging.worker import CHUNK
+from tagger.index.features import FeatureStore
 from tagger.index.neighbours import nearest
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
@@ -129,7 +130,7 @@ def _rows(snapshot: Snapshot) -> pa.Table:
     return rows.filter(pc.equal(rows["status"], "ok")).sort_by("image_id")
 
 
-def _blocks_of(store: FeatureStore, there: Keys) -> Iterator[tuple[list[str], Features]]:
+def _blocks_of(store: FeatureStore, there: DigestKeys) -> Iterator[tuple[list[str], Float16Array]]:
     """Yield the stored contents that the index still has, and their features."""
     for contents, features in store.blocks():
         kept = are_in(raw_keys(contents), there)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from jobs.models import check_gate
 from tagger.catalog import Walk
-from tagger.digests import Contents, Keys, keys_of, sorted_keys
+from tagger.digests import Contents, DigestKeys, keys_of, sorted_keys
 from tagger.errors import GateFailed, InputError, TaggerError, TimeUp
 from tagger.exclusions import Exclusions, complaint
 from tagger.index.features import FeatureStore
@@ -170,7 +170,7 @@ class Night(NamedTuple):
 
     previous: Previous
     staged: Staged
-    known: Keys
+    known: DigestKeys
     plan: Plan
 
 
@@ -350,7 +350,7 @@ def carry_everything(previous: Previous, run: Run) -> None:
     run.record["state"] = "unchanged"
 
 
-def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> Keys:
+def known_contents(previous: Previous, staged: Staged, options: TagOptions) -> DigestKeys:
     """Return the keys of contents whose scores need not be computed; --full trusts none but its
     own."""
     here = keys_of(staged.keys.filter(staged.keys["scored"])["content_sha256"])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.console.command_line import command_line, last_part
+from tagger.arrays import FloatArray
 from tagger.cpus import usable_cpus
-from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.labelled_set import LabelKeys, LabelledSet
 from tagger.datasets.prepared_set import PreparedSet, prepare
 from tagger.errors import DatasetError, InputError
 from tagger.files import Lock
@@ -19,13 +20,11 @@ from tagger.imaging.preprocessing import Reading
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.pipeline.concluding import Concluded, compare_on, conclude
-from tagger.pipeline.fitting import Fitted, Floats, fit_set
+from tagger.pipeline.fitting import Fitted, fit_set
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.resuming import begin, check_contents, work_folder
 from tagger.progress import Progress, say
 from tagger.training.recipe import Recipe
-
-PairKeys = frozenset[tuple[str, str]]
 
 _SHOWN_PAIRS = 10
 
@@ -259,7 +258,7 @@ def _recipe(options: TrainOptions, pictures: int) -> Recipe:
 
 def _held_out(
     labelled: LabelledSet, vocabulary: Vocabulary, options: TrainOptions
-) -> list[PairKeys]:
+) -> list[LabelKeys]:
     pairs = [parse_pair(text, vocabulary) for text in options.hold_out_pairs]
     for text, pair in zip(options.hold_out_pairs, pairs, strict=True):
         if not any(pair <= example.present for example in labelled.examples):
@@ -315,7 +314,7 @@ def _asked_for(
 
 
 def _unteachable(
-    training: Floats, vocabulary: Vocabulary, options: TrainOptions
+    training: FloatArray, vocabulary: Vocabulary, options: TrainOptions
 ) -> list[dict[str, Any]]:
     """Say which pairs the training pictures cannot teach, and return them."""
     found = unteachable(training, vocabulary, recombines=options.recipe == "evidence")

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Keys = npt.NDArray[np.uint64]
+DigestKeys = npt.NDArray[np.uint64]
 """uint64 (n, 2): the first 16 bytes of each digest. To make two contents agree in them takes 2^64
 tries."""
 
@@ -22,7 +22,7 @@ class Contents:
         Sorted as `sorted_keys` does it; not copied.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: DigestKeys) -> None:
         self._keys = keys
         self._recent: set[tuple[int, int]] = set()
 
@@ -53,12 +53,12 @@ def key_of(digest: bytes) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
 
 
-def sorted_keys(keys: Keys) -> Keys:
+def sorted_keys(keys: DigestKeys) -> DigestKeys:
     """Return the keys in order of their first half, C-contiguous."""
     return np.ascontiguousarray(keys[np.argsort(keys[:, 0], kind="stable")])
 
 
-def are_in(keys: Keys, among: Keys) -> npt.NDArray[np.bool_]:
+def are_in(keys: DigestKeys, among: DigestKeys) -> npt.NDArray[np.bool_]:
     """Return bool (n,): which keys are in `among`, sorted as `sorted_keys` does it."""
     if not len(among):
         return np.zeros(len(keys), bool)
@@ -66,12 +66,12 @@ def are_in(keys: Keys, among: Keys) -> npt.NDArray[np.bool_]:
     return np.asarray((among[at] == keys).all(axis=1))
 
 
-def keys_of(digests: pa.ChunkedArray) -> Keys:
+def keys_of(digests: pa.ChunkedArray) -> DigestKeys:
     """Return the sorted keys of digests given as 64 hex digits; nulls are left out."""
     return sorted_keys(raw_keys(digests))
 
 
-def raw_keys(digests: pa.ChunkedArray) -> Keys:
+def raw_keys(digests: pa.ChunkedArray) -> DigestKeys:
     """Return the keys of digests given as 64 hex digits, in their order; nulls are left out."""
     blocks = [np.zeros((0, 2), np.uint64)]
     for chunk in digests.drop_null().chunks:

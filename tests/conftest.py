@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from jobs.train import TrainOptions, train
+from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
-from tagger.imaging.worker import Pixels
 from tagger.models.bundle import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}

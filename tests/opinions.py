@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyvips
 from PIL import Image, ImageCms
 
-Pixels = npt.NDArray[np.uint8]
+from tagger.arrays import Pixels
+
 SIDE = 96
 _NOT_OURS = (b"\xff\xd8", b"\x89PNG")
 

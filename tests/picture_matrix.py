@@ -16,7 +16,7 @@ import pyvips
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
-Pixels = npt.NDArray[np.uint8]
+from tagger.arrays import Pixels
 
 HEIGHT, WIDTH = 240, 320
 ORIENTATIONS = {

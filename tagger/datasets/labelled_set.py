@@ -9,9 +9,9 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.vocabulary import UNGROUPED
+from tagger.arrays import Float32Array
 from tagger.catalog import Walk, absolute_path
 from tagger.datasets.image_finder import ImageFinder
 from tagger.datasets.label_cells import Cell, labels_in
@@ -20,7 +20,7 @@ from tagger.errors import DatasetError, Refused
 from tagger.exclusions import Exclusions
 from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, default_groups, sorted_keys
 
-Keys = frozenset[tuple[str, str]]
+LabelKeys = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Example:
 
     image_id: str
     path: str
-    present: Keys
+    present: LabelKeys
     known: frozenset[str]
 
 
@@ -73,7 +73,7 @@ class LabelledSet:
             )
         return Vocabulary.build(self.groups, keys, since=since)
 
-    def targets(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
+    def targets(self, vocabulary: Vocabulary) -> Float32Array:
         """Return float32 (n_pictures, n_labels): 1 present, 0 absent, NaN unknown.
 
         A label outside the vocabulary, or a retired one, makes its whole group unknown for that
@@ -188,7 +188,7 @@ def _read_folders(
 
 def _folder_keys(
     folder: str, groups: Sequence[Group] | None, vocabulary: Vocabulary | None
-) -> Keys:
+) -> LabelKeys:
     if vocabulary is not None:
         spelled = vocabulary.match_tokens(folder)
         if spelled is not None:
@@ -283,7 +283,7 @@ def _labels(column: str, cell: Cell) -> list[str] | None:
 
 def _statement(
     said: dict[str, list[str] | None], groups: Sequence[Group], vocabulary: Vocabulary | None
-) -> tuple[Keys, frozenset[str]]:
+) -> tuple[LabelKeys, frozenset[str]]:
     """Return the labels that a row says its picture has, and the groups about which it says
     something."""
     if list(said) == ["labels"] and "labels" not in [group.name for group in groups]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tagger.arrays import BoolArray
 from tagger.files import atomic_text
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import READER, Reading
@@ -35,7 +36,7 @@ class PixelCache:
     facts: list[FileFacts]
 
     @property
-    def ok(self) -> npt.NDArray[np.bool_]:
+    def ok(self) -> BoolArray:
         """Return bool (n,): which pictures can be used."""
         return np.array([facts.status == "ok" for facts in self.facts], bool)
 

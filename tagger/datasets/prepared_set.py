@@ -8,11 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from tagger.datasets.labelled_set import Example, Keys, LabelledSet
+from tagger.arrays import Int64Array, StrArray
+from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
 from tagger.datasets.split import SIDE, near_duplicates, split_clusters
 from tagger.errors import DatasetError
@@ -39,8 +39,8 @@ class PreparedSet:
 
     labelled: LabelledSet
     cache: PixelCache
-    rows: npt.NDArray[np.int64]
-    clusters: npt.NDArray[np.int64]
+    rows: Int64Array
+    clusters: Int64Array
 
     @property
     def digests(self) -> list[str]:
@@ -53,7 +53,7 @@ class PreparedSet:
         pairs = zip(self.labelled.examples, self.cache.facts, strict=True)
         return [(example, facts) for example, facts in pairs if facts.status != "ok"]
 
-    def split(self, *, seed: int, held_out: Sequence[Keys] = ()) -> npt.NDArray[np.str_]:
+    def split(self, *, seed: int, held_out: Sequence[LabelKeys] = ()) -> StrArray:
         """Return str (n,): train, tune or test for each readable picture.
 
         Clusters with a picture that shows one of the pairs `held_out` are all test; the others are
@@ -65,7 +65,7 @@ class PreparedSet:
         parts[np.isin(self.clusters, self.clusters[shows])] = "test"
         return parts
 
-    def continued_split(self, parent: pa.Table, *, seed: int) -> npt.NDArray[np.str_]:
+    def continued_split(self, parent: pa.Table, *, seed: int) -> StrArray:
         """Return str (n,): train, tune or test for each readable picture; those in `parent` keep
         their part.
 
@@ -95,7 +95,7 @@ class PreparedSet:
         return parts
 
     def split_table(
-        self, parts: npt.NDArray[np.str_], *, judged: int, parent: pa.Table | None = None
+        self, parts: StrArray, *, judged: int, parent: pa.Table | None = None
     ) -> pa.Table:
         """Return split.parquet: one row per distinct content that is in a part, sorted by digest.
 

@@ -8,12 +8,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from tagger.imaging.worker import Pixels
-
-Floats = npt.NDArray[np.float64]
+from tagger.arrays import Float64Array, Pixels
 
 COLORS = {
     "black": (28, 28, 32),
@@ -118,7 +115,9 @@ def draw(color: str, garment: str, random: np.random.Generator) -> Pixels:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _cloth(color: str, garment: str, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _cloth(
+    color: str, garment: str, random: np.random.Generator
+) -> tuple[Float64Array, Float64Array]:
     """Return the garment's soft mask (HEIGHT, WIDTH) in [0, 1] and its cloth (HEIGHT, WIDTH, 3) in
     0 to 255."""
     outline = np.array(GARMENTS[garment])
@@ -139,7 +138,7 @@ def _cloth(color: str, garment: str, random: np.random.Generator) -> tuple[Float
     return mask, _print_on(cloth, random)
 
 
-def _folds(random: np.random.Generator) -> Floats:
+def _folds(random: np.random.Generator) -> Float64Array:
     """Return light and shade (HEIGHT, WIDTH) about 1: soft folds that hang from the top, and light
     from one side."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -151,7 +150,7 @@ def _folds(random: np.random.Generator) -> Floats:
     return np.asarray(light)
 
 
-def _print_on(cloth: Floats, random: np.random.Generator) -> Floats:
+def _print_on(cloth: Float64Array, random: np.random.Generator) -> Float64Array:
     """Return the cloth plain, striped, dotted or checked, in a lighter or darker shade of its own
     color."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -168,7 +167,7 @@ def _print_on(cloth: Floats, random: np.random.Generator) -> Floats:
     return np.asarray(np.where(where[..., None], cloth * shade + (12 if shade > 1 else 0), cloth))
 
 
-def _background(random: np.random.Generator) -> Floats:
+def _background(random: np.random.Generator) -> Float64Array:
     """Return a backdrop (HEIGHT, WIDTH, 3): white, plain, a gradient, a room with a floor, or a
     mottled wall."""
     tone = np.array([random.uniform(150, 245)] * 3) + random.normal(0, 14, 3)

@@ -7,6 +7,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from tagger.arrays import Float32Array, Float64Array, Int64Array, StrArray
+
 PARTS = ("train", "tune", "test")
 SHARES = (0.7, 0.1, 0.2)
 
@@ -29,8 +31,8 @@ _BLOCK = 1024
 
 
 def near_duplicates(
-    thumbnails: npt.NDArray[np.uint8], aspects: npt.NDArray[np.float64], digests: Sequence[str]
-) -> npt.NDArray[np.int64]:
+    thumbnails: npt.NDArray[np.uint8], aspects: Float64Array, digests: Sequence[str]
+) -> Int64Array:
     """Return int64 (n,): the cluster of each picture, named by the smallest index in it.
 
     Parameters
@@ -72,9 +74,7 @@ def near_duplicates(
     return np.array([_root(parent, i) for i in range(n)], np.int64)
 
 
-def split_clusters(
-    clusters: npt.NDArray[np.int64], strata: Sequence[Hashable], *, seed: int
-) -> npt.NDArray[np.str_]:
+def split_clusters(clusters: Int64Array, strata: Sequence[Hashable], *, seed: int) -> StrArray:
     """Return str (n,): train, tune or test for each picture; a cluster is never divided.
 
     Within each stratum (a combination of labels, that of the cluster's first picture) clusters are
@@ -103,18 +103,18 @@ def split_clusters(
     return np.array([part_of[int(cluster)] for cluster in clusters])
 
 
-def _floats(flat: npt.NDArray[np.uint8], start: int, stop: int) -> npt.NDArray[np.float32]:
+def _floats(flat: npt.NDArray[np.uint8], start: int, stop: int) -> Float32Array:
     """Return some rows as float32: all of a million thumbnails at once would take 12 GB."""
     return flat[start:stop].astype(np.float32)
 
 
-def _root(parent: npt.NDArray[np.int64], i: int) -> int:
+def _root(parent: Int64Array, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = int(parent[i])
     return i
 
 
-def _join(parent: npt.NDArray[np.int64], i: int, j: int) -> None:
+def _join(parent: Int64Array, i: int, j: int) -> None:
     a, b = _root(parent, i), _root(parent, j)
     parent[max(a, b)] = min(a, b)

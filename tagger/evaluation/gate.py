@@ -5,13 +5,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array, FloatArray
 from tagger.evaluation.metrics import average_precision
 from tagger.labels.views import tag_matrix, true_answers, view
 from tagger.labels.vocabulary import Vocabulary
-
-Floats = npt.NDArray[np.floating[Any]]
 
 LABEL_FACTOR = 4
 """Any one label may lose this many times as much as the mean of all: its average precision is that
@@ -26,14 +24,12 @@ class Answers(NamedTuple):
     """What one of the two models says: calibrated logits (n, its labels), and what they are to be
     read with."""
 
-    logits: Floats
-    thresholds: Floats
+    logits: FloatArray
+    thresholds: FloatArray
     vocabulary: Vocabulary
 
 
-def compare(
-    part: str, parent: Answers, now: Answers, targets: npt.NDArray[np.float32]
-) -> dict[str, Any]:
+def compare(part: str, parent: Answers, now: Answers, targets: Float32Array) -> dict[str, Any]:
     """Return an entry of `parts` in gate.json: both models on the old labels, on the pictures of
     one part.
 
@@ -118,9 +114,7 @@ def judge(
     }
 
 
-def _groups(
-    parent: Answers, now: Answers, targets: npt.NDArray[np.float32]
-) -> list[dict[str, Any]]:
+def _groups(parent: Answers, now: Answers, targets: Float32Array) -> list[dict[str, Any]]:
     rows = []
     for group in parent.vocabulary.exclusive_groups:
         old, members = parent.vocabulary.members(group.name), now.vocabulary.members(group.name)

@@ -11,9 +11,9 @@ of others.
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from tagger.arrays import Float32Array, Float64Array, Int64Array
 from tagger.labels.views import group_probabilities, true_answers
 from tagger.labels.vocabulary import Vocabulary
 
@@ -21,7 +21,7 @@ NONE = "none"
 
 
 def doubted_labels(
-    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], vocabulary: Vocabulary
+    logits: Float32Array, targets: Float32Array, vocabulary: Vocabulary
 ) -> pd.DataFrame:
     """Return one row per doubted entry, the most doubtful first: row, group, given, suggested, and
     both probabilities.
@@ -62,7 +62,7 @@ def doubted_labels(
 
 
 def contradictions(
-    clusters: npt.NDArray[np.int64], targets: npt.NDArray[np.float32], vocabulary: Vocabulary
+    clusters: Int64Array, targets: Float32Array, vocabulary: Vocabulary
 ) -> pd.DataFrame:
     """Return row, group, given, family: one row per picture of a near-duplicate family that differs
     in a group."""
@@ -97,9 +97,7 @@ def _questions(vocabulary: Vocabulary) -> list[tuple[str, list[str], list[int]]]
     return questions
 
 
-def _issues(
-    given: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def _issues(given: Int64Array, probabilities: Float64Array) -> Int64Array:
     from cleanlab.filter import find_label_issues
 
     present, compact = np.unique(given, return_inverse=True)

@@ -7,8 +7,8 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import BoolArray, FloatArray
 from tagger.labels.pairs import Pair
 from tagger.labels.views import (
     group_probabilities,
@@ -20,18 +20,16 @@ from tagger.labels.views import (
 )
 from tagger.labels.vocabulary import Vocabulary
 
-Floats = npt.NDArray[np.floating[Any]]
-
 BINS = 15
 """Equal-width bins of the calibration error."""
 
 
 def measure(
-    logits: Floats,
-    targets: Floats,
+    logits: FloatArray,
+    targets: FloatArray,
     *,
     vocabulary: Vocabulary,
-    thresholds: Floats,
+    thresholds: FloatArray,
     trained: Mapping[Pair, int],
 ) -> dict[str, Any]:
     """Return the evaluation, as declared in `schemas.reports.EVALUATION`.
@@ -74,7 +72,7 @@ def measure(
     }
 
 
-def average_precision(scores: Floats, positive: npt.NDArray[np.bool_]) -> float | None:
+def average_precision(scores: FloatArray, positive: BoolArray) -> float | None:
     """Return sum_n (R_n - R_{n-1}) P_n over distinct scores, not interpolated; None without
     positives.
 
@@ -85,7 +83,7 @@ def average_precision(scores: Floats, positive: npt.NDArray[np.bool_]) -> float 
     return float(average_precision_score(positive, scores)) if positive.any() else None
 
 
-def macro_average_precision(logits: Floats, targets: Floats) -> float | None:
+def macro_average_precision(logits: FloatArray, targets: FloatArray) -> float | None:
     """Return the mean AP over labels that have a positive; NaN targets count nowhere."""
     known = ~np.isnan(targets)
     columns = range(targets.shape[1])
@@ -94,7 +92,7 @@ def macro_average_precision(logits: Floats, targets: Floats) -> float | None:
     )
 
 
-def calibration_error(scores: Floats, positive: npt.NDArray[np.bool_]) -> float | None:
+def calibration_error(scores: FloatArray, positive: BoolArray) -> float | None:
     """Return sum_b n_b / n |mean score - share of positives| over 15 equal-width bins; None without
     pictures.
 
@@ -107,7 +105,7 @@ def calibration_error(scores: Floats, positive: npt.NDArray[np.bool_]) -> float 
     return float(np.abs(gaps).sum() / len(scores))
 
 
-def _label(logits: Floats, targets: Floats, threshold: float) -> dict[str, Any]:
+def _label(logits: FloatArray, targets: FloatArray, threshold: float) -> dict[str, Any]:
     known = ~np.isnan(targets)
     logits, positive = logits[known], targets[known] == 1
     holds = stored_scores(logits) >= threshold
@@ -125,7 +123,7 @@ def _label(logits: Floats, targets: Floats, threshold: float) -> dict[str, Any]:
 
 
 def _groups(
-    logits: Floats, targets: Floats, thresholds: Floats, vocabulary: Vocabulary
+    logits: FloatArray, targets: FloatArray, thresholds: FloatArray, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
     rows = []
     for group in vocabulary.exclusive_groups:
@@ -140,8 +138,8 @@ def _groups(
 
 
 def _right(
-    logits: Floats, targets: Floats, thresholds: Floats, members: list[int]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    logits: FloatArray, targets: FloatArray, thresholds: FloatArray, members: list[int]
+) -> tuple[BoolArray, BoolArray]:
     """Return which answers are right, and for which pictures that is known."""
     expected, known = true_answers(targets, members)
     return np.asarray(
@@ -150,9 +148,9 @@ def _right(
 
 
 def _combinations(
-    logits: Floats,
-    targets: Floats,
-    thresholds: Floats,
+    logits: FloatArray,
+    targets: FloatArray,
+    thresholds: FloatArray,
     vocabulary: Vocabulary,
     trained: Mapping[Pair, int],
 ) -> list[dict[str, Any]]:
@@ -200,13 +198,13 @@ def harmonic_mean(one: float | None, other: float | None) -> float | None:
     return 2 * one * other / (one + other) if one + other else 0.0
 
 
-def unanswered(logits: Floats, thresholds: Floats, members: list[int]) -> npt.NDArray[np.bool_]:
+def unanswered(logits: FloatArray, thresholds: FloatArray, members: list[int]) -> BoolArray:
     """Return bool (n,): the pictures that get no answer from the group whose labels are the columns
     `members`."""
     return np.asarray(view(logits, thresholds, members).answer < 0)
 
 
-def mean_calibration_error(logits: Floats, targets: Floats) -> float | None:
+def mean_calibration_error(logits: FloatArray, targets: FloatArray) -> float | None:
     """Return the mean of the labels' calibration errors; NaN targets count nowhere."""
     known = ~np.isnan(targets)
     columns = range(targets.shape[1])
@@ -216,7 +214,7 @@ def mean_calibration_error(logits: Floats, targets: Floats) -> float | None:
     )
 
 
-def _share(hits: npt.NDArray[np.bool_]) -> float | None:
+def _share(hits: BoolArray) -> float | None:
     return float(hits.mean()) if len(hits) else None
 
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tagger.arrays import BoolArray, Float64Array, Pixels
 from tagger.cache import keep_matplotlib_here
-from tagger.imaging.worker import Pixels
 
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
 _TEXT_WIDTH = 320
@@ -38,9 +38,9 @@ def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) ->
 
 
 def reliability_png(
-    before: npt.NDArray[np.float64],
-    after: npt.NDArray[np.float64],
-    positive: npt.NDArray[np.bool_],
+    before: Float64Array,
+    after: Float64Array,
+    positive: BoolArray,
     *,
     bins: int,
 ) -> bytes:

@@ -5,19 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tagger.evaluation.metrics import Floats, wilson
+from tagger.arrays import BoolArray, Float32Array, FloatArray
+from tagger.evaluation.metrics import wilson
 from tagger.labels.views import tag_matrix
 from tagger.labels.vocabulary import Group, Vocabulary
-
-Mask = npt.NDArray[np.bool_]
 
 BETTER, NO_BETTER, TOO_FEW = "better", "no better", "too few"
 
 
 def give_verdict(
-    logits: Floats, targets: npt.NDArray[np.float32], thresholds: Floats, vocabulary: Vocabulary
+    logits: FloatArray, targets: Float32Array, thresholds: FloatArray, vocabulary: Vocabulary
 ) -> dict[str, Any]:
     """Return the verdict, as declared in `schemas.reports.VERDICT`.
 
@@ -52,7 +50,7 @@ def give_verdict(
     }
 
 
-def _group(group: Group, names: Sequence[str], tags: Mask, truth: Mask) -> dict[str, Any]:
+def _group(group: Group, names: Sequence[str], tags: BoolArray, truth: BoolArray) -> dict[str, Any]:
     """Return an entry of `groups`: `tags` and `truth` are bool (n, n_members) of the pictures that
     count."""
     n, right, commonest, usual = len(truth), int((tags == truth).all(axis=1).sum()), "none", 0
@@ -73,7 +71,7 @@ def _group(group: Group, names: Sequence[str], tags: Mask, truth: Mask) -> dict[
     return row | {"commonest": commonest, "commonest_right": usual, "verdict": verdict}
 
 
-def _fewer_errors(tags: Mask, truth: Mask) -> bool:
+def _fewer_errors(tags: BoolArray, truth: BoolArray) -> bool:
     """Return whether the tags have fewer errors than each label's commoner value, on surely more
     pictures than not.
 

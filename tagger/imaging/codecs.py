@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from tagger.arrays import Pixels
 from tagger.imaging import jpeg, tiff
 from tagger.imaging.decoder_messages import decoder_messages
 from tagger.imaging.depth import to_8_bits
@@ -30,7 +31,6 @@ from tagger.imaging.profiles import cmyk_to_rgb, lab_to_srgb
 from tagger.imaging.progressive_jpeg import lacks_scans, without_last_bits
 from tagger.machine import raise_machine_fault
 
-Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -22,20 +22,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tagger.digests import Keys
+from tagger.arrays import Pixels
+from tagger.digests import DigestKeys
 from tagger.errors import MachineFault, TaggerError, TimeUp
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
-from tagger.imaging.worker import (
-    CHUNK,
-    IDLE,
-    NOTE_LENGTH,
-    QUEUED,
-    FileFacts,
-    Pixels,
-    serve,
-    with_note,
-)
+from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, serve, with_note
 from tagger.machine import memory_is_limited
 
 _START_TRIES = 3
@@ -109,7 +101,7 @@ class Decoder:
         *,
         workers: int,
         timeout: float = 60.0,
-        known: Keys | None = None,
+        known: DigestKeys | None = None,
         inside: str | None = None,
     ) -> None:
         self.size, self.timeout = reading.size, timeout

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from tagger.arrays import Float32Array, Pixels
 
 _ONE = 1.001  # and rounding
 
@@ -27,7 +27,7 @@ def to_8_bits(pixels: npt.NDArray[Any]) -> Pixels:
     return np.asarray(np.clip(pixels / full, 0, 1) * 255 + 0.5, np.uint8)
 
 
-def _from_floats(numbers: npt.NDArray[np.float32]) -> Pixels:
+def _from_floats(numbers: Float32Array) -> Pixels:
     """Return uint8 for floats, of which a file does not say what they mean; changes them.
 
     From 0 to 1 they are taken for what 0 to 255 would be. Where most are, and some are larger, it

@@ -5,10 +5,10 @@ import io
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageCms
 
-Pixels = npt.NDArray[np.uint8]
+from tagger.arrays import Pixels
+
 Mode = Literal["L", "RGB", "CMYK", "LAB"]
 
 _SPACES: dict[str, Mode] = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Pixels
 from tagger.imaging.codecs import Stored, decode
 from tagger.imaging.headers import read_header
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.profiles import cmyk_to_rgb, to_srgb
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Picture(NamedTuple):

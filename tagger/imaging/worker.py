@@ -15,17 +15,13 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
+from tagger.arrays import Pixels
 from tagger.catalog import stored_time
 from tagger.digests import Contents, key_of
 from tagger.errors import MachineFault, TaggerError
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
 from tagger.machine import asks_too_much, machine_fault
-
-Pixels = npt.NDArray[np.uint8]
 
 MAX_BYTES = 512 * 1024 * 1024
 """Larger files are `too_large` and are not read."""

@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.features import features_schema
-from tagger.digests import Keys, are_in, raw_keys
+from tagger.arrays import Float16Array, Int64Array
+from tagger.digests import DigestKeys, are_in, raw_keys
 from tagger.errors import StoreError
 from tagger.files import replacing
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
-
-Features = npt.NDArray[np.float16]
-Rows = npt.NDArray[np.int64]
 
 DTYPE = np.dtype("<f2")
 
@@ -31,8 +28,8 @@ DTYPE = np.dtype("<f2")
 class Places(NamedTuple):
     """Where the features of some contents are; `file` is -1 where there are none."""
 
-    file: Rows
-    row: Rows
+    file: Int64Array
+    row: Int64Array
 
 
 class FeatureStore:
@@ -43,7 +40,7 @@ class FeatureStore:
     folder : path
         Need not exist yet.
     width : int
-        Features per picture.
+        Float16Array per picture.
     """
 
     def __init__(self, folder: Path, width: int) -> None:
@@ -55,7 +52,7 @@ class FeatureStore:
         """Return whether there may be any features."""
         return self._folder.is_dir()
 
-    def write(self, name: str, digests: Sequence[str], features: Features) -> None:
+    def write(self, name: str, digests: Sequence[str], features: Float16Array) -> None:
         """Write features, float16 (n, width), of contents as one file, durably, by way of a sibling
         and one rename."""
         if not len(digests):
@@ -83,7 +80,7 @@ class FeatureStore:
         here = (index.keys[at] == wanted).all(axis=1)
         return Places(np.where(here, index.file[at], -1), index.row[at])
 
-    def read(self, places: Places) -> Features:
+    def read(self, places: Places) -> Float16Array:
         """Return float16 (n, width): the features at these places, each of which has some.
 
         Raises
@@ -107,7 +104,7 @@ class FeatureStore:
             result[here] = _values(table, self.width)[places.row[here]]
         return result
 
-    def count(self, contents: Keys) -> int:
+    def count(self, contents: DigestKeys) -> int:
         """Return how many of these contents, sorted keys, have features."""
         return int(are_in(contents, self._indexed().keys).sum())
 
@@ -131,7 +128,7 @@ class FeatureStore:
                 path.unlink(missing_ok=True)
         self._index = None
 
-    def blocks(self) -> Iterator[tuple[pa.ChunkedArray, Features]]:
+    def blocks(self) -> Iterator[tuple[pa.ChunkedArray, Float16Array]]:
         """Yield contents (64 hex digits each) and float16 (n, width) features, file by file; a
         content may come twice.
 
@@ -172,7 +169,7 @@ class FeatureStore:
         return self._index
 
 
-def _values(table: pa.Table, width: int) -> Features:
+def _values(table: pa.Table, width: int) -> Float16Array:
     chunks = [
         np.frombuffer(chunk.buffers()[1], DTYPE).reshape(-1, width)
         for chunk in table["features"].chunks
@@ -183,7 +180,7 @@ def _values(table: pa.Table, width: int) -> Features:
 class _Index(NamedTuple):
     """Contents in order of their keys, and the file and row of each: 32 bytes a picture."""
 
-    keys: Keys
-    file: Rows
-    row: Rows
+    keys: DigestKeys
+    file: Int64Array
+    row: Int64Array
     files: list[Path]

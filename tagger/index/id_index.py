@@ -4,12 +4,10 @@ takes some 80."""
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Places = npt.NDArray[np.int64]
-"""Positions in a listing."""
+from tagger.arrays import Int64Array
 
 _BLOCK = 65_536
 
@@ -33,7 +31,7 @@ class IdIndex:
         )
         self._sorted = hashes[self._order]
 
-    def find(self, ids: pa.Array) -> Places:
+    def find(self, ids: pa.Array) -> Int64Array:
         """Return int64 (n,): where each id first is in the listing, or -1."""
         wanted = self._hashes(ids)
         found = np.full(len(ids), -1, np.int64)
@@ -50,7 +48,7 @@ class IdIndex:
             at[open_] += 1
         return found
 
-    def repeated(self) -> Places:
+    def repeated(self) -> Int64Array:
         """Return the positions of ids that come again later in the listing."""
         alike = np.flatnonzero(self._sorted[1:] == self._sorted[:-1])
         suspects = np.unique(self._order[np.concatenate([alike, alike + 1])])
@@ -62,7 +60,7 @@ class IdIndex:
         }
         return np.setdiff1d(suspects, np.array(list(last.values()), np.int64))
 
-    def _hashes(self, ids: pa.Array) -> npt.NDArray[np.int64]:
+    def _hashes(self, ids: pa.Array) -> Int64Array:
         result, raw = np.empty(len(ids), np.int64), ids.cast(pa.large_binary())
         for at in range(0, len(ids), _BLOCK):  # the objects of a block at a time
             block = raw.slice(at, _BLOCK).to_numpy(zero_copy_only=False)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.index import CHANGES
+from tagger.arrays import BoolArray
 from tagger.errors import StoreError
 from tagger.index.staging import is_pointer
 
@@ -130,13 +131,13 @@ def _digests(rows: pa.Table) -> npt.NDArray[np.bytes_]:
     return np.array(rows["content_sha256"].to_pylist(), "S64")
 
 
-def _agree(fresh: pa.Table, old: pa.Table, column: str) -> npt.NDArray[np.bool_]:
+def _agree(fresh: pa.Table, old: pa.Table, column: str) -> BoolArray:
     """Return bool (n,): equal, or both null."""
     both_null = pc.and_(pc.is_null(fresh[column]), pc.is_null(old[column]))
     return _mask(pc.or_(pc.fill_null(pc.equal(fresh[column], old[column]), False), both_null))
 
 
-def _mask(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def _mask(values: pa.ChunkedArray) -> BoolArray:
     return np.asarray(values.to_numpy(), bool)
 
 

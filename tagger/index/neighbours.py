@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from tagger.arrays import Float16Array, Float32Array
 
 
 class Neighbour(NamedTuple):
@@ -16,8 +17,8 @@ class Neighbour(NamedTuple):
 
 
 def nearest(
-    question: npt.NDArray[np.float32],
-    blocks: Iterable[tuple[list[str], npt.NDArray[np.float16]]],
+    question: Float32Array,
+    blocks: Iterable[tuple[list[str], Float16Array]],
     top: int,
     *,
     but: str | None = None,

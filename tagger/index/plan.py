@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tagger.arrays import BoolArray, Int64Array
 from tagger.catalog import Found, bucket_count, bucket_of
 from tagger.digests import Contents, key_of
-from tagger.index.id_index import IdIndex, Places
+from tagger.index.id_index import IdIndex
 from tagger.index.staging import Staged
 
-Mask = npt.NDArray[np.bool_]
 UNIT = 2000
 """Pictures of one bucket that are scored and staged together."""
 
@@ -89,26 +89,26 @@ class Plan:
     listing: pa.Table
     bucket: npt.NDArray[np.int32]
     buckets: int
-    carried: Mask
-    retried: Mask
-    outdated: Mask
-    staged: Places
-    from_features: Mask
+    carried: BoolArray
+    retried: BoolArray
+    outdated: BoolArray
+    staged: Int64Array
+    from_features: BoolArray
     counts: dict[str, int]
 
-    def taking(self, from_features: Mask) -> "Plan":
+    def taking(self, from_features: BoolArray) -> "Plan":
         """Return the plan with these pictures taken from features, and no others."""
         n = int(from_features.sum())
         both = self.counts["to_read"] + self.counts["from_features"]
         counts = self.counts | {"from_features": n, "to_read": both - n}
         return replace(self, from_features=from_features, counts=counts)
 
-    def ids(self, places: Places) -> list[str]:
+    def ids(self, places: Int64Array) -> list[str]:
         """Return the image_ids at these positions."""
         ids: list[str] = self.listing["image_id"].take(pa.array(places)).to_pylist()
         return ids
 
-    def by_bucket(self, wanted: Mask) -> Iterator[tuple[int, Places]]:
+    def by_bucket(self, wanted: BoolArray) -> Iterator[tuple[int, Int64Array]]:
         """Yield, for each bucket that has any, the positions of the wanted pictures, in order of
         the listing."""
         places = np.flatnonzero(wanted)
@@ -117,7 +117,7 @@ class Plan:
         for number, here in zip(numbers, np.split(places, starts[1:]), strict=False):
             yield int(number), here
 
-    def units(self, most: float = math.inf) -> Iterator[tuple[int, Places]]:
+    def units(self, most: float = math.inf) -> Iterator[tuple[int, Int64Array]]:
         """Yield `(bucket, positions)` of the pictures to be read, by bucket and image_id.
 
         At most `UNIT` each, and at most `most`.
@@ -211,11 +211,11 @@ class _Compared(NamedTuple):
     failed, and so on."""
 
     rows: int
-    there: Mask
-    same: Mask
-    failed: Mask
-    behind: Mask
-    misread: Mask
+    there: BoolArray
+    same: BoolArray
+    failed: BoolArray
+    behind: BoolArray
+    misread: BoolArray
     bucket: npt.NDArray[np.int32]
 
 
@@ -249,7 +249,7 @@ def _listing(found: Found) -> pa.Table:
     )
 
 
-def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.int64]:
+def _numbers(table: pa.Table, column: str) -> Int64Array:
     return np.asarray(table[column].to_numpy(), np.int64)
 
 
@@ -268,7 +268,7 @@ def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
     return _each_once(listing.filter(pa.array(once)).combine_chunks())
 
 
-def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
+def _left_for_later(behind: BoolArray, listing: pa.Table, limit: int | None) -> BoolArray:
     """Return bool (n,): rows of older models or readers that are beyond the limit, the newest
     pictures coming first."""
     later = np.zeros_like(behind)
@@ -280,8 +280,8 @@ def _left_for_later(behind: Mask, listing: pa.Table, limit: int | None) -> Mask:
 
 
 def _staged_places(
-    listing: pa.Table, index: IdIndex, wanted: Mask, staged: Staged, contents: Contents
-) -> Places:
+    listing: pa.Table, index: IdIndex, wanted: BoolArray, staged: Staged, contents: Contents
+) -> Int64Array:
     """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
     result = np.full(len(listing), -1, np.int64)
     if not len(staged.keys) or not wanted.any():
@@ -301,7 +301,7 @@ def _staged_places(
     return result
 
 
-def _waits_for_ever(keys: pa.Table, contents: Contents) -> Mask:
+def _waits_for_ever(keys: pa.Table, contents: Contents) -> BoolArray:
     """Return bool (n,): rows of known contents whose scores are nowhere any more."""
     result = np.zeros(len(keys), bool)
     pointers = np.flatnonzero(keys["pointer"].to_numpy())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
-from tagger.digests import Keys, raw_keys, sorted_keys
+from tagger.digests import DigestKeys, raw_keys, sorted_keys
 from tagger.index.merge import aligned
 from tagger.index.plan import KNOWN
 from tagger.index.snapshots import Snapshot
@@ -79,7 +79,7 @@ class Previous:
         except (pa.ArrowException, TypeError) as error:
             raise parent.damaged(str(part["file"]), error) from error
 
-    def contents(self) -> Keys:
+    def contents(self) -> DigestKeys:
         """Return the keys of all contents that have scores of tonight's model and reader."""
         keys = [np.zeros((0, 2), np.uint64)]
         for parent, part in self._parts():

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 import tagger.imaging.preprocessing
 from schemas.index import LABELS
 from schemas.rows import FIXED_COLUMNS, rows_schema
+from tagger.arrays import BoolArray, Float32Array, Float64Array
 from tagger.imaging.worker import FileFacts
 from tagger.index.staging import staged_schema
 from tagger.labels.views import stored_scores, tag_matrix, view
@@ -25,10 +25,10 @@ def schema_of(vocabulary: Vocabulary) -> pa.Schema:
 def make_rows(
     image_ids: Sequence[str],
     facts: Sequence[FileFacts],
-    logits: npt.NDArray[np.float32],
+    logits: Float32Array,
     *,
     vocabulary: Vocabulary,
-    thresholds: npt.NDArray[np.float64],
+    thresholds: Float64Array,
     model_id: str,
 ) -> pa.Table:
     """Return one row per picture, in the order given, with the schema of `schema_of` and the mark
@@ -63,9 +63,7 @@ def make_rows(
     return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
 
 
-def rescored_rows(
-    rows: pa.Table, logits: npt.NDArray[np.float32], bundle: Bundle, when: datetime
-) -> pa.Table:
+def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: datetime) -> pa.Table:
     """Return rows that are ok with the answers of `logits` in place of their own; what is known of
     the file stays.
 
@@ -86,10 +84,10 @@ def rescored_rows(
 
 
 def _answer_columns(
-    logits: npt.NDArray[np.float32],
-    ok: npt.NDArray[np.bool_],
+    logits: Float32Array,
+    ok: BoolArray,
     vocabulary: Vocabulary,
-    thresholds: npt.NDArray[np.float64],
+    thresholds: Float64Array,
 ) -> list[pa.Array]:
     """Return tags, answers and scores, null where not ok."""
     columns = [_tags(logits, thresholds, vocabulary, ok)]
@@ -122,10 +120,10 @@ def labels_table(bundle: Bundle) -> pa.Table:
 
 
 def _tags(
-    logits: npt.NDArray[np.float32],
-    thresholds: npt.NDArray[np.float64],
+    logits: Float32Array,
+    thresholds: Float64Array,
     vocabulary: Vocabulary,
-    ok: npt.NDArray[np.bool_],
+    ok: BoolArray,
 ) -> pa.Array:
     matrix = tag_matrix(logits, thresholds, vocabulary) & ok[:, None]
     offsets = np.concatenate([[0], np.cumsum(matrix.sum(axis=1))]).astype(np.int32)

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,6 +23,7 @@ from schemas.index import (
     UNSETTLED_FILE,
 )
 from schemas.rows import STATUSES, LabelLike, rows_schema
+from tagger.arrays import BoolArray, Float64Array
 from tagger.catalog import bucket_of
 from tagger.index.snapshots import Snapshot, file_digest
 from tagger.machine import raise_machine_fault
@@ -31,8 +31,6 @@ from tagger.parquet import read_parquet
 
 HALF_STEP = 0.00005
 """Stored scores are rounded to four decimals; an answer must be possible within this of them."""
-
-Floats = npt.NDArray[np.float64]
 
 
 class _Label:
@@ -257,8 +255,8 @@ def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> I
 
 
 def _answer_possible(
-    given: Any, probability: Floats, scores: Floats, thresholds: Floats
-) -> npt.NDArray[np.bool_]:
+    given: Any, probability: Float64Array, scores: Float64Array, thresholds: Float64Array
+) -> BoolArray:
     """Return bool (n,): whether logits within half a step of the stored scores could have given
     these answers."""
     rows, holds = np.arange(len(scores)), scores >= thresholds

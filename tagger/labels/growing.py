@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array, Int64Array
 from tagger.errors import InputError, VocabularyError
 from tagger.labels.vocabulary import Vocabulary, canonical_name
 
@@ -137,9 +137,7 @@ def split_key(key: str) -> Key:
     return group, name
 
 
-def unjudged(
-    targets: npt.NDArray[np.float32], vocabulary: Vocabulary, judged: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def unjudged(targets: Float32Array, vocabulary: Vocabulary, judged: Int64Array) -> Float32Array:
     """Return targets, NaN where a picture was never judged for a label, because the label came
     after it.
 

@@ -5,8 +5,8 @@ from itertools import combinations, product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array
 from tagger.errors import InputError
 from tagger.labels.vocabulary import Vocabulary, canonical_name
 
@@ -18,7 +18,7 @@ FEW = 10
 combination."""
 
 
-def count_pairs(targets: npt.NDArray[np.float32], vocabulary: Vocabulary) -> dict[Pair, int]:
+def count_pairs(targets: Float32Array, vocabulary: Vocabulary) -> dict[Pair, int]:
     """Return how many pictures have each pair of labels of different exclusive groups, in column
     order.
 
@@ -40,7 +40,7 @@ def count_pairs(targets: npt.NDArray[np.float32], vocabulary: Vocabulary) -> dic
 
 
 def unteachable(
-    targets: npt.NDArray[np.float32], vocabulary: Vocabulary, *, recombines: bool
+    targets: Float32Array, vocabulary: Vocabulary, *, recombines: bool
 ) -> list[tuple[Pair, str]]:
     """Return the pairs that these training pictures cannot teach, each with the reason in words.
 

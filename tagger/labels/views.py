@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tagger.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from tagger.labels.vocabulary import Vocabulary
-
-Floats = npt.NDArray[np.float64]
 
 DECIMALS = 4
 """Scores and thresholds are stored rounded to this many decimals."""
@@ -31,29 +30,29 @@ class View(NamedTuple):
         p(answer), four decimals; NaN where the answer is none.
     """
 
-    answer: npt.NDArray[np.int64]
-    probability: Floats
+    answer: Int64Array
+    probability: Float64Array
 
 
-def sigmoid(logits: npt.ArrayLike) -> Floats:
+def sigmoid(logits: npt.ArrayLike) -> Float64Array:
     """Return 1 / (1 + exp(-z)) in float64, without overflow."""
     z = np.asarray(logits, np.float64)
     small = np.exp(-np.abs(z))
     return np.asarray(np.where(z >= 0, 1, small) / (1 + small))
 
 
-def logit(probability: npt.ArrayLike) -> Floats:
+def logit(probability: npt.ArrayLike) -> Float64Array:
     """Return log(p / (1 - p)) for p strictly between 0 and 1."""
     p = np.asarray(probability, np.float64)
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def stored_scores(logits: npt.ArrayLike) -> Floats:
+def stored_scores(logits: npt.ArrayLike) -> Float64Array:
     """Return the scores as they are written: float64, `round(sigmoid(z), 4)`."""
     return np.round(sigmoid(logits), DECIMALS)
 
 
-def group_probabilities(logits: npt.ArrayLike, members: list[int]) -> Floats:
+def group_probabilities(logits: npt.ArrayLike, members: list[int]) -> Float64Array:
     """Return float64 (n, k + 1): p of each of a group's k labels, "none" last; rows add up to 1."""
     z = np.asarray(logits, np.float64)[:, members]
     z = np.concatenate([z, np.zeros((len(z), 1))], axis=1)
@@ -87,7 +86,7 @@ def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -
 
 def uncertain(
     logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary, error: float
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     """Return bool (n,): whether a picture's tags might be others if each of its logits were off by
     up to `error`."""
     z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
@@ -103,7 +102,7 @@ def uncertain(
     return np.asarray(near.any(axis=1))
 
 
-def _contested(above: Floats, rank: Floats, error: float) -> npt.NDArray[np.bool_]:
+def _contested(above: Float64Array, rank: Float64Array, error: float) -> BoolArray:
     """Return bool (n,): whether a group's answer might be another, or none, if logits were off by
     up to `error`."""
     rank = np.where(
@@ -118,9 +117,7 @@ def _contested(above: Floats, rank: Floats, error: float) -> npt.NDArray[np.bool
     )
 
 
-def true_answers(
-    targets: npt.NDArray[np.float32], members: list[int]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def true_answers(targets: Float32Array, members: list[int]) -> tuple[Int64Array, BoolArray]:
     """Return what a group should answer, as a position in `members`, len(members) for none; and
     where that is known.
 
@@ -140,7 +137,7 @@ def true_answers(
 
 def tag_matrix(
     logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     """Return bool (n, n_labels): answers of exclusive groups, and all other labels at or over
     threshold."""
     z = np.asarray(logits)

@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array
 from tagger.cache import cache_folder
 from tagger.evaluation.metrics import macro_average_precision
 from tagger.files import atomic_text
 from tagger.labels.views import sigmoid, tag_matrix, uncertain
 from tagger.models.bundle import Bundle
-
-Floats = npt.NDArray[np.float32]
 
 PICTURES = 2048
 """How many are compared at least: on fewer, two in a thousand pass for one in a thousand too
@@ -95,7 +93,13 @@ class Comparison(NamedTuple):
         )
 
     @classmethod
-    def of(cls, exact: Floats, fast: Floats, bundle: Bundle, targets: Floats | None = None) -> Self:
+    def of(
+        cls,
+        exact: Float32Array,
+        fast: Float32Array,
+        bundle: Bundle,
+        targets: Float32Array | None = None,
+    ) -> Self:
         """Return the comparison of two (n, n_labels) arrays of logits of the same pictures."""
         live = [not label.retired for label in bundle.vocabulary.labels]
         margin = float(np.quantile(np.abs(exact - fast)[:, live], _QUANTILE))

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tagger.imaging.preprocessing
 from schemas.bundle import FILES, FORMAT_VERSION, HEAD, ONLY_FOR_TRAINING
 from schemas.split import SPLIT
+from tagger.arrays import Float32Array, Float64Array
 from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
 from tagger.imaging.preprocessing import Reading
@@ -80,8 +80,8 @@ class Head(NamedTuple):
     bias : float32 (n_labels,)
     """
 
-    kernel: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    kernel: Float32Array
+    bias: Float32Array
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Bundle:
     name: str
     model_id: str
     vocabulary: Vocabulary
-    thresholds: npt.NDArray[np.float64]
+    thresholds: Float64Array
     reading: Reading
     trunk: str
     gate: dict[str, Any]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.worker import CHUNK, FileFacts, check_machine
@@ -53,7 +53,7 @@ def score_files(
     *,
     backend: Backend = "auto",
     progress: Callable[[int], object] = lambda _: None,
-) -> tuple[list[FileFacts], npt.NDArray[np.float32]]:
+) -> tuple[list[FileFacts], Float32Array]:
     """Return the facts of each file and float32 (n, n_labels) logits, meaningless where a file is
     not ok."""
     facts, inferred = infer_files(bundle, paths, backend=backend, progress=progress)

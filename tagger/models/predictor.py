@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import BundleError, MachineFault, TaggerError
 from tagger.imaging.worker import CHUNK
@@ -16,8 +16,6 @@ from tagger.machine import machine_fault
 from tagger.models.bfloat16 import PICTURES, Comparison, remember, remembered
 from tagger.models.bundle import Bundle, check_network_config
 
-Pixels = npt.NDArray[np.uint8]
-Logits = npt.NDArray[np.float32]
 Backend = Literal["auto", "openvino", "keras"]
 
 
@@ -31,8 +29,8 @@ class Inferred(NamedTuple):
         What the head is applied to.
     """
 
-    logits: Logits
-    features: npt.NDArray[np.float32]
+    logits: Float32Array
+    features: Float32Array
 
 
 class Predictor(Protocol):
@@ -47,7 +45,7 @@ class Predictor(Protocol):
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         ...
 
-    def logits(self, pixels: Pixels) -> Logits:
+    def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         ...
 
@@ -93,7 +91,7 @@ def make_predictor(
     return OpenVinoPredictor(bundle, threads=threads)
 
 
-def logits_of(predictor: Predictor, pixels: Pixels) -> Logits:
+def logits_of(predictor: Predictor, pixels: Pixels) -> Float32Array:
     """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, of any number n that is not
     0."""
     return np.concatenate(
@@ -104,7 +102,7 @@ def logits_of(predictor: Predictor, pixels: Pixels) -> Logits:
 def compare_precisions(
     bundle: Bundle,
     pixels: Pixels,
-    targets: npt.NDArray[np.float32],
+    targets: Float32Array,
     report: Callable[[str], object],
 ) -> None:
     """Find out now, on the pictures that a model was made with, whether this machine may compute it
@@ -205,7 +203,7 @@ class OpenVinoPredictor:
         found = (self._request.get_tensor(name).data[: len(pixels)] for name in Inferred._fields)
         return Inferred(*(np.array(values, np.float32) for values in found))
 
-    def logits(self, pixels: Pixels) -> Logits:
+    def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at least 1."""
         return self.infer(pixels).logits
 
@@ -290,7 +288,7 @@ class MixedPredictor:
                 values[again] = exact
         return inferred
 
-    def logits(self, pixels: Pixels) -> Logits:
+    def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         return self.infer(pixels).logits
 
@@ -310,7 +308,7 @@ class ComparingPredictor:
         self._bundle, self._report, self._threads = bundle, report, threads
         self._current: Predictor = OpenVinoPredictor(bundle, threads=threads)
         self._fast: OpenVinoPredictor | None = OpenVinoPredictor(bundle, "bf16", threads=threads)
-        self._compared: list[tuple[Logits, Logits]] = []
+        self._compared: list[tuple[Float32Array, Float32Array]] = []
 
     @property
     def backend(self) -> str:
@@ -326,7 +324,7 @@ class ComparingPredictor:
                 self._decide()
         return inferred
 
-    def logits(self, pixels: Pixels) -> Logits:
+    def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         return self.infer(pixels).logits
 
@@ -355,7 +353,7 @@ class KerasPredictor:
         outputs = self._network(self._batch, training=False)
         return Inferred(*(np.asarray(outputs[name])[: len(pixels)] for name in Inferred._fields))
 
-    def logits(self, pixels: Pixels) -> Logits:
+    def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         return self.infer(pixels).logits
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tagger.arrays import BoolArray, Float16Array, Int64Array
 from tagger.errors import StoreError, TimeUp
-from tagger.index.features import Features, FeatureStore
-from tagger.index.id_index import Places
-from tagger.index.plan import UNIT, Mask, Plan
+from tagger.index.features import FeatureStore
+from tagger.index.plan import UNIT, Plan
 from tagger.index.previous import Previous
 from tagger.index.rows import rescored_rows, schema_of
 from tagger.index.staging import Staging
@@ -21,7 +21,7 @@ from tagger.nightly.scoring import StagedUnit
 from tagger.progress import Progress, say
 
 
-def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> Mask:
+def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> BoolArray:
     """Return bool (n,): the pictures of the plan whose rows can be made of their last row and
     stored features."""
     result = np.zeros(len(plan.listing), bool)
@@ -79,7 +79,7 @@ def rescore(
     return plan.taking(done), units
 
 
-def _features(store: FeatureStore, rows: pa.Table) -> Features | None:
+def _features(store: FeatureStore, rows: pa.Table) -> Float16Array | None:
     """Return the features of these rows, or None if some are damaged: the pictures are read
     instead."""
     places = store.find(rows["content_sha256"])
@@ -93,7 +93,7 @@ def _features(store: FeatureStore, rows: pa.Table) -> Features | None:
 
 
 def _last_rows(
-    plan: Plan, previous: Previous, bundle: Bundle, bucket: int, here: Places
+    plan: Plan, previous: Previous, bundle: Bundle, bucket: int, here: Int64Array
 ) -> pa.Table:
     """Return the last rows of the pictures at these places, all of one bucket, with tonight's
     columns."""

@@ -8,27 +8,23 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from tagger.arrays import BoolArray, Float16Array, Float32Array, Int64Array, Pixels
 from tagger.catalog import UNSEEN, absolute_path
 from tagger.cpus import usable_cpus
-from tagger.digests import Contents, Keys, key_of
+from tagger.digests import Contents, DigestKeys, key_of
 from tagger.errors import MachineFault, Refused
 from tagger.imaging.decoder import DecodedChunk, Decoder, chunked
-from tagger.imaging.worker import CHUNK, FileFacts, Pixels
+from tagger.imaging.worker import CHUNK, FileFacts
 from tagger.index.features import FeatureStore
-from tagger.index.id_index import Places
-from tagger.index.plan import Mask, Plan
+from tagger.index.plan import Plan
 from tagger.index.rows import make_rows
 from tagger.index.staging import Staging
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import Backend, Predictor, make_predictor
 from tagger.nightly.run import Run
 from tagger.progress import Progress, say
-
-Floats = npt.NDArray[np.float32]
-Features = npt.NDArray[np.float16]
 
 _HELD_UP = 4
 """Chunks that may wait for a batch to fill."""
@@ -43,7 +39,7 @@ class Unit(NamedTuple):
 
     number: int
     bucket: int
-    places: Places
+    places: Int64Array
 
 
 class StagedUnit(NamedTuple):
@@ -51,7 +47,7 @@ class StagedUnit(NamedTuple):
 
     bucket: int
     path: Path
-    rows: npt.NDArray[np.int64] | None
+    rows: Int64Array | None
 
 
 class Scoring(NamedTuple):
@@ -66,7 +62,13 @@ class Scoring(NamedTuple):
 
 
 def score(
-    plan: Plan, bundle: Bundle, root: str, staging: Staging, known: Keys, how: Scoring, run: Run
+    plan: Plan,
+    bundle: Bundle,
+    root: str,
+    staging: Staging,
+    known: DigestKeys,
+    how: Scoring,
+    run: Run,
 ) -> list[StagedUnit]:
     """Read every picture that the plan says, score contents that are not known, and return the
     staged units.
@@ -119,7 +121,7 @@ class Scorer:
         self,
         bundle: Bundle,
         root: str,
-        known: Keys,
+        known: DigestKeys,
         how: Scoring,
         *,
         pictures: float,
@@ -246,7 +248,7 @@ def check_machine(run: Run, *, ended: bool = False) -> None:
         )
 
 
-def _count(facts: Sequence[FileFacts], retried: Mask, run: Run) -> None:
+def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
     counts = run.counts
     for one, again in zip(facts, retried, strict=False):
         failed = one.status not in ("ok", "known", "gone")
@@ -277,8 +279,8 @@ def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str
 class _Answers(NamedTuple):
     """What the network said of some pictures; features have width 0 where they are not kept."""
 
-    logits: Floats
-    features: Features
+    logits: Float32Array
+    features: Float16Array
 
     def joined(self, others: "_Answers") -> "_Answers":
         logits = np.concatenate([self.logits, others.logits])
@@ -466,7 +468,7 @@ def _tasks(plan: Plan, units: Sequence[Unit], root: str) -> Iterator[tuple[None,
     return ((None, chunk) for chunk in chunked(paths))
 
 
-def _dated(facts: Sequence[FileFacts], plan: Plan, places: Places) -> list[FileFacts]:
+def _dated(facts: Sequence[FileFacts], plan: Plan, places: Int64Array) -> list[FileFacts]:
     """Return the facts; files that could not be opened get the size and time that the walk saw.
 
     Those that the walk could not even look at have neither, and are read again the next night.

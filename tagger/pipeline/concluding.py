@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.bundle import FORMAT_VERSION
-from tagger.datasets.labelled_set import Keys
+from tagger.arrays import BoolArray, FloatArray
+from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
 from tagger.labels.pairs import Pair, count_pairs
 from tagger.labels.vocabulary import Vocabulary
@@ -19,8 +19,6 @@ from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import Bundle
 from tagger.pipeline.fitting import Fitted
 from tagger.progress import say
-
-Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def conclude(
     min_precision: float | None,
     *,
     without_pictures_of: Bundle | None = None,
-    held_out: Sequence[Keys] = (),
+    held_out: Sequence[LabelKeys] = (),
 ) -> Concluded:
     """Return all that a bundle is made of, calibrated and with thresholds by the tune part,
     measured on the test part.
@@ -98,8 +96,8 @@ def conclude(
 
 
 def _shows_any(
-    targets: Floats, vocabulary: Vocabulary, pairs: Sequence[Keys]
-) -> npt.NDArray[np.bool_]:
+    targets: FloatArray, vocabulary: Vocabulary, pairs: Sequence[LabelKeys]
+) -> BoolArray:
     """Return bool (n,): the pictures that show one of the pairs."""
     result = np.zeros(len(targets), bool)
     for pair in pairs:
@@ -126,11 +124,11 @@ def compare_on(fitted: Fitted, path: Path) -> None:
 
 
 def _measure(
-    uncalibrated: Floats,
-    calibrated: Floats,
-    truth: Floats,
+    uncalibrated: FloatArray,
+    calibrated: FloatArray,
+    truth: FloatArray,
     *,
-    thresholds: Floats,
+    thresholds: FloatArray,
     trained: dict[Pair, int],
     vocabulary: Vocabulary,
 ) -> tuple[dict[str, Any], bytes]:

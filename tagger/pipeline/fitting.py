@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tagger.arrays import Float32Array, FloatArray, Int64Array, StrArray
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Vocabulary
@@ -17,9 +17,6 @@ from tagger.training.recipe import Recipe
 if TYPE_CHECKING:
     from tagger.training.fine_tuning import Inheritance
     from tagger.training.fit import TrainingData
-
-Floats = npt.NDArray[np.floating[Any]]
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Fitted:
 
     network: Any
     data: "TrainingData"
-    test: Rows
+    test: Int64Array
     best: int
     epochs: int
     curves: bytes
@@ -50,8 +47,8 @@ class Fitted:
 
 def fit_set(
     prepared: PreparedSet,
-    parts: npt.NDArray[np.str_],
-    targets: npt.NDArray[np.float32],
+    parts: StrArray,
+    targets: Float32Array,
     vocabulary: Vocabulary,
     recipe: Recipe,
     architecture: dict[str, Any],
@@ -129,7 +126,7 @@ def fit_set(
 
 
 def check_parts(
-    rows: dict[str, Rows], targets: Floats, vocabulary: Vocabulary, *, inherited: int
+    rows: dict[str, Int64Array], targets: FloatArray, vocabulary: Vocabulary, *, inherited: int
 ) -> None:
     """Raise DatasetError if a part cannot do its work, and say which labels no training picture
     has.

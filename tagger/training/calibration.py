@@ -4,14 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 
+from tagger.arrays import BoolArray, Float32Array, Float64Array
 from tagger.labels.views import DECIMALS, sigmoid, stored_scores
 from tagger.labels.vocabulary import Vocabulary
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 ENOUGH_POSITIVES = 30
 """With fewer positives than this a threshold is drawn towards its group's, in proportion: small
@@ -54,9 +51,7 @@ class Threshold:
         }
 
 
-def calibrate(
-    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]
-) -> tuple[Floats, Floats]:
+def calibrate(logits: Float32Array, targets: Float32Array) -> tuple[Float64Array, Float64Array]:
     """Return `scale` and `shift`, each float64 (n_labels,), such that sigmoid(scale * z + shift) is
     calibrated.
 
@@ -78,11 +73,11 @@ def calibrate(
     return scale, shift
 
 
-def _platt(z: Floats, y: Bools) -> tuple[float, float]:
+def _platt(z: Float64Array, y: BoolArray) -> tuple[float, float]:
     positives, negatives = y.sum(), len(y) - y.sum()
     goal = np.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
-    def cost(parameters: Floats) -> tuple[float, Floats]:
+    def cost(parameters: Float64Array) -> tuple[float, Float64Array]:
         a, b = np.exp(parameters[0]), parameters[1]
         u = a * z + b
         loss = np.logaddexp(0, u).sum() - goal @ u + _PRIOR * (parameters @ parameters) / 2
@@ -94,8 +89,8 @@ def _platt(z: Floats, y: Bools) -> tuple[float, float]:
 
 
 def choose_thresholds(
-    logits: npt.NDArray[np.float32],
-    targets: npt.NDArray[np.float32],
+    logits: Float32Array,
+    targets: Float32Array,
     vocabulary: Vocabulary,
     *,
     min_precision: float | None = None,
@@ -133,8 +128,8 @@ def choose_thresholds(
 
 
 def _choose(
-    scores: Floats,
-    targets: npt.NDArray[np.float32],
+    scores: Float64Array,
+    targets: Float32Array,
     whole: float,
     group: str,
     min_precision: float | None,
@@ -165,11 +160,13 @@ def _choose(
     return Threshold(float(value), float(low), float(high), n, chosen)
 
 
-def _best(scores: Floats, positive: Bools, min_precision: float | None) -> float:
+def _best(scores: Float64Array, positive: BoolArray, min_precision: float | None) -> float:
     return float(_cuts(scores, positive, min_precision, None)[0]) if positive.any() else 0.5
 
 
-def _cuts(scores: Floats, positive: Bools, min_precision: float | None, resamples: Any) -> Floats:
+def _cuts(
+    scores: Float64Array, positive: BoolArray, min_precision: float | None, resamples: Any
+) -> Float64Array:
     """Return the best threshold for all pictures, followed by that of each row of `resamples`
     (counts of pictures)."""
     order = np.argsort(-scores, kind="stable")
@@ -184,13 +181,13 @@ def _cuts(scores: Floats, positive: Bools, min_precision: float | None, resample
     thresholds = np.clip(middle, *_LIMITS["f1" if min_precision is None else "precision"])
     possible = (below < thresholds) & (thresholds <= above)  # the limits may lie outside a cut
 
-    def counted(counts: Floats) -> tuple[Floats, Floats]:
+    def counted(counts: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return pictures claimed and hit at each cut, (rows, cuts), where pictures count as often
         as `counts` says."""
         counts = counts[:, order]
         return counts.cumsum(axis=1)[:, ends], (counts * positive).cumsum(axis=1)[:, ends]
 
-    def worth(claimed: Floats, hits: Floats, error: float) -> Floats:
+    def worth(claimed: Float64Array, hits: Float64Array, error: float) -> Float64Array:
         if min_precision is None:
             f1 = np.where(possible, _f1(claimed, hits), -1.0)
             return np.where(
@@ -216,10 +213,12 @@ def _cuts(scores: Floats, positive: Bools, min_precision: float | None, resample
     return np.asarray(np.round(thresholds[np.concatenate(chosen)], DECIMALS))
 
 
-def _f1(claimed: Floats, hits: Floats) -> Floats:
+def _f1(claimed: Float64Array, hits: Float64Array) -> Float64Array:
     return np.asarray(2 * hits / np.maximum(claimed + hits[:, -1:], 1))
 
 
-def _reached(scores: Floats, positive: Bools, threshold: float, min_precision: float) -> bool:
+def _reached(
+    scores: Float64Array, positive: BoolArray, threshold: float, min_precision: float
+) -> bool:
     claimed = int((scores >= threshold).sum())
     return bool(claimed and (positive & (scores >= threshold)).sum() / claimed >= min_precision)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.bundle import HEAD
+from tagger.arrays import Float32Array
 from tagger.backend import keras, tf
 from tagger.labels.views import logit
 
@@ -50,7 +50,7 @@ class Inheritance:
         """Return how many labels the parent has."""
         return int(self.parent.get_layer(HEAD).units)
 
-    def start(self, network: keras.Model, targets: npt.NDArray[np.float32]) -> None:
+    def start(self, network: keras.Model, targets: Float32Array) -> None:
         """Give `network` the parent's weights; new columns of the head answer their label's share
         in `targets`.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.evaluation.metrics import macro_average_precision
@@ -24,9 +25,6 @@ from tagger.training.cutmix import patch
 from tagger.training.losses import combined_loss, masked_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
-
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 _RECOMBINED = 4000  # tune pictures at most that are recombined: they are held in memory
 
@@ -46,9 +44,9 @@ class TrainingData:
     """
 
     pixels: Pixels
-    targets: Floats
-    train: npt.NDArray[np.int64]
-    tune: npt.NDArray[np.int64]
+    targets: Float32Array
+    train: Int64Array
+    tune: Int64Array
 
 
 def fit(
@@ -128,8 +126,8 @@ def fit(
 
 
 def predict_logits(
-    network: keras.Model, pixels: Pixels, rows: npt.NDArray[np.int64], *, batch: int = 64
-) -> Floats:
+    network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = 64
+) -> Float32Array:
     """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
     parts = []
     for start in range(0, len(rows), batch):
@@ -152,7 +150,7 @@ def _schedule(recipe: Recipe, steps: int) -> Any:
 
 def _batches(
     data: TrainingData, recipe: Recipe, epoch: int
-) -> Iterator[tuple[Pixels, Floats, npt.NDArray[np.int32]]]:
+) -> Iterator[tuple[Pixels, Float32Array, npt.NDArray[np.int32]]]:
     """Yield pixels, targets and a seed per step; which picture comes where depends on the recipe's
     seed and epoch.
 
@@ -230,7 +228,7 @@ def _augmentation(
     return compiled
 
 
-def _evidence(vocabulary: Vocabulary) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _evidence(vocabulary: Vocabulary) -> tuple[BoolArray, BoolArray]:
     """Return bool (n_labels,) twice: which labels are judged by shape, and which by pixels."""
     evidence = {group.name: group.evidence for group in vocabulary.groups}
     of_label = np.array([evidence[label.group] for label in vocabulary.labels])
@@ -238,8 +236,8 @@ def _evidence(vocabulary: Vocabulary) -> tuple[npt.NDArray[np.bool_], npt.NDArra
 
 
 def recombined(
-    data: TrainingData, vocabulary: Vocabulary, rows: npt.NDArray[np.int64], *, seed: int
-) -> tuple[Pixels, Floats]:
+    data: TrainingData, vocabulary: Vocabulary, rows: Int64Array, *, seed: int
+) -> tuple[Pixels, Float32Array]:
     """Return the pictures `rows`, each dyed as another of them is, and what they then show.
 
     They stand for combinations that the labelled set does not have, as far as a drawing can: which
@@ -268,7 +266,7 @@ def recombined(
 
 
 def _tune(
-    network: keras.Model, data: TrainingData, dyed: tuple[Pixels, Floats]
+    network: keras.Model, data: TrainingData, dyed: tuple[Pixels, Float32Array]
 ) -> dict[str, float]:
     """Return the tuning metrics of an epoch; `choice_loss`, the mean of both losses, is what
     chooses it."""

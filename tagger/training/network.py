@@ -8,10 +8,8 @@ Simonyan and Zisserman, arXiv 1409.1556.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from schemas.bundle import HEAD
+from tagger.arrays import Float64Array
 from tagger.backend import fitting_dtype, keras, tf
 from tagger.errors import BundleError
 from tagger.labels.vocabulary import Vocabulary
@@ -189,9 +187,7 @@ def architecture_of(network: keras.Model) -> Architecture:
         ) from error
 
 
-def fold_calibration(
-    network: keras.Model, scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
-) -> None:
+def fold_calibration(network: keras.Model, scale: Float64Array, shift: Float64Array) -> None:
     """Change the head so that it gives `scale * z + shift` where it gave z; both float64
     (n_labels,)."""
     kernel, bias = network.get_layer(HEAD).get_weights()

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from tagger.imaging.worker import Pixels
+from tagger.arrays import Pixels
 
 SIDE = 240
 KINDS = ("wall", "bricks", "face", "boxes", "page", "ball")
