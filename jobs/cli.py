@@ -205,7 +205,7 @@ def train(
     rich_help_panel=TRAINING,
     epilog="Example: `tagger evaluate models/current photos/`",
     help=(
-        "Measure a model per label, group and combination; what it was trained or tuned on is "
+        "Measure a model per label, group and combination; what it was trained or validated on is "
         "left out."
     ),
 )
@@ -216,7 +216,7 @@ def evaluate(
     exclude: Exclude = None,
     include_training: Annotated[
         bool,
-        typer.Option("--include-training", help="Measure on training and tuning pictures too."),
+        typer.Option("--include-training", help="Measure on training and validation pictures too."),
     ] = False,
     audit: Annotated[
         str | None,

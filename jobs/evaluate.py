@@ -1,4 +1,4 @@
-"""Evaluation of a saved model on a labelled set; what it was trained or tuned on never counts
+"""Evaluation of a saved model on a labelled set; what it was trained or validated on never counts
 unasked."""
 
 from collections.abc import Mapping, Sequence
@@ -88,13 +88,13 @@ def _measurable(
 ) -> tuple[list[int], dict[str, int]]:
     """Return the positions of pictures to measure on, and how many were left out for which
     reason."""
-    left_out = {"train": 0, "tune": 0, "unreadable": 0, "duplicate": 0}
+    left_out = {"train": 0, "validation": 0, "unreadable": 0, "duplicate": 0}
     rows, seen = [], set()
     for i, fact in enumerate(facts):
         part = part_of.get(fact.content_sha256 or "")
         if fact.status != "ok":
             left_out["unreadable"] += 1
-        elif part in ("train", "tune") and not include_training:
+        elif part in ("train", "validation") and not include_training:
             left_out[part] += 1
         elif fact.content_sha256 in seen:
             left_out["duplicate"] += 1

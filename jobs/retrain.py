@@ -147,7 +147,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         "retired": [label.key for label in vocabulary.labels if label.retired],
         "replayed": replays,
         "same_trunk": saved.trunk == parent.trunk,
-        "pictures": {key: facts[key] for key in ("train", "tune", "test", "unreadable")},
+        "pictures": {key: facts[key] for key in ("train", "validation", "test", "unreadable")},
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
         "evaluation": concluded.metrics["evaluation"],

@@ -129,7 +129,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "bundle": str(path),
         "model_id": load_bundle(path).model_id,
         "parameters": facts["parameters"],
-        "pictures": {key: facts[key] for key in ("train", "tune", "test", "unreadable")},
+        "pictures": {key: facts[key] for key in ("train", "validation", "test", "unreadable")},
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
         "verdict": concluded.verdict,
@@ -214,7 +214,7 @@ def picture_facts(fitted: Fitted, prepared: PreparedSet) -> dict[str, Any]:
     """Return what the card says of a training: pictures per part, epochs, parameters."""
     return {
         "train": len(fitted.data.train),
-        "tune": len(fitted.data.tune),
+        "validation": len(fitted.data.validation),
         "test": len(fitted.test),
         "unreadable": len(prepared.unreadable),
         "epochs": fitted.epochs,

@@ -22,14 +22,14 @@ FILES = {
     "thresholds.json": (
         "one threshold per label, in column order, its interval, and how it was chosen"
     ),
-    "split.parquet": "content_sha256, cluster, part: train | tune | test, judged",
+    "split.parquet": "content_sha256, cluster, part: train | validation | test, judged",
     "metrics.json": "the evaluation on the test part, its calibration error without and with "
     "calibration, and how many "
     "training pictures had each pair of labels",
     "gate.json": "how it compares with its parent on the old labels, or without one with "
     "guessing, and whether that is "
     "good enough to be promoted",
-    "history.png": "loss and tuning metrics per epoch",
+    "history.png": "loss and validation metrics per epoch",
     "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
 }
@@ -59,9 +59,9 @@ BUNDLE_FIELDS = {
 THRESHOLD_FIELDS = {
     "label": "group:name",
     "threshold": "number, four decimals; the label holds at or over it",
-    "low": "number, 5th percentile of the threshold over bootstrap samples of the tune part",
+    "low": "number, 5th percentile of the threshold over bootstrap samples of the validation part",
     "high": "number, 95th percentile",
-    "positives": "integer, tune pictures that have the label",
+    "positives": "integer, validation pictures that have the label",
     "chosen": "how, in words",
 }
 

@@ -83,7 +83,8 @@ EVALUATE = {
     "model_id": "string",
     "dataset": "string, as given",
     "left_out": (
-        "object: train, tune (pictures the model was fitted or tuned on), unreadable, duplicate"
+        "object: train, validation (pictures the model was fitted or validated on), unreadable, "
+        "duplicate"
     ),
     "unknown_labels": (
         "object, label that the model does not have to number of pictures; their group is "
@@ -116,7 +117,8 @@ AUDIT_COLUMNS = {
     "p_suggested": "of a doubt: that of the suggested one",
     "family": "of a contradiction: a number that its members share",
     "part": (
-        "train, tune or test if the model's split has the picture: a model doubts less of what "
+        "train, validation or test if the model's split has the picture: a model doubts less of "
+        "what "
         "it was trained on"
     ),
 }
@@ -125,7 +127,7 @@ TRAIN = {
     "bundle": "string, path of the saved bundle",
     "model_id": "string",
     "parameters": "integer, of the network",
-    "pictures": "object: train, tune, test, unreadable",
+    "pictures": "object: train, validation, test, unreadable",
     "best_epoch": "integer, from 1",
     "seconds": "number, from reading the set to the saved bundle",
     "verdict": "object, see VERDICT",
@@ -175,7 +177,7 @@ RETRAIN = {
     "retired": "list of strings, labels that are no longer answered",
     "replayed": "true if the parent's training pictures, half of them at least, were in the data",
     "same_trunk": "true if its features are the parent's: with --freeze-trunk",
-    "pictures": "object: train, tune, test, unreadable",
+    "pictures": "object: train, validation, test, unreadable",
     "best_epoch": "integer, from 1",
     "seconds": "number, from reading the data to the saved bundle",
     "evaluation": "object, see EVALUATION, on the test part",

@@ -16,7 +16,9 @@ SPLIT = pa.schema(
             nullable=False,
             metadata={"meaning": "digest of its near-duplicates' first"},
         ),
-        pa.field("part", pa.string(), nullable=False, metadata={"meaning": "train | tune | test"}),
+        pa.field(
+            "part", pa.string(), nullable=False, metadata={"meaning": "train | validation | test"}
+        ),
         pa.field(
             "judged",
             pa.int32(),

@@ -12,12 +12,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.index import SKIPPED
 from tagger.errors import InputError, Refused
+from tagger.settings import setting
 
 if TYPE_CHECKING:
     from tagger.exclusions import Exclusions, Idle
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .heic .heif .jp2".split()  # noqa: SIM905 - a table
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+    ]
 )
 
 _ENDINGS = frozenset(extension.encode() for extension in EXTENSIONS)
@@ -213,7 +229,9 @@ class Walk:
         self._first.setdefault(reason, known)
 
     def _unlistable(self, prefix: bytes, error: OSError) -> Refused:
-        advice = f", or leave it out with --exclude {image_id(prefix)!r}" if prefix else ""
+        advice = (
+            f", or leave it out with {setting('exclude')} {image_id(prefix)!r}" if prefix else ""
+        )
         return Refused(
             f"folder {image_id(prefix) or '.'!r} of {self.root!r} cannot be listed "
             f"({error.strerror}); nothing was "
@@ -257,7 +275,8 @@ def _left_out(include: Collection[str]) -> frozenset[bytes]:
     for name in include:
         if name.rstrip("/").lower() not in _SYSTEM:
             raise InputError(
-                f"--include {name!r} is no folder that is left out by itself; those are: "
+                f"{setting('include')} {name!r} is no folder that is left out by itself; those "
+                "are: "
                 f"{', '.join(sorted(SYSTEM_FOLDERS, key=str.lower))}"
             )
     return frozenset(name.encode() for name in _SYSTEM.keys() - asked)

@@ -9,7 +9,7 @@ TaggerError                    1   unexpected failure; nothing published
 ├── Refused                    3   the run would have published something doubtful
 ├── Locked                     4   another run holds the lock
 ├── GateFailed                 5   refused: the model did not pass its gate
-├── TimeUp                     7   --max-seconds was up; what was done is kept for the next run
+├── TimeUp                     7   the time given was up; what was done is kept
 ├── MachineFault               1   the machine lacks what a run needs: memory, handles ...
 └── TrainingDiverged           1   the loss stopped being a number
 """

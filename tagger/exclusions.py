@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tagger.catalog import image_id, relative_path
 from tagger.errors import InputError
+from tagger.settings import setting
 
 
 class Idle(NamedTuple):
@@ -66,9 +67,10 @@ class Exclusions:
 def complaint(pattern: str, meant: str | None) -> str:
     """Return a line on a pattern that has named nothing."""
     if meant is not None:
-        return f"--exclude {pattern!r} matched nothing; did you mean {meant!r}?"
+        return f"{setting('exclude')} {pattern!r} matched nothing; did you mean {meant!r}?"
     return (
-        f"--exclude {pattern!r} matched nothing; write paths from the folder on, as messages print "
+        f"{setting('exclude')} {pattern!r} matched nothing; write paths from the folder on, as "
+        "messages print "
         "them. What a folder "
         "holds that is left out is not looked at"
     )
@@ -88,9 +90,10 @@ class _Pattern:
         path = os.path.normpath(inside.strip("/") or ".")
         if path.split("/")[0] in (".", ".."):
             raise InputError(
-                f"--exclude {self.given!r} names no path below the folder; write it as messages "
+                f"{setting('exclude')} {self.given!r} names no path below the folder; write it as "
+                "messages "
                 "print it, as in "
-                "--exclude 'incoming/raw'"
+                f"{setting('exclude')} 'incoming/raw'"
             )
         self._folders_only = inside.endswith("/")
         self._any_depth = "/" not in path and not inside.startswith(("/", "./"))

@@ -55,7 +55,7 @@ def test_a_cluster_is_never_divided_and_the_seed_decides(
 
 def test_many_rare_combinations_are_split_together() -> None:
     parts = split_clusters(np.arange(1000), [f"pair {i // 3}" for i in range(1000)], seed=0)
-    counts = [int((parts == part).sum()) for part in ("train", "tune", "test")]
+    counts = [int((parts == part).sum()) for part in ("train", "validation", "test")]
     assert np.abs(np.array(counts) - (700, 100, 200)).max() <= 2
 
 
@@ -64,5 +64,5 @@ def test_the_shares_are_seventy_ten_twenty_in_every_combination() -> None:
     parts = split_clusters(np.arange(600), strata, seed=0)
     for stratum, total in (("red dress", 500), ("blue jeans", 100)):
         chosen = parts[np.array(strata) == stratum]
-        counts = [int((chosen == part).sum()) for part in ("train", "tune", "test")]
+        counts = [int((chosen == part).sum()) for part in ("train", "validation", "test")]
         assert np.abs(np.array(counts) - np.array([0.7, 0.1, 0.2]) * total).max() <= 1

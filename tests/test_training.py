@@ -89,7 +89,7 @@ def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
     parts = load_bundle(bundle_path).split()["part"].to_pylist()
     assert report["evaluation"]["pictures"] == parts.count("test") == saved["pictures"]
     assert report["left_out"]["train"] == parts.count("train")
-    assert report["left_out"]["tune"] == parts.count("tune")
+    assert report["left_out"]["validation"] == parts.count("validation")
     assert report["evaluation"]["macro_ap"] == pytest.approx(saved["macro_ap"], abs=1e-6)
     assert report["evaluation"]["exact_match"] == pytest.approx(saved["exact_match"])
     everything = evaluate(str(bundle_path), [str(sample.labelled)], include_training=True)
@@ -588,5 +588,7 @@ def test_a_trunk_may_be_fitted_in_bfloat16_and_is_float32_all_the_same(
     plain = build_network(Architecture(**TINY), 2)
     plain.set_weights(network.get_weights())
     assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
-    logits = predict_logits(plain, pixels, data.tune)
-    assert np.abs(logits - predict_logits(network, pixels, data.tune)).max() < 0.2 * np.ptp(logits)
+    logits = predict_logits(plain, pixels, data.validation)
+    assert np.abs(logits - predict_logits(network, pixels, data.validation)).max() < 0.2 * np.ptp(
+        logits
+    )

@@ -19,6 +19,7 @@ from tagger.datasets.label_table import LabelTable, read_csv, read_parquet
 from tagger.errors import DatasetError, Refused
 from tagger.exclusions import Exclusions
 from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, default_groups, sorted_keys
+from tagger.settings import setting
 
 LabelKeys = frozenset[tuple[str, str]]
 
@@ -210,7 +211,8 @@ def _folder_keys(
         raise DatasetError(
             f"folder {folder!r} has {len(tokens)} tokens for the {len(groups)} groups {named}; "
             "rename it, or name "
-            "the labels in a file and use --vocabulary, where labels may hold an underscore"
+            f"the labels in a file and use {setting('vocabulary')}, where labels may hold an "
+            "underscore"
         )
     return frozenset((group.name, token) for group, token in zip(groups, tokens, strict=True))
 
@@ -268,7 +270,7 @@ def _label_columns(table: LabelTable, groups: Sequence[Group], *, all_needed: bo
     if not columns and "labels" not in table.names:
         raise DatasetError(
             f"{table.shown} has neither 'labels' nor a column per group; name its columns with "
-            "--groups: "
+            f"{setting('groups')}: "
             f"it has {[name for name in table.names if name != 'image']}"
         )
     return columns or ["labels"]
@@ -329,7 +331,7 @@ def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> 
             return owners[0], label
     if len(groups) == 1 and name and groups[0].name == UNGROUPED:
         raise DatasetError(
-            f"label {label!r} names a group; say which groups there are, as in --groups "
+            f"label {label!r} names a group; say which groups there are, as in {setting('groups')} "
             f"{group},garment"
         )
     if len(groups) == 1:
@@ -350,5 +352,5 @@ def _check_examples(shown: str, examples: Iterable[Example], groups: Sequence[Gr
         if double := [group for group, n in counts.items() if n > 1]:
             raise DatasetError(
                 f"{shown}: image {example.image_id!r} has two labels of {double[0]}, which is "
-                f"exclusive; write --groups {double[0]}+ if that is meant"
+                f"exclusive; write {setting('groups')} {double[0]}+ if that is meant"
             )

@@ -10,6 +10,7 @@ from tagger.datasets.labelled_set import Example, LabelledSet, read_dataset
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
 from tagger.labels.vocabulary import Group, Vocabulary, canonical_name
+from tagger.settings import setting
 
 COLUMNS = ("dataset", "group", "name", "becomes")
 
@@ -28,7 +29,7 @@ def read_names(path: str) -> Names:
     DatasetError
         If it cannot be read, lacks a column or renames a label twice.
     """
-    shown = f"--names {path!r}"
+    shown = f"{setting('names')} {path!r}"
     table = read_csv(Path(path), key=COLUMNS[0], shown=shown)
     if table.names != list(COLUMNS):
         raise DatasetError(f"{shown} has the columns {table.names}; needs {','.join(COLUMNS)}")
@@ -56,7 +57,7 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
     if names and not any(dataset in here for dataset, _, _ in names):
         others = ", ".join(sorted({dataset for dataset, _, _ in names}))
         raise DatasetError(
-            f"--names is for {others}, and given are {', '.join(sorted(here - {''}))}"
+            f"{setting('names')} is for {others}, and given are {', '.join(sorted(here - {''}))}"
         )
     used: set[tuple[str, str, str]] = set()
 
@@ -81,7 +82,8 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
     left = [key for key in names.keys() - used if key[0] in here]
     if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in left]:
         raise DatasetError(
-            f"--names renames labels that no picture has: {', '.join(sorted(idle)[:10])}; correct "
+            f"{setting('names')} renames labels that no picture has: "
+            f"{', '.join(sorted(idle)[:10])}; correct "
             "them"
         )
     return result

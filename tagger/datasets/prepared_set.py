@@ -54,7 +54,7 @@ class PreparedSet:
         return [(example, facts) for example, facts in pairs if facts.status != "ok"]
 
     def split(self, *, seed: int, held_out: Sequence[LabelKeys] = ()) -> StrArray:
-        """Return str (n,): train, tune or test for each readable picture.
+        """Return str (n,): train, validation or test for each readable picture.
 
         Clusters with a picture that shows one of the pairs `held_out` are all test; the others are
         where they would be without them.
@@ -66,8 +66,8 @@ class PreparedSet:
         return parts
 
     def continued_split(self, parent: pa.Table, *, seed: int) -> StrArray:
-        """Return str (n,): train, tune or test for each readable picture; those in `parent` keep
-        their part.
+        """Return str (n,): train, validation or test for each readable picture; those in `parent`
+        keep their part.
 
         A new picture that looks like an old one joins it. One that looks like old ones of several
         parts is in none, and its part is empty: wherever it were, a near-duplicate would be

@@ -1,5 +1,5 @@
-"""The split: near-duplicates together, 70 % to train, 10 % to tune, 20 % to test, every combination
-in each."""
+"""The split: near-duplicates together, 70 % for training, 10 % for validation, 20 % for testing,
+every combination in each."""
 
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tagger.arrays import Float32Array, Float64Array, Int64Array, StrArray
 
-PARTS = ("train", "tune", "test")
+PARTS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)
 
 SIDE = 32
@@ -75,7 +75,7 @@ def near_duplicates(
 
 
 def split_clusters(clusters: Int64Array, strata: Sequence[Hashable], *, seed: int) -> StrArray:
-    """Return str (n,): train, tune or test for each picture; a cluster is never divided.
+    """Return str (n,): train, validation or test for each picture; a cluster is never divided.
 
     Within each stratum (a combination of labels, that of the cluster's first picture) clusters are
     shuffled and each goes where most is missing from 70, 10 and 20 %, so that rare combinations are

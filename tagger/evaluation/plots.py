@@ -18,17 +18,24 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) -> bytes:
-    """Return a PNG of loss and tuning metrics per epoch, the kept epoch marked."""
+    """Return a PNG of loss and validation metrics per epoch, the kept epoch marked."""
     figure, (left, right) = _figure()
     x = range(1, len(epochs) + 1)
     left.plot(x, [row["loss"] for row in epochs], label="training (changed pictures, all terms)")
-    left.plot(x, [row["tune_loss"] for row in epochs], label="tuning part")
-    if any(row["tune_recombined_loss"] != row["tune_loss"] for row in epochs):
+    left.plot(x, [row["validation_loss"] for row in epochs], label="validation part")
+    if any(row["validation_recombined_loss"] != row["validation_loss"] for row in epochs):
         left.plot(
-            x, [row["tune_recombined_loss"] for row in epochs], label="tuning part, recombined"
+            x,
+            [row["validation_recombined_loss"] for row in epochs],
+            label="validation part, recombined",
         )
     left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
-    right.plot(x, [row["tune_macro_ap"] for row in epochs], color="tab:green", label="tuning part")
+    right.plot(
+        x,
+        [row["validation_macro_ap"] for row in epochs],
+        color="tab:green",
+        label="validation part",
+    )
     right.set(xlabel="epoch", ylabel="macro average precision", title=f"kept: epoch {best + 1}")
     for axes in (left, right):
         axes.axvline(best + 1, color="grey", linewidth=1, linestyle=":")

@@ -29,6 +29,7 @@ from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
 from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, serve, with_note
 from tagger.machine import memory_is_limited
+from tagger.settings import setting
 
 _START_TRIES = 3
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGBUS, signal.SIGXCPU, signal.SIGSYS)
@@ -142,7 +143,7 @@ class Decoder:
         source, in_order = iter(chunks), deque[_Task]()
         while True:
             if time.monotonic() > until:
-                raise TimeUp("the time that --max-seconds gives was up")
+                raise TimeUp(f"the time that {setting('max_seconds')} gives was up")
             self._hand_out(source, in_order)
             if not in_order:
                 return
@@ -296,7 +297,7 @@ class _Worker:
                 "lacks memory, file "
                 "handles or processes for them, or the installation is damaged. Raise the limits "
                 "that this job runs "
-                "under ('ulimit -a' shows them), or use fewer --workers; "
+                f"under ('ulimit -a' shows them), or use fewer {setting('workers')}; "
                 "'python -c \"import tagger.imaging.decoder, cv2, PIL\"' fails where it is the "
                 "installation"
             )

@@ -28,6 +28,7 @@ from tagger.index.snapshots import (
     remove_snapshot,
 )
 from tagger.index.staging import Staging
+from tagger.settings import setting
 
 _OURS = {"current", "snapshots", "runs", "features", "_staging", "_lock"}
 KEPT_FOR = timedelta(hours=48)
@@ -214,7 +215,7 @@ class Index:
                 f"index {self._shown} is of the catalog {snapshot.manifest['catalog']!r}, not of "
                 f"{catalog!r}; "
                 "name another index. If it is the same catalog, at another place now, go on with "
-                "--same-catalog"
+                f"{setting('same_catalog')}"
             )
         return snapshot
 
@@ -291,7 +292,7 @@ class Index:
             return str(json.loads((self.path / "features" / "_model.json").read_text())["model"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
-                f"index {self._shown} keeps no features; tag with --features first"
+                f"index {self._shown} keeps no features; tag with {setting('features')} first"
             ) from error
 
     def new_snapshot(self, snapshot_id: str) -> SnapshotWriter:
@@ -308,7 +309,7 @@ class Index:
                 "disk has "
                 f"{_mib(free)} left; nothing was changed. Make room; snapshots that were replaced "
                 "over 48 hours ago go "
-                "with a smaller --keep"
+                f"with a smaller {setting('keep')}"
             )
 
     def snapshots(self) -> list[str]:

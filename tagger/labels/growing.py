@@ -10,6 +10,7 @@ import numpy as np
 from tagger.arrays import Float32Array, Int64Array
 from tagger.errors import InputError, VocabularyError
 from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.settings import setting
 
 Key = tuple[str, str]
 
@@ -90,11 +91,13 @@ def grow(
     for group, name in added:
         if vocabulary.index(group, name) is not None:
             raise VocabularyError(
-                f"--add {group}:{name}: the model has this label already; columns are never reused"
+                f"{setting('add')} {group}:{name}: the model has this label already; columns are "
+                "never reused"
             )
         if not strangers[f"{group}:{name}"]:
             raise VocabularyError(
-                f"--add {group}:{name}: no picture of the data has it; new are {_listed(strangers)}"
+                f"{setting('add')} {group}:{name}: no picture of the data has it; new are "
+                f"{_listed(strangers)}"
             )
     declared = {f"{group}:{name}" for group, name in added}
     undeclared = Counter({key: n for key, n in strangers.items() if key not in declared})
@@ -104,9 +107,11 @@ def grow(
             f"{key} ({n:,} pictures{_meant(key, known)})" for key, n in undeclared.most_common()
         )
         raise VocabularyError(
-            "labels in the data that the model does not have and that --add does not name: "
+            f"labels in the data that the model does not have and that {setting('add')} does not "
+            "name: "
             f"{lines}. Correct them, "
-            "declare them with --add GROUP:LABEL, or take them all with --accept-new-labels"
+            f"declare them with {setting('add')} GROUP:LABEL, or take them all with "
+            f"{setting('accept_new_labels')}"
         )
     order = [group.name for group in vocabulary.groups]
     others = sorted(
@@ -124,7 +129,8 @@ def _split(new: Sequence[Key], splits: Sequence[tuple[str, Key]]) -> dict[Key, t
         if len(here) != 1:
             there = ", ".join(key[1] for key in new if key[0] == group) or "none"
             raise VocabularyError(
-                f"--splits {group}:{old}: say which new label is split from it, NEW={old}; new in "
+                f"{setting('splits')} {group}:{old}: say which new label is split from it, "
+                f"NEW={old}; new in "
                 f"{group}: {there}"
             )
         result[here[0]] = (*result.get(here[0], ()), old)

@@ -18,6 +18,7 @@ from schemas.vocabulary import (
     UNGROUPED,
 )
 from tagger.errors import VocabularyError
+from tagger.settings import setting
 
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 """Marks without width, which spreadsheets and web pages leave around words."""
@@ -247,7 +248,8 @@ def parse_groups(text: str) -> list[Group]:
         match = re.fullmatch(r"\s*([a-z][a-z0-9_]*)(?::(pixels|shape|both))?(\+?)\s*", item)
         if not match:
             raise VocabularyError(
-                f"--groups {text!r}: {item!r} is not NAME[:pixels|:shape|:both][+], lower case"
+                f"{setting('groups')} {text!r}: {item!r} is not NAME[:pixels|:shape|:both][+], "
+                "lower case"
             )
         name, evidence, plus = match.groups()
         groups.append(Group(name, not plus, evidence or DEFAULT_EVIDENCE.get(name, "both")))

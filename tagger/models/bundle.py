@@ -30,6 +30,7 @@ from tagger.errors import BundleError, InputError, VocabularyError
 from tagger.files import atomic_text, sync_folder
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
+from tagger.settings import setting
 
 if TYPE_CHECKING:
     import keras
@@ -219,7 +220,8 @@ def next_name(models: Path, name: str) -> str:
     """
     if not re.fullmatch(_NAME, name):
         raise InputError(
-            f"--name {name!r}: letters, digits, '.', '_' and '-' only, a letter or digit first"
+            f"{setting('name')} {name!r}: letters, digits, '.', '_' and '-' only, a letter or "
+            "digit first"
         )
     taken = [
         re.fullmatch(re.escape(name) + r"-v(\d+)", path.name) for path in models.glob(f"{name}-v*")

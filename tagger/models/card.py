@@ -19,8 +19,9 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 
 - `model_id`: `{model_id}`{lineage}
 - trained on: {source}
-- pictures: {train} to train, {tune} to tune (best epoch, calibration, thresholds), {test} to test;
-  near-duplicates never straddle parts; {unreadable} could not be read
+- pictures: {train} for training, {validation} for validation (best epoch, calibration,
+  thresholds), {test} for testing; near-duplicates never straddle parts; {unreadable} could not be
+  read
 - recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
 - made by `{command}`
 - parameters: {parameters:,}
@@ -76,8 +77,8 @@ def model_card(
     Parameters
     ----------
     facts : mapping
-        train, tune, test, unreadable, recipe, epochs, best, seed, parameters, unteachable, command,
-        lineage.
+        train, validation, test, unreadable, recipe, epochs, best, seed, parameters, unteachable,
+        command, lineage.
     thresholds : sequence of mapping
         As in thresholds.json.
     metrics : mapping

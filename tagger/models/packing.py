@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
 from tagger.errors import InputError
 from tagger.models.bundle import Bundle, complete
+from tagger.settings import setting
 
 
 def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str]) -> Path:
@@ -32,12 +33,16 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
             f"model {str(bundle.path)!r} is packed already; pack the model that it was packed from"
         )
     if out.exists():
-        raise InputError(f"--out {str(out)!r} exists already; name a folder that does not")
+        raise InputError(
+            f"{setting('out')} {str(out)!r} exists already; name a folder that does not"
+        )
     work = out.with_name(f".{out.name}.packing-{os.getpid()}")
     try:
         (work / "openvino").mkdir(parents=True)
     except OSError as error:
-        raise InputError(f"--out {str(out)!r} cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{setting('out')} {str(out)!r} cannot be written: {error.strerror}"
+        ) from error
     try:
         _halve(bundle.path / "openvino" / "model.xml", work / "openvino" / "model.xml")
         for file in FILES:

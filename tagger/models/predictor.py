@@ -15,6 +15,7 @@ from tagger.labels.views import uncertain
 from tagger.machine import machine_fault
 from tagger.models.bfloat16 import PICTURES, Comparison, remember, remembered
 from tagger.models.bundle import Bundle, check_network_config
+from tagger.settings import setting
 
 Backend = Literal["auto", "openvino", "keras"]
 
@@ -369,7 +370,7 @@ def load_network(bundle: Bundle) -> Any:
     if not (bundle.path / "model.keras").exists():
         raise BundleError(
             f"model {str(bundle.path)!r} is packed, for tagging alone: it has no Keras network. "
-            "Use --backend auto; "
+            f"Use {setting('backend')} auto; "
             "retrain from the model that it was packed from"
         )
     check_network_config(bundle.path / "model.keras")

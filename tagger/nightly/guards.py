@@ -13,6 +13,7 @@ from tagger.index.plan import Plan
 from tagger.index.rows import schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.models.bundle import Bundle
+from tagger.settings import setting
 
 MIN_DELETIONS = 20
 """Fewer deletions than this never refuse a run."""
@@ -58,7 +59,7 @@ def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[st
         raise Refused(
             f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}; nothing was "
             f"changed. Is everything mounted?{said} If they are meant to be gone, allow it with "
-            "--max-delete-rate 1"
+            f"{setting('max_delete_rate')} 1"
         )
 
 
@@ -70,19 +71,20 @@ def check_still_there(gone: int, found: int, walk: Walk, limit: float) -> None:
             f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} "
             "mounted? Nothing was "
             "changed. Start again when the catalog is there, or if they were deleted, with "
-            "--max-delete-rate 1"
+            f"{setting('max_delete_rate')} 1"
         )
 
 
 def check_starter_is_meant(parent: Snapshot, bundle: Bundle) -> None:
     """Refuse to score an index again with the starter model only because a night named no model."""
     if parent.manifest["model_id"] != bundle.model_id:
-        lost = " --replace-columns" if columns_that_would_go(parent, bundle) else ""
+        lost = f" {setting('replace_columns')}" if columns_that_would_go(parent, bundle) else ""
         raise InputError(
-            "no --model was given, and this index was scored by "
+            f"no {setting('model')} was given, and this index was scored by "
             f"{parent.manifest['model_id'][:12]}..., not by "
-            "this version's starter model; give --model, or to score all of it with the starter "
-            f"--model {str(bundle.path)!r}{lost}"
+            f"this version's starter model; give {setting('model')}, or to score all of it with "
+            "the starter "
+            f"{setting('model')} {str(bundle.path)!r}{lost}"
         )
 
 
@@ -122,7 +124,8 @@ def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
             f"{_first(gone)}. Nothing "
             "was changed. Retrain from the model that scored it ('tagger retrain' keeps every "
             "column), tag into "
-            "another --index, or if that is meant, allow it with --replace-columns"
+            f"another {setting('index')}, or if that is meant, allow it with "
+            f"{setting('replace_columns')}"
         )
 
 
@@ -133,9 +136,11 @@ def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> Non
         return
     if gone := columns_that_would_go(parent, bundle):
         raise InputError(
-            f"--backfill-limit keeps rows of older models, and the model {bundle.name} does not "
+            f"{setting('backfill_limit')} keeps rows of older models, and the model {bundle.name} "
+            "does not "
             "have their "
-            f"{_first(gone)}; score all at once (without --backfill-limit), or retrain from the "
+            f"{_first(gone)}; score all at once (without {setting('backfill_limit')}), or retrain "
+            "from the "
             "model that scored them"
         )
 

@@ -19,6 +19,7 @@ from tagger.models.bundle import Bundle
 from tagger.nightly.run import Run
 from tagger.nightly.scoring import StagedUnit
 from tagger.progress import Progress, say
+from tagger.settings import setting
 
 
 def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> BoolArray:
@@ -60,7 +61,8 @@ def rescore(
         for bucket, here in plan.by_bucket(plan.from_features):
             if time.monotonic() > until:
                 raise TimeUp(
-                    "the time that --max-seconds gives was up; what was done is kept for the next "
+                    f"the time that {setting('max_seconds')} gives was up; what was done is kept "
+                    "for the next "
                     "run"
                 )
             rows = _last_rows(plan, previous, bundle, bucket, here)

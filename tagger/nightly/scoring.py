@@ -25,6 +25,7 @@ from tagger.models.bundle import Bundle
 from tagger.models.predictor import Backend, Predictor, make_predictor
 from tagger.nightly.run import Run
 from tagger.progress import Progress, say
+from tagger.settings import setting
 
 _HELD_UP = 4
 """Chunks that may wait for a batch to fill."""
@@ -228,7 +229,7 @@ def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> N
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was "
             "published. "
-            "Look at the catalog, or allow it with --max-error-rate"
+            f"Look at the catalog, or allow it with {setting('max_error_rate')}"
         )
 
 
@@ -272,7 +273,7 @@ def _check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str
             f"{counts['hanging']} pictures in a row could not be read in time; does {root!r} still "
             "answer? Nothing was "
             "published, what was done is kept. Start again when it does, or allow more time with "
-            "--decode-timeout"
+            f"{setting('decode_timeout')}"
         )
 
 

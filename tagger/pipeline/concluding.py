@@ -40,7 +40,7 @@ def conclude(
     without_pictures_of: Bundle | None = None,
     held_out: Sequence[LabelKeys] = (),
 ) -> Concluded:
-    """Return all that a bundle is made of, calibrated and with thresholds by the tune part,
+    """Return all that a bundle is made of, calibrated and with thresholds by the validation part,
     measured on the test part.
 
     Parameters
@@ -64,13 +64,13 @@ def conclude(
     trained = Counter(count_pairs(fitted.data.targets[fitted.data.train], vocabulary))
     trained.update(without_pictures_of.trained_pairs() if without_pictures_of else {})
     network, data = fitted.network, fitted.data
-    tuning = predict_logits(network, data.pixels, data.tune)
-    scale, shift = calibrate(tuning, data.targets[data.tune])
+    logits = predict_logits(network, data.pixels, data.validation)
+    scale, shift = calibrate(logits, data.targets[data.validation])
     scale[: len(kept)], shift[: len(kept)] = 1, 0
     fold_calibration(network, scale, shift)
     chosen = choose_thresholds(
-        (tuning * scale + shift).astype(np.float32),
-        data.targets[data.tune],
+        (logits * scale + shift).astype(np.float32),
+        data.targets[data.validation],
         vocabulary,
         min_precision=min_precision,
     )
@@ -109,12 +109,12 @@ def _shows_any(
 
 
 def compare_on(fitted: Fitted, path: Path) -> None:
-    """Compare bfloat16 with float32 for the model just saved, on test and tune pictures first,
-    which are the harder."""
+    """Compare bfloat16 with float32 for the model just saved, on test and validation pictures
+    first, which are the harder."""
     from tagger.models.bundle import load_bundle
     from tagger.models.predictor import compare_precisions
 
-    rows = np.concatenate([fitted.test, fitted.data.tune, fitted.data.train])[:PICTURES]
+    rows = np.concatenate([fitted.test, fitted.data.validation, fitted.data.train])[:PICTURES]
     try:
         compare_precisions(
             load_bundle(path), fitted.data.pixels[rows], fitted.data.targets[rows], say

@@ -57,12 +57,12 @@ def fit_set(
     resume: bool = False,
     inherited: "Inheritance | None" = None,
 ) -> Fitted:
-    """Return the network fitted to the train part, the best epoch chosen by the tune part.
+    """Return the network fitted to the train part, the best epoch chosen by the validation part.
 
     Parameters
     ----------
     parts : str (n_readable,)
-        train, tune or test for each of `prepared.rows`.
+        train, validation or test for each of `prepared.rows`.
     targets : float32 (n_pictures, n_labels)
         For all examples of the set.
     architecture : dict
@@ -83,11 +83,11 @@ def fit_set(
     tf.config.experimental.enable_op_determinism()
     # operations are named by counting: the same seed then gives the same bytes
     keras.utils.clear_session()
-    rows = {part: prepared.rows[parts == part] for part in ("train", "tune", "test")}
+    rows = {part: prepared.rows[parts == part] for part in ("train", "validation", "test")}
     check_parts(
         rows, targets, vocabulary, inherited=inherited.labels if inherited is not None else 0
     )
-    data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["tune"])
+    data = TrainingData(prepared.cache.pixels, targets, rows["train"], rows["validation"])
     sizes = Architecture(**architecture)
     network = build_network(
         sizes, len(vocabulary), seed=recipe.seed, fitting=True, dropout=recipe.dropout
@@ -133,10 +133,11 @@ def check_parts(
 
     The first `inherited` labels are known from a parent.
     """
-    if len(rows["train"]) < 2 or not len(rows["tune"]) or not len(rows["test"]):
+    if len(rows["train"]) < 2 or not len(rows["validation"]) or not len(rows["test"]):
         sizes = {part: len(of_part) for part, of_part in rows.items()}
         raise DatasetError(
-            f"too few different pictures to split into train, tune and test: {sizes}; give some 20 "
+            f"too few different pictures to split into train, validation and test: {sizes}; give "
+            "some 20 "
             "more"
         )
     unknown = [part for part, of_part in rows.items() if np.isnan(targets[of_part]).all()]
@@ -159,6 +160,6 @@ def _reporter(progress: Progress, epochs: int) -> Callable[[int, int, int, float
 
 def _say_epoch(epoch: int, row: dict[str, float]) -> None:
     say(
-        f"epoch {epoch + 1}: loss {row['loss']:.4f}, tuning loss {row['tune_loss']:.4f}, "
-        f"tuning macro AP {row['tune_macro_ap']:.4f}, {row['seconds']:.1f} s"
+        f"epoch {epoch + 1}: loss {row['loss']:.4f}, validation loss {row['validation_loss']:.4f}, "
+        f"validation macro AP {row['validation_macro_ap']:.4f}, {row['seconds']:.1f} s"
     )

@@ -11,6 +11,7 @@ from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import InputError
 from tagger.files import atomic_text
 from tagger.progress import say
+from tagger.settings import setting
 from tagger.training.recipe import Recipe
 
 
@@ -26,7 +27,9 @@ def work_folder(models: Path, name: str) -> Path:
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--models {str(models)!r} cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{setting('models')} {str(models)!r} cannot be written: {error.strerror}"
+        ) from error
     return work
 
 
@@ -51,11 +54,13 @@ def begin(work: Path, asked: Any, *, resume: bool) -> None:
         return
     if not (note.exists() and history.exists()):
         raise InputError(
-            f"--resume: {str(work)!r} holds no interrupted training; start it without --resume"
+            f"{setting('resume')}: {str(work)!r} holds no interrupted training; start it without "
+            f"{setting('resume')}"
         )
     if json.loads(note.read_text())["fingerprint"] != fingerprint:
         raise InputError(
-            "--resume: the interrupted training had other pictures, labels or options; repeat those"
+            f"{setting('resume')}: the interrupted training had other pictures, labels or options; "
+            "repeat those"
         )
     say(f"going on after epoch {len(json.loads(history.read_text())['epochs'])}")
 
@@ -70,13 +75,15 @@ def check_contents(work: Path, prepared: PreparedSet, recipe: Recipe, *, resume:
     note = json.loads((work / "training.json").read_text())
     if resume and note.get("contents") != digest:
         raise InputError(
-            "--resume: pictures changed since the training was interrupted; start it without "
-            "--resume"
+            f"{setting('resume')}: pictures changed since the training was interrupted; start it "
+            "without "
+            f"{setting('resume')}"
         )
     if resume and note.get("recipe") != asdict(recipe):
         raise InputError(
-            "--resume: this version has another recipe for so many pictures; start it without "
-            "--resume"
+            f"{setting('resume')}: this version has another recipe for so many pictures; start it "
+            "without "
+            f"{setting('resume')}"
         )
     atomic_text(
         work / "training.json", json.dumps(note | {"contents": digest, "recipe": asdict(recipe)})

@@ -1,4 +1,4 @@
-"""Calibration and thresholds, chosen on the tune part, which the weights never saw."""
+"""Calibration and thresholds, chosen on the validation part, which the weights never saw."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,9 +30,9 @@ class Threshold:
     value : float
         Four decimals.
     low, high : float
-        5th and 95th percentile of it over bootstrap samples of the tune part.
+        5th and 95th percentile of it over bootstrap samples of the validation part.
     positives : int
-        Tune pictures that have the label.
+        Validation pictures that have the label.
     chosen : str
         How, in words.
     """
@@ -111,7 +111,7 @@ def choose_thresholds(
     min_precision : float, optional
         Instead of the best F1: the best recall among thresholds whose precision, counting one
         mistake more than was seen, is at least this; the most precise one where there is none. A
-        label with fewer than P / (1 - P) tune positives (19 for 0.95) cannot reach P so.
+        label with fewer than P / (1 - P) validation positives (19 for 0.95) cannot reach P so.
     """
     scores = stored_scores(logits)
     whole = {}
@@ -152,7 +152,7 @@ def _choose(
         DECIMALS,
     )
     aim = "F1 as good as the best" if min_precision is None else f"precision {min_precision:g}"
-    chosen = f"{aim} on {n} positives of {len(scores)}" if n else "no positive picture to tune on"
+    chosen = f"{aim} on {n} positives of {len(scores)}" if n else "no positive picture to choose on"
     if weight < 1:
         chosen += f", drawn {1 - weight:.0%} towards {whole:.4f}, that of {group}"
     if n and min_precision is not None and not _reached(scores, positive, value, min_precision):

@@ -13,6 +13,7 @@ import numpy as np
 from tagger.backend import keras, tf
 from tagger.errors import InputError
 from tagger.files import atomic_text
+from tagger.settings import setting
 
 
 @dataclass
@@ -23,8 +24,8 @@ class History:
 
     @property
     def best(self) -> int:
-        """Return the index of the epoch with the least loss on the tune part, recombined pictures
-        included."""
+        """Return the index of the epoch with the least loss on the validation part, recombined
+        pictures included."""
         return int(np.argmin([row["choice_loss"] for row in self.epochs]))
 
 
@@ -101,8 +102,9 @@ class Checkpoints:
             return History(**json.loads(self._read("last.npz", self._all)))
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"--resume: {str(self._folder / 'last.npz')!r} is damaged ({error}); start it "
-                "without --resume"
+                f"{setting('resume')}: {str(self._folder / 'last.npz')!r} is damaged ({error}); "
+                "start it "
+                f"without {setting('resume')}"
             ) from error
 
     def load_best(self) -> None:

@@ -1,5 +1,5 @@
-"""Fitting: epochs over the decoded pictures, a checkpoint after each, the best one by the tune
-part.
+"""Fitting: epochs over the decoded pictures, a checkpoint after each, the best one by the
+validation part.
 
 Everything random is drawn from (seed, epoch, step), so that a training that was killed and resumed
 goes on as if it had not been, and the same seed on the same machine gives the same network.
@@ -19,6 +19,7 @@ from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.evaluation.metrics import macro_average_precision
 from tagger.labels.vocabulary import Vocabulary
+from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment, recombine
 from tagger.training.checkpoints import Checkpoints, History, WeightAverage
 from tagger.training.cutmix import patch
@@ -26,7 +27,7 @@ from tagger.training.losses import combined_loss, masked_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
 
-_RECOMBINED = 4000  # tune pictures at most that are recombined: they are held in memory
+_RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ class TrainingData:
         May be memory-mapped.
     targets : float32 (n, n_labels)
         1, 0, or NaN for unknown.
-    train, tune : int64
+    train, validation : int64
         Row numbers.
     """
 
     pixels: Pixels
     targets: Float32Array
     train: Int64Array
-    tune: Int64Array
+    validation: Int64Array
 
 
 def fit(
@@ -94,10 +95,10 @@ def fit(
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History()
-    some = np.random.default_rng([recipe.seed, 2]).permutation(data.tune)[
+    some = np.random.default_rng([recipe.seed, 2]).permutation(data.validation)[
         : _RECOMBINED if recipe.dyed else 0
     ]
-    tuning = recombined(data, vocabulary, some, seed=recipe.seed)
+    seen = recombined(data, vocabulary, some, seed=recipe.seed)
     for epoch in range(len(history.epochs), recipe.epochs):
         start, losses, take_step = time.perf_counter(), [], steps_at[0 if epoch < coarse else -1]
         for step, batch in enumerate(_batches(data, recipe, epoch)):
@@ -106,16 +107,18 @@ def fit(
                 raise TrainingDiverged(
                     f"the loss became {losses[-1]} in epoch {epoch + 1}, step {step + 1}; nothing "
                     "was saved. "
-                    "Look at the pictures with --check, or train with another --seed"
+                    f"Look at the pictures with {setting('check')}, or train with another "
+                    f"{setting('seed')}"
                 )
             average.update(epoch * steps + step)
             report(epoch, step, steps, float(np.mean(losses[-50:])))
         average.exchange()
-        row = {"loss": float(np.mean(losses))} | _tune(network, data, tuning)
+        row = {"loss": float(np.mean(losses))} | _validate(network, data, seen)
         average.exchange()
-        if not np.isfinite(row["tune_loss"]):
+        if not np.isfinite(row["validation_loss"]):
             raise TrainingDiverged(
-                f"the tuning loss became {row['tune_loss']} in epoch {epoch + 1}; nothing was saved"
+                f"the validation loss became {row['validation_loss']} in epoch {epoch + 1}; "
+                "nothing was saved"
             )
         row["seconds"] = time.perf_counter() - start
         history.epochs.append(row)
@@ -265,13 +268,16 @@ def recombined(
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _tune(
+def _validate(
     network: keras.Model, data: TrainingData, dyed: tuple[Pixels, Float32Array]
 ) -> dict[str, float]:
-    """Return the tuning metrics of an epoch; `choice_loss`, the mean of both losses, is what
+    """Return the validation metrics of an epoch; `choice_loss`, the mean of both losses, is what
     chooses it."""
-    logits, targets = predict_logits(network, data.pixels, data.tune), data.targets[data.tune]
-    ap = macro_average_precision(logits, targets) if len(data.tune) else None
+    logits, targets = (
+        predict_logits(network, data.pixels, data.validation),
+        data.targets[data.validation],
+    )
+    ap = macro_average_precision(logits, targets) if len(data.validation) else None
     losses = [float(masked_loss(targets, logits))]
     pixels, taught = dyed
     if len(pixels):
@@ -279,8 +285,8 @@ def _tune(
             float(masked_loss(taught, predict_logits(network, pixels, np.arange(len(pixels)))))
         )
     return {
-        "tune_loss": losses[0],
-        "tune_recombined_loss": losses[-1],
+        "validation_loss": losses[0],
+        "validation_recombined_loss": losses[-1],
         "choice_loss": float(np.mean(losses)),
-        "tune_macro_ap": float("nan") if ap is None else ap,
+        "validation_macro_ap": float("nan") if ap is None else ap,
     }

@@ -18,7 +18,7 @@ MOMENTUM = 0.9
 """Of batch normalisation's running statistics.
 
 With Keras's 0.99 they lag hundreds of steps behind the weights: after a short training the network
-answered nothing at all, and from epoch to epoch the tuning loss jumped threefold.
+answered nothing at all, and from epoch to epoch the validation loss jumped threefold.
 """
 
 
