@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,29 @@ def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Pat
         passed(train(TrainOptions(sets, str(models), "tiny", groups, epochs=3, architecture=TINY)))
 
     return made_once(tmp_path_factory, "models", trained) / "tiny-v1"
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Train step by step rather than as a compiled graph.
+
+    Of the seconds that a training of three steps takes, most go into compiling. It is for tests of
+    what a training is given and what becomes of it; tests of fitting itself compile.
+    """
+    from tagger.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """The test's trainings compile nothing."""
+    with eager():
+        yield
 
 
 def passed(trained: dict[str, Any]) -> Path:

@@ -101,6 +101,7 @@ def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
     assert "macro AP" in gate_text(result["gate"])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
     family: Path, old_set: Path, new_set: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
     )
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     assert (family / "current").resolve().name == "tiny-v2"
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_undeclared_labels_of_few_pictures_can_be_left_out(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Pat
     assert Inheritance(network).teacher is None
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     family: Path, new_set: Path
 ) -> None:
@@ -230,6 +234,7 @@ def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     assert softened[3, 0] == 0
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     family: Path, old_set: Path, new_set: Path, catalog: Path, tmp_path: Path
 ) -> None:
@@ -254,6 +259,7 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     assert [row["group"] for row in gone["gate"]["parts"][0]["groups"]] == ["garment"]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
