@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from jobs.console.command_line import command_line
 from jobs.train import card, decoded, picture_facts
+from schemas.bundle import Change, Gate, GroupChange, LabelChange
 from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
@@ -22,8 +23,9 @@ from tagger.files import Lock
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import Vocabulary, canonical_name
-from tagger.models.bundle import Bundle, load_bundle, next_name, save_bundle, set_current
+from tagger.models.bundle import Bundle, load_bundle, next_name, set_current
 from tagger.models.predictor import load_network
+from tagger.models.writer import BundleContents, save_bundle
 from tagger.pipeline.concluding import Concluded, compare_on, conclude
 from tagger.pipeline.fitting import Fitted, fit_set
 from tagger.pipeline.labelled_sets import read_labelled
@@ -120,22 +122,24 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         path = save_bundle(
             models,
             name,
-            network=concluded.network,
-            vocabulary=vocabulary,
-            thresholds=concluded.thresholds,
-            split=split,
-            metrics=concluded.metrics,
-            plots=concluded.plots,
-            card=lambda model_id: card(
-                name, model_id, vocabulary, options.datasets, concluded, facts
+            BundleContents(
+                network=concluded.network,
+                vocabulary=vocabulary,
+                thresholds=concluded.thresholds,
+                split=split,
+                metrics=concluded.metrics,
+                plots=concluded.plots,
+                card=lambda model_id: card(
+                    name, model_id, vocabulary, options.datasets, concluded, facts
+                ),
+                parent=parent.model_id,
+                gate=gate,
+                reading=reading,
             ),
-            parent=parent.model_id,
-            gate=gate,
-            reading=reading,
         )
         compare_on(fitted, path)
         shutil.rmtree(work)
-    promoted = bool(gate["passed"]) and options.promote and _may_follow(models / "current", parent)
+    promoted = gate.passed and options.promote and _may_follow(models / "current", parent)
     if promoted:
         set_current(models, name)
     saved = load_bundle(path)
@@ -150,7 +154,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         "pictures": {key: facts[key] for key in ("train", "validation", "test", "unreadable")},
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
-        "evaluation": concluded.metrics["evaluation"],
+        "evaluation": concluded.metrics.evaluation,
         "gate": gate,
         "promoted": promoted,
     }
@@ -164,7 +168,7 @@ def _may_follow(current: Path, parent: Bundle) -> bool:
     if now.exists():  # it may know labels that the child does not: their columns would go
         say(f"not promoted: current is {now.name}, and this was compared with {parent.name} alone")
         return False
-    if not parent.gate["passed"]:
+    if not parent.gate.passed:
         say(f"not promoted: its parent {parent.name} did not pass its own gate, and is not current")
         return False
     return True
@@ -175,9 +179,9 @@ def retrain_text(result: dict[str, Any]) -> str:
     from jobs.evaluate import table
 
     end = "promoted: it is current now" if result["promoted"] else "not promoted"
-    if result["gate"]["passed"] and not result["promoted"]:
+    if result["gate"].passed and not result["promoted"]:
         end += f"; 'tagger promote {result['bundle']}' makes it current"
-    if not result["gate"]["passed"]:
+    if not result["gate"].passed:
         end += f"; if it is good enough all the same: 'tagger promote {result['bundle']} --force'"
     saved = (
         f"saved {result['bundle']} (model_id {result['model_id'][:12]}...), {end}; "
@@ -186,27 +190,24 @@ def retrain_text(result: dict[str, Any]) -> str:
     return "\n".join([table(result["evaluation"]), "", gate_text(result["gate"]), "", saved])
 
 
-def gate_text(gate: dict[str, Any]) -> str:
+def gate_text(gate: Gate) -> str:
     """Return the comparison with the parent as text for a terminal."""
     lines = [
-        f"gate: {'passed' if gate['passed'] else 'failed'}, compared with {gate['parent']} on its "
-        "labels"
+        f"gate: {'passed' if gate.passed else 'failed'}, compared with {gate.parent} on its labels"
     ]
-    for part in gate["parts"]:
+    for part in gate.parts:
         lines.append(
-            f"{part['part']}, {part['pictures']:,} pictures; tags changed on "
-            f"{part['tags_changed']:.1%}"
+            f"{part.part}, {part.pictures:,} pictures; tags changed on {part.tags_changed:.1%}"
         )
         lines.append(f"  {'':24} positives  parent     now")
-        rows = [("macro AP", "", part["macro_ap"])]
-        rows += [(f"AP {row['label']}", f"{row['positives']:,}", row) for row in part["labels"]]
-        rows += [
-            (f"{row['group']} right, of", f"{row['pictures']:,}", row) for row in part["groups"]
-        ]
+        rows: list[tuple[str, str, Change | LabelChange | GroupChange]]
+        rows = [("macro AP", "", part.macro_ap)]
+        rows += [(f"AP {row.label}", f"{row.positives:,}", row) for row in part.labels]
+        rows += [(f"{row.group} right, of", f"{row.pictures:,}", row) for row in part.groups]
         for what, n, values in rows:
-            if values["now"] is not None:
-                lines.append(f"  {what:24} {n:>9}  {values['parent']:.4f}  {values['now']:.4f}")
-    lines += [f"worse: {text}" for text in gate["worse"]]
+            if values.now is not None:
+                lines.append(f"  {what:24} {n:>9}  {values.parent:.4f}  {values.now:.4f}")
+    lines += [f"worse: {text}" for text in gate.worse]
     return "\n".join(lines)
 
 
@@ -347,8 +348,8 @@ def _gate(
     vocabulary: Vocabulary,
     concluded: Concluded,
     tolerance: float,
-) -> dict[str, Any]:
-    """Return gate.json: both models on the parent's test part, as far as it is there, and on the
+) -> Gate:
+    """Return the gate: both models on the parent's test part, as far as it is there, and on the
     new pictures'."""
     from tagger.training.fit import predict_logits
     from tagger.training.network import logits_alone
@@ -357,7 +358,7 @@ def _gate(
     is_old = np.array([digest in old for digest in prepared.digests], bool)
     if not (is_old & (parts == "test")).any():
         say("none of the parent's test part is in the data: the gate knows only the new pictures")
-    thresholds = np.array([row["threshold"] for row in concluded.thresholds])
+    thresholds = np.array([row.threshold for row in concluded.thresholds])
     networks = (logits_alone(load_network(parent)), logits_alone(concluded.network))
     found = []
     for part, here in ((OLD_PART, is_old), (NEW_PART, ~is_old)):
@@ -368,15 +369,15 @@ def _gate(
             found.append(
                 compare(part, was, Answers(logits[1], thresholds, vocabulary), targets[rows])
             )
-    labels = zip(parent.metrics()["evaluation"]["labels"], vocabulary.labels, strict=False)
-    measurable = [row["label"] for row, label in labels if row["positives"] and not label.retired]
+    labels = zip(parent.metrics().evaluation.labels, vocabulary.labels, strict=False)
+    measurable = [row.label for row, label in labels if row.positives and not label.retired]
     return judge(found, parent.name, tolerance, measurable=measurable)
 
 
 def _lineage(
     parent: Bundle,
     vocabulary: Vocabulary,
-    gate: dict[str, Any],
+    gate: Gate,
     options: RetrainOptions,
     *,
     replays: bool,
@@ -390,7 +391,7 @@ def _lineage(
         if replays
         else "without the old pictures, their labels kept alive by the parent"
     )
-    verdict = "passed" if gate["passed"] else f"failed ({'; '.join(gate['worse'])})"
+    verdict = "passed" if gate.passed else f"failed ({'; '.join(gate.worse)})"
     lines = [
         f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}",
         f"gate: {verdict}",

@@ -1,6 +1,5 @@
 """Training: read, split, fit, calibrate, measure, save one bundle."""
 
-import json
 import os
 import shutil
 import time
@@ -63,7 +62,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
     InputError, Locked, TrainingDiverged
         Nothing is saved then.
     """
-    from tagger.models.bundle import NO_GATE, load_bundle, next_name, save_bundle, set_current
+    from schemas.bundle import Gate
+    from tagger.models.bundle import load_bundle, next_name, set_current
+    from tagger.models.writer import NO_GATE, BundleContents, save_bundle
 
     start = time.perf_counter()
     labelled, given = _read(options)
@@ -102,24 +103,24 @@ def train(options: TrainOptions) -> dict[str, Any]:
             resume=options.resume,
         )
         concluded = conclude(fitted, vocabulary, options.min_precision, held_out=held_out)
-        passed = bool(concluded.verdict["passed"])
+        passed = concluded.verdict.passed
         facts = picture_facts(fitted, prepared) | {"recipe": options.recipe, "seed": options.seed}
         facts |= {"unteachable": cannot, "command": command_line("train", options), "lineage": ""}
         path = save_bundle(
             models,
             name,
-            network=concluded.network,
-            vocabulary=vocabulary,
-            thresholds=concluded.thresholds,
-            split=prepared.split_table(parts, judged=len(vocabulary)),
-            metrics=concluded.metrics,
-            plots=concluded.plots,
-            card=lambda model_id: card(
-                name, model_id, vocabulary, options.datasets, concluded, facts
+            BundleContents(
+                network=concluded.network,
+                vocabulary=vocabulary,
+                thresholds=concluded.thresholds,
+                split=prepared.split_table(parts, judged=len(vocabulary)),
+                metrics=concluded.metrics,
+                plots=concluded.plots,
+                card=lambda model_id: card(
+                    name, model_id, vocabulary, options.datasets, concluded, facts
+                ),
+                gate=NO_GATE if passed else Gate(passed=False, worse=[concluded.verdict.sentence]),
             ),
-            gate=NO_GATE
-            if passed
-            else NO_GATE | {"passed": False, "worse": [concluded.verdict["sentence"]]},
         )
         if passed and not os.path.lexists(models / "current"):
             set_current(models, name)
@@ -134,8 +135,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
         "verdict": concluded.verdict,
         "promoted": (models / "current").resolve() == path.resolve(),
-        "evaluation": concluded.metrics["evaluation"],
-        "calibration": concluded.metrics["calibration"],
+        "evaluation": concluded.metrics.evaluation,
+        "calibration": concluded.metrics.calibration,
         "held_out": list(options.hold_out_pairs),
         "unteachable": cannot,
     }
@@ -164,9 +165,10 @@ def train_text(result: dict[str, Any]) -> str:
         f"saved {result['bundle']} (model_id {result['model_id'][:12]}..., epoch "
         f"{result['best_epoch']} kept)"
     )
-    change = "{} before calibration, {} after".format(*map(number, result["calibration"].values()))
-    end = f"{head} in {result['seconds']:.0f} s\n{result['verdict']['sentence']}"
-    if not result["verdict"]["passed"]:
+    of_it = result["calibration"]
+    change = f"{number(of_it.before)} before calibration, {number(of_it.after)} after"
+    end = f"{head} in {result['seconds']:.0f} s\n{result['verdict'].sentence}"
+    if not result["verdict"].passed:
         end += (
             "\nnot promoted: give it more pictures, or better labelled ones ('tagger train "
             "--check' counts them); "
@@ -242,7 +244,7 @@ def card(
         facts=facts,
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,
-        verdict=concluded.verdict["sentence"],
+        verdict=concluded.verdict.sentence,
     )
 
 
@@ -282,11 +284,9 @@ def _read(options: TrainOptions) -> tuple[LabelledSet, Vocabulary | None]:
     vocabulary = None
     if options.vocabulary:
         try:
-            vocabulary = Vocabulary.from_json(
-                json.loads(Path(options.vocabulary).read_text(encoding="utf-8-sig")),
-                source=options.vocabulary,
-            ).canonical()
-        except (OSError, ValueError, RecursionError) as error:
+            text = Path(options.vocabulary).read_text(encoding="utf-8-sig")
+            vocabulary = Vocabulary.parse(text, source=options.vocabulary).canonical()
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"--vocabulary {options.vocabulary!r} cannot be read: {error}"
             ) from error

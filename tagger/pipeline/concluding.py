@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.bundle import FORMAT_VERSION
+from schemas.bundle import CalibrationChange, Metrics, Threshold
+from schemas.evaluation import Verdict
 from tagger.arrays import BoolArray, FloatArray
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
@@ -26,10 +27,10 @@ class Concluded:
     """All that a bundle is made of."""
 
     network: Any
-    thresholds: list[dict[str, Any]]
-    metrics: dict[str, Any]
+    thresholds: list[Threshold]
+    metrics: Metrics
     plots: dict[str, bytes]
-    verdict: dict[str, Any]
+    verdict: Verdict
 
 
 def conclude(
@@ -74,9 +75,9 @@ def conclude(
         vocabulary,
         min_precision=min_precision,
     )
-    thresholds = [*kept, *(threshold.to_json() for threshold in chosen[len(kept) :])]
+    thresholds = [*kept, *chosen[len(kept) :]]
     tested = predict_logits(network, data.pixels, fitted.test)
-    truth, limits = data.targets[fitted.test], np.array([row["threshold"] for row in thresholds])
+    truth, limits = data.targets[fitted.test], np.array([row.threshold for row in thresholds])
     metrics, reliability = _measure(
         (tested - shift) / scale,
         tested,
@@ -131,7 +132,7 @@ def _measure(
     thresholds: FloatArray,
     trained: dict[Pair, int],
     vocabulary: Vocabulary,
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[Metrics, bytes]:
     """Return metrics.json and reliability.png: what the test part says, and what calibration did to
     it."""
     from tagger.evaluation.metrics import BINS, mean_calibration_error, measure
@@ -145,13 +146,12 @@ def _measure(
     plot = reliability_png(
         sigmoid(uncalibrated)[known], sigmoid(calibrated)[known], truth[known] == 1, bins=BINS
     )
-    metrics = {
-        "format_version": FORMAT_VERSION,
-        "evaluation": evaluation,
-        "calibration": {
-            "before": mean_calibration_error(uncalibrated, truth),
-            "after": evaluation["calibration_error"],
-        },
-        "pairs_in_training": [[*pair, n] for pair, n in trained.items()],
-    }
+    metrics = Metrics(
+        evaluation=evaluation,
+        calibration=CalibrationChange(
+            before=mean_calibration_error(uncalibrated, truth),
+            after=evaluation.calibration_error,
+        ),
+        pairs_in_training=[(*pair, n) for pair, n in trained.items()],
+    )
     return metrics, plot
