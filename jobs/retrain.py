@@ -116,8 +116,12 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         gate = _gate(
             parent, prepared, parts, targets, before, vocabulary, concluded, options.tolerance
         )
-        facts = picture_facts(fitted, prepared) | _lineage(
-            parent, vocabulary, gate, options, replays=replays
+        facts = replace(
+            picture_facts(fitted, prepared, options.datasets),
+            recipe="evidence, continued",
+            seed=options.seed,
+            command=command_line("retrain", replace(options, parent=str(parent.path))),
+            lineage=_lineage(parent, vocabulary, gate, replays=replays),
         )
         path = save_bundle(
             models,
@@ -129,9 +133,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
                 split=split,
                 metrics=concluded.metrics,
                 plots=concluded.plots,
-                card=lambda model_id: card(
-                    name, model_id, vocabulary, options.datasets, concluded, facts
-                ),
+                card=lambda model_id: card(name, model_id, vocabulary, concluded, facts),
                 parent=parent.model_id,
                 gate=gate,
                 reading=reading,
@@ -151,7 +153,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         "retired": [label.key for label in vocabulary.labels if label.retired],
         "replayed": replays,
         "same_trunk": saved.trunk == parent.trunk,
-        "pictures": {key: facts[key] for key in ("train", "validation", "test", "unreadable")},
+        "pictures": facts.pictures,
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
         "evaluation": concluded.metrics.evaluation,
@@ -378,10 +380,9 @@ def _lineage(
     parent: Bundle,
     vocabulary: Vocabulary,
     gate: Gate,
-    options: RetrainOptions,
     *,
     replays: bool,
-) -> dict[str, Any]:
+) -> list[str]:
     """Return what the card says of where the model comes from."""
     added = (
         ", ".join(label.key for label in vocabulary.labels[len(parent.vocabulary) :]) or "nothing"
@@ -392,14 +393,7 @@ def _lineage(
         else "without the old pictures, their labels kept alive by the parent"
     )
     verdict = "passed" if gate.passed else f"failed ({'; '.join(gate.worse)})"
-    lines = [
+    return [
         f"retrained from {parent.name} (`{parent.model_id[:12]}`), {how}; added: {added}",
         f"gate: {verdict}",
     ]
-    return {
-        "recipe": "evidence, continued",
-        "seed": options.seed,
-        "unteachable": [],
-        "command": command_line("retrain", replace(options, parent=str(parent.path))),
-        "lineage": "".join(f"\n- {line}" for line in lines),
-    }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.console.command_line import command_line, last_part
+from schemas.training import PictureCounts, UnteachablePair
 from tagger.arrays import FloatArray
 from tagger.cpus import usable_cpus
 from tagger.datasets.labelled_set import LabelKeys, LabelledSet
@@ -18,6 +19,7 @@ from tagger.files import Lock
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Vocabulary, parse_groups
+from tagger.models.card import TrainingFacts
 from tagger.pipeline.concluding import Concluded, compare_on, conclude
 from tagger.pipeline.fitting import Fitted, fit_set
 from tagger.pipeline.labelled_sets import read_labelled
@@ -104,8 +106,13 @@ def train(options: TrainOptions) -> dict[str, Any]:
         )
         concluded = conclude(fitted, vocabulary, options.min_precision, held_out=held_out)
         passed = concluded.verdict.passed
-        facts = picture_facts(fitted, prepared) | {"recipe": options.recipe, "seed": options.seed}
-        facts |= {"unteachable": cannot, "command": command_line("train", options), "lineage": ""}
+        facts = replace(
+            picture_facts(fitted, prepared, options.datasets),
+            recipe=options.recipe,
+            seed=options.seed,
+            unteachable=cannot,
+            command=command_line("train", options),
+        )
         path = save_bundle(
             models,
             name,
@@ -116,9 +123,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
                 split=prepared.split_table(parts, judged=len(vocabulary)),
                 metrics=concluded.metrics,
                 plots=concluded.plots,
-                card=lambda model_id: card(
-                    name, model_id, vocabulary, options.datasets, concluded, facts
-                ),
+                card=lambda model_id: card(name, model_id, vocabulary, concluded, facts),
                 gate=NO_GATE if passed else Gate(passed=False, worse=[concluded.verdict.sentence]),
             ),
         )
@@ -129,8 +134,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
     return {
         "bundle": str(path),
         "model_id": load_bundle(path).model_id,
-        "parameters": facts["parameters"],
-        "pictures": {key: facts[key] for key in ("train", "validation", "test", "unreadable")},
+        "parameters": facts.parameters,
+        "pictures": facts.pictures,
         "best_epoch": fitted.best,
         "seconds": round(time.perf_counter() - start, 1),
         "verdict": concluded.verdict,
@@ -212,26 +217,31 @@ def decoded(labelled: LabelledSet, folder: Path, reading: Reading, workers: int)
     return prepared
 
 
-def picture_facts(fitted: Fitted, prepared: PreparedSet) -> dict[str, Any]:
+def picture_facts(fitted: Fitted, prepared: PreparedSet, datasets: Sequence[str]) -> TrainingFacts:
     """Return what the card says of a training: pictures per part, epochs, parameters."""
-    return {
-        "train": len(fitted.data.train),
-        "validation": len(fitted.data.validation),
-        "test": len(fitted.test),
-        "unreadable": len(prepared.unreadable),
-        "epochs": fitted.epochs,
-        "best": fitted.best,
-        "parameters": fitted.network.count_params(),
-    }
+    return TrainingFacts(
+        pictures=PictureCounts(
+            train=len(fitted.data.train),
+            validation=len(fitted.data.validation),
+            test=len(fitted.test),
+            unreadable=len(prepared.unreadable),
+        ),
+        source=" and ".join(map(last_part, datasets)),
+        command="",
+        recipe="",
+        seed=0,
+        epochs=fitted.epochs,
+        best_epoch=fitted.best,
+        parameters=fitted.network.count_params(),
+    )
 
 
 def card(
     name: str,
     model_id: str,
     vocabulary: Vocabulary,
-    datasets: Sequence[str],
     concluded: Concluded,
-    facts: dict[str, Any],
+    facts: TrainingFacts,
 ) -> str:
     """Return the text of a bundle's README.md."""
     from tagger.models.card import model_card
@@ -240,7 +250,6 @@ def card(
         name=name,
         model_id=model_id,
         vocabulary=vocabulary,
-        source=" and ".join(map(last_part, datasets)),
         facts=facts,
         thresholds=concluded.thresholds,
         metrics=concluded.metrics,
@@ -315,7 +324,7 @@ def _asked_for(
 
 def _unteachable(
     training: FloatArray, vocabulary: Vocabulary, options: TrainOptions
-) -> list[dict[str, Any]]:
+) -> list[UnteachablePair]:
     """Say which pairs the training pictures cannot teach, and return them."""
     found = unteachable(training, vocabulary, recombines=options.recipe == "evidence")
     for pair, reason in found[:_SHOWN_PAIRS]:
@@ -325,4 +334,4 @@ def _unteachable(
         )
     if len(found) > _SHOWN_PAIRS:
         say(f"warning: nor {len(found) - _SHOWN_PAIRS} more pairs; the card lists them")
-    return [{"pair": list(pair), "reason": reason} for pair, reason in found]
+    return [UnteachablePair(pair=pair, reason=reason) for pair, reason in found]
