@@ -13,6 +13,8 @@ from tagger.errors import BundleError, InputError
 from tagger.models.bundle import check_network_config, load_bundle, next_name, set_current
 from tagger.models.predictor import make_predictor
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture
 def copy(bundle_path: Path, tmp_path: Path) -> Path:

@@ -31,6 +31,8 @@ from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
 
+pytestmark = pytest.mark.tensorflow
+
 OLD = Vocabulary.build(
     parse_groups("color,use+"),
     [("color", "blue"), ("color", "red"), ("use", "home"), ("use", "work")],

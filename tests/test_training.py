@@ -29,6 +29,8 @@ from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
 from tagger.training.calibration import calibrate, choose_thresholds
 
+pytestmark = pytest.mark.tensorflow
+
 ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
 

@@ -22,6 +22,8 @@ from tagger.errors import GateFailed
 from tagger.evaluation.verdict import give_verdict
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 
+pytestmark = pytest.mark.tensorflow
+
 COLORS = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
 BGR = {"red": (40, 30, 220), "blue": (220, 40, 30)}
 
