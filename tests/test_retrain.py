@@ -21,8 +21,10 @@ from jobs.retrain import RetrainOptions, _silent_unknown, gate_text, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
-from schemas.bundle import GATE_FIELDS
-from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
+from schemas.bundle import Gate
+from schemas.models import ModelsReport, ModelVersion, PromoteReport
+from schemas.record import to_json
+from schemas.reports import RETRAIN
 from schemas.split import SPLIT
 from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
@@ -87,7 +89,7 @@ def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
 ) -> None:
     result = again(family, old_set, new_set)
     assert set(result) == set(RETRAIN)
-    assert set(result["gate"]) | {"format_version"} == set(GATE_FIELDS)
+    assert isinstance(result["gate"], Gate)
     before, after = load_bundle(family / "tiny-v1"), load_bundle(result["bundle"])
     assert after.vocabulary.labels[: len(before.vocabulary)] == before.vocabulary.labels
     assert [
@@ -166,7 +168,7 @@ def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     aside = again(
         family, old_set, new_set, seed=1
     )  # from tiny-v1 again: it need not know what tiny-v2 learned
-    assert aside["gate"]["passed"]
+    assert aside["gate"].passed
     assert not aside["promoted"]
     assert (family / "current").resolve().name == "tiny-v2"
 
@@ -187,7 +189,7 @@ def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(
     result = again(family, new_set, epochs=2)
     after = load_bundle(result["bundle"])
     assert not result["replayed"]
-    assert {part["part"] for part in result["gate"]["parts"]} == {"new test part"}
+    assert {part.part for part in result["gate"].parts} == {"new test part"}
     assert (after.thresholds[: len(before.vocabulary)] == before.thresholds).all()
     rows = {row["content_sha256"] for row in after.split().to_pylist()}
     assert {row["content_sha256"] for row in before.split().to_pylist()} < rows
@@ -219,7 +221,7 @@ def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     """All new pictures are green: that they are not blue is no reason to forget blue; nor can it be
     measured."""
     result = again(family, new_set, tolerance=100)
-    worse = result["gate"]["worse"]
+    worse = result["gate"].worse
     assert [text for text in worse if "has color:blue" in text]
     assert not result["promoted"]
     part = np.array([0, 1, 2])
@@ -251,7 +253,7 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     gone = again(
         family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone"
     )
-    assert [row["group"] for row in gone["gate"]["parts"][0]["groups"]] == ["garment"]
+    assert [row.group for row in gone["gate"].parts[0].groups] == ["garment"]
 
 
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
@@ -346,7 +348,7 @@ def test_splits_and_retirement_are_kept_in_the_vocabulary() -> None:
     navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)}).retire(
         [("color", "blue")]
     )
-    read = Vocabulary.from_json(json.loads(json.dumps(navy.to_json())))
+    read = Vocabulary.parse(to_json(navy.to_record()))
     assert read == navy
     assert read.labels[4].splits == ("blue",)
     assert read.members("color") == [1, 4]
@@ -381,16 +383,15 @@ def test_what_was_split_is_compared_as_a_whole() -> None:
     was[kind != "red", 0] = now[kind == "light", 0] = now[kind == "dark", 4] = 3
     was[kind == "red", 1] = now[kind == "red", 1] = 3
     found = compare("part", answers(was, OLD), answers(now, navy), targets)
-    assert {row["label"]: (row["positives"], row["now"]) for row in found["labels"]} == {
+    assert {row.label: (row.positives, row.now) for row in found.labels} == {
         "color:red": (40, 1.0),
         "color:blue": (80, 1.0),
     }
     gate = judge([found], "v1", 0.5, measurable=["color:red", "color:blue"])
-    assert gate["passed"]
+    assert gate.passed
     now[kind == "dark", 4] = -3  # neither any more
-    assert not judge([compare("part", answers(was, OLD), answers(now, navy), targets)], "v1", 0.5)[
-        "passed"
-    ]
+    found = compare("part", answers(was, OLD), answers(now, navy), targets)
+    assert not judge([found], "v1", 0.5).passed
 
 
 def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
@@ -404,21 +405,21 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     bad[:, 1] = random.normal(0, 1, 300)  # red is forgotten
     same = compare("new test part", answers(good[:, :4], OLD), answers(good, grown), targets)
     worse = compare("new test part", answers(good[:, :4], OLD), answers(bad, grown), targets)
-    assert judge([same], "v1", 0.5)["passed"]
+    assert judge([same], "v1", 0.5).passed
     gate = judge([same, worse], "v1", 0.5)
-    assert not gate["passed"]
-    assert [text.split(":")[1].split()[0] for text in gate["worse"]] == ["macro", "AP"]
-    assert "AP of color:red" in gate["worse"][1]
-    assert judge([worse], "v1", 20)["passed"]
-    assert judge([same], "v1", 0.5, measurable=["color:red"])["passed"]
+    assert not gate.passed
+    assert [text.split(":")[1].split()[0] for text in gate.worse] == ["macro", "AP"]
+    assert "AP of color:red" in gate.worse[1]
+    assert judge([worse], "v1", 20).passed
+    assert judge([same], "v1", 0.5, measurable=["color:red"]).passed
     missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
-    assert missing["worse"] == ["not measured: no test picture of the data has use:rare"]
-    assert same["tags_changed"] < 0.05 < 0.1 < worse["tags_changed"]
-    color = next(row for row in same["groups"] if row["group"] == "color")
-    assert color["pictures"] == int(
+    assert missing.worse == ["not measured: no test picture of the data has use:rare"]
+    assert same.tags_changed < 0.05 < 0.1 < worse.tags_changed
+    color = next(row for row in same.groups if row.group == "color")
+    assert color.pictures == int(
         (targets[:, 4] == 0).sum()
     )  # what only the new model can answer is left out
-    assert color["parent"] == color["now"]
+    assert color.parent == color.now
 
 
 @pytest.fixture
@@ -434,8 +435,8 @@ def test_a_model_that_did_not_pass_is_promoted_only_by_force(failed: Path) -> No
         promote(str(failed))
     assert (failed.parent / "current").resolve().name == "tiny-v1"
     report = promote(str(failed), force=True)
-    assert set(report) == set(PROMOTE)
-    assert (report["current"], report["before"]) == ("tiny-v2", "tiny-v1")
+    assert isinstance(report, PromoteReport)
+    assert (report.current, report.before) == ("tiny-v2", "tiny-v1")
     assert (failed.parent / "current").resolve() == failed
 
 
@@ -489,13 +490,13 @@ def test_models_lists_versions_parents_measures_and_which_is_current(failed: Pat
     shutil.copytree(failed, failed.parent / "tiny-v3")
     (failed.parent / "tiny-v3" / "head.npz").write_bytes(b"")
     report = list_models(str(failed.parent))
-    assert set(report) == set(MODELS)
-    assert set(report["versions"][0]) == set(MODELS_VERSION)
-    assert report["current"] == "tiny-v1"
-    by_name = {row["name"]: row for row in report["versions"]}
-    assert (by_name["tiny-v1"]["labels"], by_name["tiny-v1"]["gate_passed"]) == (5 + 1, True)
-    assert by_name["tiny-v2"]["gate_passed"] is False
-    assert "head.npz was changed" in by_name["tiny-v3"]["error"]
+    assert isinstance(report, ModelsReport)
+    assert isinstance(report.versions[0], ModelVersion)
+    assert report.current == "tiny-v1"
+    by_name = {row.name: row for row in report.versions}
+    assert (by_name["tiny-v1"].labels, by_name["tiny-v1"].gate_passed) == (5 + 1, True)
+    assert by_name["tiny-v2"].gate_passed is False
+    assert "head.npz was changed" in by_name["tiny-v3"].error
     assert "* tiny-v1" in models_text(report)
     with pytest.raises(InputError, match="no such folder"):
         list_models(str(failed.parent / "none"))
