@@ -1,15 +1,15 @@
 """The versions of a model: which there are, where they come from, which is current."""
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tagger.errors import BundleError, GateFailed, InputError
 from tagger.machine import raise_machine_fault
-from tagger.models.bundle import Bundle, load_bundle, set_current
+from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
+from tagger.models.versions import current_name, set_current
 
 
 def check_gate(bundle: Bundle, option: str) -> None:
@@ -40,22 +40,18 @@ def promote(model: str, *, force: bool = False) -> dict[str, Any]:
         If it is no bundle.
     GateFailed
         If it did not pass its gate, unless `force`.
+    Locked
+        If another process is promoting.
     """
     bundle = load_bundle(model)
     if not force:
         check_gate(bundle, "--force")
     models = bundle.path.parent
-    before = _current(models)
-    try:
-        set_current(models, bundle.path.name)
-    except OSError as error:
-        raise InputError(
-            f"{str(models / 'current')!r} cannot be written: {error.strerror}"
-        ) from error
+    promotion = set_current(models, bundle.path.name)
     return {
         "models": str(models),
         "current": bundle.path.name,
-        "before": before,
+        "before": promotion.before,
         "passed": bundle.gate["passed"],
     }
 
@@ -80,7 +76,7 @@ def list_models(folder: str) -> dict[str, Any]:
     for row in rows:
         row["parent"] = names.get(row["parent"], row["parent"])
     rows.sort(key=lambda row: (row["created_at"] or "", row["name"]))
-    return {"models": folder, "current": _current(models), "versions": rows}
+    return {"models": folder, "current": current_name(models), "versions": rows}
 
 
 def models_text(report: dict[str, Any]) -> str:
@@ -149,8 +145,3 @@ def _row(path: Path) -> dict[str, Any]:
         raise_machine_fault(error)
         row["error"] = f"cannot be used: {error}"
     return row
-
-
-def _current(models: Path) -> str | None:
-    link = models / "current"
-    return os.path.basename(os.readlink(link)) if link.is_symlink() else None

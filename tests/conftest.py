@@ -17,7 +17,7 @@ import pytest
 from jobs.train import TrainOptions, train
 from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
-from tagger.models.bundle import set_current
+from tagger.models.versions import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -10,8 +10,9 @@ import pytest
 
 from schemas.bundle import BUNDLE_FIELDS, FILES, PREPROCESSING_FIELDS
 from tagger.errors import BundleError, InputError
-from tagger.models.bundle import check_network_config, load_bundle, next_name, set_current
+from tagger.models.bundle import check_network_config, load_bundle
 from tagger.models.predictor import make_predictor
+from tagger.models.versions import next_name, set_current
 
 
 @pytest.fixture

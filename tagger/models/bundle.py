@@ -26,11 +26,11 @@ import tagger.imaging.preprocessing
 from schemas.bundle import FILES, FORMAT_VERSION, HEAD, ONLY_FOR_TRAINING
 from schemas.split import SPLIT
 from tagger.arrays import Float32Array, Float64Array
-from tagger.errors import BundleError, InputError, VocabularyError
+from tagger.errors import BundleError, VocabularyError
 from tagger.files import atomic_text, sync_folder
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
-from tagger.settings import setting
+from tagger.models.versions import NAME
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +59,6 @@ NO_GATE: dict[str, Any] = {
     "parts": [],
 }
 """The gate of a bundle that was trained from nothing, and is better than guessing."""
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _WEIGHTS = ("config.json", "model.weights.h5")
 _VERSIONS = (
     "tensorflow",
@@ -208,25 +207,6 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
-
-
-def next_name(models: Path, name: str) -> str:
-    """Return `NAME-vK` with the next free K.
-
-    Raises
-    ------
-    InputError
-        If `name` could not be a folder's name.
-    """
-    if not re.fullmatch(_NAME, name):
-        raise InputError(
-            f"{setting('name')} {name!r}: letters, digits, '.', '_' and '-' only, a letter or "
-            "digit first"
-        )
-    taken = [
-        re.fullmatch(re.escape(name) + r"-v(\d+)", path.name) for path in models.glob(f"{name}-v*")
-    ]
-    return f"{name}-v{max((int(match[1]) for match in taken if match), default=0) + 1}"
 
 
 def save_bundle(
@@ -381,7 +361,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             )
         name, parent = described["name"], described["parent"]
         if not (
-            re.fullmatch(_NAME, name) and (parent is None or re.fullmatch(r"[0-9a-f]{64}", parent))
+            re.fullmatch(NAME, name) and (parent is None or re.fullmatch(r"[0-9a-f]{64}", parent))
         ):
             raise BundleError(
                 f"model {shown}: bundle.json names it {name!r} and its parent {parent!r}"
@@ -411,14 +391,6 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         VocabularyError,
     ) as error:
         raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
-
-
-def set_current(models: Path, name: str) -> None:
-    """Point `models/current` at `name`, by one rename."""
-    link = models / f".current.{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(name)
-    os.replace(link, models / "current")
 
 
 def check_network_config(model_file: Path) -> None:
