@@ -80,8 +80,7 @@ def retrain_text(report: RetrainReport) -> str:
     elif not report.promoted:
         end += f"; 'tagger promote {report.bundle}' makes it current"
     saved = (
-        f"saved {report.bundle} (model_id {report.model_id[:12]}...), {end}; "
-        f"{report.seconds:.0f} s"
+        f"saved {report.bundle} (model_id {report.model_id[:12]}...), {end}; {report.seconds:.0f} s"
     )
     return "\n".join([table(report.evaluation), "", gate_text(report.gate), "", saved])
 

@@ -4,11 +4,11 @@ A field is described by the text below it, from which the format page is made. R
 fields that they do not know, so a later version may add some.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 """Of everything that is written; frozen with the first release, and read by all later versions."""
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +51,7 @@ class FromNothing:
     min_pictures: int = 1
     recipe_name: Literal["evidence", "plain"] = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
-    architecture: Architecture = Architecture()
+    architecture: Architecture = field(default_factory=Architecture)
 
     @property
     def parent(self) -> None:

@@ -86,9 +86,7 @@ class FromParent:
             options.datasets, options.names, options.exclude, vocabulary=spelling
         )
         strangers = self._strangers(labelled, added)
-        grown = grow(
-            old, strangers, added, accept=self.accept_new_labels, splits=splits, since=""
-        )
+        grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
         if named := [label.key for label in grown.labels[len(old) :]]:
             say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
         return labelled, grown.retire(retired)
@@ -150,9 +148,7 @@ class FromParent:
         """Return how the model compares with its parent on the labels of that."""
         evaluation = self.parent.metrics().evaluation
         labels = zip(evaluation.labels, split.vocabulary.labels, strict=False)
-        measurable = [
-            row.label for row, label in labels if row.positives and not label.retired
-        ]
+        measurable = [row.label for row, label in labels if row.positives and not label.retired]
         found = self._compare(split, measured)
         return judge(found, self.parent.name, self.tolerance, measurable=measurable)
 

@@ -237,9 +237,7 @@ def _step(model: keras.Model, lesson: _Lesson, optimizer: Any) -> Callable[..., 
     groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
 
     def loss(targets: Any, logits: Any) -> Any:
-        return combined_loss(
-            targets, logits, groups, view=recipe.view, smoothing=recipe.smoothing
-        )
+        return combined_loss(targets, logits, groups, view=recipe.view, smoothing=recipe.smoothing)
 
     model.compile(optimizer=optimizer, loss=loss)
     prepare = _augmentation(lesson, size=model.input_shape[1])
