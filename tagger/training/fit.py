@@ -209,7 +209,7 @@ def _schedule(lesson: _Lesson) -> Any:
 
 
 def _small_epochs(recipe: Recipe) -> int:
-    """Return how many epochs, the first ones, see pictures of half the side; the last never does."""
+    """Return how many epochs, the first ones, see pictures of half the side; never the last."""
     return min(round(recipe.coarse * recipe.epochs), recipe.epochs - 1)
 
 
