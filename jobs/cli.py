@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NoReturn
 
+import msgspec
 import typer
 
 from tagger import __version__, exit_codes
@@ -197,7 +198,7 @@ def train(
     else:
         result = job.train(options)
         _print(result, as_json, job.train_text(result))
-        if not result["verdict"]["passed"]:
+        if not result.verdict.passed:
             raise typer.Exit(5)
 
 
@@ -263,9 +264,8 @@ def predict(
 ) -> None:
     from jobs import predict as job
 
-    results = job.predict(model, images, overlays=overlay, backend=backend)
-    text = "\n".join("\n".join([result["image"], *job.lines(result)]) for result in results)
-    _print({"predictions": results}, as_json, text)
+    report = job.predict(model, images, overlays=overlay, backend=backend)
+    _print(report, as_json, job.report_text(report))
 
 
 @app.command(
@@ -375,7 +375,7 @@ def retrain(
     )
     result = job.retrain(options)
     _print(result, as_json, job.retrain_text(result))
-    if not result["gate"]["passed"]:
+    if not result.gate.passed:
         raise typer.Exit(5)
 
 
@@ -751,7 +751,7 @@ def _print(value: Any, as_json: bool, text: str) -> None:
     """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does
     not undo it."""
     try:
-        print(json.dumps(value, ensure_ascii=True) if as_json else text, flush=True)
+        print(json.dumps(msgspec.to_builtins(value)) if as_json else text, flush=True)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # `tagger ... | head` is no fault
             _complain(f"the result could not be printed: {error.strerror}")

@@ -54,7 +54,7 @@ BundleName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
 
 
 class Description(Record):
-    """bundle.json: what the folder holds, and where it comes from."""
+    """What the folder holds, and where it comes from."""
 
     format_version: Literal[1]
     """Of every file of the bundle."""
@@ -82,8 +82,8 @@ MIN_SIDE_FACTOR = 2
 """A reduced JPEG decode keeps the short side at least this many times the network's input size."""
 
 
-class Preprocessing(Record, kw_only=True, forbid_unknown_fields=True):
-    """preprocessing.json: how a picture becomes the network's input.
+class Preprocessing(Record, forbid_unknown_fields=True):
+    """How a picture becomes the network's input.
 
     The one file whose unknown fields are refused: each of them says what a reader must do, so one
     that is passed over would give other scores without a word. A later version that adds a setting
@@ -129,8 +129,8 @@ class Threshold(Record):
     """How, in words."""
 
 
-class Thresholds(Record, kw_only=True):
-    """thresholds.json."""
+class Thresholds(Record):
+    """When each label holds, and how that was chosen."""
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""
@@ -190,8 +190,8 @@ class ComparedPart(Record):
     """Share of the pictures on which any old label's tag differs."""
 
 
-class Gate(Record, kw_only=True):
-    """gate.json: whether the model is good enough to be promoted."""
+class Gate(Record):
+    """Whether the model is good enough to be promoted."""
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""
@@ -217,8 +217,8 @@ class CalibrationChange(Record):
     """calibration_error with it."""
 
 
-class Metrics(Record, kw_only=True):
-    """metrics.json: how good the model is on the test part."""
+class Metrics(Record):
+    """How good the model is on the test part."""
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""

@@ -141,7 +141,7 @@ class Verdict(Record):
     """All groups that have labels."""
 
 
-class LeftOut(Record, kw_only=True):
+class LeftOut(Record):
     """Pictures that were not measured, by reason."""
 
     train: int = 0

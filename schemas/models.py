@@ -85,7 +85,7 @@ class PromoteReport(Record):
     """False if it did not pass its gate: `tagger tag` takes it with --force-model alone."""
 
 
-class ModelVersion(Record, kw_only=True):
+class ModelVersion(Record):
     """One model of the folder; all but name and error are null where it cannot be used."""
 
     name: str

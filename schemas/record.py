@@ -18,9 +18,9 @@ class _RecordType(StructMeta):
     """Says of all records what msgspec would have each of them say of itself."""
 
     def __new__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **config: bool
+        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **config: Any
     ) -> "_RecordType":
-        return super().__new__(cls, name, bases, body, frozen=True, kw_only=True)
+        return super().__new__(cls, name, bases, body, **config | {"frozen": True, "kw_only": True})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -25,7 +25,7 @@ RESERVED_GROUP_NAMES = ("scores", "logits", "features")
 """Names of model outputs; the fixed column names of the index are reserved too."""
 
 
-class GroupEntry(Record, kw_only=True):
+class GroupEntry(Record):
     """A group; a person who writes the file may leave out all but its name."""
 
     name: str
@@ -38,7 +38,7 @@ class GroupEntry(Record, kw_only=True):
     `garment` and `type`, both for all others."""
 
 
-class LabelEntry(Record, kw_only=True):
+class LabelEntry(Record):
     """A label; a person who writes the file may leave out all but group and name."""
 
     group: str
@@ -56,8 +56,8 @@ class LabelEntry(Record, kw_only=True):
     this label was there may have it or not."""
 
 
-class VocabularyFile(Record, kw_only=True):
-    """vocabulary.json."""
+class VocabularyFile(Record):
+    """The labels and their groups, both append-only."""
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""

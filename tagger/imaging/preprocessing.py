@@ -3,7 +3,6 @@ has."""
 
 from typing import Literal, NamedTuple, Self
 
-import msgspec
 from msgspec import UNSET
 
 from schemas.bundle import MIN_SIDE_FACTOR, Preprocessing
@@ -58,7 +57,7 @@ class Reading(NamedTuple):
         """
         try:
             record = parse(text, Preprocessing)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise ValueError(f"{_REFUSED}: {error}") from error
         if record.scale != 1 / 255:
             raise ValueError(f"{_REFUSED}: scale is 1/255 here; received {record.scale!r}")

@@ -205,7 +205,7 @@ class Vocabulary:
         """
         try:
             return cls.from_record(parse(text, VocabularyFile))
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except ValueError as error:
             raise VocabularyError(f"{source}: not a vocabulary: {error}; {_SHAPE}") from error
 
     def _label(self, entry: LabelEntry) -> Label:

@@ -300,7 +300,7 @@ def read_record(folder: Path, file: str, kind: type[Kind]) -> Kind:
     """
     try:
         return parse((folder / file).read_bytes(), kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except ValueError as error:
         raise BundleError(f"{file}: {error}; take the bundle from a backup") from error
 
 

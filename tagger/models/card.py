@@ -1,15 +1,16 @@
 """The model card: what a stranger should know before using a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.bundle import Metrics, Threshold
-from schemas.evaluation import Evaluation
+from schemas.evaluation import Evaluation, LabelMeasures, PairMeasures
 from schemas.training import PictureCounts, UnteachablePair
-from tagger.labels.vocabulary import Group, Vocabulary
+from tagger.labels.vocabulary import Vocabulary
 
 _SHOWN = 60
-# Named as failing: so many at most, below this share, measured on so many.
+
+# Named as failing: so many at most, below this, measured on so many.
 _WORST = 12
 _WEAK = 0.8
 _MIN_TESTED = 10
@@ -20,13 +21,13 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 {labels} labels{groups}.
 
 - `model_id`: `{model_id}`{lineage}
-- trained on: {source}
-- pictures: {train} for training, {validation} for validation (best epoch, calibration,
-  thresholds), {test} for testing; near-duplicates never straddle parts; {unreadable} could not be
-  read
-- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
-- made by `{command}`
-- parameters: {parameters:,}
+- trained on: {facts.source}
+- pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
+  calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
+  {pictures.unreadable} could not be read
+- recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept; seed {facts.seed}
+- made by `{facts.command}`
+- parameters: {facts.parameters:,}
 
 ## Measured on the test part, which nothing saw
 
@@ -34,12 +35,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 
 | measure | value |
 |---|---|
-| macro average precision | {macro_ap} |
-| exact match (all tags right) | {exact_match} |
-| binary accuracy | {binary_accuracy} |
-| calibration error, before and after | {before} and {calibration_error} |
-{group_rows}
-{pair_rows}
+{measure_rows}
 
 | label | positives | threshold (90 % interval) | AP | precision | recall | F1 |
 |---|---|---|---|---|---|---|
@@ -65,21 +61,24 @@ on a threshold. It says nothing about people.
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What the card says of a training.
+    """What a card says of how the model was made.
 
     Attributes
     ----------
     pictures : PictureCounts
     source : str
-        What the labelled sets are called.
+        The labelled sets.
     command : str
-        What a person typed.
+        What made it.
     recipe : str
-    seed, epochs, best_epoch, parameters : int
-        The best epoch counts from 1.
+    seed, epochs : int
+    best_epoch : int
+        The epoch that was kept, from 1.
+    parameters : int
+        Of the network.
     unteachable : sequence of UnteachablePair
     lineage : sequence of str
-        Where the model comes from, line by line.
+        Lines on the model that it comes from.
     """
 
     pictures: PictureCounts
@@ -114,84 +113,63 @@ def model_card(
         How good it is, in one sentence.
     """
     evaluation = metrics.evaluation
+    groups = "".join(
+        f"; {group.name} ({'exclusive' if group.exclusive else 'any number'}, judged by "
+        f"{group.evidence})"
+        for group in vocabulary.groups
+    )
+    rows = zip(evaluation.labels, thresholds, strict=True)
     return _TEXT.format(
         name=name,
         model_id=model_id,
         labels=len(vocabulary),
-        groups="".join(map(_group, vocabulary.groups)),
+        groups=groups,
         lineage="".join(f"\n- {line}" for line in facts.lineage),
-        source=facts.source,
-        train=facts.pictures.train,
-        validation=facts.pictures.validation,
-        test=facts.pictures.test,
-        unreadable=facts.pictures.unreadable,
-        recipe=facts.recipe,
-        epochs=facts.epochs,
-        best=facts.best_epoch,
-        seed=facts.seed,
-        command=facts.command,
-        parameters=facts.parameters,
+        facts=facts,
+        pictures=facts.pictures,
         verdict=verdict,
-        macro_ap=number(evaluation.macro_ap),
-        exact_match=number(evaluation.exact_match),
-        binary_accuracy=number(evaluation.binary_accuracy),
-        before=number(metrics.calibration.before),
-        calibration_error=number(evaluation.calibration_error),
-        group_rows=_group_rows(evaluation),
-        pair_rows=_pair_rows(evaluation),
-        label_rows=_label_rows(evaluation, thresholds),
-        combinations=_combinations(evaluation, facts.unteachable),
-        failures=_failures(evaluation),
+        measure_rows="\n".join(_measure_rows(metrics)),
+        label_rows="\n".join(_label_row(*row) for row in rows),
+        combinations=_combinations(evaluation.combinations, facts.unteachable),
+        failures="\n\n".join(_failures(evaluation)),
     )
 
 
-def _group(group: Group) -> str:
-    kind = "exclusive" if group.exclusive else "any number"
-    return f"; {group.name} ({kind}, judged by {group.evidence})"
-
-
-def _group_rows(evaluation: Evaluation) -> str:
-    return "\n".join(
-        f"| {row.group}: answer right, none included | {number(row.right)} |\n"
-        f"| {row.group}: likeliest label right | {number(row.top1)} |"
-        for row in evaluation.groups
-    )
-
-
-def _label_rows(evaluation: Evaluation, thresholds: Sequence[Threshold]) -> str:
-    lines = []
-    for row, limit in zip(evaluation.labels, thresholds, strict=True):
-        measures = map(number, (row.ap, row.precision, row.recall, row.f1))
-        threshold = f"{row.threshold:.4f} ({limit.low:.2f} to {limit.high:.2f})"
-        cells = (row.label, str(row.positives), threshold, *measures)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _pair_rows(evaluation: Evaluation) -> str:
-    rows = []
-    for key, share in (("seen", evaluation.seen), ("unseen", evaluation.unseen)):
-        if share.pictures:
-            value = (
-                f"{share.share:.4f} ({share.low:.3f} to {share.high:.3f}, n = {share.pictures:,})"
-            )
-            rows.append(f"| both answers right, pairs {key} in training | {value} |")
+def _measure_rows(metrics: Metrics) -> Iterator[str]:
+    """Yield the rows of the table of measures."""
+    evaluation = metrics.evaluation
+    before = number(metrics.calibration.before)
+    yield f"| macro average precision | {number(evaluation.macro_ap)} |"
+    yield f"| exact match (all tags right) | {number(evaluation.exact_match)} |"
+    yield f"| binary accuracy | {number(evaluation.binary_accuracy)} |"
+    after = number(evaluation.calibration_error)
+    yield f"| calibration error, before and after | {before} and {after} |"
+    for group in evaluation.groups:
+        yield f"| {group.group}: answer right, none included | {number(group.right)} |"
+        yield f"| {group.group}: likeliest label right | {number(group.top1)} |"
+    for pairs, what in ((evaluation.seen, "seen"), (evaluation.unseen, "unseen")):
+        if pairs.pictures:
+            share = f"{pairs.share:.4f} ({pairs.low:.3f} to {pairs.high:.3f}, "
+            share += f"n = {pairs.pictures:,})"
+            yield f"| both answers right, pairs {what} in training | {share} |"
     if evaluation.harmonic_mean is not None:
-        rows.append(f"| harmonic mean of the two | {number(evaluation.harmonic_mean)} |")
-    return "\n".join(rows)
+        yield f"| harmonic mean of the two | {number(evaluation.harmonic_mean)} |"
 
 
-def _combinations(evaluation: Evaluation, unteachable: Sequence[UnteachablePair]) -> str:
-    # Pairs that no picture trained, but that were measured, come first: they are the ones to know.
-    rows = sorted(
-        evaluation.combinations, key=lambda row: (row.trained > 0, -row.trained, -row.pictures)
-    )
-    lines = ["| pair | training pictures | tested | both right |", "|---|---|---|---|"]
-    lines += [
+def _label_row(row: LabelMeasures, threshold: Threshold) -> str:
+    measures = " | ".join(map(number, (row.ap, row.precision, row.recall, row.f1)))
+    limits = f"{row.threshold:.4f} ({threshold.low:.2f} to {threshold.high:.2f})"
+    return f"| {row.label} | {row.positives} | {limits} | {measures} |"
+
+
+def _combinations(pairs: Sequence[PairMeasures], unteachable: Sequence[UnteachablePair]) -> str:
+    # Pairs that no picture trained, but that were measured, come first: they are the ones to know
+    # about.
+    rows = sorted(pairs, key=lambda row: (row.trained > 0, -row.trained, -row.pictures))
+    text = "| pair | training pictures | tested | both right |\n|---|---|---|---|\n" + "\n".join(
         f"| {' + '.join(row.pair)} | {row.trained:,} | {row.pictures:,} | {row.both_right:,} |"
         for row in rows[:_SHOWN]
-    ]
-    text = "\n".join(lines)
+    )
     if not rows:
         text = "No picture is known to have labels of two exclusive groups."
     if len(rows) > _SHOWN:
@@ -203,15 +181,18 @@ def _combinations(evaluation: Evaluation, unteachable: Sequence[UnteachablePair]
     return text
 
 
-def _failures(evaluation: Evaluation) -> str:
-    """Return the labels with the least F1, and the pairs least often right, as text."""
-    measured = [(row.f1, row) for row in evaluation.labels if row.f1 is not None]
-    measured.sort(key=lambda entry: entry[0])
-    weak = [
+def _failures(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the labels with the least F1, and the pairs least often right, as text."""
+    weak = [(row.f1, row) for row in evaluation.labels if row.f1 is not None and row.f1 < _WEAK]
+    weak.sort(key=lambda of_label: of_label[0])
+    labels = [
         f"{row.label} (precision {number(row.precision)}, recall {number(row.recall)})"
-        for f1, row in measured[:_WORST]
-        if f1 < _WEAK
+        for _, row in weak[:_WORST]
     ]
+    if labels:
+        yield f"Weakest labels: {'; '.join(labels)}."
+    else:
+        yield f"Every measured label has an F1 of at least {_WEAK}."
     tested = [row for row in evaluation.combinations if row.pictures >= _MIN_TESTED]
     tested.sort(key=lambda row: row.both_right / row.pictures)
     pairs = [
@@ -219,12 +200,8 @@ def _failures(evaluation: Evaluation) -> str:
         for row in tested[:_WORST]
         if row.both_right < _WEAK * row.pictures
     ]
-    lines = [f"Every measured label has an F1 of at least {_WEAK}."]
-    if weak:
-        lines = [f"Weakest labels: {'; '.join(weak)}."]
     if pairs:
-        lines.append(f"Weakest pairs of {_MIN_TESTED} or more tested pictures: {'; '.join(pairs)}.")
-    return "\n\n".join(lines)
+        yield f"Weakest pairs of {_MIN_TESTED} or more tested pictures: {'; '.join(pairs)}."
 
 
 def number(value: float | None) -> str:

@@ -1,13 +1,12 @@
 """What an interrupted training left on disk, and whether a new one may go on from it."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import msgspec
 
 from schemas.record import parse, to_json
 from schemas.training import History, ResumeNote
@@ -141,4 +140,4 @@ def work_folder(models: Path, family: str, *, resume: bool) -> Iterator[WorkFold
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from schemas.training import UnteachablePair
@@ -50,4 +51,4 @@ class SplitSet:
 
     def rows(self, part: str) -> Int64Array:
         """Return int64: the positions of a part's pictures in `targets` and `pixels`."""
-        return self.prepared.rows[self.parts == part]
+        return np.asarray(self.prepared.rows[self.parts == part], np.int64)
