@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from jobs.train import TrainOptions, train
+from schemas.training import TrainReport
 from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
 from tagger.models.versions import set_current
@@ -60,10 +61,10 @@ def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return passed(train(options))
 
 
-def passed(trained: dict[str, Any]) -> Path:
+def passed(trained: TrainReport) -> Path:
     """Return the bundle of a training of seconds, its gate as if it were better than guessing; it
     becomes current."""
-    path = Path(trained["bundle"])
+    path = Path(trained.bundle)
     set_gate(path, passed=True, worse=[])
     set_current(path.parent, path.name)
     return path
