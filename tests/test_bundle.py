@@ -14,6 +14,8 @@ from tagger.models.bundle import check_network_config, load_bundle
 from tagger.models.predictor import make_predictor
 from tagger.models.versions import next_name, set_current
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture
 def copy(bundle_path: Path, tmp_path: Path) -> Path:

@@ -83,7 +83,7 @@ def test_train_says_what_is_wrong_with_its_input(
 
 
 def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
-    tmp_path: Path, sample: Sample, bundle_path: Path, tagger: Tagger
+    tmp_path: Path, sample: Sample, bundle_path: Path, tagger_process: Tagger
 ) -> None:
     shutil.copytree(sample.labelled, tmp_path / "set")
     (tmp_path / "set" / "to do").mkdir()
@@ -110,9 +110,9 @@ def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
             "--resume",
         ],
     ]
-    assert "folder 'to do'" in tagger(*commands[0]).stderr
+    assert "folder 'to do'" in tagger_process(*commands[0]).stderr
     for command in commands:
-        ended = tagger(*command, "--exclude", "to do/", "--exclude", "To_Do")
+        ended = tagger_process(*command, "--exclude", "to do/", "--exclude", "To_Do")
         assert ended.returncode == 0 or "no interrupted training" in ended.stderr, (
             ended.stderr
         )  # the sets were read
@@ -152,7 +152,7 @@ def test_the_other_commands_say_what_is_wrong_with_their_input(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-def test_wrong_usage_ends_with_2_and_a_hint(tagger: Tagger) -> None:
+def test_wrong_usage_ends_with_2_and_a_hint(tagger_process: Tagger) -> None:
     for arguments in (
         ["fly"],
         ["tag"],
@@ -160,7 +160,7 @@ def test_wrong_usage_ends_with_2_and_a_hint(tagger: Tagger) -> None:
         ["tag", "x", "--model", "m", "--index", "i", "--backend", "tpu"],
         ["train", "x", "--models", "m", "--epochs", "none"],
     ):
-        ended = tagger(*arguments)
+        ended = tagger_process(*arguments)
         assert ended.returncode == 2, arguments
         assert "Traceback" not in ended.stderr
         assert ended.stdout == ""

@@ -19,6 +19,8 @@ from tagger.datasets.sample import Sample
 from tagger.errors import Refused
 from tagger.models.bundle import _model_id
 
+pytestmark = pytest.mark.tensorflow
+
 Change = Callable[[dict[str, Any]], None]
 
 

@@ -19,6 +19,8 @@ from tagger.errors import BundleError, DatasetError, InputError
 from tagger.models.bundle import load_bundle
 from tagger.models.predictor import make_predictor
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module")
 def packed(

@@ -36,6 +36,8 @@ from tagger.pipeline.from_parent import silent_unknown
 
 pytestmark = pytest.mark.tensorflow
 
+pytestmark = pytest.mark.tensorflow
+
 OLD = Vocabulary.build(
     parse_groups("color,use+"),
     [("color", "blue"), ("color", "red"), ("use", "home"), ("use", "work")],
