@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from schemas.reports import AUDIT, AUDIT_COLUMNS, EVALUATE
 
 from jobs.evaluate import evaluate, report_text
 from jobs.predict import predict
-from schemas.reports import AUDIT, AUDIT_COLUMNS, EVALUATE
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError
 from tagger.evaluation.label_errors import contradictions, doubted_labels

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from schemas.reports import PACK
 
 from jobs.pack import pack, pack_text
 from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
-from schemas.reports import PACK
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
 from tagger.models.bundle import load_bundle
