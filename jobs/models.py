@@ -1,6 +1,5 @@
 """The versions of a model: which there are, where they come from, which is current."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from msgspec.structs import replace
 from schemas.models import ModelsReport, ModelVersion, PromoteReport
 from tagger.errors import BundleError, GateFailed, InputError
 from tagger.machine import raise_machine_fault
-from tagger.models.bundle import Bundle, load_bundle, set_current
+from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
+from tagger.models.versions import current_name, set_current
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)  # what cannot be read comes first
 
@@ -47,20 +47,19 @@ def promote(model: str, *, force: bool = False) -> PromoteReport:
         If it is no bundle.
     GateFailed
         If it did not pass its gate, unless `force`.
+    Locked
+        If another process is promoting.
     """
     bundle = load_bundle(model)
     if not force:
         check_gate(bundle, "--force")
     models = bundle.path.parent
-    before = _current(models)
-    try:
-        set_current(models, bundle.path.name)
-    except OSError as error:
-        raise InputError(
-            f"{str(models / 'current')!r} cannot be written: {error.strerror}"
-        ) from error
+    promotion = set_current(models, bundle.path.name)
     return PromoteReport(
-        models=str(models), current=bundle.path.name, before=before, passed=bundle.gate.passed
+        models=str(models),
+        current=bundle.path.name,
+        before=promotion.before,
+        passed=bundle.gate.passed,
     )
 
 
@@ -85,7 +84,7 @@ def list_models(folder: str) -> ModelsReport:
         replace(row, parent=names.get(row.parent, row.parent)) if row.parent else row
         for row in rows
     ]
-    return ModelsReport(models=folder, current=_current(models), versions=named)
+    return ModelsReport(models=folder, current=current_name(models), versions=named)
 
 
 def models_text(report: ModelsReport) -> str:
@@ -137,8 +136,3 @@ def _version(path: Path) -> ModelVersion:
         exact_match=evaluation.exact_match,
         gate_passed=bundle.gate.passed,
     )
-
-
-def _current(models: Path) -> str | None:
-    link = models / "current"
-    return os.path.basename(os.readlink(link)) if link.is_symlink() else None

@@ -24,10 +24,10 @@ from schemas import (
     index,
     models,
     nightly,
-    reports,
     rows,
     runs,
     split,
+    training,
     vocabulary,
 )
 from schemas.record import FORMAT_VERSION, Record
@@ -156,15 +156,16 @@ def _model_reports_page() -> list[str]:
 
 
 def _training_reports() -> list[str]:
+    shared = (bundle.Gate, evaluation.Evaluation, bundle.CalibrationChange)
     return [
         "## tagger train",
-        _meanings(reports.TRAIN),
-        "Its `verdict`:",
-        *records(evaluation.Verdict),
+        "An `Evaluation`, a `CalibrationChange` and a `Gate` are declared [with the files of a "
+        "bundle](BUNDLE.md).",
+        *records(training.TrainReport, but=shared),
         "## tagger train --check",
-        _meanings(reports.CHECK),
+        *records(training.CheckReport),
         "## tagger retrain",
-        _meanings(reports.RETRAIN),
+        *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
     ]
 
 

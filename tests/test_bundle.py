@@ -14,10 +14,9 @@ from tagger.models.bundle import (
     check_network_config,
     load_bundle,
     model_id_of,
-    next_name,
-    set_current,
 )
 from tagger.models.predictor import make_predictor
+from tagger.models.versions import next_name, set_current
 
 pytestmark = pytest.mark.tensorflow
 

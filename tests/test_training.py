@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from jobs.train import TrainOptions, check, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
-from schemas.reports import CHECK, TRAIN
+from schemas.training import CheckReport, TrainReport
 from tagger.datasets.labelled_set import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -72,14 +72,14 @@ def test_unknown_targets_cost_nothing() -> None:
 def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path: Path) -> None:
     first = train(options(sample, tmp_path / "a", seed=5))
     second = train(options(sample, tmp_path / "b", seed=5))
-    assert first["evaluation"] == second["evaluation"]
-    splits = [load_bundle(result["bundle"]).split() for result in (first, second)]
+    assert first.evaluation == second.evaluation
+    splits = [load_bundle(result.bundle).split() for result in (first, second)]
     assert splits[0].equals(splits[1])
-    assert first["model_id"] == second["model_id"]
-    assert set(first) == set(TRAIN)
-    assert isinstance(first["evaluation"], Evaluation)
-    assert isinstance(first["evaluation"].labels[0], LabelMeasures)
-    assert isinstance(first["evaluation"].groups[0], GroupMeasures)
+    assert first.model_id == second.model_id
+    assert isinstance(first, TrainReport)
+    assert isinstance(first.evaluation, Evaluation)
+    assert isinstance(first.evaluation.labels[0], LabelMeasures)
+    assert isinstance(first.evaluation.groups[0], GroupMeasures)
 
 
 def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
@@ -123,8 +123,8 @@ def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
     done = len(json.loads(history.read_text())["epochs"])
     assert 1 <= done < 6
     resumed = train(options(sample, tmp_path / "killed", epochs=6, resume=True))
-    assert resumed["evaluation"] == whole["evaluation"]
-    assert resumed["model_id"] == whole["model_id"]
+    assert resumed.evaluation == whole.evaluation
+    assert resumed.model_id == whole.model_id
 
 
 def test_resume_refuses_what_it_cannot_continue(sample: Sample, tmp_path: Path) -> None:
@@ -209,12 +209,12 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     shutil.copy(one, root / "blue_dress" / "wrong.jpg")
     (root / "red_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
     found = check(TrainOptions((str(root),), str(tmp_path / "models"), groups="color,garment"))
-    assert set(found) == set(CHECK)
-    assert found["labels"]["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
-    assert found["pairs"]["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
-    assert [len(family) for family in found["duplicates"]] == [3]
-    assert len(found["conflicts"]) == 1
-    assert [(row["image"], row["status"]) for row in found["unreadable"]] == [
+    assert isinstance(found, CheckReport)
+    assert found.labels["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
+    assert found.pairs["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
+    assert [len(family) for family in found.duplicates] == [3]
+    assert len(found.conflicts) == 1
+    assert [(row.image, row.status) for row in found.unreadable] == [
         ("red_dress/half.jpg", "truncated")
     ]
     assert not (tmp_path / "models").exists()
@@ -366,24 +366,23 @@ def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
         for path in (sample.labelled / "red_dress").iterdir()
     }
     parts = {
-        row["content_sha256"]: row["part"]
-        for row in load_bundle(result["bundle"]).split().to_pylist()
+        row["content_sha256"]: row["part"] for row in load_bundle(result.bundle).split().to_pylist()
     }
     before = {
         row["content_sha256"]: row["part"]
-        for row in load_bundle(everything["bundle"]).split().to_pylist()
+        for row in load_bundle(everything.bundle).split().to_pylist()
     }
     assert {parts[digest] for digest in red} == {"test"}
     assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
-    evaluation = result["evaluation"]
-    assert result["held_out"] == ["red_dress"]
+    evaluation = result.evaluation
+    assert result.held_out == ["red_dress"]
     assert evaluation.unseen.pictures == len(red)
     assert evaluation.harmonic_mean is not None
     (row,) = [row for row in evaluation.combinations if row.pair == ("color:red", "garment:dress")]
     assert row.trained == 0
     seen = [row.trained for row in evaluation.combinations if row.trained]
     assert sum(seen) == list(parts.values()).count("train")
-    assert "color:red + garment:dress | 0 |" in (Path(result["bundle"]) / "README.md").read_text()
+    assert "color:red + garment:dress | 0 |" in (Path(result.bundle) / "README.md").read_text()
 
 
 def test_pairs_that_cannot_be_taught_are_named(
@@ -393,8 +392,8 @@ def test_pairs_that_cannot_be_taught_are_named(
     result = train(options(sample, tmp_path, hold_out_pairs=held_out, recipe="plain", epochs=1))
     said = capsys.readouterr().err
     assert "cannot teach color:red + garment:dress: " in said
-    assert {row.pair for row in result["unteachable"]} >= {("color:red", "garment:dress")}
-    assert "Not to be trusted on pairs" in (Path(result["bundle"]) / "README.md").read_text()
+    assert {row.pair for row in result.unteachable} >= {("color:red", "garment:dress")}
+    assert "Not to be trusted on pairs" in (Path(result.bundle) / "README.md").read_text()
 
 
 def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(tmp_path: Path) -> None:
@@ -512,7 +511,8 @@ def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: P
     given_ = options(sample, tmp_path, epochs=1)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            "jobs.train.conclude", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+            "tagger.pipeline.training.measure_network",
+            lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
             train(given_)

@@ -18,6 +18,7 @@ from jobs.tag_catalog import TagOptions, dry_run
 from jobs.train import TrainOptions, train, train_text
 from schemas.bundle import Gate
 from schemas.evaluation import GroupVerdict, Verdict
+from schemas.training import TrainReport
 from tagger.errors import GateFailed
 from tagger.evaluation.verdict import give_verdict
 from tagger.labels.vocabulary import Vocabulary, parse_groups
@@ -52,17 +53,17 @@ def options(folder: Path, *, shuffled: bool) -> TrainOptions:
 
 
 @pytest.fixture(scope="module")
-def useless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def useless(tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
     """A really trained model of labels that were shuffled at random."""
     return train(options(tmp_path_factory.mktemp("useless"), shuffled=True))
 
 
 def test_a_model_that_learned_becomes_current_and_says_how_good_it_is(tmp_path: Path) -> None:
     result = train(options(tmp_path, shuffled=False))
-    verdict = result["verdict"]
+    verdict = result.verdict
     assert isinstance(verdict, Verdict)
     assert isinstance(verdict.groups[0], GroupVerdict)
-    assert (verdict.passed, result["promoted"], verdict.groups[0].verdict) == (
+    assert (verdict.passed, result.promoted, verdict.groups[0].verdict) == (
         True,
         True,
         "better",
@@ -73,17 +74,17 @@ def test_a_model_that_learned_becomes_current_and_says_how_good_it_is(tmp_path: 
     said = f"it has color right on {right} of {n} (always {verdict.groups[0].commonest}: {usual})"
     assert said in verdict.sentence
     assert verdict.sentence in train_text(result)
-    assert verdict.sentence in (Path(result["bundle"]) / "README.md").read_text()
-    assert (tmp_path / "models" / "current").resolve() == Path(result["bundle"]).resolve()
+    assert verdict.sentence in (Path(result.bundle) / "README.md").read_text()
+    assert (tmp_path / "models" / "current").resolve() == Path(result.bundle).resolve()
 
 
 def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
-    useless: dict[str, Any], catalog: Path
+    useless: TrainReport, catalog: Path
 ) -> None:
-    bundle = Path(useless["bundle"])
-    assert not useless["verdict"].passed
-    assert not useless["promoted"]
-    assert "in color it is no better than the commonest answer" in useless["verdict"].sentence
+    bundle = Path(useless.bundle)
+    assert not useless.verdict.passed
+    assert not useless.promoted
+    assert "in color it is no better than the commonest answer" in useless.verdict.sentence
     assert "promote" in train_text(useless)
     assert not (bundle.parent / "current").is_symlink()
     gate = json.loads((bundle / "gate.json").read_text())
@@ -91,7 +92,7 @@ def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
     assert (gate["parent"], gate["passed"], gate["worse"]) == (
         None,
         False,
-        [useless["verdict"].sentence],
+        [useless.verdict.sentence],
     )
     night = TagOptions(str(catalog), str(bundle), str(bundle.parent / "index"))
     with pytest.raises(
@@ -132,10 +133,10 @@ def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
 
 
 def test_a_bundle_that_passed_before_there_was_a_verdict_stays_good(
-    useless: dict[str, Any],
+    useless: TrainReport,
 ) -> None:
-    set_gate(Path(useless["bundle"]), passed=True, worse=[])
-    assert "failed" not in models_text(list_models(str(Path(useless["bundle"]).parent)))
+    set_gate(Path(useless.bundle), passed=True, worse=[])
+    assert "failed" not in models_text(list_models(str(Path(useless.bundle).parent)))
 
 
 def logits_of(answers: np.ndarray, columns: int) -> np.ndarray:

@@ -7,7 +7,6 @@ lists are read, and the network's configuration may only name layers that this p
 import hashlib
 import json
 import os
-import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -38,7 +37,6 @@ from tagger.arrays import Float32Array, Float64Array
 from tagger.errors import BundleError, InputError
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
-from tagger.settings import setting
 
 # What Keras 3 writes for the layers of `tagger.training.network`, and nothing else.
 _CLASSES = frozenset(
@@ -56,7 +54,6 @@ _CLASSES = frozenset(
         *("GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"),
     )
 )
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _WEIGHTS = ("config.json", "model.weights.h5")
 
 Kind = TypeVar("Kind", bound=Record)
@@ -198,25 +195,6 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def next_name(models: Path, name: str) -> str:
-    """Return `NAME-vK` with the next free K.
-
-    Raises
-    ------
-    InputError
-        If `name` could not be a folder's name.
-    """
-    if not re.fullmatch(_NAME, name):
-        raise InputError(
-            f"{setting('name')} {name!r}: letters, digits, '.', '_' and '-' only, a letter or "
-            "digit first"
-        )
-    taken = [
-        re.fullmatch(re.escape(name) + r"-v(\d+)", path.name) for path in models.glob(f"{name}-v*")
-    ]
-    return f"{name}-v{max((int(match[1]) for match in taken if match), default=0) + 1}"
-
-
 def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Return the bundle at `path`, after checking every digest in it.
 
@@ -324,14 +302,6 @@ def read_record(folder: Path, file: str, kind: type[Kind]) -> Kind:
         return parse((folder / file).read_bytes(), kind)
     except ValueError as error:
         raise BundleError(f"{file}: {error}; take the bundle from a backup") from error
-
-
-def set_current(models: Path, name: str) -> None:
-    """Point `models/current` at `name`, by one rename."""
-    link = models / f".current.{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(name)
-    os.replace(link, models / "current")
 
 
 def check_network_config(model_file: Path) -> None:
