@@ -23,9 +23,10 @@ from sharing import grouped, made_once
 
 from jobs.cli import run
 from jobs.train import TrainOptions, train
+from schemas.training import TrainReport
 from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
-from tagger.models.bundle import set_current
+from tagger.models.versions import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -122,10 +123,10 @@ def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return made_once(tmp_path_factory, "models", trained) / "tiny-v1"
 
 
-def passed(trained: dict[str, Any]) -> Path:
+def passed(trained: TrainReport) -> Path:
     """Return the bundle of a training of seconds, its gate as if it were better than guessing; it
     becomes current."""
-    path = Path(trained["bundle"])
+    path = Path(trained.bundle)
     set_gate(path, passed=True, worse=[])
     set_current(path.parent, path.name)
     return path

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, clean_environment, jpeg, passed, settle, textured
+from schemas.reports import TAG
 
 import jobs.tag_catalog
 import tagger.index.plan
@@ -25,7 +26,6 @@ from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
-from schemas.reports import TAG
 from tagger.datasets.sample import draw_sample
 from tagger.errors import InputError, Refused, StoreError
 from tagger.index.store import Index

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from conftest import jpeg, settle, textured
 from nights import World, wait_until
+from schemas.reports import ROLLBACK, RUNS
 
 from jobs.runs import list_runs, roll_back, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
-from schemas.reports import ROLLBACK, RUNS
 from tagger.errors import InputError, StoreError
 from tagger.imaging.worker import CHUNK
 from tagger.index.snapshots import new_id

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import clean_environment, jpeg, settle, textured
+from schemas.reports import TAG
 
 import jobs.tag_catalog
 import tagger.index.plan
@@ -33,7 +34,6 @@ from schemas.index import (
     RUN_FIELDS,
     UNSETTLED,
 )
-from schemas.reports import TAG
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
 from tagger.imaging.decoder import DecodedChunk
