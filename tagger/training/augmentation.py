@@ -192,12 +192,13 @@ def cut_out(pixels: Tensor, backdrop: Tensor, seed: Tensor) -> Tensor:
 def garment_region(pixels: Tensor) -> Tensor:
     """Return how surely each pixel belongs to the garment in the middle.
 
-    That is float32 (n, size, size, 1) in [0, 1]. The garment is what differs from the median colour of the border and resembles the commonest
-    colour in the middle. That is found by mean shift (Fukunaga and Hostetler, 1975) from nine
-    starts; from a single start, the mean of all, a dress was missed for its background in a quarter
-    of the pictures. Skin, hair and what is worn with it mostly stay outside, and folds inside,
-    since lightness counts less than hue. Where the background is busy the region may be wrong, or
-    nearly empty: look at its area before you rely on it.
+    That is float32 (n, size, size, 1) in [0, 1]. The garment is what differs from the median colour
+    of the border and resembles the commonest colour in the middle. That is found by mean shift
+    (Fukunaga and Hostetler, 1975) from nine starts; from a single start, the mean of all, a dress
+    was missed for its background in a quarter of the pictures. Skin, hair and what is worn with it
+    mostly stay outside, and folds inside, since lightness counts less than hue. Where the
+    background is busy the region may be wrong, or nearly empty: look at its area before you rely on
+    it.
     """
     half = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
     main = _main_colour(tf.nn.avg_pool2d(half, 2, 2, "SAME"))

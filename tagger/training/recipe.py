@@ -82,9 +82,10 @@ class Recipe:
     def continued(cls, pictures: int) -> Self:
         """Return what a trained network is trained on with: half the work, at a smaller rate.
 
-        All of it is at full side: a trunk that stays as it is gives other features at half the side, and a parent's answers
-        need the whole. No pieces of other pictures: so short a training ended before it had
-        digested them. In a third of the work with them, one old label of six lost 4 points of AP.
+        All of it is at full side: a trunk that stays as it is gives other features at half the
+        side, and a parent's answers need the whole. No pieces of other pictures: so short a
+        training ended before it had digested them. In a third of the work with them, one old label
+        of six lost 4 points of AP.
         """
         recipe = cls.evidence(pictures)
         work = recipe.epochs * (1 - 2 / 3 * recipe.coarse)
