@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from schemas.record import Record, to_json
 from tagger import __version__, exit_codes
 from tagger.errors import TaggerError
 from tagger.machine import machine_fault
@@ -703,7 +704,7 @@ def verify(index: IndexFolder, as_json: Json = False) -> None:
 
     report = job.verify(index)
     _print(report, as_json, job.report_text(report))
-    if report["faults"]:
+    if report.faults:
         raise typer.Exit(6)
 
 
@@ -751,11 +752,18 @@ def _print(value: Any, as_json: bool, text: str) -> None:
     """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does
     not undo it."""
     try:
-        print(json.dumps(value, ensure_ascii=True) if as_json else text, flush=True)
+        print(_json(value) if as_json else text, flush=True)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # `tagger ... | head` is no fault
             _complain(f"the result could not be printed: {error.strerror}")
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is left in the buffer goes there at exit
+
+
+def _json(value: Any) -> str:
+    """Return a record on one line."""
+    if isinstance(value, Record):
+        return to_json(value, indent=None).rstrip()
+    return json.dumps(value, ensure_ascii=True)
 
 
 def _complain(text: str) -> None:

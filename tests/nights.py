@@ -24,19 +24,19 @@ real one is."""
 
 _NIGHT = f"""
 import os, sys
-import jobs.cli, tagger.nightly.scoring, tagger.index.plan
+import jobs.cli, tagger.nightly.inference, tagger.index.plan
 if __name__ == "__main__":
     tagger.index.plan.bucket_count = lambda found: {BUCKETS}
     tagger.index.plan.UNIT = {UNIT}
-    real = tagger.nightly.scoring._Inference._infer
+    real = tagger.nightly.inference.Inference._infer
 
     def infer(self):  # writes down which contents go through the network
-        batch = self._batch[: tagger.nightly.scoring.CHUNK]
+        batch = self._batch[: tagger.nightly.inference.CHUNK]
         real(self)
         with open(os.environ["SCORED"], "a") as log:
             log.write("".join(chunk.facts[i].content_sha256 + chr(10) for chunk, i, _ in batch))
 
-    tagger.nightly.scoring._Inference._infer = infer
+    tagger.nightly.inference.Inference._infer = infer
     jobs.cli.main()
 """
 
