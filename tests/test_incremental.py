@@ -370,6 +370,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
     assert json.loads(ended.stdout)["exit_code"] == 3
 
 
+@pytest.mark.tensorflow
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
