@@ -11,6 +11,7 @@ import typer
 
 from tagger import __version__, exit_codes
 from tagger.errors import TaggerError
+from tagger.libraries import NEEDED_TO_AUDIT, NEEDED_TO_TRAIN, require
 from tagger.machine import machine_fault
 
 TRAINING, TAGGING, START = "Models", "The index", "Start here"
@@ -89,6 +90,7 @@ Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one pe
 def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Where everything goes.")] = "demo",
 ) -> None:
+    require(*NEEDED_TO_TRAIN)
     from jobs.demo import demo
 
     demo(out)
@@ -172,6 +174,8 @@ def train(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
+    if not check:
+        require(*NEEDED_TO_TRAIN)
     from jobs import train as job
 
     options = job.TrainOptions(
@@ -230,6 +234,8 @@ def evaluate(
     backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
+    if audit:
+        require(*NEEDED_TO_AUDIT)
     from jobs import evaluate as job
 
     report = job.evaluate(
@@ -350,6 +356,7 @@ def retrain(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
+    require(*NEEDED_TO_TRAIN)
     from jobs import retrain as job
 
     options = job.RetrainOptions(
