@@ -43,9 +43,9 @@ def load(
     --------
     >>> import tagger
     >>> model = tagger.load("models/current")
-    >>> model.predict("dress.jpg")[["status", "color", "garment"]]
-      status  color garment
-    0     ok  black   dress
+    >>> model.predict("dress.jpg")[["status", "color", "type"]]
+      status color   type
+    0     ok  blue  dress
     """
     from tagger.front_door.model import Model
 
@@ -69,9 +69,10 @@ def open_index(path: "str | PathLike[str]") -> "Night":
     --------
     >>> import tagger
     >>> night = tagger.open_index("index")
-    >>> night.table(columns=["image_id", "color"], filters=[("garment", "=", "dress")])
-               image_id  color
-    0  dresses/0001.jpg  black
+    >>> night.table(columns=["image_id", "color"], filters=[("type", "=", "pants")])
+             image_id  color
+    0  jeans/0002.jpg  green
+    1  jeans/0003.jpg    red
     """
     from tagger.front_door.night import Night
 

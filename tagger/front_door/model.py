@@ -53,8 +53,11 @@ class Model:
     ...     table = model.predict(["dress.jpg", "missing.jpg"])
     >>> list(table["status"])
     ['ok', 'gone']
-    >>> model.groups["color"]
-    ('black', 'blue', 'red')
+    >>> model.groups["color"][:3]
+    ('beige', 'black', 'blue')
+    >>> column = model.labels["color:blue"]
+    >>> bool(table[column][0] >= model.thresholds[column])
+    True
     """
 
     def __init__(

@@ -43,7 +43,11 @@ class Night:
     >>> night = tagger.open_index("index")
     >>> table = night.table()
     >>> len(table), set(table["status"])
-    (2, {'ok'})
+    (3, {'ok'})
+    >>> list(night.changes()["op"])
+    ['upsert', 'upsert', 'upsert']
+    >>> night.labels().set_index("column").loc["score_blue", ["group", "label"]].tolist()
+    ['color', 'blue']
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -81,9 +85,9 @@ class Night:
         --------
         >>> import tagger
         >>> night = tagger.open_index("index")
-        >>> night.table(columns=["color", "color_score"], filters=[("score_black", ">", 0.9)])
-           color  color_score
-        0  black         0.97
+        >>> night.table(columns=["image_id", "tags"], filters=[("score_blue", ">", 0.9)])
+                   image_id           tags
+        0  dresses/0001.jpg  [blue, dress]
         """
         schema = self._snapshot.schema() or rows_schema([], [])
         wanted = schema.names if columns is None else list(columns)
@@ -142,6 +146,14 @@ class Night:
         ------
         TaggerError
             If there is no such picture, it cannot be read, or no features were kept.
+
+        Examples
+        --------
+        >>> import tagger
+        >>> night = tagger.open_index("index")
+        >>> night.look_alikes("jeans/0002.jpg", n=1)[["image_id", "color", "type"]]
+                 image_id color   type
+        0  jeans/0003.jpg   red  pants
         """
         import pandas as pd
 
