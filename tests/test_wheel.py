@@ -1,5 +1,4 @@
-"""Installing without a checkout: the wheel, with all libraries and with those of a machine that only
-tags.
+"""Installing without a checkout: the wheel with all libraries, and with those of a tagging machine.
 
 Libraries are those that the tests run with: nothing is downloaded.
 """
