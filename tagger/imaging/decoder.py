@@ -116,7 +116,8 @@ class Decoder:
         known: DigestKeys | None = None,
         inside: str | None = None,
     ) -> None:
-        self.size, self.timeout = reading.size, timeout
+        self.size = reading.size
+        self.timeout = timeout
         self.read_seconds = self.decode_seconds = 0.0
         keys = np.zeros((0, 2), np.uint64) if known is None else known
         shared = SharedArray.of(keys)
@@ -152,7 +153,8 @@ class Decoder:
         TimeUp
             Within about a second after `until`.
         """
-        source, in_order = iter(chunks), deque[_Task]()
+        source = iter(chunks)
+        in_order = deque[_Task]()
         while True:
             if time.monotonic() > until:
                 raise TimeUp(f"the time that {setting('max_seconds')} gives was up")
@@ -226,7 +228,8 @@ class _Worker:
     """The parent's side of one decode process."""
 
     def __init__(self, setup: Setup, known: SharedArray) -> None:
-        self._setup, self._known = setup, known
+        self._setup = setup
+        self._known = known
         self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
@@ -296,7 +299,8 @@ class _Worker:
     def stuck_for(self) -> float:
         """Return the seconds since this worker last began a picture, or was given work or
         started."""
-        begun, now = self._progress[0], time.monotonic()
+        begun = self._progress[0]
+        now = time.monotonic()
         if begun != self._last[0]:
             self._last = (begun, now)
         return now - self._last[1]
@@ -304,7 +308,8 @@ class _Worker:
     def recover(self, verdict: FileFacts, *, tries: int) -> None:
         """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th
         death."""
-        begun, at = self._progress[0], self._progress[1]
+        begun = self._progress[0]
+        at = self._progress[1]
         self.kill()
         self._failed_starts = 0 if begun else self._failed_starts + 1
         if self._failed_starts >= _START_TRIES:
@@ -371,7 +376,8 @@ def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
         length = len(os.fsencode(path))
         if chunk and (len(chunk) == CHUNK or size + length > _PATH_BYTES):
             yield chunk
-            chunk, size = [], 0
+            chunk = []
+            size = 0
         chunk.append(path)
         size += length
     if chunk:

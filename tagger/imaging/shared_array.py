@@ -31,7 +31,8 @@ class SharedArray:
     """
 
     def __init__(self, length: int, dtype: npt.DTypeLike, *, descriptor: int | None = None) -> None:
-        self._length, self._dtype = length, np.dtype(dtype)
+        self._length = length
+        self._dtype = np.dtype(dtype)
         self.descriptor = _unnamed_file() if descriptor is None else descriptor
         weakref.finalize(self, os.close, self.descriptor)
         if descriptor is None:
