@@ -98,7 +98,7 @@ class Night:
                 f"{', '.join(schema.names)}"
             )
         condition = _condition(filters, schema)
-        files = [part["file"] for part in self._snapshot.manifest.parts]
+        files = [part.file for part in self._snapshot.manifest.parts]
         rows = [schema.empty_table().select(wanted)]
         for file in files:
             rows.append(self._read(file, schema, columns=wanted, filter=condition))
