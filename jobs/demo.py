@@ -55,12 +55,12 @@ def demo(
         architecture=architecture or {},
     )
     trained = train(options)
-    print(f"{table(trained['evaluation'])}\n\n{trained['verdict']['sentence']}", end="\n\n")
+    print(f"{table(trained.evaluation)}\n\n{trained.verdict.sentence}", end="\n\n")
     index = folder / "index"
     # A demo that is cut short has a model that is no better than guessing: it is shown all the
     # same.
     night = TagOptions(
-        str(sample.catalog), trained["bundle"], str(index), max_error_rate=0.2, force_model=True
+        str(sample.catalog), trained.bundle, str(index), max_error_rate=0.2, force_model=True
     )
     summary = tag_catalog(night)
     print(summary_text(summary), end="\n\n")
@@ -83,7 +83,7 @@ def demo(
     sheets = [folder / "contact-sheet.png", folder / "starter-sheet.png"]
     sheets[0].write_bytes(_contact_sheet(index, sample.catalog))
     sheets[1].write_bytes(_contact_sheet(starter, sample.catalog))
-    print(f"index:          {index}/current\nmodel:          {trained['bundle']}")
+    print(f"index:          {index}/current\nmodel:          {trained.bundle}")
     print(f"contact sheets: {sheets[0]}\n                {sheets[1]}")
 
 

@@ -1,22 +1,27 @@
-"""What a person sees meanwhile, on standard error: a bar on a terminal, a line a minute anywhere
-else (cron mail)."""
+"""What a person sees meanwhile: a bar on a terminal, a line a minute anywhere else (cron mail).
 
+Lines go to the logger `tagger`; commands show them on standard error.
+"""
+
+import logging
 import sys
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
 _LINE_EVERY = 60.0  # seconds
+_LOG = logging.getLogger("tagger")
 
 
 class Progress:
     """Counts to `total` in sight of the user, with rate and time left."""
 
     def __init__(self, total: int, what: str, *, unit: str = "image") -> None:
-        self._what, self._unit, self._total = what, unit, total
+        self._what = what
+        self._unit = unit
+        self._total = total
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
@@ -26,7 +31,8 @@ class Progress:
             leave=False,
             dynamic_ncols=True,
         )
-        self.done, self._start = 0, time.monotonic()
+        self.done = 0
+        self._start = time.monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:
@@ -56,8 +62,5 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, above a bar if there is one; a full disk under the log stops
-    no job."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            tqdm.write(text, file=sys.stderr)
+    """Log a line for whoever watches the work."""
+    _LOG.info("%s", text)

@@ -23,12 +23,15 @@ from sharing import grouped, made_once
 
 from jobs.cli import run
 from jobs.train import TrainOptions, train
+from schemas.training import TrainReport
 from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
-from tagger.models.bundle import set_current
+from tagger.models.versions import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads than processors only wait
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 _DRAWN = pytest.StashKey[list[str]]()
 
 
@@ -145,10 +148,10 @@ def eagerly() -> Iterator[None]:
         yield
 
 
-def passed(trained: dict[str, Any]) -> Path:
+def passed(trained: TrainReport) -> Path:
     """Return the bundle of a training of seconds, its gate as if it were better than guessing; it
     becomes current."""
-    path = Path(trained["bundle"])
+    path = Path(trained.bundle)
     set_gate(path, passed=True, worse=[])
     set_current(path.parent, path.name)
     return path

@@ -169,7 +169,7 @@ def test_wrong_usage_ends_with_2_and_a_hint(tagger_process: Tagger) -> None:
 def test_predict_prints_every_score_and_answer_and_draws_them(
     sample: Sample, bundle_path: Path, tmp_path: Path, tagger: Tagger
 ) -> None:
-    from schemas.reports import PREDICTION
+    from schemas.models import Prediction
 
     images = [
         sample.catalog / "2026/00/item-00000.jpg",
@@ -178,7 +178,7 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
     ended = tagger("predict", bundle_path, *images, "--overlay", tmp_path / "seen", "--json")
     assert ended.returncode == 0, ended.stderr
     good, bad = json.loads(ended.stdout)["predictions"]
-    assert set(good) == set(bad) == set(PREDICTION)
+    assert set(good) == set(bad) == set(Prediction.__struct_fields__)
     assert len(good["scores"]) == 7
     assert set(good["answers"]) == {"color", "garment"}
     assert (bad["status"], bad["scores"], bad["overlay"]) == ("truncated", {}, None)
@@ -197,14 +197,14 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
 def test_evaluate_prints_a_table_and_json(
     sample: Sample, bundle_path: Path, tagger: Tagger
 ) -> None:
-    from schemas.reports import EVALUATE, EVALUATION, EVALUATION_LABEL
+    from schemas.evaluation import EvaluateReport, Evaluation, LabelMeasures
 
     ended = tagger("evaluate", bundle_path, sample.labelled, "--json")
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
-    assert set(report) == set(EVALUATE)
-    assert set(report["evaluation"]) == set(EVALUATION)
-    assert set(report["evaluation"]["labels"][0]) == set(EVALUATION_LABEL)
+    assert set(report) == set(EvaluateReport.__struct_fields__)
+    assert set(report["evaluation"]) == set(Evaluation.__struct_fields__)
+    assert set(report["evaluation"]["labels"][0]) == set(LabelMeasures.__struct_fields__)
     text = tagger("evaluate", bundle_path, sample.labelled).stdout
     assert "garment:dress" in text
     assert "left out: " in text

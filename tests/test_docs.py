@@ -19,7 +19,6 @@ from jobs.cli import app
 from jobs.queries import CONSUMER, DUCKDB, QUERIES
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, tag_catalog
-from schemas.page import PAGE, page
 from tagger.catalog import EXTENSIONS
 from tagger.datasets.sample import Sample
 
@@ -36,10 +35,6 @@ def folder(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = sorted(sample.truth)[:3]
     pd.DataFrame({"sku": ["a", "b", "c"], "image_id": ids}).to_csv(folder / "skus.csv", index=False)
     return folder
-
-
-def test_the_format_page_is_the_one_the_declarations_make() -> None:
-    assert PAGE.read_text() == page(), "run: python -m schemas.page"
 
 
 def test_every_command_is_in_the_readme_and_has_help_with_an_example() -> None:
@@ -163,9 +158,7 @@ def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
         shell(command.replace("SNAPSHOT", Path(night).parent.name), srv)
     restored = os.path.realpath(srv / "restored" / "current")
     pd.testing.assert_frame_equal(pd.read_parquet(restored), pd.read_parquet(night))
-    assert (
-        next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"
-    )
+    assert next(record.state for record in list_runs(str(srv / "index")).runs) == "rolled_back"
 
 
 def test_filters_push_down_to_the_same_rows_as_a_full_scan(folder: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from conftest import jpeg, settle, textured
@@ -40,7 +41,7 @@ def test_rows_and_manifest_say_which_reader_made_them(options: TagOptions) -> No
     assert set(read(options)["reader"]) == {READER}
     snapshot = Index(options.index).current()
     assert snapshot is not None
-    assert snapshot.manifest["reader"] == READER
+    assert snapshot.manifest.reader == READER
 
 
 def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
@@ -48,28 +49,28 @@ def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
 ) -> None:
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     first = tag_catalog(options)
-    assert first["failed"] == 5
+    assert first.failed == 5
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
-    plan = dry_run(options)["plan"]
-    assert (plan["rescored"], plan["to_read"], plan["unchanged"]) == (
-        first["found"],
-        first["found"],
+    plan = dry_run(options).plan
+    assert (plan.rescored, plan.to_read, plan.unchanged) == (
+        first.found,
+        first.found,
         0,
     )
     second = tag_catalog(options)
     assert (
-        second["scored"] == first["scored"]
+        second.scored == first.scored
     )  # contents, not rows: no score of the earlier reader was used
     assert set(read(options)["reader"]) == {READER}
-    assert verify(options.index)["faults"] == []
-    assert tag_catalog(options)["unchanged"] == first["found"]
+    assert verify(options.index).faults == []
+    assert tag_catalog(options).unchanged == first.found
 
 
 def test_the_backfill_limit_spreads_them_over_nights(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
-    found = tag_catalog(options)["found"]
+    found = tag_catalog(options).found
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     limited = replace(options, backfill_limit=10)
     for night in range(1, 6):
@@ -79,7 +80,7 @@ def test_the_backfill_limit_spreads_them_over_nights(
     assert set(read(options)["reader"]) == {READER}
     manifest = Index(options.index).current()
     assert manifest is not None
-    assert manifest.manifest["reader"] == READER
+    assert manifest.manifest.reader == READER
 
 
 def test_a_renamed_file_takes_no_scores_from_a_row_of_an_earlier_reader(
@@ -91,7 +92,7 @@ def test_a_renamed_file_takes_no_scores_from_a_row_of_an_earlier_reader(
     picture = sorted(path for path in catalog.rglob("*.jpg") if path.stat().st_size > 1000)[0]
     shutil.copy2(picture, catalog / "copy.jpg")
     night = tag_catalog(replace(options, backfill_limit=0))
-    assert (night["new"], night["scored"]) == (1, 1)
+    assert (night.new, night.scored) == (1, 1)
 
 
 def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
@@ -107,19 +108,20 @@ def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
     assert old[0] != new[0]
     assert old[1] != new[1]
     night = tag_catalog(featured)
-    assert night["plan"]["from_features"] == 0
-    assert night["scored"] > 0
-    assert len(list_runs(options.index, 9)["runs"]) == 2
+    assert night.plan.from_features == 0
+    assert night.scored > 0
+    assert len(list_runs(options.index, 9).runs) == 2
     (catalog / "later.jpg").write_bytes(jpeg(textured(40, 40)))
-    assert tag_catalog(featured)["new"] == 1
+    assert tag_catalog(featured).new == 1
 
 
 def test_older_settings_are_followed_and_strange_ones_refused(
     bundle_path: Path, tmp_path: Path
 ) -> None:
-    older = {key: value for key, value in Reading(32).to_json().items() if key != "color_profiles"}
-    assert Reading.from_json(older) == Reading(32, profiles="ignored")
-    assert Reading.from_json(Reading(32).to_json()) == Reading(32)
+    now = msgspec.to_builtins(Reading(32).to_record())
+    older = {key: value for key, value in now.items() if key != "color_profiles"}
+    assert Reading.parse(json.dumps(older)) == Reading(32, profiles="ignored")
+    assert Reading.parse(json.dumps(now)) == Reading(32)
     for change in (
         {"orientation": "none"},
         {"size": "big"},
@@ -128,10 +130,8 @@ def test_older_settings_are_followed_and_strange_ones_refused(
         {"color_profiles": "P3"},
     ):
         with pytest.raises(ValueError, match=r"size|preprocessing"):
-            Reading.from_json(Reading(32).to_json() | change)
+            Reading.parse(json.dumps(now | change))
     copy = Path(shutil.copytree(bundle_path, tmp_path / "strange"))
-    (copy / "preprocessing.json").write_text(
-        json.dumps(Reading(32).to_json() | {"background": "black"})
-    )
+    (copy / "preprocessing.json").write_text(json.dumps(now | {"background": "black"}))
     with pytest.raises(BundleError, match=r"preprocessing\.json was changed"):
         load_bundle(copy)

@@ -46,7 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = TrainOptions(
         (str(labelled),), str(folder / "models"), groups="color,garment", epochs=epochs
     )
-    return Path(train(options)["bundle"])
+    return Path(train(options).bundle)
 
 
 def night(catalog: Path, model: Path, index: Path, *more: object) -> tuple[Ended, dict[str, Any]]:
@@ -193,5 +193,5 @@ def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> 
     port = float(ended.said.strip().splitlines()[-1].split()[0]) / 3 / len(rows)
     ratio(
         "training, a picture and epoch: port / --recipe plain",
-        port / (result["seconds"] / 3 / result["pictures"]["train"]),
+        port / (result.seconds / 3 / result.pictures.train),
     )

@@ -1,0 +1,283 @@
+"""Commands about models: train, measure, retrain, promote. Heavy imports happen inside."""
+
+import typer
+
+from jobs.console.model_options import (
+    AcceptNewLabels,
+    Add,
+    Audit,
+    Check,
+    Epochs,
+    Folder,
+    Force,
+    FreezeTrunk,
+    Groups,
+    HoldOutPair,
+    Images,
+    IncludeTraining,
+    MinPictures,
+    Models,
+    Name,
+    NoPromote,
+    Out,
+    Overlay,
+    PackDatasets,
+    Parent,
+    PromoteModel,
+    Recipe,
+    Resume,
+    Retire,
+    RetrainDatasets,
+    RetrainEpochs,
+    RetrainMinPictures,
+    RetrainName,
+    RetrainResume,
+    Splits,
+    Tolerance,
+    Vocabulary,
+)
+from jobs.console.options import (
+    BackendOption,
+    Datasets,
+    Exclude,
+    Json,
+    MinPrecision,
+    Model,
+    Names,
+    Seed,
+    Workers,
+)
+from jobs.console.output import print_result
+from tagger.libraries import NEEDED_TO_AUDIT, NEEDED_TO_TRAIN, require
+
+PANEL = "Models"
+
+commands = typer.Typer()
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger train photos/ --models models --groups color,garment`",
+    help="Train on a labelled set and save the bundle MODELS/NAME-vK; the first becomes current "
+    "if it is better than "
+    "guessing.",
+)
+def train(
+    datasets: Datasets,
+    models: Models,
+    name: Name = "fashion",
+    groups: Groups = None,
+    names: Names = None,
+    exclude: Exclude = None,
+    vocabulary: Vocabulary = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    recipe: Recipe = "evidence",
+    hold_out_pair: HoldOutPair = None,
+    min_pictures: MinPictures = 1,
+    min_precision: MinPrecision = None,
+    check: Check = False,
+    resume: Resume = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    if not check:
+        require(*NEEDED_TO_TRAIN)
+    from jobs import train as job
+
+    options = job.TrainOptions(
+        datasets=tuple(datasets),
+        models=models,
+        name=name,
+        groups=groups,
+        names=names,
+        exclude=tuple(exclude or ()),
+        vocabulary=vocabulary,
+        epochs=epochs,
+        seed=seed,
+        recipe=recipe,
+        hold_out_pairs=tuple(hold_out_pair or ()),
+        min_pictures=min_pictures,
+        min_precision=min_precision,
+        resume=resume,
+        workers=workers,
+    )
+    if check:
+        found = job.check(options)
+        print_result(found, as_json, job.check_text(found))
+    else:
+        result = job.train(options)
+        print_result(result, as_json, job.train_text(result))
+        if not result.verdict.passed:
+            raise typer.Exit(5)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger evaluate models/current photos/`",
+    help=(
+        "Measure a model per label, group and combination; what it was trained or validated on is "
+        "left out."
+    ),
+)
+def evaluate(
+    model: Model,
+    datasets: Datasets,
+    names: Names = None,
+    exclude: Exclude = None,
+    include_training: IncludeTraining = False,
+    audit: Audit = None,
+    backend: BackendOption = "auto",
+    as_json: Json = False,
+) -> None:
+    if audit:
+        require(*NEEDED_TO_AUDIT)
+    from jobs import evaluate as job
+
+    report = job.evaluate(
+        model,
+        datasets,
+        names=names,
+        exclude=exclude or (),
+        include_training=include_training,
+        backend=backend,
+        audit=audit,
+    )
+    print_result(report, as_json, job.report_text(report))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger predict models/current dress.jpg --overlay seen/`",
+    help="Print every score and each group's answer for single pictures.",
+)
+def predict(
+    model: Model,
+    images: Images,
+    overlay: Overlay = None,
+    backend: BackendOption = "auto",
+    as_json: Json = False,
+) -> None:
+    from jobs import predict as job
+
+    report = job.predict(model, images, overlays=overlay, backend=backend)
+    print_result(report, as_json, job.report_text(report))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog=(
+        "Example: `tagger retrain photos/ new/ --from models/current --models models --add "
+        "color:green`"
+    ),
+    help=(
+        "Grow a model by new labels; the next version is promoted if it still knows what its "
+        "parent knew."
+    ),
+)
+def retrain(
+    datasets: RetrainDatasets,
+    parent: Parent,
+    models: Models,
+    add: Add = None,
+    names: Names = None,
+    exclude: Exclude = None,
+    splits: Splits = None,
+    retire: Retire = None,
+    min_pictures: RetrainMinPictures = 1,
+    accept_new_labels: AcceptNewLabels = False,
+    freeze_trunk: FreezeTrunk = False,
+    tolerance: Tolerance = 0.5,
+    no_promote: NoPromote = False,
+    name: RetrainName = None,
+    epochs: RetrainEpochs = None,
+    seed: Seed = 0,
+    min_precision: MinPrecision = None,
+    resume: RetrainResume = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    require(*NEEDED_TO_TRAIN)
+    from jobs import retrain as job
+
+    options = job.RetrainOptions(
+        datasets=tuple(datasets),
+        parent=parent,
+        models=models,
+        add=tuple(add or ()),
+        names=names,
+        exclude=tuple(exclude or ()),
+        splits=tuple(splits or ()),
+        retire=tuple(retire or ()),
+        min_pictures=min_pictures,
+        accept_new_labels=accept_new_labels,
+        freeze_trunk=freeze_trunk,
+        tolerance=tolerance,
+        promote=not no_promote,
+        name=name,
+        epochs=epochs,
+        seed=seed,
+        min_precision=min_precision,
+        resume=resume,
+        workers=workers,
+    )
+    result = job.retrain(options)
+    print_result(result, as_json, job.retrain_text(result))
+    if not result.gate.passed:
+        raise typer.Exit(5)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger pack models/current photos/ --out packed`",
+    help=(
+        "Write a copy of a model for tagging alone, a quarter of the size, and say what that "
+        "costs per label."
+    ),
+)
+def pack(
+    model: Model,
+    datasets: PackDatasets,
+    out: Out,
+    names: Names = None,
+    exclude: Exclude = None,
+    as_json: Json = False,
+) -> None:
+    from jobs import pack as job
+
+    report = job.pack(model, datasets, out, names=names, exclude=exclude or ())
+    print_result(report, as_json, job.pack_text(report))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger promote models/fashion-v3`",
+    help="Point `current`, beside the model, to it.",
+)
+def promote(
+    model: PromoteModel,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    from jobs import models as job
+
+    report = job.promote(model, force=force)
+    print_result(report, as_json, job.promote_text(report))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger models models`",
+    help=(
+        "List the versions in a folder: their labels, measures, parents, gates, and which is "
+        "current."
+    ),
+)
+def models(
+    folder: Folder,
+    as_json: Json = False,
+) -> None:
+    from jobs import models as job
+
+    report = job.list_models(folder)
+    print_result(report, as_json, job.models_text(report))
