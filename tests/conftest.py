@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from long_tests import draw, record, recorded
-from sharing import grouped, made_once
+from sharing import Groups, groups_file, in_order, made_once, write_groups
 
 from jobs.cli import run
 from jobs.train import TrainOptions, train
@@ -56,7 +56,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
     if (minutes := config.getoption("--long-minutes")) is not None:
         _keep_drawn(config, items, minutes)
-    items[:] = grouped(items)
+    items[:] = in_order(items)
+    write_groups(config, items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process, which is about to start, where to write its groups."""
+    node.workerinput["groups"] = str(groups_file(node.config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 def _keep_drawn(config: pytest.Config, items: list[pytest.Item], minutes: float) -> None:
