@@ -14,10 +14,10 @@ from jobs.predict import predict
 from schemas.bundle import FILES, Description, Preprocessing
 from tagger.errors import BundleError, InputError
 from tagger.models.bundle import (
-    check_network_config,
     load_bundle,
     model_id_of,
 )
+from tagger.models.network_file import check_network_config
 from tagger.models.predictor import Backend, make_predictor
 from tagger.models.versions import next_name, set_current
 
