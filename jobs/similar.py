@@ -4,11 +4,11 @@ keeps."""
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
+from schemas.nightly import SimilarPicture, SimilarReport
 from tagger.arrays import Pixels
 from tagger.catalog import absolute_path
 from tagger.errors import InputError, StoreError
@@ -27,8 +27,8 @@ _TILE_SIDE = 160
 
 def similar(
     index: str, image: str, *, top: int, model: str | None = None, sheet: str | None = None
-) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.SIMILAR`.
+) -> SimilarReport:
+    """Return the pictures of an index that are most like a given one.
 
     Parameters
     ----------
@@ -55,63 +55,44 @@ def similar(
     if facts[0].status != "ok":
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
     found = gallery.like(inferred.features[0], top, but=facts[0].content_sha256)
-    results = [
-        {
-            "image_id": one.images[0],
-            "similarity": one.similarity,
-            "answers": one.answers,
-            "same": one.images,
-        }
-        for one in found
-    ]
     if sheet is not None:
-        _draw(snapshot.manifest["catalog"], image, results, Path(sheet))
-    counts = {"searched": gallery.searched, "contents": gallery.contents}
-    return {
-        "index": index,
-        "image": image,
-        "model": bundle.name,
-        "found": results,
-        **counts,
-        "sheet": sheet,
-    }
+        _draw(snapshot.manifest.catalog, image, found, Path(sheet))
+    return SimilarReport(
+        index=index,
+        image=image,
+        model=bundle.name,
+        found=found,
+        searched=gallery.searched,
+        contents=gallery.contents,
+        sheet=sheet,
+    )
 
 
-def similar_text(report: dict[str, Any]) -> str:
+def similar_text(report: SimilarReport) -> str:
     """Return what was found as text for a terminal."""
-    lines = [_line(result) for result in report["found"]]
-    if report["searched"] < report["contents"]:
+    lines = [_line(result) for result in report.found]
+    if report.searched < report.contents:
         lines.append(
-            f"searched {report['searched']:,} of {report['contents']:,} pictures: the others have "
-            "no features yet"
+            f"searched {report.searched:,} of {report.contents:,} pictures: the others have no "
+            "features yet"
         )
     return "\n".join(lines or ["nothing is like it: the index has no other picture with features"])
 
 
-def _line(result: dict[str, Any]) -> str:
-    answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result["answers"].items())
-    more = (
-        f"  (and {len(result['same']) - 1} more with the same bytes)"
-        if len(result["same"]) > 1
-        else ""
-    )
-    return f"{result['similarity']:.4f}  {result['image_id']}  {answers}{more}"
+def _line(result: SimilarPicture) -> str:
+    answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result.answers.items())
+    others = len(result.same) - 1
+    more = f"  (and {others} more with the same bytes)" if others else ""
+    return f"{result.similarity:.4f}  {result.image_id}  {answers}{more}"
 
 
-def _draw(catalog: str, image: str, results: Sequence[dict[str, Any]], path: Path) -> None:
+def _draw(catalog: str, image: str, results: Sequence[SimilarPicture], path: Path) -> None:
     tiles = [(image, ["asked"])]
     for result in results:
-        answers = " ".join(label or "none" for label in result["answers"].values())
-        where = absolute_path(catalog, result["image_id"])
-        tiles.append(
-            (
-                where,
-                [
-                    f"{result['similarity']:.3f} {answers}",
-                    os.path.basename(result["image_id"])[:24],
-                ],
-            )
-        )
+        answers = " ".join(label or "none" for label in result.answers.values())
+        name = os.path.basename(result.image_id)[:24]
+        where = absolute_path(catalog, result.image_id)
+        tiles.append((where, [f"{result.similarity:.3f} {answers}", name]))
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:

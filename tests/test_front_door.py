@@ -57,7 +57,14 @@ def public(thing: object) -> list[str]:
 
 
 def test_the_surface_is_exactly_this(bundle_path: Path, index: tuple[Path, Path]) -> None:
-    assert tagger.__all__ == ["Model", "Night", "TaggerError", "__version__", "load", "open_index"]
+    assert tagger.__all__ == [
+        "Model",
+        "OpenIndex",
+        "TaggerError",
+        "__version__",
+        "load",
+        "open_index",
+    ]
     assert all(hasattr(tagger, name) for name in tagger.__all__)
     with tagger.load(bundle_path) as model:
         assert public(model) == [
@@ -67,7 +74,7 @@ def test_the_surface_is_exactly_this(bundle_path: Path, index: tuple[Path, Path]
     assert public(tagger.open_index(index[0])) == [
         *("changes", "labels", "look_alikes", "model_id", "snapshot", "table"),
     ]
-    assert public(tagger.Night) == ["changes", "labels", "look_alikes", "table"]
+    assert public(tagger.OpenIndex) == ["changes", "labels", "look_alikes", "table"]
     assert (Path(tagger.__path__[0]) / "py.typed").is_file()
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         tagger.laod  # noqa: B018
@@ -109,7 +116,7 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("docs")
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    for name in ("tagger", "tagger.front_door.model", "tagger.front_door.night"):
+    for name in ("tagger", "tagger.front_door.model", "tagger.front_door.open_index"):
         failed, tried = doctest.testmod(importlib.import_module(name))
         assert (failed, tried > 5) == (0, True), name
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tagger.models.bundle import Bundle
 
 
-class Night:
-    """One night of an index, whole and unchanging; `tagger.open_index` makes one.
+class OpenIndex:
+    """An index as it is now, one whole night of it; `tagger.open_index` makes one.
 
     A later night is seen by opening the index again. The files of this one are kept for two days at
     least after it was replaced.
@@ -60,10 +60,10 @@ class Night:
             raise StoreError(f"index {self._shown} {there}; the nightly job makes one")
         self._snapshot = snapshot
         self.snapshot = snapshot.path.name
-        self.model_id: str = snapshot.manifest["model_id"]
+        self.model_id = snapshot.manifest.model_id
 
     def __repr__(self) -> str:
-        return f"<tagger.Night {self.snapshot} of {self._shown}>"
+        return f"<tagger.OpenIndex {self.snapshot} of {self._shown}>"
 
     def table(self, columns: list[str] | None = None, filters: Any = None) -> "pd.DataFrame":
         """Return the rows of the night, one per picture of the catalog.
@@ -98,7 +98,7 @@ class Night:
                 f"{', '.join(schema.names)}"
             )
         condition = _condition(filters, schema)
-        files = [part["file"] for part in self._snapshot.manifest["parts"]]
+        files = [part.file for part in self._snapshot.manifest.parts]
         rows = [schema.empty_table().select(wanted)]
         for file in files:
             rows.append(self._read(file, schema, columns=wanted, filter=condition))
@@ -167,12 +167,12 @@ class Night:
         features, content = self._features(gallery, bundle, picture)
         found = gallery.like(features, n, but=content)
         rows = [
-            {"image_id": one.images[0], "similarity": one.similarity}
+            {"image_id": one.image_id, "similarity": one.similarity}
             | one.answers
-            | {"same": one.images}
+            | {"same": one.same}
             for one in found
         ]
-        columns = ["image_id", "similarity", *self._snapshot.manifest["groups"], "same"]
+        columns = ["image_id", "similarity", *self._snapshot.manifest.groups, "same"]
         return pd.DataFrame(rows, columns=columns)
 
     def _features(
