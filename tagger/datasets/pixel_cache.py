@@ -18,7 +18,7 @@ from tagger.arrays import BoolArray
 from tagger.files import atomic_text
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import READER, Reading
-from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+from tagger.imaging.worker import FileFacts, check_machine
 
 _PIXELS = "pixels.npy"
 _FACTS = "facts.json"
@@ -76,10 +76,10 @@ def decode_to_disk(
     _take_room(file)
     facts: list[FileFacts] = []
     with Decoder(reading, workers=workers) as decoder:
-        starts = range(0, len(paths), CHUNK)
-        for chunk in decoder.decode((at, list(paths[at : at + CHUNK])) for at in starts):
-            check_machine(paths[chunk.key :], chunk.facts)
-            pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
+        for chunk in decoder.decode_files(paths):
+            at = len(facts)
+            check_machine(paths[at:], chunk.facts)
+            pixels[at : at + len(chunk.pixels)] = chunk.pixels
             facts.extend(chunk.facts)
             progress(len(chunk.facts))
     pixels.flush()
