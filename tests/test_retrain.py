@@ -29,6 +29,7 @@ from schemas.training import RetrainReport
 from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
 from tagger.evaluation.gate import Answers, compare, judge
+from tagger.files import Lock
 from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
@@ -172,6 +173,20 @@ def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     assert aside.gate.passed
     assert not aside.promoted
     assert (family / "current").resolve().name == "tiny-v2"
+
+
+def test_a_model_that_cannot_be_promoted_now_is_saved_and_says_how_to_promote_it(
+    family: Path, old_set: Path, new_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Lock(family / "_lock"):
+        result = again(family, old_set, new_set)
+    assert result.gate.passed
+    assert not result.promoted
+    assert load_bundle(result.bundle).model_id == result.model_id
+    assert (family / "current").resolve().name == "tiny-v1"
+    said = capsys.readouterr().err
+    assert "not promoted: " in said
+    assert f"'tagger promote {result.bundle}' makes it current" in said
 
 
 @pytest.mark.usefixtures("eagerly")

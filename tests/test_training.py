@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from conftest import TINY, clean_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.retrain import RetrainOptions, retrain
 from jobs.train import TrainOptions, check, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
-from schemas.training import CheckReport, TrainReport
+from schemas.training import CheckReport, ResumeNote, RetrainReport, TrainReport
 from tagger.datasets.labelled_set import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -209,8 +211,6 @@ def test_a_second_epoch_decodes_nothing(sample: Sample, tmp_path: Path) -> None:
 
 
 def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None:
-    import shutil
-
     root = Path(shutil.copytree(sample.labelled, tmp_path / "set"))
     one = next((root / "red_dress").iterdir())
     shutil.copy(one, root / "red_dress" / "copy.jpg")
@@ -513,6 +513,60 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
     assert half.input_shape == (None, 16, 16, 3)
     assert {id(weight) for weight in half.weights} == {id(weight) for weight in network.weights}
     assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
+
+
+@pytest.mark.parametrize("job", ["train", "retrain"])
+def test_a_training_resumes_from_the_same_pictures_labels_and_options_wherever_they_lie(
+    job: str, sample: Sample, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(labelled: Path, **more: Any) -> TrainReport | RetrainReport:
+        sets, models = (str(labelled),), str(tmp_path / "models")
+        if job == "train":
+            tiny = {"name": "tiny", "groups": "color,garment", "architecture": TINY}
+            return train(TrainOptions(sets, models, epochs=1, **tiny, **more))
+        aside: dict[str, Any] = {"name": "tiny", "promote": False}
+        return retrain(RetrainOptions(sets, str(bundle_path), models, epochs=1, **aside, **more))
+
+    def copied(name: str) -> Path:
+        return Path(shutil.copytree(sample.labelled, tmp_path / name / "set"))
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    first = copied("first")
+    monkeypatch.setattr("tagger.pipeline.training.measure_network", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(first)
+    monkeypatch.undo()
+    note = tmp_path / "models" / "_training" / "tiny" / "training.json"
+    assert set(json.loads(note.read_text())) == set(ResumeNote.__struct_fields__)
+
+    with pytest.raises(InputError, match="other pictures, labels or options"):
+        run(first, resume=True, seed=1)
+    relabelled = copied("relabelled")
+    one = next((relabelled / "red_dress").iterdir())
+    one.rename(relabelled / "blue_dress" / "moved.jpg")
+    with pytest.raises(InputError, match="other pictures, labels or options"):
+        run(relabelled, resume=True)
+    changed = copied("changed")
+    one = next((changed / "red_dress").iterdir())
+    one.write_bytes(one.read_bytes() + b"0")
+    with pytest.raises(InputError, match="pictures changed"):
+        run(changed, resume=True)
+    moved = run(copied("moved"), resume=True)
+    assert load_bundle(moved.bundle).model_id == moved.model_id
+    assert not note.exists()
+
+
+def test_a_damaged_note_of_a_training_is_said_and_not_a_traceback(
+    sample: Sample, tmp_path: Path
+) -> None:
+    work = tmp_path / "_training" / "tiny"
+    (work / "checkpoints").mkdir(parents=True)
+    (work / "checkpoints" / "history.json").write_text('{"epochs": []}')
+    (work / "training.json").write_text('{"asked": 1}')
+    with pytest.raises(InputError, match=r"tiny' is damaged .*asked.*start it without"):
+        train(options(sample, tmp_path, resume=True))
 
 
 @pytest.mark.usefixtures("eagerly")
