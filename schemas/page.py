@@ -217,6 +217,10 @@ _PROMISE = f"""## What stays
 One format version, {FORMAT_VERSION}, for everything, frozen at the first release; later versions
 read it. Columns, files and fields may be added; ignore what you do not know.
 
+An added column says what it means, as all do, and may be null. A version that does not know it
+keeps it, and leaves it null in the rows that it makes anew. Files and fields that are added to a
+snapshot stay with that snapshot.
+
 These pages are made from `schemas/` by `python -m schemas.page`; a test holds the two together."""
 
 _ROWS = """zstd-compressed Parquet. Fixed columns come first, then two columns for each exclusive

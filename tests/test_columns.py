@@ -17,7 +17,7 @@ from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from jobs.train import TrainOptions, train
 from tagger.datasets.sample import Sample
 from tagger.errors import Refused
-from tagger.models.bundle import _model_id
+from tagger.models.bundle import model_id_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -36,7 +36,7 @@ def changed(bundle: Path, folder: Path, change: Change) -> Path:
     for name, value in (("vocabulary.json", vocabulary), ("thresholds.json", thresholds)):
         (folder / name).write_text(json.dumps(value))
         described["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    described["model_id"] = _model_id(folder)
+    described["model_id"] = model_id_of(folder)
     (folder / "bundle.json").write_text(json.dumps(described))
     return folder
 

@@ -31,10 +31,11 @@ from schemas.bundle import (
     Threshold,
     Thresholds,
 )
-from schemas.record import FORMAT_VERSION, Record, parse
+from schemas.record import FORMAT_VERSION, Record, Versioned, parse
 from schemas.split import SPLIT
 from tagger.arrays import Float32Array, Float64Array
 from tagger.errors import BundleError, InputError
+from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
 
@@ -248,13 +249,9 @@ def _load(folder: Path) -> Bundle:
     )
 
 
-class _Version(Record):
-    format_version: int
-
-
 def _description(folder: Path) -> Description:
     """Return bundle.json, the version looked at first: another one may have other fields."""
-    written = read_record(folder, "bundle.json", _Version).format_version
+    written = read_record(folder, "bundle.json", Versioned).format_version
     if written != FORMAT_VERSION:
         raise BundleError(
             f"format_version {written!r}, this program has {FORMAT_VERSION}; train again, or use "
@@ -279,7 +276,7 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
     for file, digest in listed.items():
         if not _is_inside(file):
             raise BundleError(f"bundle.json lists {file!r}, which is no path below its folder")
-        if sha256_of(folder / file) != digest:
+        if file_digest(folder / file) != digest:
             raise BundleError(
                 f"{file} was changed after it was saved; take the bundle from a backup"
             )
@@ -343,15 +340,11 @@ def model_id_of(folder: Path) -> str:
         with zipfile.ZipFile(folder / "model.keras") as archive:
             parts = {file: hashlib.sha256(archive.read(file)).hexdigest() for file in _WEIGHTS}
     else:  # packed
-        parts = {file: sha256_of(folder / "openvino" / file) for file in ("model.xml", "model.bin")}
+        parts = {
+            file: file_digest(folder / "openvino" / file) for file in ("model.xml", "model.bin")
+        }
     for name in ("vocabulary", "preprocessing", "thresholds"):
         # As it is written: what this version does not know counts too.
         parts[name] = json.loads((folder / f"{name}.json").read_bytes())
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hex digest of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from schemas.bundle import FILES, HEAD, Description, Gate, Metrics, Threshold, Thresholds
 from schemas.record import FORMAT_VERSION, Record, to_json
 from tagger.errors import BundleError
-from tagger.files import sync_folder
+from tagger.files import file_digest, sync_folder
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
-from tagger.models.bundle import installed_versions, model_id_of, sha256_of
+from tagger.models.bundle import installed_versions, model_id_of
 
 if TYPE_CHECKING:
     import keras
@@ -131,7 +131,7 @@ def complete(
         format_version=FORMAT_VERSION,
         name=name,
         model_id=model_id,
-        files={file: sha256_of(work / file) for file in sorted(FILES) if (work / file).exists()},
+        files={file: file_digest(work / file) for file in sorted(FILES) if (work / file).exists()},
         versions=installed_versions(_VERSIONS),
         parent=parent,
         trunk=trunk,
