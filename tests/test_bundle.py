@@ -1,5 +1,6 @@
 """The bundle: whole or not at all, never changed, never code."""
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -7,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.renew_bundle import BUNDLE, SCORES, draw_pictures
 
+from jobs.predict import predict
 from schemas.bundle import FILES, Description, Preprocessing
 from tagger.errors import BundleError, InputError
 from tagger.models.bundle import (
-    check_network_config,
     load_bundle,
     model_id_of,
 )
-from tagger.models.predictor import make_predictor
+from tagger.models.network_file import check_network_config
+from tagger.models.predictor import Backend, make_predictor
 from tagger.models.versions import next_name, set_current
 
 pytestmark = pytest.mark.tensorflow
@@ -74,6 +77,107 @@ def test_a_bundle_json_that_names_nonsense_is_refused(
     (copy / "bundle.json").write_text(json.dumps(described | change))
     with pytest.raises(BundleError):
         load_bundle(copy)
+
+
+def described_again(folder: Path, **changes: object) -> None:
+    """Let bundle.json describe the files as they are now."""
+    described = json.loads((folder / "bundle.json").read_text()) | changes
+    for file in described["files"]:
+        digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        described["files"][file] = digest
+    described["model_id"] = model_id_of(folder)
+    (folder / "bundle.json").write_text(json.dumps(described))
+
+
+def changed(file: Path, **changes: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize("version", [0, 2, 3])
+def test_a_bundle_of_another_format_version_is_refused_with_what_to_do(
+    copy: Path, version: int
+) -> None:
+    changed(copy / "bundle.json", format_version=version, files="elsewhere")
+    with pytest.raises(BundleError, match=rf"format_version {version}, .* has 1; train again"):
+        load_bundle(copy)
+
+
+def test_what_a_later_version_adds_is_ignored(copy: Path) -> None:
+    """Files listed or not, and fields of every record but one."""
+    before = load_bundle(copy)
+    (copy / "later").mkdir()
+    (copy / "later" / "listed.bin").write_bytes(b"of a later version")
+    (copy / "not listed.bin").write_bytes(b"nobody reads this")
+    for name in ("thresholds", "gate", "metrics", "vocabulary"):
+        changed(copy / f"{name}.json", later={"added": 1})
+    files = json.loads((copy / "bundle.json").read_text())["files"]
+    described_again(copy, later=True, files=files | {"later/listed.bin": ""})
+    after = load_bundle(copy)
+    assert after.vocabulary == before.vocabulary
+    assert after.gate == before.gate
+    assert after.metrics() == before.metrics()
+    assert after.threshold_rows() == before.threshold_rows()
+    (copy / "later" / "listed.bin").write_bytes(b"changed")
+    with pytest.raises(BundleError, match=r"later/listed\.bin was changed"):
+        load_bundle(copy)
+
+
+def test_a_setting_of_the_reader_that_is_not_known_is_refused(copy: Path) -> None:
+    changed(copy / "preprocessing.json", sharpen=1)
+    described_again(copy)
+    with pytest.raises(BundleError, match=r"preprocessing\.json .*sharpen"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("file", [*FILES])
+def test_a_file_that_is_needed_must_be_listed_and_only_what_is_listed_is_read(
+    copy: Path, file: str
+) -> None:
+    files = json.loads((copy / "bundle.json").read_text())["files"]
+    del files[file]
+    changed(copy / "bundle.json", files=files)
+    with pytest.raises(BundleError, match=file.replace(".", r"\.")):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "place"),
+    [
+        ("thresholds.json", {"labels": [{"label": "color:red", "threshold": 1}]}, r"labels\[0\]"),
+        ("thresholds.json", {"labels": 3}, "labels"),
+        ("gate.json", {"passed": "yes"}, "passed"),
+        ("gate.json", {"worse": "much"}, "worse"),
+        ("vocabulary.json", {"groups": None}, "groups"),
+        ("preprocessing.json", {"scale": 1}, "scale"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named_with_file_and_place(
+    copy: Path, file: str, change: dict[str, object], place: str
+) -> None:
+    changed(copy / file, **change)
+    described_again(copy)
+    with pytest.raises(BundleError, match=rf"{file}.*{place}"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "keras"])
+def test_the_bundle_of_version_1_is_read_and_predicts_as_when_it_was_saved(
+    tmp_path: Path, backend: Backend
+) -> None:
+    wanted = json.loads(SCORES.read_text())
+    images = draw_pictures(tmp_path)
+    found = predict(str(BUNDLE), list(images.values()), backend=backend).predictions
+    assert list(images) == list(wanted)
+    for one, name in zip(found, images, strict=True):
+        assert one.scores == pytest.approx(wanted[name]["scores"], abs=0.002)
+        assert one.tags == wanted[name]["tags"]
+        for group, answer in wanted[name]["answers"].items():
+            assert one.answers[group].label == answer["label"]
+            assert one.answers[group].score == pytest.approx(answer["score"], abs=0.002)
+    bundle = load_bundle(BUNDLE)
+    assert bundle.metrics().evaluation.pictures == bundle.split()["part"].to_pylist().count("test")
+    assert [row.label for row in bundle.threshold_rows()] == list(wanted["red_dress"]["scores"])
+    assert bundle.head().kernel.shape == (bundle.width, len(bundle.vocabulary))
 
 
 def test_a_file_name_that_leaves_the_folder_is_refused(copy: Path) -> None:

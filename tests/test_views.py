@@ -52,6 +52,13 @@ def test_probabilities_add_up_to_one_and_one_label_is_the_sigmoid(z: np.ndarray)
     assert np.allclose(group_probabilities(z, [3])[:, 0], sigmoid(z[:, 3]))
 
 
+@given(arrays(np.float32, 200, elements=st.floats(-40, 40, width=32)))
+def test_stored_scores_are_those_of_the_formula_in_double_precision(z: np.ndarray) -> None:
+    wide = z.astype(np.float64)
+    assert np.array_equal(stored_scores(z), np.round(1 / (1 + np.exp(-wide)), 4))
+    assert np.allclose(logit(sigmoid(z[np.abs(z) < 15])), wide[np.abs(z) < 15], atol=1e-6)
+
+
 @settings(max_examples=30)
 @given(logits_of_five, thresholds_of_five, st.permutations(range(12)))
 def test_the_answer_of_a_row_does_not_depend_on_the_others(

@@ -18,7 +18,13 @@ from tagger.datasets.label_cells import Cell, labels_in
 from tagger.datasets.label_table import LabelTable, read_csv, read_parquet
 from tagger.errors import DatasetError, Refused
 from tagger.exclusions import Exclusions
-from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, default_groups, sorted_keys
+from tagger.labels.vocabulary import (
+    Group,
+    Vocabulary,
+    canonical_name,
+    default_groups,
+    in_column_order,
+)
 from tagger.settings import setting
 
 LabelKeys = frozenset[tuple[str, str]]
@@ -64,7 +70,7 @@ class LabelledSet:
             If there are fewer than two labels.
         """
         counts = Counter(key for example in self.examples for key in example.present)
-        keys = sorted_keys((key for key, n in counts.items() if n >= min_pictures), self.groups)
+        keys = in_column_order((key for key, n in counts.items() if n >= min_pictures), self.groups)
         if len(keys) < 2:
             named = ", ".join(f"{group}:{name}" for group, name in keys) or "none"
             floor = f" with {min_pictures} pictures" if min_pictures > 1 else ""

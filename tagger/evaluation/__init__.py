@@ -1,2 +1,1 @@
-"""What answers are worth: metrics, the verdict on a first model, the gate for a retrained one,
-label errors, plots."""
+"""What answers are worth: metrics, verdict, gate, label errors, plots."""

@@ -1,5 +1,7 @@
-"""Pictures for people: the training history, overlays, contact sheets. PNG bytes and uint8 arrays;
-no files."""
+"""Pictures for people: the training history, overlays, contact sheets.
+
+PNG bytes and uint8 arrays; no files.
+"""
 
 import io
 from collections.abc import Sequence
@@ -13,7 +15,8 @@ from schemas.training import Epoch
 from tagger.arrays import BoolArray, Float64Array, Pixels
 from tagger.cache import keep_matplotlib_here
 
-_INK, _PAPER = (32, 32, 32), (255, 255, 255)
+_INK = (32, 32, 32)
+_PAPER = (255, 255, 255)
 _TEXT_WIDTH = 320
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -108,8 +111,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 def overlay(pixels: Pixels, lines: Sequence[str]) -> Pixels:
-    """Return the picture, uint8 (height, width, 3) RGB, with lines of text on a white strip below
-    it."""
+    """Return uint8 (height, width, 3) RGB with lines of text on a white strip below it."""
     if pixels.shape[1] < _TEXT_WIDTH:  # room for the words beside a narrow picture
         margin = np.full((pixels.shape[0], _TEXT_WIDTH - pixels.shape[1], 3), _PAPER, np.uint8)
         pixels = np.concatenate([pixels, margin], axis=1)
@@ -124,15 +126,16 @@ def overlay(pixels: Pixels, lines: Sequence[str]) -> Pixels:
 
 
 def contact_sheet(tiles: Sequence[tuple[Pixels, Sequence[str]]], *, columns: int = 8) -> Pixels:
-    """Return uint8 RGB: the tiles (square pictures of one size, with short captions) in rows of
-    `columns`."""
+    """Return uint8 RGB: square pictures of one size, with short captions, in rows."""
     side = tiles[0][0].shape[0]
     lines = max(len(captions) for _, captions in tiles)
-    height, gap = side + 18 * lines + 6, 8
+    height = side + 18 * lines + 6
+    gap = 8
     rows = -(-len(tiles) // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (side + gap) + gap, 3), 245, np.uint8)
     for i, (pixels, captions) in enumerate(tiles):
-        y, x = gap + (i // columns) * (height + gap), gap + (i % columns) * (side + gap)
+        y = gap + (i // columns) * (height + gap)
+        x = gap + (i % columns) * (side + gap)
         sheet[y : y + height, x : x + side] = 255
         sheet[y : y + side, x : x + side] = pixels
         for k, caption in enumerate(captions):

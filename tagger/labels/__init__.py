@@ -1,2 +1,1 @@
-"""What labels there are: the vocabulary, its groups, the views that answer for a group, and pairs
-of labels."""
+"""What labels there are: the vocabulary and its growing, views that answer, pairs of labels."""

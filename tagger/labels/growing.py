@@ -1,5 +1,4 @@
-"""Growing a vocabulary: what is appended, what is retired, and what older pictures were never
-asked."""
+"""Growing a vocabulary: what is appended, and what older pictures were never asked."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,13 +8,17 @@ import numpy as np
 
 from tagger.arrays import Float32Array, Int64Array
 from tagger.errors import InputError, VocabularyError
-from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.labels.vocabulary import (
+    LabelKey,
+    Vocabulary,
+    canonical_name,
+    in_column_order,
+    label_key,
+)
 from tagger.settings import setting
 
-Key = tuple[str, str]
 
-
-def parse_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
+def parse_label(text: str, vocabulary: Vocabulary, option: str) -> LabelKey:
     """Return the `(group, name)` of `GROUP:LABEL`.
 
     Raises
@@ -23,7 +26,7 @@ def parse_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
     InputError
         If there is no such group, or no name.
     """
-    group, name = map(canonical_name, split_key(text))
+    group, name = label_key(text)
     names = [each.name for each in vocabulary.groups]
     if not name or group not in names:
         raise InputError(
@@ -32,16 +35,15 @@ def parse_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
     return group, name
 
 
-def parse_known_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
-    """Return the `(group, name)` of a label that the vocabulary has, from `GROUP:LABEL` or from its
-    name alone.
+def parse_known_label(text: str, vocabulary: Vocabulary, option: str) -> LabelKey:
+    """Return the key of a label that the vocabulary has, from `GROUP:LABEL` or its name alone.
 
     Raises
     ------
     InputError
         If it has none, or several, of that name.
     """
-    group, name = map(canonical_name, split_key(text))
+    group, name = label_key(text)
     found = [
         (x.group, x.name)
         for x in vocabulary.labels
@@ -59,10 +61,10 @@ def parse_known_label(text: str, vocabulary: Vocabulary, option: str) -> Key:
 def grow(
     vocabulary: Vocabulary,
     strangers: Counter[str],
-    added: Sequence[Key],
+    added: Sequence[LabelKey],
     *,
     accept: bool,
-    splits: Sequence[tuple[str, Key]] = (),
+    splits: Sequence[tuple[str, LabelKey]] = (),
     since: str,
 ) -> Vocabulary:
     """Return the vocabulary with new labels appended, those that were declared first.
@@ -88,6 +90,19 @@ def grow(
         ones that are there already or that no picture has; for splits that do not say which new
         label is meant.
     """
+    _check_declared(vocabulary, strangers, added)
+    declared = {f"{group}:{name}" for group, name in added}
+    undeclared = Counter({key: n for key, n in strangers.items() if key not in declared})
+    if undeclared and not accept:
+        known = [label.key for label in vocabulary.labels] + sorted(declared)
+        raise VocabularyError(_undeclared(undeclared, known))
+    new = [*added, *in_column_order(map(split_key, undeclared), vocabulary.groups)]
+    return vocabulary.extend(new, since=since, splits=_split(new, splits))
+
+
+def _check_declared(
+    vocabulary: Vocabulary, strangers: Counter[str], added: Sequence[LabelKey]
+) -> None:
     for group, name in added:
         if vocabulary.index(group, name) is not None:
             raise VocabularyError(
@@ -99,53 +114,45 @@ def grow(
                 f"{setting('add')} {group}:{name}: no picture of the data has it; new are "
                 f"{_listed(strangers)}"
             )
-    declared = {f"{group}:{name}" for group, name in added}
-    undeclared = Counter({key: n for key, n in strangers.items() if key not in declared})
-    if undeclared and not accept:
-        known = [label.key for label in vocabulary.labels] + sorted(declared)
-        lines = "; ".join(
-            f"{key} ({n:,} pictures{_meant(key, known)})" for key, n in undeclared.most_common()
-        )
-        raise VocabularyError(
-            f"labels in the data that the model does not have and that {setting('add')} does not "
-            "name: "
-            f"{lines}. Correct them, "
-            f"declare them with {setting('add')} GROUP:LABEL, or take them all with "
-            f"{setting('accept_new_labels')}"
-        )
-    order = [group.name for group in vocabulary.groups]
-    others = sorted(
-        (split_key(key) for key in undeclared), key=lambda key: (order.index(key[0]), key[1])
+
+
+def _undeclared(undeclared: Counter[str], known: Sequence[str]) -> str:
+    """Return what is wrong with labels that were not declared, and what to do."""
+    lines = "; ".join(
+        f"{key} ({n:,} pictures{_meant(key, known)})" for key, n in undeclared.most_common()
     )
-    new = [*added, *others]
-    return vocabulary.extend(new, since=since, splits=_split(new, splits))
+    return (
+        f"labels in the data that the model does not have and that {setting('add')} does not name: "
+        f"{lines}. Correct them, declare them with {setting('add')} GROUP:LABEL, or take them all "
+        f"with {setting('accept_new_labels')}"
+    )
 
 
-def _split(new: Sequence[Key], splits: Sequence[tuple[str, Key]]) -> dict[Key, tuple[str, ...]]:
+def _split(
+    new: Sequence[LabelKey], splits: Sequence[tuple[str, LabelKey]]
+) -> dict[LabelKey, tuple[str, ...]]:
     """Return, per new label, the old names it is split from."""
-    result: dict[Key, tuple[str, ...]] = {}
+    result: dict[LabelKey, tuple[str, ...]] = {}
     for name, (group, old) in splits:
         here = [key for key in new if key[0] == group and name in ("", key[1])]
         if len(here) != 1:
             there = ", ".join(key[1] for key in new if key[0] == group) or "none"
             raise VocabularyError(
                 f"{setting('splits')} {group}:{old}: say which new label is split from it, "
-                f"NEW={old}; new in "
-                f"{group}: {there}"
+                f"NEW={old}; new in {group}: {there}"
             )
         result[here[0]] = (*result.get(here[0], ()), old)
     return result
 
 
-def split_key(key: str) -> Key:
+def split_key(key: str) -> LabelKey:
     """Return the `(group, name)` of a label's key."""
     group, _, name = key.partition(":")
     return group, name
 
 
 def unjudged(targets: Float32Array, vocabulary: Vocabulary, judged: Int64Array) -> Float32Array:
-    """Return targets, NaN where a picture was never judged for a label, because the label came
-    after it.
+    """Return targets, NaN where a picture is older than a label and so was never judged for it.
 
     This is the one place that says so. A label that a picture has is known whenever it came.
     Otherwise, in a group that is not exclusive, an older picture says nothing about a newer label.

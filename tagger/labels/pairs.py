@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
 
 from tagger.arrays import Float32Array
 from tagger.errors import InputError
-from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.labels.vocabulary import LabelKey, Vocabulary, label_key
 
 Pair = tuple[str, str]
 """Two labels of different exclusive groups, each as group:name, in the order of the groups."""
@@ -19,18 +18,18 @@ combination."""
 
 
 def count_pairs(targets: Float32Array, vocabulary: Vocabulary) -> dict[Pair, int]:
-    """Return how many pictures have each pair of labels of different exclusive groups, in column
-    order.
+    """Return how many pictures have each pair of labels of different exclusive groups.
+
+    In column order.
 
     Parameters
     ----------
     targets : float32 (n, n_labels)
         1, 0, or NaN for unknown. Pairs that no picture has are left out.
     """
-    has = (targets == 1).astype(
-        np.float32
-    )  # exact up to 16 million pictures, and two hundred times as fast
-    together = has.T @ has
+    # float32 is exact up to 16 million pictures, and two hundred times as fast as integers.
+    has = (targets == 1).astype(np.float32)  # (n, n_labels)
+    together = has.T @ has  # (n_labels, n_labels)
     counts = {}
     for one, other in combinations(vocabulary.exclusive_groups, 2):
         for i, j in product(vocabulary.members(one.name), vocabulary.members(other.name)):
@@ -50,9 +49,8 @@ def unteachable(
     recombines the groups (one judged by pixels, the other by shape).
     """
     counts = count_pairs(targets, vocabulary)
-    positives = dict(
-        zip((x.key for x in vocabulary.labels), (targets == 1).sum(axis=0).tolist(), strict=True)
-    )
+    shown = (targets == 1).sum(axis=0).tolist()
+    positives = {label.key: n for label, n in zip(vocabulary.labels, shown, strict=True)}
     found: list[tuple[Pair, str]] = []
     for one, other in combinations(vocabulary.exclusive_groups, 2):
         apart = recombines and {one.evidence, other.evidence} == {"pixels", "shape"}
@@ -81,9 +79,8 @@ def _only_partner(
     return None
 
 
-def parse_pair(text: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
-    """Return the two labels that `red_dress`, or `color:red+garment:dress`, names, each as (group,
-    name).
+def parse_pair(text: str, vocabulary: Vocabulary) -> frozenset[LabelKey]:
+    """Return the two labels that `red_dress`, or `color:red+garment:dress`, names.
 
     Raises
     ------
@@ -92,27 +89,20 @@ def parse_pair(text: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
     """
     exclusive = [group.name for group in vocabulary.exclusive_groups]
     known = {(label.group, label.name) for label in vocabulary.labels if not label.retired}
+    keys = vocabulary.match_tokens(text) or []
     if ":" in text:
-        keys: Any = [tuple(map(canonical_name, part.split(":", 1))) for part in text.split("+")]
-    else:
-        keys = vocabulary.match_tokens(text) or []
-    if (
-        len(keys) != 2
-        or not set(keys) <= known
-        or len({key[0] for key in keys} & set(exclusive)) != 2
-    ):
-        names = ", ".join(label.key for label in vocabulary.labels[:12])
-        raise InputError(
-            f"pair {text!r}: give two labels of different exclusive groups "
-            f"({', '.join(exclusive) or 'none here'}), as "
-            "red_dress or color:red+garment:dress; labels are "
-            f"{names}{' ...' if len(vocabulary) > 12 else ''}"
-        )
-    return frozenset(keys)
+        keys = [label_key(part) for part in text.split("+")]
+    groups = {group for group, _ in keys}
+    if len(keys) == 2 and set(keys) <= known and len(groups & set(exclusive)) == 2:
+        return frozenset(keys)
+    names = ", ".join(label.key for label in vocabulary.labels[:12])
+    raise InputError(
+        f"pair {text!r}: give two labels of different exclusive groups "
+        f"({', '.join(exclusive) or 'none here'}), as red_dress or color:red+garment:dress; "
+        f"labels are {names}{' ...' if len(vocabulary) > 12 else ''}"
+    )
 
 
-def has_any(
-    present: frozenset[tuple[str, str]], pairs: Sequence[frozenset[tuple[str, str]]]
-) -> bool:
+def has_any(present: frozenset[LabelKey], pairs: Sequence[frozenset[LabelKey]]) -> bool:
     """Return whether a picture with the labels `present` shows one of the pairs."""
     return any(pair <= present for pair in pairs)

@@ -69,12 +69,13 @@ def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -
     members : list of int
         Column indices.
     """
-    z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
-    holds = stored_scores(z)[:, members] >= limits[members]
-    margin = np.where(holds, z[:, members] - logit(limits[members]), -np.inf)
-    best = margin.argmax(axis=1)
-    some = holds.any(axis=1)
-    probability = group_probabilities(z, members)[np.arange(len(z)), best]
+    z = np.asarray(logits, np.float64)[:, members]  # (n, k)
+    limits = np.asarray(thresholds, np.float64)[members]  # (k,)
+    holds = stored_scores(z) >= limits  # (n, k)
+    margin = np.where(holds, z - logit(limits), -np.inf)  # (n, k)
+    best = margin.argmax(axis=1)  # (n,): position in `members`
+    some = holds.any(axis=1)  # (n,)
+    probability = group_probabilities(logits, members)[np.arange(len(z)), best]  # (n,)
     return View(
         np.where(some, np.asarray(members)[best], -1).astype(np.int64),
         np.where(some, np.round(probability, DECIMALS), np.nan),
@@ -84,61 +85,65 @@ def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -
 def uncertain(
     logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary, error: float
 ) -> BoolArray:
-    """Return bool (n,): whether a picture's tags might be others if each of its logits were off by
-    up to `error`."""
-    z, limits = np.asarray(logits, np.float64), np.asarray(thresholds, np.float64)
+    """Return bool (n,): whether tags might be others if each logit were off by up to `error`."""
+    z = np.asarray(logits, np.float64)  # (n, n_labels)
+    limits = np.asarray(thresholds, np.float64)  # (n_labels,)
     # The least logit whose stored score, which is rounded, reaches the threshold.
-    above = z - logit(limits - 0.5 * 10**-DECIMALS)
-    near = np.abs(above) < error
+    above = z - logit(limits - 0.5 * 10**-DECIMALS)  # (n, n_labels)
+    near = np.abs(above) < error  # (n, n_labels)
     near[:, [label.retired for label in vocabulary.labels]] = False
     for group in vocabulary.exclusive_groups:
         members = vocabulary.members(group.name)
-        near[:, members] = _contested(above[:, members], (z - logit(limits))[:, members], error)[
-            :, None
-        ]
+        rank = z[:, members] - logit(limits[members])  # (n, k)
+        near[:, members] = _contested(above[:, members], rank, error)[:, None]
     return np.asarray(near.any(axis=1))
 
 
 def _contested(above: Float64Array, rank: Float64Array, error: float) -> BoolArray:
-    """Return bool (n,): whether a group's answer might be another, or none, if logits were off by
-    up to `error`."""
-    rank = np.where(
-        above > -error, rank, -1e9
-    )  # those that may be answers; finite, to be subtracted
-    every, best = np.arange(len(rank)), rank.argmax(axis=1)
-    lead = rank[every, best][:, None] - rank
+    """Return bool (n,): whether a group's answer might be another if logits were so far off.
+
+    Parameters
+    ----------
+    above : float64 (n, k)
+        How far each logit is over the least that reaches its threshold.
+    rank : float64 (n, k)
+        By what the answer is chosen.
+    error : float
+        How far off each logit may be.
+    """
+    possible = above > -error  # (n, k)
+    rank = np.where(possible, rank, -1e9)  # finite, to be subtracted
+    every = np.arange(len(rank))
+    best = rank.argmax(axis=1)  # (n,)
+    lead = rank[every, best][:, None] - rank  # (n, k)
     lead[every, best] = np.inf
-    return np.asarray(
-        (above > -error).any(axis=1)
-        & ((above[every, best] < error) | (lead < 2 * error).any(axis=1))
-    )
+    close = (above[every, best] < error) | (lead < 2 * error).any(axis=1)  # (n,)
+    return np.asarray(possible.any(axis=1) & close)
 
 
 def true_answers(targets: Float32Array, members: list[int]) -> tuple[Int64Array, BoolArray]:
-    """Return what a group should answer, as a position in `members`, len(members) for none; and
-    where that is known.
+    """Return what a group should answer, and where that is known.
+
+    The answer is a position in `members`, len(members) for none.
 
     Parameters
     ----------
     targets : float32 (n, n_labels)
         1, 0, or NaN for unknown; a picture is known if all labels of the group are.
     """
-    has = targets[:, members] == 1
-    answers = (
-        np.where(has.any(axis=1), has.argmax(axis=1), len(members))
-        if members
-        else np.zeros(len(has))
-    )
-    return answers.astype(np.int64), np.asarray(~np.isnan(targets[:, members]).any(axis=1))
+    has = targets[:, members] == 1  # (n, k)
+    has_none = ~has.any(axis=1, keepdims=True)  # (n, 1)
+    answers = np.hstack([has, has_none]).argmax(axis=1)  # (n,): of the first that is true
+    known = ~np.isnan(targets[:, members]).any(axis=1)  # (n,)
+    return answers.astype(np.int64), np.asarray(known)
 
 
 def tag_matrix(
     logits: npt.ArrayLike, thresholds: npt.ArrayLike, vocabulary: Vocabulary
 ) -> BoolArray:
-    """Return bool (n, n_labels): answers of exclusive groups, and all other labels at or over
-    threshold."""
-    z = np.asarray(logits)
-    tags = stored_scores(z) >= np.asarray(thresholds, np.float64)
+    """Return bool (n, n_labels): answers of exclusive groups, and other labels that hold."""
+    z = np.asarray(logits)  # (n, n_labels)
+    tags = stored_scores(z) >= np.asarray(thresholds, np.float64)  # (n, n_labels)
     tags[:, [label.retired for label in vocabulary.labels]] = False
     for group in vocabulary.exclusive_groups:
         members = vocabulary.members(group.name)

@@ -1,5 +1,7 @@
-"""The vocabulary: ordered, append-only labels in named groups. A label's index is its column,
-everywhere."""
+"""The vocabulary: ordered, append-only labels in named groups.
+
+A label's index is its column, everywhere.
+"""
 
 import hashlib
 import json
@@ -35,6 +37,10 @@ _SHAPE = (
 )
 
 
+LabelKey = tuple[str, str]
+"""A label as (group, name)."""
+
+
 @dataclass(frozen=True)
 class Group:
     """A named set of labels and what it is judged by (see `schemas.vocabulary`)."""
@@ -46,8 +52,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Label:
-    """One label; `column` is its score column, fixed at birth, `splits` what older pictures may
-    have called it."""
+    """One label.
+
+    Attributes
+    ----------
+    group, name : str
+    column : str
+        Its score column, fixed when it is added.
+    since : str
+        The bundle that first had it.
+    retired : bool
+        Whether nothing answers it any more.
+    splits : tuple of str
+        What older pictures may have called it.
+    """
 
     group: str
     name: str
@@ -84,18 +102,16 @@ class Vocabulary:
         return len(self.labels)
 
     @classmethod
-    def build(
-        cls, groups: Iterable[Group], keys: Iterable[tuple[str, str]], *, since: str = ""
-    ) -> Self:
+    def build(cls, groups: Iterable[Group], keys: Iterable[LabelKey], *, since: str = "") -> Self:
         """Return a new vocabulary of `(group, name)` keys, in the order given."""
         return cls(tuple(groups), ()).extend(keys, since=since)
 
     def extend(
         self,
-        keys: Iterable[tuple[str, str]],
+        keys: Iterable[LabelKey],
         *,
         since: str = "",
-        splits: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+        splits: Mapping[LabelKey, tuple[str, ...]] | None = None,
     ) -> Self:
         """Return the vocabulary with `(group, name)` keys it does not have appended; nothing moves.
 
@@ -133,9 +149,8 @@ class Vocabulary:
             self.groups, tuple(replace(x, since=x.since or since) for x in self.labels)
         )
 
-    def retire(self, keys: Iterable[tuple[str, str]]) -> Self:
-        """Return the vocabulary with these `(group, name)` labels retired: their columns stay,
-        nothing answers them."""
+    def retire(self, keys: Iterable[LabelKey]) -> Self:
+        """Return the vocabulary with these labels retired: columns stay, nothing answers them."""
         gone = set(keys)
         labels = (replace(x, retired=x.retired or (x.group, x.name) in gone) for x in self.labels)
         return type(self)(self.groups, tuple(labels))
@@ -162,8 +177,7 @@ class Vocabulary:
 
     @property
     def exclusive_groups(self) -> list[Group]:
-        """Return the groups that get a view and an answer column; a group without labels has
-        none."""
+        """Return the groups that get an answer column; a group without labels has none."""
         return [group for group in self.groups if group.exclusive and self.members(group.name)]
 
     def to_record(self) -> VocabularyFile:
@@ -228,23 +242,22 @@ class Vocabulary:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def match_tokens(self, folder: str) -> list[tuple[str, str]] | None:
-        """Return the labels spelled by a folder name, longest match first, or None if it does not
-        parse.
+    def match_tokens(self, folder: str) -> list[LabelKey] | None:
+        """Return the labels that a folder name spells, or None if it does not parse.
 
-        A label's own underscores, spaces and hyphens are all the same here, so
-        `navy_blue_rain_coat` is `navy blue` and `rain-coat`. A name in several groups goes to the
-        first group without a label so far.
+        The longest match is taken first. A label's own underscores, spaces and hyphens are all the
+        same here, so `navy_blue_rain_coat` is `navy blue` and `rain-coat`. A name in several groups
+        goes to the first group without a label so far.
         """
         words = _words(canonical_name(folder))
         spelled: dict[tuple[str, ...], list[Label]] = {}
         for label in self.labels:  # retired ones too: their folders are still there
             spelled.setdefault(_words(label.name), []).append(label)
         longest = max(map(len, spelled), default=0)
-        found: list[tuple[str, str]] = []
+        found: list[LabelKey] = []
         while words:
+            taken = {group for group, _ in found if self.group(group).exclusive}
             for n in range(min(longest, len(words)), 0, -1):
-                taken = {group for group, _ in found if self.group(group).exclusive}
                 free = [label for label in spelled.get(words[:n], []) if label.group not in taken]
                 if free:
                     found.append((free[0].group, free[0].name))
@@ -281,15 +294,26 @@ def default_groups() -> list[Group]:
     return [Group(UNGROUPED, exclusive=False)]
 
 
-def sorted_keys(keys: Iterable[tuple[str, str]], groups: Sequence[Group]) -> list[tuple[str, str]]:
+def in_column_order(keys: Iterable[LabelKey], groups: Sequence[Group]) -> list[LabelKey]:
     """Return distinct keys by group order, then by name: the column order of a new vocabulary."""
     order = {group.name: i for i, group in enumerate(groups)}
     return sorted(set(keys), key=lambda key: (order[key[0]], key[1]))
 
 
+def label_key(text: str) -> LabelKey:
+    """Return the canonical `(group, name)` of `GROUP:LABEL`; without a colon the name is empty.
+
+    >>> label_key("color: Navy ")
+    ('color', 'Navy')
+    """
+    group, _, name = text.partition(":")
+    return canonical_name(group), canonical_name(name)
+
+
 def canonical_name(text: str) -> str:
-    """Return a label's name as it is compared: its letters composed (NFC), nothing that cannot be
-    seen around it.
+    """Return a label's name as it is compared.
+
+    Its letters are composed (NFC), and nothing that cannot be seen is around it.
 
     >>> canonical_name(" rose\u0301 ")
     'rosé'
@@ -368,7 +392,7 @@ def _check_group_name(name: str) -> None:
 
 
 def _check_labels(labels: Sequence[Label], groups: Sequence[str]) -> None:
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[LabelKey, str] = {}
     for label in labels:
         if label.group not in groups:
             raise VocabularyError(f"label {label.key!r}: no such group; there are {groups}")

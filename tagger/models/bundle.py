@@ -38,24 +38,7 @@ from tagger.errors import BundleError, InputError
 from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
-
-# What Keras 3 writes for the layers of `tagger.training.network`, and nothing else.
-_CLASSES = frozenset(
-    (
-        *(
-            "Functional",
-            "InputLayer",
-            "Conv2D",
-            "Activation",
-            "BatchNormalization",
-            "MaxPooling2D",
-            "Dropout",
-        ),
-        *("Flatten", "Dense", "Softmax", "Take", "Pad"),
-        *("GlorotUniform", "Zeros", "Ones", "DTypePolicy", "__keras_tensor__"),
-    )
-)
-_WEIGHTS = ("config.json", "model.weights.h5")
+from tagger.models.network_file import network_digests
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -301,48 +284,14 @@ def read_record(folder: Path, file: str, kind: type[Kind]) -> Kind:
         raise BundleError(f"{file}: {error}; take the bundle from a backup") from error
 
 
-def check_network_config(model_file: Path) -> None:
-    """Raise BundleError if the network in a .keras file names anything but the layers that this
-    product builds.
-
-    Keras's safe mode refuses lambdas; this also refuses every other class that a stranger's file
-    could name.
-    """
-    with zipfile.ZipFile(model_file) as archive:
-        config = json.loads(archive.read("config.json"))
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            name, module = value.get("class_name"), str(value.get("module") or "keras")
-            registered = value.get("registered_name")
-            if name is not None and (name not in _CLASSES or registered not in (None, name)):
-                raise BundleError(
-                    f"model.keras names the class {registered or name!r}, which no bundle of ours "
-                    "has"
-                )
-            if module.split(".")[0] != "keras":
-                raise BundleError(
-                    f"model.keras names the module {module!r}, which no bundle of ours has"
-                )
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
-    walk(config)
-
-
 def model_id_of(folder: Path) -> str:
     """Return the digest of what decides the scores that the files in `folder` give."""
-    parts: dict[str, Any]
+    parts: dict[str, Any] = {}
     if (folder / "model.keras").exists():
-        with zipfile.ZipFile(folder / "model.keras") as archive:
-            parts = {file: hashlib.sha256(archive.read(file)).hexdigest() for file in _WEIGHTS}
+        parts |= network_digests(folder / "model.keras")
     else:  # packed
-        parts = {
-            file: file_digest(folder / "openvino" / file) for file in ("model.xml", "model.bin")
-        }
+        for file in ("model.xml", "model.bin"):
+            parts[file] = file_digest(folder / "openvino" / file)
     for name in ("vocabulary", "preprocessing", "thresholds"):
         # As it is written: what this version does not know counts too.
         parts[name] = json.loads((folder / f"{name}.json").read_bytes())

@@ -1,5 +1,7 @@
-"""Packing: a bundle for tagging alone, its weights as float16, without the Keras network: a quarter
-of the size."""
+"""Packing: a bundle for tagging alone, a quarter of the size.
+
+Its weights are float16, and the Keras network is left out.
+"""
 
 import hashlib
 import os

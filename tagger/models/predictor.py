@@ -14,7 +14,8 @@ from tagger.imaging.worker import CHUNK
 from tagger.labels.views import uncertain
 from tagger.machine import machine_fault
 from tagger.models.bfloat16 import PICTURES, Comparison, remember, remembered
-from tagger.models.bundle import Bundle, check_network_config
+from tagger.models.bundle import Bundle
+from tagger.models.network_file import check_network_config
 from tagger.settings import setting
 
 Backend = Literal["auto", "openvino", "keras"]

@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import re
 import shutil
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from tagger.files import file_digest, sync_folder
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import installed_versions, model_id_of
+from tagger.models.network_file import number_shared_objects
 
 if TYPE_CHECKING:
     import keras
@@ -148,7 +147,7 @@ def complete(
 
 def _write_network(work: Path, network: "keras.Model") -> None:
     network.save(work / "model.keras", include_optimizer=False)
-    _number_shared_objects(work / "model.keras")
+    number_shared_objects(work / "model.keras")
     save_openvino(network, work / "openvino" / "model.xml")
     kernel, bias = network.get_layer(HEAD).get_weights()
     np.savez(work / "head.npz", kernel=kernel.astype("<f4"), bias=bias.astype("<f4"))
@@ -173,23 +172,6 @@ def _write_split(work: Path, split: pa.Table) -> None:
     pq.write_table(split, work / "split.parquet", **written)
 
 
-def _number_shared_objects(model_file: Path) -> None:
-    """Replace the memory addresses in a .keras file's configuration by 1, 2, 3 ...: equal networks
-    get equal bytes."""
-    with zipfile.ZipFile(model_file) as archive:
-        contents = {item: archive.read(item) for item in archive.namelist()}
-    numbers: dict[str, int] = {}
-    config = re.sub(
-        r'("shared_object_id": )(\d+)',
-        lambda match: f"{match[1]}{numbers.setdefault(match[2], len(numbers) + 1)}",
-        contents["config.json"].decode(),
-    )
-    contents["config.json"] = config.encode()
-    with zipfile.ZipFile(model_file, "w") as archive:
-        for item, data in contents.items():
-            archive.writestr(item, data)
-
-
 def save_openvino(network: "keras.Model", path: Path) -> None:
     """Write the network as OpenVINO IR in float32."""
     import warnings
@@ -207,8 +189,7 @@ def save_openvino(network: "keras.Model", path: Path) -> None:
 
 
 def trunk_digest(network: "keras.Model") -> str:
-    """Return the sha256 of what decides the features of a picture: every weight but the head's, in
-    order."""
+    """Return the sha256 of every weight but the head's: of what decides a picture's features."""
     digest = hashlib.sha256(repr(network.input_shape[1:]).encode())
     for layer in network.layers:
         if layer.name != HEAD:

@@ -1,5 +1,7 @@
-"""Training from a parent: its vocabulary grows, its pictures keep their parts, and the new model
-must still know what it knew."""
+"""Training from a parent: the new model must still know what that knew.
+
+The vocabulary grows, and pictures keep their parts.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,8 +16,8 @@ from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.evaluation.gate import Answers, compare, judge
 from tagger.imaging.preprocessing import Reading
-from tagger.labels.growing import Key, grow, parse_known_label, parse_label, unjudged
-from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
+from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import load_network
 from tagger.pipeline.labelled_sets import read_labelled
@@ -185,7 +187,7 @@ class FromParent:
             f"gate: {verdict}",
         ]
 
-    def _strangers(self, labelled: LabelledSet, added: list[Key]) -> Counter[str]:
+    def _strangers(self, labelled: LabelledSet, added: list[LabelKey]) -> Counter[str]:
         """Return the labels that the parent does not have, by pictures; says which are too rare."""
         declared = {f"{group}:{name}" for group, name in added}
         every = labelled.strangers(self.parent.vocabulary)
@@ -245,7 +247,7 @@ def silent_unknown(targets: Float32Array, train: Int64Array, old: int) -> Float3
     return result
 
 
-def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, Key]:
+def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, LabelKey]:
     """Return the new name, empty if there is none, and the old label of `[NEW=]OLD`."""
     new, _, old = text.rpartition("=")
     name = canonical_name(new.rpartition(":")[2])
