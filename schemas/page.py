@@ -37,8 +37,8 @@ _TITLES = {
     "FORMAT.md": "Reading a night",
     "INDEX.md": "The other files of an index",
     "BUNDLE.md": "A model bundle",
-    "REPORTS.md": "What `tagger tag --json` and its like print",
-    "MODEL_REPORTS.md": "What `tagger train --json` and its like print",
+    "REPORTS.md": "Reports on an index",
+    "MODEL_REPORTS.md": "Reports on models",
 }
 
 
@@ -187,8 +187,8 @@ def _model_reports() -> list[str]:
     ]
 
 
-_ONE_OBJECT = """With `--json` a command prints one JSON object on standard output, and nothing else
-there. Fields may be added; ignore what you do not know."""
+_ONE_OBJECT = """What a command prints with `--json`: one JSON object on standard output, and nothing
+else there. Fields may be added; ignore what you do not know."""
 
 _READING = f"""To read a night:
 
