@@ -187,8 +187,8 @@ def _model_reports() -> list[str]:
     ]
 
 
-_ONE_OBJECT = """What a command prints with `--json`: one JSON object on standard output, and nothing
-else there. Fields may be added; ignore what you do not know."""
+_ONE_OBJECT = """What a command prints with `--json`: one JSON object on standard output, and
+nothing else there. Fields may be added; ignore what you do not know."""
 
 _READING = f"""To read a night:
 
