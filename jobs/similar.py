@@ -1,5 +1,7 @@
-"""Pictures of an index that look like a given one, by the features that `tagger tag --features`
-keeps."""
+"""Pictures of an index that look like a given one.
+
+By the features that `tagger tag --features` keeps.
+"""
 
 import os
 from collections.abc import Sequence

@@ -1,2 +1,1 @@
-"""Declarations only: what is written to disk or to standard output, field by field. No I/O, no
-TensorFlow."""
+"""Declarations only: what is written to disk or to standard output, field by field."""

@@ -4,8 +4,7 @@ import pyarrow as pa
 
 
 def features_schema(width: int) -> pa.Schema:
-    """Return the schema of the files in INDEX/features/<trunk digest>/, for `width` features a
-    picture."""
+    """Return the schema of the files in features/<features_id>/, for `width` features a picture."""
     meaning = f"{width} little-endian float16 values, 2 bytes each: numpy.frombuffer(value, '<f2')"
     return pa.schema(
         [

@@ -1,6 +1,6 @@
 """The files of a snapshot beside its rows: labels, change feed, manifest."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pyarrow as pa
 from msgspec import Meta
@@ -125,60 +125,60 @@ class Part(Record):
     """One Parquet file of a snapshot, with the rows of one bucket."""
 
     file: PartFile
-    """path below the snapshot's folder"""
+    """Path below the snapshot's folder."""
     bucket: Annotated[int, Meta(ge=0)]
-    """sha256(image_id) mod buckets, of all its rows"""
+    """sha256(image_id) mod buckets, of all its rows."""
     rows: Annotated[int, Meta(ge=0)]
-    """how many it has"""
+    """How many it has."""
     bytes: Annotated[int, Meta(ge=0)]
-    """size of the file"""
+    """Size of the file."""
     sha256: Sha256
-    """digest of the file, hex"""
+    """Digest of the file, hex."""
 
 
 class Manifest(Record):
     """What a snapshot holds. It is written last: a folder without it is no snapshot."""
 
-    format_version: int
-    """1"""
+    format_version: Literal[1]
+    """Of all files of an index."""
     snapshot: str
-    """the folder's name: UTC time of the run and four hex digits"""
+    """The folder's name: UTC time of the run and four hex digits."""
     parent: str | None
-    """the snapshot that changes.parquet is against; null for the first"""
+    """The snapshot that changes.parquet is against; null for the first."""
     created_at: str
-    """ISO 8601, UTC"""
+    """ISO 8601, UTC."""
     catalog: str
-    """absolute path of the catalog"""
+    """Absolute path of the catalog."""
     buckets: Annotated[int, Meta(ge=1, le=256)]
-    """fixed when the index is created"""
+    """Fixed when the index is created."""
     model_id: str
-    """the model of this run"""
+    """The model of this run."""
     models: list[str]
-    """every model_id that rows name, and that of this run"""
+    """Every model_id that rows name, and that of this run."""
     reader: int
-    """version of the reader of this run; rows say which one they were made by"""
+    """Version of the reader of this run; rows say which one they were made by."""
     groups: list[str]
-    """the exclusive groups, in column order"""
+    """The exclusive groups, in column order."""
     parts: list[Part]
-    """by bucket; a bucket without rows has none"""
+    """By bucket; a bucket without rows has none."""
     labels_sha256: Sha256
-    """digest of labels.parquet, hex"""
+    """Digest of labels.parquet, hex."""
     changes_sha256: Sha256
-    """digest of changes.parquet, hex"""
+    """Digest of changes.parquet, hex."""
     unsettled_sha256: Sha256
-    """digest of unsettled.parquet, hex"""
+    """Digest of unsettled.parquet, hex."""
     rows: Annotated[int, Meta(ge=0)]
-    """of all parts together: pictures found"""
+    """Of all parts together: pictures found."""
     statuses: dict[str, int]
-    """status to number of rows; they add up to rows"""
+    """Status to number of rows; they add up to rows."""
     counts: Counts
-    """the run's, as in its record; found is rows"""
+    """The run's, as in its record; found is rows."""
     versions: dict[str, str]
-    """library to version"""
+    """Library to version."""
 
 
 class FeaturedModel(Record):
     """Whose features an index keeps."""
 
     model: str
-    """where the bundle lay whose features the last published night kept or used"""
+    """Where the bundle lay whose features the last published night kept or used."""

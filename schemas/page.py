@@ -37,8 +37,8 @@ _TITLES = {
     "FORMAT.md": "Reading a night",
     "INDEX.md": "The other files of an index",
     "BUNDLE.md": "A model bundle",
-    "REPORTS.md": "What `tagger tag --json` and its like print",
-    "MODEL_REPORTS.md": "What `tagger train --json` and its like print",
+    "REPORTS.md": "Reports on an index",
+    "MODEL_REPORTS.md": "Reports on models",
 }
 
 
@@ -187,8 +187,8 @@ def _model_reports() -> list[str]:
     ]
 
 
-_ONE_OBJECT = """With `--json` a command prints one JSON object on standard output, and nothing else
-there. Fields may be added; ignore what you do not know."""
+_ONE_OBJECT = """What a command prints with `--json`: one JSON object on standard output, and
+nothing else there. Fields may be added; ignore what you do not know."""
 
 _READING = f"""To read a night:
 
@@ -216,6 +216,10 @@ _PROMISE = f"""## What stays
 
 One format version, {FORMAT_VERSION}, for everything, frozen at the first release; later versions
 read it. Columns, files and fields may be added; ignore what you do not know.
+
+An added column says what it means, as all do, and may be null. A version that does not know it
+keeps it, and leaves it null in the rows that it makes anew. Files and fields that are added to a
+snapshot stay with that snapshot.
 
 These pages are made from `schemas/` by `python -m schemas.page`; a test holds the two together."""
 

@@ -32,7 +32,7 @@ class Versioned(Record):
     """What every file of ours says first, whatever its version: which one that is."""
 
     format_version: int
-    """1"""
+    """Which."""
 
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)

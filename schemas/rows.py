@@ -1,5 +1,7 @@
-"""The rows of the index: one per picture found. Every part of a snapshot has this schema, field by
-field."""
+"""The rows of the index: one per picture found.
+
+Every part of a snapshot has this schema, field by field.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -100,8 +102,7 @@ class LabelLike(Protocol):
 
 
 def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) -> pa.Schema:
-    """Return the Arrow schema of a part: fixed columns, tags, two per exclusive group, one score
-    per label.
+    """Return the schema of a part: fixed columns, tags, two per exclusive group, one per label.
 
     Scores are doubles rounded to four decimals: as small as float32 after compression, and a filter
     on 0.9 finds a stored 0.9. Field metadata holds each column's meaning, and group and label where

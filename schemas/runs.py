@@ -57,124 +57,124 @@ class Counts(Record):
     """What a run did, in numbers."""
 
     found: int = 0
-    """pictures found in the catalog and not gone before they were read"""
+    """Pictures found in the catalog and not gone before they were read."""
     new: int = 0
-    """found, and no row before"""
+    """Found, and no row before."""
     changed: int = 0
-    """found, with another size or modification time than its row"""
+    """Found, with another size or modification time than its row."""
     rescored: int = 0
-    """found, the same file, tried again with another result: another model, --full,
-    --retry-errors"""
+    """Found, the same file, tried again with another result: another model, --full,
+    --retry-errors."""
     unchanged: int = 0
-    """found, its row carried over"""
+    """Found, its row carried over."""
     deleted: int = 0
-    """rows before whose picture was not found"""
+    """Rows before whose picture was not found."""
     touched: int = 0
-    """changed, but with equal bytes"""
+    """Changed, but with equal bytes."""
     scored: int = 0
-    """distinct contents that went through the network in this run"""
+    """Distinct contents that went through the network in this run."""
     reused: int = 0
-    """rows taken from staging, where an interrupted run left them"""
+    """Rows taken from staging, where an interrupted run left them."""
     failed: int = 0
-    """rows that are not ok"""
+    """Rows that are not ok."""
     failed_now: int = 0
-    """failures among the pictures tried in this run"""
+    """Failures among the pictures tried in this run."""
     published_rows: int = 0
-    """rows of the published snapshot; equals found, or 0 if nothing was published"""
+    """Rows of the published snapshot; equals found, or 0 if nothing was published."""
 
 
 class PlanCounts(Record):
     """What was to be done, before anything was read."""
 
     found: int = 0
-    """pictures listed"""
+    """Pictures listed."""
     new: int = 0
-    """without a row"""
+    """Without a row."""
     changed: int = 0
-    """with another size or modification time than their row"""
+    """With another size or modification time than their row."""
     rescored: int = 0
-    """the same file, to be tried again: another model, another reader, --full, or
-    --retry-errors"""
+    """The same file, to be tried again: another model, another reader, --full, or
+    --retry-errors."""
     unchanged: int = 0
-    """rows to be carried over"""
+    """Rows to be carried over."""
     deleted: int = 0
-    """rows whose picture was not found"""
+    """Rows whose picture was not found."""
     staged: int = 0
-    """pictures whose rows an interrupted run left in staging"""
+    """Pictures whose rows an interrupted run left in staging."""
     to_read: int = 0
-    """pictures to be read"""
+    """Pictures to be read."""
     from_features: int = 0
-    """pictures scored by another model whose new scores come from stored features: they are not
-    read"""
+    """Pictures scored by another model whose new scores come from stored features: they are not
+    read."""
     behind: int = 0
-    """unchanged rows of an older model or reader, left for a later run by --backfill-limit"""
+    """Unchanged rows of an older model or reader, left for a later run by --backfill-limit."""
 
 
 class IdlePattern(Record):
     """A pattern of --exclude that matched nothing."""
 
     pattern: str
-    """as it was given"""
+    """As it was given."""
     meant: str | None
-    """a path that has another case only, or null"""
+    """A path that has another case only, or null."""
 
 
 class RunRecord(Record):
     """A run. The record is written when it starts, and replaced when it ends."""
 
-    format_version: int
-    """1"""
+    format_version: Literal[1]
+    """As in a manifest."""
     run_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]+$")]
-    """UTC time and four hex digits of its fraction; a published snapshot has the same name"""
+    """UTC time and four hex digits of its fraction; a published snapshot has the same name."""
     state: State
-    """how it ended, see below"""
+    """How it ended, see below."""
     message: str | None
-    """why it did not publish and what to do"""
+    """Why it did not publish and what to do."""
     exit_code: int | None
-    """null while running or if it ended without a word"""
+    """Null while running or if it ended without a word."""
     command: list[str]
-    """as started"""
+    """As started."""
     host: str
-    """where it ran"""
+    """Where it ran."""
     process: int
-    """its number there"""
+    """Its number there."""
     started_at: str
-    """ISO 8601, UTC"""
+    """ISO 8601, UTC."""
     ended_at: str | None
-    """ISO 8601, UTC; null while running or if it ended without a word"""
+    """ISO 8601, UTC; null while running or if it ended without a word."""
     catalog: str | None
-    """absolute path"""
+    """Absolute path."""
     model_id: str | None
-    """null if it was not read, and of a rollback"""
+    """Null if it was not read, and of a rollback."""
     backend: str | None
-    """openvino, openvino bfloat16 or keras; null if nothing had to be scored"""
+    """openvino, openvino bfloat16 or keras; null if nothing had to be scored."""
     snapshot: str | None
-    """the snapshot that `current` led to at the end"""
+    """The snapshot that `current` led to at the end."""
     plan: PlanCounts | None
-    """what was to be done; null if the catalog was not walked to its end"""
+    """What was to be done; null if the catalog was not walked to its end."""
     counts: Counts | None
-    """what was done; null while running"""
+    """What was done; null while running."""
     skipped: dict[str, int]
-    """reason to number of things that are no picture, see below"""
+    """Reason to number of things that are no picture, see below."""
     idle_patterns: list[IdlePattern]
-    """those of --exclude that matched nothing"""
+    """Those of --exclude that matched nothing."""
     seconds: dict[str, float]
-    """stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer,
+    """Stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer,
     write, rescore (from features), publish, total; first and last: when pictures were answered,
     since the start; read (and hash) and decode are those of the workers, added up over all of
-    them, as is every stage with --engine ray"""
+    them, as is every stage with --engine ray."""
     peak_mib: float
-    """the most memory any one process of the run held, in MiB"""
+    """The most memory any one process of the run held, in MiB."""
     versions: dict[str, str]
-    """library to version"""
+    """Library to version."""
 
 
 class LockHolder(Record):
     """Who holds the lock; the file is empty while nobody does."""
 
     host: str
-    """where the run works"""
+    """Where the run works."""
     process: int
-    """its number there"""
+    """Its number there."""
     started: str
-    """ISO 8601, UTC"""
+    """ISO 8601, UTC."""

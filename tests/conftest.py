@@ -17,11 +17,13 @@ from unittest import mock
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from long_tests import draw, record, recorded
 from sharing import Groups, groups_file, in_order, made_once, write_groups
 
 from jobs.cli import run
+from jobs.tag_catalog import TagOptions
 from jobs.train import TrainOptions, train
 from schemas.training import TrainReport
 from tagger.arrays import Pixels
@@ -190,6 +192,19 @@ def catalog(sample: Sample, tmp_path: Path) -> Path:
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
+    """What `tagger tag` is asked for a catalog and an index of a test's own."""
+    settle(catalog)
+    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
+
+
+def current_rows(options: TagOptions) -> pd.DataFrame:
+    """Return the rows that readers see, by image_id."""
+    night = os.path.realpath(Path(options.index) / "current")
+    return pd.read_parquet(night).set_index("image_id").sort_index()
 
 
 @pytest.fixture

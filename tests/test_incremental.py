@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import TINY, clean_environment, jpeg, passed, settle, textured
+from conftest import TINY, clean_environment, current_rows, jpeg, passed, settle, textured
 
 import tagger.index.plan
 import tagger.nightly.night
@@ -34,20 +34,6 @@ from tagger.models.bundle import load_bundle
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
 OLD = (1.6e9, 1.6e9)
-
-
-@pytest.fixture
-def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
-    settle(catalog)
-    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
-
-
-def read(options: TagOptions) -> pd.DataFrame:
-    return (
-        pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
-        .set_index("image_id")
-        .sort_index()
-    )
 
 
 def counted(summary: TagReport, *names: str) -> tuple[int, ...]:
@@ -113,7 +99,7 @@ def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(
 
 def test_only_what_is_new_or_changed_is_scored(options: TagOptions, catalog: Path) -> None:
     tag_catalog(options)
-    before = read(options)
+    before = current_rows(options)
     (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60, seed=1)))
     edited = a_picture(catalog)
     edited.write_bytes(jpeg(textured(60, 60, seed=2)))
@@ -126,7 +112,7 @@ def test_only_what_is_new_or_changed_is_scored(options: TagOptions, catalog: Pat
     summary = tag_catalog(options)
     kinds = ("new", "changed", "rescored", "unchanged", "deleted", "scored", "touched")
     assert counted(summary, *kinds) == (1, 1, 0, 39, 1, 2, 0)
-    after = read(options)
+    after = current_rows(options)
     same = before.index.difference(
         [str(edited.relative_to(catalog)), str(gone.relative_to(catalog))]
     )
@@ -139,7 +125,7 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     options: TagOptions, catalog: Path
 ) -> None:
     tag_catalog(options)
-    before = read(options)
+    before = current_rows(options)
     touched, *others = sorted(path for path in catalog.rglob("*.jpg") if path.stat().st_size > 1000)
     os.utime(touched, OLD)
     moved = others[0].rename(
@@ -150,7 +136,7 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     summary = tag_catalog(options)
     kinds = ("new", "changed", "touched", "deleted", "scored")
     assert counted(summary, *kinds) == (2, 1, 1, 1, 0)
-    after = read(options)
+    after = current_rows(options)
     names = [str(path.relative_to(catalog)) for path in (touched, others[0], others[1])]
     kept = before.columns.difference(["mtime_ns"])
     for old, new in zip(names, (names[0], moved.name, "copy.jpg"), strict=True):
@@ -183,7 +169,7 @@ def test_equal_bytes_under_many_names_are_scored_once(
         (catalog / f"same-{i:03d}.jpg").write_bytes(jpeg(textured(60, 60, seed=i % 2)))
     settle(catalog)
     summary = tag_catalog(options)
-    rows = read(options)
+    rows = current_rows(options)
     same = rows[rows.index.str.startswith("same-")]
     assert len(same) == 150
     assert len(same.drop(columns=["mtime_ns"]).astype(str).drop_duplicates()) == 2
@@ -220,12 +206,12 @@ def test_a_denied_file_is_a_row_with_its_fingerprint(options: TagOptions, catalo
     name = str(picture.relative_to(catalog))
     picture.chmod(0)
     tag_catalog(options)
-    row = read(options).loc[name]
+    row = current_rows(options).loc[name]
     assert (row["status"], row["size_bytes"]) == ("denied", picture.stat().st_size)
     picture.chmod(0o644)
     assert tag_catalog(options).unchanged == 41
     assert tag_catalog(replace(options, retry_errors=True)).rescored == 1
-    assert read(options).loc[name, "status"] == "ok"
+    assert current_rows(options).loc[name, "status"] == "ok"
 
 
 def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
@@ -237,7 +223,7 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     soon = time.time() + 1.8  # so that it is fresh when a worker comes to read it
     os.utime(fresh, (soon, soon))
     tag_catalog(options)
-    facts, first = fresh.stat(), read(options)
+    facts, first = fresh.stat(), current_rows(options)
     # Edited within the resolution of a slow clock: same size, same time.
     data = bytearray(fresh.read_bytes())
     data[-3] ^= 1
@@ -248,7 +234,8 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     assert night.plan.to_read == 1
     assert counted(night, "unchanged", "rescored", "scored") == (41, 1, 1)
     assert (
-        read(options).loc["fresh.jpg", "content_sha256"] != first.loc["fresh.jpg", "content_sha256"]
+        current_rows(options).loc["fresh.jpg", "content_sha256"]
+        != first.loc["fresh.jpg", "content_sha256"]
     )
     assert tag_catalog(options).plan.to_read == 0
     assert verify(options.index).faults == []
@@ -262,13 +249,13 @@ def test_an_edit_that_keeps_size_and_time_is_seen_by_full_alone(
     name, facts = str(picture.relative_to(catalog)), picture.stat()
     picture.write_bytes(jpeg(textured(20, 20)).ljust(facts.st_size, b"\0"))
     os.utime(picture, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
-    before = read(options)
+    before = current_rows(options)
     assert tag_catalog(options).unchanged == 41
     summary = tag_catalog(replace(options, full=True))
     ok = before[before["status"] == "ok"]
     distinct = ok["content_sha256"].nunique()
     assert counted(summary, "rescored", "unchanged", "scored") == (len(ok), 41 - len(ok), distinct)
-    assert read(options).loc[name, "content_sha256"] != before.loc[name, "content_sha256"]
+    assert current_rows(options).loc[name, "content_sha256"] != before.loc[name, "content_sha256"]
 
 
 def test_what_happens_while_the_night_runs_is_of_one_moment(
@@ -300,7 +287,7 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
     with monkeypatch.context() as patch:
         patch.setattr(tagger.nightly.night, "plan_night", plan_and_meddle)
         assert counted(tag_catalog(options), "new", "unchanged") == (6, 41)
-    rows = read(options)
+    rows = current_rows(options)
     assert rows.loc["new-1.jpg", "size_bytes"] == (catalog / "new-1.jpg").stat().st_size
     assert counted(tag_catalog(options), "new", "unchanged") == (1, 47)
     assert_equal_to_a_fresh_index(options)
@@ -312,7 +299,8 @@ def assert_equal_to_a_fresh_index(options: TagOptions) -> None:
     )
     tag_catalog(fresh)
     pd.testing.assert_frame_equal(
-        read(options).drop(columns="scored_at"), read(fresh).drop(columns="scored_at")
+        current_rows(options).drop(columns="scored_at"),
+        current_rows(fresh).drop(columns="scored_at"),
     )
     assert verify(options.index).faults == []
     shutil.rmtree(fresh.index)
@@ -387,7 +375,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
         Refused, match=r"score_purple \(color:purple\)"
     ):  # though most rows are the older model's
         tag_catalog(options)
-    rows = read(options)
+    rows = current_rows(options)
     ok = rows[rows["status"] == "ok"]
     assert ok["model_id"].value_counts().to_dict() == {old.model_id: 26, grown.model_id: 10}
     assert ok["score_purple"].notna().eq(ok["model_id"] == grown.model_id).all()
@@ -451,9 +439,9 @@ def grown_model(folder: Path) -> Path:
 def test_full_scores_duplicates_anew_too(options: TagOptions, catalog: Path) -> None:
     shutil.copy2(a_picture(catalog), catalog / "copy.jpg")
     tag_catalog(options)
-    before = read(options)
+    before = current_rows(options)
     summary = tag_catalog(replace(options, full=True))
-    after = read(options)
+    after = current_rows(options)
     ok = before["status"] == "ok"
     assert counted(summary, "rescored") == (int(ok.sum()),)
     assert (after.loc[ok, "scored_at"] > before.loc[ok, "scored_at"]).all()
@@ -506,7 +494,7 @@ def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets
     )
     monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: -(-found // 41))
     assert counted(tag_catalog(options), "new") == (41,)
-    assert len(read(options)) == 41
+    assert len(current_rows(options)) == 41
     assert verify(options.index).faults == []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import clean_environment, settle
+from conftest import clean_environment
 
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.verify import verify
@@ -49,12 +49,6 @@ OPEN(open) OPEN(open64)
 """
 """A library before the C library: what has `sick` in its path cannot be looked at, as on a disk or
 share that fails."""
-
-
-@pytest.fixture
-def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
-    settle(catalog)
-    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
 
 
 def read(options: TagOptions) -> pd.DataFrame:

@@ -2,15 +2,13 @@
 used."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pandas as pd
 import pytest
-from conftest import jpeg, settle, textured
+from conftest import current_rows, jpeg, textured
 
 import tagger.imaging.preprocessing
 from jobs.runs import list_runs
@@ -22,23 +20,9 @@ from tagger.index.store import Index
 from tagger.models.bundle import load_bundle
 
 
-@pytest.fixture
-def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
-    settle(catalog)
-    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
-
-
-def read(options: TagOptions) -> pd.DataFrame:
-    return (
-        pd.read_parquet(os.path.realpath(Path(options.index) / "current"))
-        .set_index("image_id")
-        .sort_index()
-    )
-
-
 def test_rows_and_manifest_say_which_reader_made_them(options: TagOptions) -> None:
     tag_catalog(options)
-    assert set(read(options)["reader"]) == {READER}
+    assert set(current_rows(options)["reader"]) == {READER}
     snapshot = Index(options.index).current()
     assert snapshot is not None
     assert snapshot.manifest.reader == READER
@@ -61,7 +45,7 @@ def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
     assert (
         second.scored == first.scored
     )  # contents, not rows: no score of the earlier reader was used
-    assert set(read(options)["reader"]) == {READER}
+    assert set(current_rows(options)["reader"]) == {READER}
     assert verify(options.index).faults == []
     assert tag_catalog(options).unchanged == first.found
 
@@ -75,9 +59,9 @@ def test_the_backfill_limit_spreads_them_over_nights(
     limited = replace(options, backfill_limit=10)
     for night in range(1, 6):
         tag_catalog(limited)
-        readers = read(options)["reader"]
+        readers = current_rows(options)["reader"]
         assert (readers == READER).sum() == min(found, 10 * night)
-    assert set(read(options)["reader"]) == {READER}
+    assert set(current_rows(options)["reader"]) == {READER}
     manifest = Index(options.index).current()
     assert manifest is not None
     assert manifest.manifest.reader == READER

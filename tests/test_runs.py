@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, settle, textured
+from conftest import jpeg, textured
 from msgspec import structs
 from nights import World, wait_until
 
@@ -28,12 +28,6 @@ from tagger.index.store import Index
 from tagger.models.bundle import load_bundle
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def options(catalog: Path, bundle_path: Path, tmp_path: Path) -> TagOptions:
-    settle(catalog)
-    return TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index"), workers=1)
 
 
 def add(catalog: Path, name: str, seed: int) -> None:

@@ -1,2 +1,1 @@
-"""The index on disk: snapshots, staging, rows, the plan of a night, features, and their
-verification."""
+"""The index on disk: snapshots, staging, rows, the plan of a night, features, verification."""

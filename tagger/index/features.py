@@ -1,8 +1,7 @@
-"""The trunk's features of every picture that was scored: what a later model with the same trunk
-needs, and no pixels.
+"""The trunk's features of every picture that was scored.
 
-A folder of Parquet files below the index, per trunk; rows are found by content. 2 KB a picture
-before compression.
+They are what a later model with the same trunk needs, and no pixels. A folder of Parquet files
+below the index, per trunk; rows are found by content. 2 KB a picture before compression.
 """
 
 import os
@@ -40,11 +39,12 @@ class FeatureStore:
     folder : path
         Need not exist yet.
     width : int
-        Float16Array per picture.
+        Features per picture.
     """
 
     def __init__(self, folder: Path, width: int) -> None:
-        self._folder, self._schema = folder, features_schema(width)
+        self._folder = folder
+        self._schema = features_schema(width)
         self.width = width
         self._index: _Index | None = None
 
@@ -53,8 +53,10 @@ class FeatureStore:
         return self._folder.is_dir()
 
     def write(self, name: str, digests: Sequence[str], features: Float16Array) -> None:
-        """Write features, float16 (n, width), of contents as one file, durably, by way of a sibling
-        and one rename."""
+        """Write features, float16 (n, width), of contents as one file, durably.
+
+        By way of a sibling and one rename.
+        """
         if not len(digests):
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -70,8 +72,10 @@ class FeatureStore:
             )
 
     def find(self, digests: pa.ChunkedArray) -> Places:
-        """Return where the features of these contents are; `digests` are 64 hex digits each, none
-        null."""
+        """Return where the features of these contents are.
+
+        `digests` are 64 hex digits each, none null.
+        """
         index = self._indexed()
         wanted = raw_keys(digests)
         if not len(index.keys):
@@ -114,12 +118,15 @@ class FeatureStore:
             os.utime(self._folder)
 
     def prune(self) -> None:
-        """Remove files all of whose contents are in newer ones too, as after everything was read
-        again."""
+        """Remove files all of whose contents are in newer ones too.
+
+        They are there after everything was read again.
+        """
         self._index = None  # of before tonight's files
         index = self._indexed()
         order = np.lexsort([index.file, index.keys[:, 1], index.keys[:, 0]])
-        keys, file = index.keys[order], index.file[order]
+        keys = index.keys[order]
+        file = index.file[order]
         first = np.ones(len(keys), bool)  # of each content; files are numbered from the newest
         first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
         needed = set(np.unique(file[first]).tolist())
@@ -129,10 +136,9 @@ class FeatureStore:
         self._index = None
 
     def blocks(self) -> Iterator[tuple[pa.ChunkedArray, Float16Array]]:
-        """Yield contents (64 hex digits each) and float16 (n, width) features, file by file; a
-        content may come twice.
+        """Yield contents and features, file by file; a content may come twice.
 
-        What is damaged is left out.
+        Contents are 64 hex digits each, features float16 (n, width). What is damaged is left out.
         """
         for path in self._indexed().files:
             try:
@@ -147,7 +153,8 @@ class FeatureStore:
         there."""
         if self._index is None:
             files: list[Path] = []
-            keys, places = [np.zeros((0, 2), np.uint64)], [np.zeros((0, 2), np.int64)]
+            keys = [np.zeros((0, 2), np.uint64)]
+            places = [np.zeros((0, 2), np.int64)]
             for path in sorted(self._folder.glob("*.parquet"), reverse=True):
                 try:
                     if not pq.read_schema(path).equals(self._schema):
@@ -157,14 +164,13 @@ class FeatureStore:
                     raise_machine_fault(error)
                     continue
                 keys.append(raw_keys(digests))
-                places.append(
-                    np.stack([np.full(len(digests), len(files)), np.arange(len(digests))], axis=1)
-                )
+                numbers = np.full(len(digests), len(files))
+                places.append(np.stack([numbers, np.arange(len(digests))], axis=1))
                 files.append(path)
-            both, where = np.concatenate(keys), np.concatenate(places)
-            order = np.argsort(
-                both[:, 0], kind="stable"
-            )  # of two files with a content, the newer comes first
+            both = np.concatenate(keys)
+            where = np.concatenate(places)
+            # Of two files with a content, the newer comes first.
+            order = np.argsort(both[:, 0], kind="stable")
             self._index = _Index(both[order], where[order, 0], where[order, 1], files)
         return self._index
 

@@ -1,5 +1,7 @@
-"""Where each image_id is in a listing of millions: 12 bytes an id, where a hash table of texts
-takes some 80."""
+"""Where each image_id is in a listing of millions.
+
+12 bytes an id, where a hash table of texts takes some 80.
+"""
 
 from collections.abc import Callable
 
@@ -24,11 +26,11 @@ class IdIndex:
     """
 
     def __init__(self, ids: pa.Array, hashed: Callable[[bytes], int] = hash) -> None:
-        self._ids, self._hashed = ids, hashed
+        self._ids = ids
+        self._hashed = hashed
         hashes = self._hashes(ids)
-        self._order = np.argsort(hashes, kind="stable").astype(
-            np.uint32 if len(ids) < 2**32 else np.int64
-        )
+        position = np.uint32 if len(ids) < 2**32 else np.int64
+        self._order = np.argsort(hashes, kind="stable").astype(position)
         self._sorted = hashes[self._order]
 
     def find(self, ids: pa.Array) -> Int64Array:
@@ -52,19 +54,15 @@ class IdIndex:
         """Return the positions of ids that come again later in the listing."""
         alike = np.flatnonzero(self._sorted[1:] == self._sorted[:-1])
         suspects = np.unique(self._order[np.concatenate([alike, alike + 1])])
-        last = {
-            image_id: at
-            for at, image_id in zip(
-                suspects, self._ids.take(pa.array(suspects)).to_pylist(), strict=True
-            )
-        }
+        ids = self._ids.take(pa.array(suspects)).to_pylist()
+        last = dict(zip(ids, suspects, strict=True))  # the later place of two counts
         return np.setdiff1d(suspects, np.array(list(last.values()), np.int64))
 
     def _hashes(self, ids: pa.Array) -> Int64Array:
-        result, raw = np.empty(len(ids), np.int64), ids.cast(pa.large_binary())
+        raw = ids.cast(pa.large_binary())
+        result = np.empty(len(ids), np.int64)
         for at in range(0, len(ids), _BLOCK):  # the objects of a block at a time
             block = raw.slice(at, _BLOCK).to_numpy(zero_copy_only=False)
-            result[at : at + len(block)] = np.fromiter(
-                map(self._hashed, block), np.int64, len(block)
-            )
+            hashes = map(self._hashed, block)
+            result[at : at + len(block)] = np.fromiter(hashes, np.int64, len(block))
         return result

@@ -24,13 +24,14 @@ _SAME = (
     "model_id",
     "scored_at",
 )
-"""Rows that agree in these agree in all: scores follow from the content, the model and when it was
-asked."""
+"""Rows that agree in these agree in all.
+
+Scores follow from the content, the model and when it was asked.
+"""
 
 
 class Merged(NamedTuple):
-    """A bucket's rows, the changes against the rows before, and counts by name (see
-    `schemas.index.RUN_COUNTS`)."""
+    """A bucket's rows, the changes against the rows before, and counts named as in `Counts`."""
 
     rows: pa.Table
     changes: pa.Table
@@ -47,7 +48,8 @@ def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
     carried : pa.Array of large_string
         Ids of the rows that stay.
     """
-    kept = before.filter(pc.is_in(before["image_id"].cast(pa.large_string()), value_set=carried))
+    ids = before["image_id"].cast(pa.large_string())
+    kept = before.filter(pc.is_in(ids, value_set=carried))
     at = pc.index_in(fresh["image_id"], value_set=before["image_id"])
     old = before.take(at)
     new = _mask(pc.is_null(at))
@@ -55,9 +57,8 @@ def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
     same_bytes = _agree(fresh, old, "content_sha256") & _mask(pc.is_valid(fresh["content_sha256"]))
     identical = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
     rows = pa.concat_tables([kept, fresh])
-    gone = before["image_id"].filter(
-        pc.invert(pc.is_in(before["image_id"], value_set=rows["image_id"]))
-    )
+    stays = pc.is_in(before["image_id"], value_set=rows["image_id"])
+    gone = before["image_id"].filter(pc.invert(stays))
     counts = Counter(
         {
             "new": int(new.sum()),
@@ -73,11 +74,10 @@ def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
 
 
 class Donors(NamedTuple):
-    """One row per content that waits for scores, in order of its digest; digests are bytes (n,) of
-    64 hex digits."""
+    """One row per content that waits for scores, in order of its digest."""
 
     rows: pa.Table
-    digests: npt.NDArray[np.bytes_]
+    digests: npt.NDArray[np.bytes_]  # (n,), 64 hex digits each
 
 
 def as_donors(rows: pa.Table) -> Donors:

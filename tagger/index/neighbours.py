@@ -1,5 +1,7 @@
-"""The nearest pictures by the trunk's features: exact, block by block, so memory does not grow with
-the catalog."""
+"""The nearest pictures by the trunk's features.
+
+Exact, and block by block, so memory does not grow with the catalog.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -14,6 +14,12 @@ from tagger.index.merge import aligned
 from tagger.index.plan import KNOWN
 from tagger.index.snapshots import Snapshot
 
+_NO_CONTENTS = pa.table(
+    {
+        "image_id": pa.array([], pa.large_string()),
+        "content_sha256": pa.array([], pa.string()),
+    }
+)
 _PLANNED = ["image_id", "size_bytes", "mtime_ns", "status", "reader", "model_id"]
 
 
@@ -36,7 +42,8 @@ class Previous:
     """
 
     def __init__(self, parent: Snapshot | None, model_id: str) -> None:
-        self.parent, self._model_id = parent, model_id
+        self.parent = parent
+        self._model_id = model_id
         self.statuses: dict[int, Counter[str]] = {}
         self.models: dict[int, Counter[str]] = {}
         self.unsettled = parent.unsettled() if parent else pa.array([], pa.large_string())
@@ -62,9 +69,8 @@ class Previous:
             self.models[part.bucket] = counted(rows["model_id"].drop_null())
             ok = pc.equal(rows["status"], "ok")
             misread = pc.not_equal(rows["reader"], tagger.imaging.preprocessing.READER)
-            other_model = pc.and_(
-                ok, pc.fill_null(pc.not_equal(rows["model_id"], self._model_id), False)
-            )
+            differs = pc.fill_null(pc.not_equal(rows["model_id"], self._model_id), False)
+            other_model = pc.and_(ok, differs)
             columns = [
                 rows["image_id"].cast(pa.large_string()),
                 pc.fill_null(rows["size_bytes"], -1),
@@ -92,18 +98,12 @@ class Previous:
         """Return image_id (large_string) and content_sha256 of a bucket's rows."""
         part = self.parent.part(bucket) if self.parent else None
         if self.parent is None or part is None:
-            return pa.table(
-                {
-                    "image_id": pa.array([], pa.large_string()),
-                    "content_sha256": pa.array([], pa.string()),
-                }
-            )
+            return _NO_CONTENTS
         rows = self.parent.read(part.file, ["image_id", "content_sha256"])
         return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
 
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
-        """Return rows of tonight's model and reader with these contents; `digests` are
-        large_string."""
+        """Return rows of tonight's model and reader with these contents, as large_string."""
         found = [schema.empty_table()]
         for parent, part in self._parts() if len(digests) else ():
             keys = parent.read(part.file, ["content_sha256", "model_id", "reader"])
@@ -123,13 +123,13 @@ class Previous:
     def _current(self, rows: pa.Table) -> pa.ChunkedArray:
         """Return bool (n,): rows with scores of tonight's model, read by this reader."""
         same_model = pc.equal(rows["model_id"], self._model_id)
-        return pc.fill_null(
-            pc.and_(same_model, pc.equal(rows["reader"], tagger.imaging.preprocessing.READER)),
-            False,
-        )
+        same_reader = pc.equal(rows["reader"], tagger.imaging.preprocessing.READER)
+        return pc.fill_null(pc.and_(same_model, same_reader), False)
 
     def _parts(self) -> list[tuple[Snapshot, Part]]:
-        return [(self.parent, part) for part in self.parent.manifest.parts] if self.parent else []
+        if self.parent is None:
+            return []
+        return [(self.parent, part) for part in self.parent.manifest.parts]
 
 
 def counted(values: pa.ChunkedArray) -> Counter[str]:

@@ -31,11 +31,10 @@ def make_rows(
     thresholds: Float64Array,
     model_id: str,
 ) -> pa.Table:
-    """Return one row per picture, in the order given, with the schema of `schema_of` and the mark
-    of unsettled ones.
+    """Return one row per picture, in the order given.
 
-    A picture whose content is `known` gets no scores and no model: they are filled in when the
-    night is published.
+    It has the schema of `schema_of` and the mark of unsettled ones. A picture whose content is
+    `known` gets no scores and no model: they are filled in when the night is published.
 
     Parameters
     ----------
@@ -64,8 +63,9 @@ def make_rows(
 
 
 def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: datetime) -> pa.Table:
-    """Return rows that are ok with the answers of `logits` in place of their own; what is known of
-    the file stays.
+    """Return rows that are ok with the answers of `logits` in place of their own.
+
+    What is known of the file stays.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: da
         With the columns of `schema_of`.
     logits : float32 (n, n_labels)
     """
-    n, schema = len(rows), staged_schema(schema_of(bundle.vocabulary))
+    n = len(rows)
+    schema = staged_schema(schema_of(bundle.vocabulary))
     answers = _answer_columns(logits, np.ones(n, bool), bundle.vocabulary, bundle.thresholds)
     columns = [rows[name] for name in FIXED_COLUMNS[: FIXED_COLUMNS.index("model_id")]]
     columns += [

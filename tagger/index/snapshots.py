@@ -128,10 +128,8 @@ class Snapshot(NamedTuple):
         """Return the error that says what to do about a damaged file."""
         return StoreError(
             f"snapshot {self.path.name}: {file} cannot be read ({str(error).splitlines()[0]}); "
-            "nothing was changed. "
-            "'tagger verify' lists what is damaged; go back with 'tagger rollback', restore the "
-            "index from a backup, "
-            "or tag into a new folder"
+            "nothing was changed. 'tagger verify' lists what is damaged; go back with 'tagger "
+            "rollback', restore the index from a backup, or tag into a new folder"
         )
 
 
@@ -299,10 +297,10 @@ class SnapshotWriter:
 
 
 def new_id() -> str:
-    """Return an id for a run and its snapshot: UTC time, and its fraction of a second as four hex
-    digits.
+    """Return an id for a run and its snapshot.
 
-    Ids sort by time, as the names of nights should.
+    It is UTC time, and its fraction of a second as four hex digits. Ids sort by time, as the names
+    of nights should.
     """
     now = datetime.now(UTC)
     return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 65_536 // 1_000_000:04x}"

@@ -1,5 +1,7 @@
-"""Staging: rows of a run that has not published yet; the next run uses those that still answer for
-their file."""
+"""Staging: rows of a run that has not published yet.
+
+The next run uses those that still answer for their file.
+"""
 
 import re
 import shutil
@@ -30,10 +32,8 @@ _READ = [
 
 KEYS = pa.schema(
     [
-        (
-            "image_id",
-            pa.large_string(),
-        ),  # large: a column of staged digests outgrows 2 GiB at 33 million rows
+        # Large: a column of staged digests outgrows 2 GiB at 33 million rows.
+        ("image_id", pa.large_string()),
         ("content_sha256", pa.large_string()),
         ("size", pa.int64()),
         ("mtime_ns", pa.int64()),
@@ -68,11 +68,10 @@ class Staged(NamedTuple):
 
 
 class Staging:
-    """The staged units of one model: Parquet files of up to 2,000 rows, named so that they sort by
-    time.
+    """The staged units of one model: Parquet files of up to 2,000 rows.
 
-    A row without a model is the row of a content that is known from elsewhere; its scores are
-    filled in at publishing.
+    Their names sort by time. A row without a model is the row of a content that is known from
+    elsewhere; its scores are filled in at publishing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,25 +88,20 @@ class Staging:
             pq.write_table(rows, sibling, compression="zstd", write_page_checksum=True)
 
     def list(self, schema: pa.Schema) -> Staged:
-        """Return what is there; files that are damaged, or not of this schema, count as not
-        there."""
+        """Return what is there, but for files that are damaged or not of this schema."""
         files: list[Path] = []
         tables = []
         for path in sorted(self.path.glob("unit-*.parquet"), reverse=True):
-            rows = (
-                read_unit(path, _READ)
-                if schema.equals(_schema_of(path) or pa.schema([]), check_metadata=True)
-                else None
-            )
+            found = _schema_of(path)
+            if found is None or not schema.equals(found, check_metadata=True):
+                continue
+            rows = read_unit(path, _READ)
             if rows is not None:
                 tables.append(_keys(rows, len(files)))
                 files.append(path)
         buckets = re.search(r"-of-(\d+)\.parquet$", files[0].name) if files else None
-        return Staged(
-            files,
-            pa.concat_tables([KEYS.empty_table(), *tables]),
-            int(buckets[1]) if buckets else None,
-        )
+        keys = pa.concat_tables([KEYS.empty_table(), *tables])
+        return Staged(files, keys, int(buckets[1]) if buckets else None)
 
     def clear(self) -> None:
         """Remove all units; they have been published, or nobody wants them."""
@@ -115,8 +109,10 @@ class Staging:
 
 
 def read_unit(path: Path, columns: list[str] | None = None) -> pa.Table | None:
-    """Return a staged unit, or some of its columns, or None if it is missing or damaged (a power
-    cut may do that)."""
+    """Return a staged unit, or some of its columns.
+
+    None if it is missing or damaged, as a power cut may leave it.
+    """
     try:
         return read_parquet(path, columns)
     except (OSError, pa.ArrowException) as error:

@@ -84,8 +84,7 @@ class Index:
         if strange and "snapshots" not in names:
             raise StoreError(
                 f"index {self._shown}: the folder is not empty and is no index (it holds "
-                f"{strange[0]!r}); "
-                "name a folder that 'tagger tag' made, or a new one"
+                f"{strange[0]!r}); name a folder that 'tagger tag' made, or a new one"
             )
         link = self.path / "current"
         if not link.is_symlink():
@@ -99,7 +98,8 @@ class Index:
 
     def _snapshot_behind(self, link: Path) -> Path:
         """Return the folder of the snapshot whose rows `current` leads to."""
-        rows, snapshots = Path(os.path.realpath(link)), self.path / "snapshots"
+        rows = Path(os.path.realpath(link))
+        snapshots = self.path / "snapshots"
         if rows.name == ROWS_FOLDER and rows.parent.parent == snapshots:
             return rows.parent
         if rows.parent != snapshots:
@@ -110,19 +110,18 @@ class Index:
         if (rows / MANIFEST_FILE).exists():
             raise StoreError(
                 f"index {self._shown}: current points to a snapshot instead of its folder "
-                f"{ROWS_FOLDER}; "
-                f"'tagger rollback INDEX {rows.name}' puts that right"
+                f"{ROWS_FOLDER}; 'tagger rollback INDEX {rows.name}' puts that right"
             )
         raise StoreError(
             f"index {self._shown}: it was made in an earlier format; this program reads "
-            "format_version "
-            f"{FORMAT_VERSION}; tag into a new folder, and move readers there"
+            f"format_version {FORMAT_VERSION}; tag into a new folder, and move readers there"
         )
 
     @contextmanager
     def writing(self, catalog: str, *, moved: bool = False) -> Iterator[Snapshot | None]:
-        """Hold the lock of an index of `catalog`, made where it is missing; yield the current
-        snapshot.
+        """Hold the lock of an index of `catalog`; yield the current snapshot.
+
+        The index is made where it is missing.
 
         Parameters
         ----------
@@ -142,17 +141,15 @@ class Index:
         """
         self.current_of(catalog, moved=moved)
         with self._locked():
-            parent = self.current_of(
-                catalog, moved=moved
-            )  # again: another run may have published since
+            # Again: another run may have published since.
+            parent = self.current_of(catalog, moved=moved)
             for name in ("snapshots", "runs", "_staging"):
                 (self.path / name).mkdir(exist_ok=True)
             self._sweep(parent)
             if parent is None and self.snapshots():
                 raise StoreError(
                     f"index {self._shown} has snapshots and no link 'current'; name the one to go "
-                    "on from with "
-                    f"'tagger rollback INDEX {self.snapshots()[-1]}'"
+                    f"on from with 'tagger rollback INDEX {self.snapshots()[-1]}'"
                 )
             yield parent
 
@@ -213,9 +210,8 @@ class Index:
         if snapshot and snapshot.manifest.catalog != catalog and not moved:
             raise StoreError(
                 f"index {self._shown} is of the catalog {snapshot.manifest.catalog!r}, not of "
-                f"{catalog!r}; "
-                "name another index. If it is the same catalog, at another place now, go on with "
-                f"{setting('same_catalog')}"
+                f"{catalog!r}; name another index. If it is the same catalog, at another place "
+                f"now, go on with {setting('same_catalog')}"
             )
         return snapshot
 
@@ -234,8 +230,8 @@ class Index:
             if error.errno in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise InputError(
                     f"index {self._shown}: this file system has no symbolic links "
-                    f"({error.strerror}); "
-                    "keep the index on one that has, and publish copies from there"
+                    f"({error.strerror}); keep the index on one that has, and publish copies from "
+                    "there"
                 ) from error
             raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
 
@@ -245,8 +241,10 @@ class Index:
         return Runs(self.path / "runs")
 
     def staging(self, model_id: str, *, full: bool = False) -> Staging:
-        """Return the staging of a model and this reader; runs with --full trust no earlier one and
-        have their own."""
+        """Return the staging of a model and this reader.
+
+        Runs that read everything again trust no earlier one, and have their own.
+        """
         name = f"{model_id}-reader{tagger.imaging.preprocessing.READER}"
         return Staging(self.path / "_staging" / (f"{name}-full" if full else name))
 
@@ -262,11 +260,10 @@ class Index:
         everything_read: bool,
         now: datetime | None = None,
     ) -> None:
-        """Note that a published night used these features, of `model`, and remove those that no
-        night used for 48 h.
+        """Note that a published night used these features, of `model`.
 
-        Where everything was read again, older files with the same contents go too. The lock is
-        held.
+        Those that no night used for 48 h are removed. Where everything was read again, older files
+        with the same contents go too. The lock is held.
         """
         limit = (now or datetime.now(UTC)) - KEPT_FOR
         if store.exists():
@@ -300,16 +297,16 @@ class Index:
         return SnapshotWriter(self.path, snapshot_id)
 
     def check_space(self, needed: int) -> None:
-        """Raise TaggerError unless the disk has `needed` bytes left: better at the start than after
-        hours."""
+        """Raise TaggerError unless the disk has `needed` bytes left.
+
+        Better at the start than after hours.
+        """
         free = shutil.disk_usage(self.path).free
         if free < needed + _SPARE_BYTES:
             raise TaggerError(
                 f"index {self._shown}: this night needs some {_mib(needed + _SPARE_BYTES)} and the "
-                "disk has "
-                f"{_mib(free)} left; nothing was changed. Make room; snapshots that were replaced "
-                "over 48 hours ago go "
-                f"with a smaller {setting('keep')}"
+                f"disk has {_mib(free)} left; nothing was changed. Make room; snapshots that were "
+                f"replaced over 48 hours ago go with a smaller {setting('keep')}"
             )
 
     def snapshots(self) -> list[str]:
@@ -318,11 +315,10 @@ class Index:
         return sorted(path.parent.name for path in folders)
 
     def retire(self, keep: int, *, now: datetime | None = None) -> list[str]:
-        """Remove snapshots beyond the `keep` newest that were replaced over 48 h ago, and staging
-        as old.
+        """Remove snapshots that were replaced over 48 h ago, and staging as old; return which.
 
-        Never the current one, nor its parent, which readers had until then. Returns what was
-        removed. The lock is held.
+        The `keep` newest stay, and the current one and its parent, which readers had until then.
+        The lock is held.
         """
         limit = (now or datetime.now(UTC)) - KEPT_FOR
         current = self.current()
@@ -347,8 +343,9 @@ class Index:
 
     @contextmanager
     def going_back(self, name: str) -> Iterator[tuple[str | None, Snapshot]]:
-        """Hold the lock; yield the name of the current snapshot, and the one to go back to, whose
-        files are all there.
+        """Hold the lock; yield the name of the current snapshot, and the one to go back to.
+
+        All files of that one are there.
 
         Raises
         ------
@@ -368,9 +365,8 @@ class Index:
                 raise StoreError(
                     f"index {self._shown}: current is no symbolic link; move it away, then go back"
                 )
-            with suppress(
-                StoreError, OSError
-            ):  # a broken snapshot, or a full disk, is a reason to go back, not to stay
+            # A broken snapshot, or a full disk, is a reason to go back, not to stay.
+            with suppress(StoreError, OSError):
                 self._sweep(self.current())
             snapshot = open_snapshot(self.path / "snapshots" / name, self._shown)
             snapshot.check_files()

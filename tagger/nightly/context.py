@@ -19,7 +19,7 @@ from tagger.index.rows import schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.index.staging import Staged, Staging
 from tagger.index.store import Index
-from tagger.models.bundle import Bundle
+from tagger.models.bundle import Bundle, Head
 from tagger.models.predictor import Backend
 from tagger.nightly.run import Run
 
@@ -95,6 +95,11 @@ class Night:
     def features(self) -> FeatureStore:
         """What the model's trunk made of contents, kept or not."""
         return self.index.features(self.bundle.features_id, self.bundle.width)
+
+    @cached_property
+    def head(self) -> Head:
+        """What turns features into logits."""
+        return self.bundle.head()
 
     @cached_property
     def fresh_schema(self) -> pa.Schema:

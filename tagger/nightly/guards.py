@@ -189,11 +189,9 @@ def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
     if gone := columns_that_would_go(parent, bundle):
         raise Refused(
             f"the model {bundle.name} would take from this index what its readers may ask for: "
-            f"{_first(gone)}. Nothing "
-            "was changed. Retrain from the model that scored it ('tagger retrain' keeps every "
-            "column), tag into "
-            f"another {setting('index')}, or if that is meant, allow it with "
-            f"{setting('replace_columns')}"
+            f"{_first(gone)}. Nothing was changed. Retrain from the model that scored it ('tagger "
+            f"retrain' keeps every column), tag into another {setting('index')}, or if that is "
+            f"meant, allow it with {setting('replace_columns')}"
         )
 
 
@@ -204,11 +202,8 @@ def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> Non
     if gone := columns_that_would_go(parent, bundle):
         raise InputError(
             f"{setting('backfill_limit')} keeps rows of older models, and the model {bundle.name} "
-            "does not "
-            "have their "
-            f"{_first(gone)}; score all at once (without {setting('backfill_limit')}), or retrain "
-            "from the "
-            "model that scored them"
+            f"does not have their {_first(gone)}; score all at once (without "
+            f"{setting('backfill_limit')}), or retrain from the model that scored them"
         )
 
 

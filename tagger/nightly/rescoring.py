@@ -69,7 +69,7 @@ def rescore(night: Night, agenda: Agenda) -> tuple[Agenda, list[StagedUnit]]:
 
 def _rescored(night: Night, rows: pa.Table, features: Float16Array) -> Iterator[pa.Table]:
     """Yield the rows with new scores, a unit at a time; features are (n, width)."""
-    head = night.bundle.head()
+    head = night.head
     for at in range(0, len(rows), UNIT):
         logits = features[at : at + UNIT].astype(np.float32) @ head.kernel + head.bias
         yield rescored_rows(rows.slice(at, UNIT), logits, night.bundle, datetime.now(UTC))
