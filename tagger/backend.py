@@ -24,12 +24,11 @@ os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")
 
 keep_matplotlib_here()
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = (
-    -1,
-    -2,
-    -4,
-    -8,
-)  # malloc.h of the GNU C library
+# malloc.h of the GNU C library
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+_M_MMAP_MAX = -4
+_M_ARENA_MAX = -8
 
 
 def _keep_freed_memory() -> None:

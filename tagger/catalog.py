@@ -183,13 +183,12 @@ class Walk:
     ) -> None:
         # One plain loop without a generator or an object per file: a catalog of millions spends its
         # nights here.
-        parent, add_id, add_size, add_time = (
-            _encoded_id(prefix),
-            found.ids.append,
-            found.sizes.append,
-            found.times.append,
-        )
-        exclude, system = self._exclude, self._system
+        parent = _encoded_id(prefix)
+        add_id = found.ids.append
+        add_size = found.sizes.append
+        add_time = found.times.append
+        exclude = self._exclude
+        system = self._system
         for entry in entries:
             name = entry.name
             known = parent + (name if name.isascii() and b"\\" not in name else _encoded_id(name))

@@ -80,7 +80,8 @@ class _Pattern:
     """One pattern; paths that it is compared with are composed (NFC), as it is itself."""
 
     def __init__(self, given: str) -> None:
-        self.given, self.used = given, False
+        self.given = given
+        self.used = False
         self._only_name = False
         self.meant: str | None = None
         self._read(given)

@@ -16,7 +16,9 @@ class Progress:
     """Counts to `total` in sight of the user, with rate and time left."""
 
     def __init__(self, total: int, what: str, *, unit: str = "image") -> None:
-        self._what, self._unit, self._total = what, unit, total
+        self._what = what
+        self._unit = unit
+        self._total = total
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
@@ -26,7 +28,8 @@ class Progress:
             leave=False,
             dynamic_ncols=True,
         )
-        self.done, self._start = 0, time.monotonic()
+        self.done = 0
+        self._start = time.monotonic()
         self._last = self._start
 
     def __enter__(self) -> Self:

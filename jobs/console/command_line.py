@@ -20,10 +20,8 @@ def command_line(command: str, options: Any) -> str:
     and no defaults."""
     words = ["tagger", command, *(last_part(dataset) for dataset in options.datasets)]
     for field in fields(options):
-        value, name = (
-            getattr(options, field.name),
-            _SPELT.get(field.name, field.name.replace("_", "-")),
-        )
+        value = getattr(options, field.name)
+        name = _SPELT.get(field.name, field.name.replace("_", "-"))
         if field.name in _LEFT_OUT or (field.default is not MISSING and value == field.default):
             continue
         if isinstance(value, bool):

@@ -49,14 +49,14 @@ def read_settings(
                 f"--config {path!r} sets {name!r}; it may set: {', '.join(sorted(allowed))}"
             )
         if name in lists:
-            wanted, good = (
-                "a list of texts",
-                isinstance(value, list) and all(isinstance(item, str) for item in value),
-            )
+            wanted = "a list of texts"
+            good = isinstance(value, list) and all(isinstance(item, str) for item in value)
         elif name in flags:
-            wanted, good = "true or false", isinstance(value, bool)
+            wanted = "true or false"
+            good = isinstance(value, bool)
         elif name in paths:
-            wanted, good = "a path", isinstance(value, str) and value.strip() != ""
+            wanted = "a path"
+            good = isinstance(value, str) and value.strip() != ""
         else:  # true is a number to Python, and would be one to an option
             wanted = "a text or a number"
             good = (

@@ -105,7 +105,8 @@ class Decoder:
         known: DigestKeys | None = None,
         inside: str | None = None,
     ) -> None:
-        self.size, self.timeout = reading.size, timeout
+        self.size = reading.size
+        self.timeout = timeout
         self.read_seconds = self.decode_seconds = 0.0
         context = multiprocessing.get_context("spawn")
         shared = SharedArray.of(np.zeros((0, 2), np.uint64) if known is None else known)
@@ -140,7 +141,8 @@ class Decoder:
         TimeUp
             Within about a second after `until`.
         """
-        source, in_order = iter(chunks), deque[_Task]()
+        source = iter(chunks)
+        in_order = deque[_Task]()
         while True:
             if time.monotonic() > until:
                 raise TimeUp(f"the time that {setting('max_seconds')} gives was up")
@@ -216,7 +218,10 @@ class _Worker:
     def __init__(
         self, context: SpawnContext, reading: Reading, known: SharedArray, inside: str | None
     ) -> None:
-        self._context, self._reading, self._known, self._inside = context, reading, known, inside
+        self._context = context
+        self._reading = reading
+        self._known = known
+        self._inside = inside
         self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
@@ -279,7 +284,8 @@ class _Worker:
     def stuck_for(self) -> float:
         """Return the seconds since this worker last began a picture, or was given work or
         started."""
-        begun, now = self._progress[0], time.monotonic()
+        begun = self._progress[0]
+        now = time.monotonic()
         if begun != self._last[0]:
             self._last = (begun, now)
         return now - self._last[1]
@@ -287,7 +293,8 @@ class _Worker:
     def recover(self, verdict: FileFacts, *, tries: int) -> None:
         """Start anew after a death; the picture it died on gets `verdict` at its `tries`-th
         death."""
-        begun, at = self._progress[0], self._progress[1]
+        begun = self._progress[0]
+        at = self._progress[1]
         if self.process.is_alive():
             self.process.join(_END_WITHIN)
         self._failed_starts = 0 if begun else self._failed_starts + 1
@@ -347,7 +354,8 @@ def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
         length = len(os.fsencode(path))
         if chunk and (len(chunk) == CHUNK or size + length > _PATH_BYTES):
             yield chunk
-            chunk, size = [], 0
+            chunk = []
+            size = 0
         chunk.append(path)
         size += length
     if chunk:

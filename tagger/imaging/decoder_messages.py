@@ -22,7 +22,8 @@ def decoder_messages() -> Iterator[bytearray]:
         If the process has no file handle left.
     """
     messages = bytearray()
-    log, saved = _log(), os.dup(2)
+    log = _log()
+    saved = os.dup(2)
     os.dup2(log, 2)
     try:
         yield messages

@@ -117,7 +117,8 @@ def read_header(data: bytes) -> Header:
         header = _tiff_header(data)
     else:
         header = _pillow_header(data)
-    width, height = header.width, header.height
+    width = header.width
+    height = header.height
     if width * height > MAX_PIXELS:
         reason = f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}"
         shown = header.upright_size if max(width, height) <= _MOST_SHOWN else ()
@@ -248,9 +249,11 @@ def _pillow_header(data: bytes) -> Header:
             with open_image(branded) as image:
                 name = image.format or ""
                 transparent = image.mode in _ALPHA_MODES or "transparency" in image.info
-                profile, depth = image.info.get("icc_profile") or None, 8
+                profile = image.info.get("icc_profile") or None
+                depth = 8
                 if name == "JPEG2000":
-                    profile, depth = jpeg_2000.profile(data), jpeg_2000.depth(data)
+                    profile = jpeg_2000.profile(data)
+                    depth = jpeg_2000.depth(data)
                 return Header(
                     name,
                     *image.size,

@@ -19,7 +19,10 @@ END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = (0x01, 0xD8, *_RESTARTS)  # markers without a length
-_START_OF_SCAN, _END_OF_IMAGE, _HUFFMAN_TABLES, _RESTART_INTERVAL = 0xDA, 0xD9, 0xC4, 0xDD
+_START_OF_SCAN = 0xDA
+_END_OF_IMAGE = 0xD9
+_HUFFMAN_TABLES = 0xC4
+_RESTART_INTERVAL = 0xDD
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SEQUENTIAL = (0xC0, 0xC1)
 _ARITHMETIC = (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
@@ -81,13 +84,22 @@ def ends_as_it_should(data: bytes) -> bool:
 
 def outline(data: bytes) -> Outline:
     """Return where the picture in `data`, which begins as a JPEG does, lies."""
-    scans, scanning, from_here, markers, even = list[_Scan](), False, 0, set[int](), True
-    end, complete, frame, interval = len(data), False, None, 0
+    scans = list[_Scan]()
+    scanning = False
+    from_here = 0
+    markers = set[int]()
+    even = True
+    end = len(data)
+    complete = False
+    frame = None
+    interval = 0
     for segment in _segments(data):
         if scanning:
             scans[-1].pieces.append((from_here, segment.start))
         if segment.marker == _END_OF_IMAGE:
-            end, complete, scanning = segment.start, True, False
+            end = segment.start
+            complete = True
+            scanning = False
             break
         content = data[segment.body : segment.end]
         if segment.marker == _HUFFMAN_TABLES:
@@ -136,7 +148,8 @@ def closed(data: bytes, found: Outline) -> bytes:
 
 def lengthened(data: bytes, found: Outline) -> bytes:
     """Return `data` with more compressed data at the end of each piece of them."""
-    parts, at = [], 0
+    parts = []
+    at = 0
     for _, end in found.pieces:
         parts += [data[at:end], _MORE]
         at = end
@@ -164,7 +177,8 @@ class _Frame(NamedTuple):
 
 
 def _frame(content: bytes) -> _Frame:
-    height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
+    height = int.from_bytes(content[1:3], "big")
+    width = int.from_bytes(content[3:5], "big")
     each = [content[at : at + 3] for at in range(6, 6 + 3 * content[5], 3)]
     return _Frame(
         height, width, {one[0]: (one[1] >> 4, one[1] & 15) for one in each if len(one) == 3}
@@ -196,7 +210,9 @@ def _mcus(frame: _Frame, components: bytes) -> int:
 def _segments(data: bytes) -> Iterator[_Segment]:
     at = 2
     while match := _MARKER.search(data, at):
-        marker, start, body = match[1][0], match.start(), match.end()
+        marker = match[1][0]
+        start = match.start()
+        body = match.end()
         while start > at and data[start - 1] == 0xFF:  # filling bytes
             start -= 1
         alone = marker in _ALONE or marker == _END_OF_IMAGE

@@ -8,4 +8,7 @@ class PictureError(Exception):
         self, status: str, reason: str, width: int | None = None, height: int | None = None
     ) -> None:
         super().__init__(reason)
-        self.status, self.reason, self.width, self.height = status, reason, width, height
+        self.status = status
+        self.reason = reason
+        self.width = width
+        self.height = height

@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
+# color types
+GREY = 0
+RGB = 2
+PALETTE = 3
+GREY_ALPHA = 4
+RGB_ALPHA = 6
 
 _EXIF_AS_TEXT = b"Raw profile type exif\0"
 """How some programs kept Exif before there was a chunk for it."""
@@ -73,7 +78,8 @@ def read_png(data: bytes) -> Png:
     if data[:8] != SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         raise ValueError("it does not begin with a PNG header")
     width, height, depth, color = struct.unpack(">IIBB", data[16:26])
-    kept, found = [SIGNATURE], dict[bytes, bytes]()
+    kept = [SIGNATURE]
+    found = dict[bytes, bytes]()
     for kind, at, end in _chunks(data):
         content = data[at + 8 : end - 4]
         if kind == b"IDAT" and end > len(data):  # cut: perhaps only its checksum is gone

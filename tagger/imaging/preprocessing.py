@@ -57,7 +57,8 @@ class Reading(NamedTuple):
         ValueError
             If it asks for anything that this reader does not do.
         """
-        size, factor = content["size"], content["reduced_jpeg_decode"]
+        size = content["size"]
+        factor = content["reduced_jpeg_decode"]
         if type(size) is not int or not 8 <= size <= 1024:
             raise ValueError(f"an input size of {size!r} makes no sense")
         if type(factor) is not int or not 1 <= factor <= 16:

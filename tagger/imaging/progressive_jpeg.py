@@ -24,7 +24,10 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """What ends a scan's data, in which 0xFF is followed by 0, by a restart marker (D0 to D7), or is a
 filling byte."""
 
-_START_OF_FRAME, _END_OF_IMAGE, _START_OF_SCAN, _QUANTISATION = 0xC2, 0xD9, 0xDA, 0xDB
+_START_OF_FRAME = 0xC2
+_END_OF_IMAGE = 0xD9
+_START_OF_SCAN = 0xDA
+_QUANTISATION = 0xDB
 
 
 class _Scan(NamedTuple):
@@ -58,7 +61,8 @@ def without_last_bits(data: bytes, scale: int) -> bytes:
     bits = max(b for b in (0, 1, 2) if (2**b - 1) * picture.largest_step <= _LARGEST_CHANGE[scale])
     if not bits or not _is_complete(picture):
         return data
-    pieces, at = [], 0
+    pieces = []
+    at = 0
     for scan, kept in zip(picture.scans, _kept(picture.scans, bits), strict=True):
         pieces.append(data[at : scan.end if kept else scan.start])
         at = scan.end
@@ -84,7 +88,8 @@ def lacks_scans(data: bytes) -> bool:
 def _kept(scans: list[_Scan], bits: int) -> list[bool]:
     """Return which scans stay: one refines what those before it left, so only a component's last
     ones may go."""
-    kept, built_on = [], set[bytes]()
+    kept = []
+    built_on = set[bytes]()
     for scan in reversed(scans):
         stays = scan.first == 0 or not 0 < scan.refines <= bits or scan.components in built_on
         if stays and scan.first > 0:
@@ -115,11 +120,15 @@ def _parsed(data: bytes) -> _Picture:
     ValueError, IndexError
         If the file is not a chain of segments that ends in an end mark.
     """
-    components, step, scans, at = 0, 0, list[_Scan](), 2
+    components = 0
+    step = 0
+    scans = list[_Scan]()
+    at = 2
     while data[at : at + 2] != bytes([0xFF, _END_OF_IMAGE]):
         if data[at] != 0xFF or len(scans) > _MOST_SCANS:
             raise ValueError("no marker where one should be, or too many scans")
-        marker, body = data[at + 1], at + 4
+        marker = data[at + 1]
+        body = at + 4
         end = at + 2 + int.from_bytes(data[at + 2 : body], "big")
         if marker == 0xFF:  # a filling byte
             end = at + 1
@@ -135,7 +144,8 @@ def _parsed(data: bytes) -> _Picture:
 
 
 def _largest_step(tables: bytes) -> int:
-    largest, at = 0, 0
+    largest = 0
+    at = 0
     while at < len(tables):
         width = 2 if tables[at] >> 4 else 1
         steps = tables[at + 1 : at + 1 + 64 * width]

@@ -21,7 +21,8 @@ class SharedArray:
     """
 
     def __init__(self, length: int, dtype: npt.DTypeLike) -> None:
-        self._length, self._dtype = length, np.dtype(dtype)
+        self._length = length
+        self._dtype = np.dtype(dtype)
         self._own(_unnamed_file())
         os.ftruncate(self._descriptor, self._size)
 

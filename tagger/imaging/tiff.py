@@ -10,9 +10,21 @@ Source: TIFF 6.0; BigTIFF for offsets of eight bytes.
 import struct
 from typing import NamedTuple
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 262, 274
-_OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _EXTRA, _FORMAT = 273, 279, 324, 325, 338, 339
-_COMPRESSION, _SAMPLES, _PLANAR, _ICC_PROFILE = 259, 277, 284, 34675
+_WIDTH = 256
+_HEIGHT = 257
+_BITS = 258
+_PHOTOMETRIC = 262
+_ORIENTATION = 274
+_OFFSETS = 273
+_COUNTS = 279
+_TILE_OFFSETS = 324
+_TILE_COUNTS = 325
+_EXTRA = 338
+_FORMAT = 339
+_COMPRESSION = 259
+_SAMPLES = 277
+_PLANAR = 284
+_ICC_PROFILE = 34675
 _TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
 
 _PER_PIECE = (_OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS)
@@ -21,13 +33,19 @@ _READ = (
     *(_SAMPLES, _PLANAR, _EXTRA, _FORMAT, _ICC_PROFILE),
     *_PER_PIECE,
 )
-_SEPARATE, _UNCOMPRESSED = 2, 1
+_SEPARATE = 2
+_UNCOMPRESSED = 1
 _MOST_ENTRIES = 4096
 
 BIG_BIG_ENDIAN = b"MM\0+"
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # photometric interpretations
+# photometric interpretations
+WHITE_IS_ZERO = 0
+BLACK_IS_ZERO = 1
+RGB = 2
 PREMULTIPLIED = 1  # extra samples; 2 is alpha that is not
-UNSIGNED, FLOAT = 1, 3  # sample formats
+# sample formats
+UNSIGNED = 1
+FLOAT = 3
 
 
 class Tiff(NamedTuple):
@@ -95,25 +113,27 @@ def channel(data: bytes, number: int) -> bytes:
     """
     directory = _directory(data)
     values = {tag: entry.values for tag, entry in directory.entries.items()}
-    (samples,), kept = values[_SAMPLES], list[bytes]()
+    (samples,) = values[_SAMPLES]
+    kept = list[bytes]()
     told = {_SAMPLES: 1, _PLANAR: 1, _PHOTOMETRIC: BLACK_IS_ZERO}
-    behind, at = b"", len(data) + len(data) % 2
+    behind = b""
+    at = len(data) + len(data) % 2
     for tag, entry in sorted(directory.entries.items()):
         if tag == _EXTRA:
             continue
-        count, raw = entry.number, entry.raw
+        count = entry.number
+        raw = entry.raw
         if tag in told:
-            count, raw = (
-                1,
-                struct.pack(directory.order + "H", told[tag]).ljust(directory.width, b"\0"),
-            )
+            count = 1
+            raw = struct.pack(directory.order + "H", told[tag]).ljust(directory.width, b"\0")
         elif tag in (_BITS, _FORMAT, *_PER_PIECE):
             each = max(1, len(entry.values) // samples)
             mine = entry.values[number * each : (number + 1) * each] or entry.values[:each]
             if tag in (_BITS, _FORMAT):
                 mine = mine[:1]
             packed = struct.pack(f"{directory.order}{len(mine)}{_TYPES[entry.kind]}", *mine)
-            count, raw = len(mine), packed.ljust(directory.width, b"\0")
+            count = len(mine)
+            raw = packed.ljust(directory.width, b"\0")
             if len(packed) > directory.width:
                 raw = struct.pack(directory.order + directory.offset, at + len(behind))
                 behind += packed + b"\0" * (len(packed) % 2)
@@ -159,7 +179,8 @@ def _directory(data: bytes) -> _Directory:
         tag, kind, count = struct.unpack_from(order + "HH" + offset, data, at)
         if tag in entries:
             continue
-        place, values = at + size - width, tuple[int, ...]()
+        place = at + size - width
+        values = tuple[int, ...]()
         raw = data[place : place + width]
         if tag in _READ and kind in _TYPES:
             if count * struct.calcsize("=" + _TYPES[kind]) > width:
@@ -172,7 +193,8 @@ def _directory(data: bytes) -> _Directory:
 def _read(data: bytes) -> Tiff:
     directory = _directory(data)
     values = {tag: entry.values for tag, entry in directory.entries.items() if entry.values}
-    upright, turned = data, directory.entries.get(_ORIENTATION)
+    upright = data
+    turned = directory.entries.get(_ORIENTATION)
     if turned and turned.values:
         one = struct.pack(directory.order + _TYPES[turned.kind], 1)
         upright = data[: turned.place] + one + data[turned.place + len(one) :]

@@ -213,7 +213,8 @@ def _answer(
             slot, paths = connection.recv()
         except (EOFError, OSError):
             return
-        answers, seconds = [], [0.0, 0.0]
+        answers = []
+        seconds = [0.0, 0.0]
         for i, path in enumerate(paths):
             note[1] = i
             note[0] += 1
@@ -237,7 +238,9 @@ def _keep_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+# malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _KEPT = 32 * 1024 * 1024  # the most that glibc takes as threshold of the second
 
 

@@ -1,0 +1,39 @@
+"""The command line as a whole: what `tagger --help` says, and its commands in their order."""
+
+from typing import Annotated
+
+import typer
+
+from jobs.console import index_commands, model_commands, start_commands
+from tagger import __version__
+
+app = typer.Typer(
+    name="tagger",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help=(
+        "Train a multi-label network on product photographs, tag a catalog every night, query "
+        "plain Parquet."
+    ),
+    epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
+    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 130 and 143 "
+    "interrupted.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f"tagger {__version__}")
+        raise typer.Exit
+
+
+app.add_typer(start_commands.commands)
+app.add_typer(model_commands.commands)
+app.add_typer(index_commands.commands)

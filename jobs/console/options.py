@@ -1,0 +1,55 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated, Literal
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")
+]
+Datasets = Annotated[
+    list[str],
+    typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables."),
+]
+IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="What labels of the sets are called here: dataset,group,name,becomes; dataset empty "
+        "is any, becomes empty "
+        "is unknown.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Leave out this file or folder, by name or by its path below the catalog or set; * "
+        "is any text; may be "
+        "repeated.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Of the split and of everything random.")
+]
+MinPrecision = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=0.999,
+        metavar="P",
+        help="Thresholds that reach this precision, instead of the best F1.",
+    ),
+]
+Backend = Literal["auto", "openvino", "keras"]
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        help="auto is OpenVINO, in bfloat16 where a comparison allowed it; openvino computes in "
+        "float32; keras is the "
+        "slow reference."
+    ),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
