@@ -1,10 +1,12 @@
-"""The files of an index beside the rows: thresholds, change feed, manifest, run records."""
+"""The files of a snapshot beside its rows: labels, change feed, manifest."""
+
+from typing import Annotated
 
 import pyarrow as pa
+from msgspec import Meta
 
-FORMAT_VERSION = 4
-"""4 came with the folder `rows` and plain names beside it, 3 with `retired` in the labels, 2 with
-the unsettled ids."""
+from schemas.record import FORMAT_VERSION, Record
+from schemas.runs import RUN_STATES, SKIPPED, Counts, PlanCounts, RunRecord
 
 ROWS_FOLDER = "rows"
 """Holds the part files and nothing else: some readers count every file of a folder, whatever its
@@ -114,124 +116,77 @@ UNSETTLED = pa.schema(
     metadata={"tagger.format_version": str(FORMAT_VERSION)},
 )
 
-MANIFEST_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "snapshot": "string, the folder's name: UTC time of the run and four hex digits",
-    "parent": f"string, the snapshot that {CHANGES_FILE} is against, or null for the first",
-    "created_at": "ISO 8601, UTC",
-    "catalog": "string, the absolute path of the catalog",
-    "buckets": "integer, fixed when the index is created",
-    "model_id": "string, the model of this run",
-    "models": "list of strings, every model_id that rows name",
-    "reader": (
-        "integer, the version of the reader of this run; rows say which one they were made by"
-    ),
-    "groups": "list of strings, the exclusive groups, in column order",
-    "parts": (
-        "list of {file, bucket, rows, bytes, sha256}, by bucket; file is the path below the "
-        "snapshot's folder"
-    ),
-    "labels_sha256": f"string, of {LABELS_FILE}",
-    "changes_sha256": f"string, of {CHANGES_FILE}",
-    "unsettled_sha256": f"string, of {UNSETTLED_FILE}",
-    "rows": "integer, all parts together: pictures found",
-    "statuses": "object, status to number of rows; they add up to rows",
-    "counts": "object, the run's, as in its record; found is rows",
-    "versions": "object, library to version",
-}
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+PartFile = Annotated[str, Meta(pattern=rf"^{ROWS_FOLDER}/part-[0-9]{{5}}-[0-9a-f]{{16}}\.parquet$")]
+"""No other path: a manifest must not lead out of its snapshot."""
 
-SKIPPED = {
-    "hidden": (
-        "names that begin with a dot, folders with all they hold counted once; rename what is meant"
-    ),
-    "not_a_picture": (
-        "no picture's ending, such as .jpg or .png; rename what is a picture, and "
-        "name.jpg?width=800 too"
-    ),
-    "folder_link": (
-        "links to folders are not followed; name the folder itself as the catalog, or mount it "
-        "there"
-    ),
-    "link_outside": (
-        "links to files outside the catalog; put the files there, or name a folder that holds both"
-    ),
-    "broken_link": "links to nothing, to themselves or to where there is no permission",
-    "special": "pipes, sockets and devices, never opened",
-    "excluded": "named by --exclude, folders with all they hold counted once",
-    "system_folder": "made by a NAS or a desktop, with all they hold counted once; tagger tag "
-    "takes them in with "
-    "--include NAME",
-}
 
-RUN_COUNTS = (
-    *("found", "new", "changed", "rescored", "unchanged", "deleted", "touched", "scored", "reused"),
-    *("failed", "failed_now", "published_rows"),
-)
+class Part(Record):
+    """One Parquet file of a snapshot, with the rows of one bucket."""
 
-PLAN_FIELDS = {
-    "found": "pictures listed",
-    "new": "without a row",
-    "changed": "with another size or modification time than their row",
-    "rescored": (
-        "the same file, to be tried again: another model, another reader, --full, or --retry-errors"
-    ),
-    "unchanged": "rows to be carried over",
-    "deleted": "rows whose picture was not found",
-    "staged": "pictures whose rows an interrupted run left in staging",
-    "to_read": "pictures to be read",
-    "from_features": (
-        "pictures scored by another model whose new scores come from stored features: they are "
-        "not read"
-    ),
-    "behind": (
-        "unchanged rows of an older model or reader, left for a later run by --backfill-limit"
-    ),
-}
+    file: PartFile
+    """path below the snapshot's folder"""
+    bucket: Annotated[int, Meta(ge=0)]
+    """sha256(image_id) mod buckets, of all its rows"""
+    rows: Annotated[int, Meta(ge=0)]
+    """how many it has"""
+    bytes: Annotated[int, Meta(ge=0)]
+    """size of the file"""
+    sha256: Sha256
+    """digest of the file, hex"""
 
-RUN_STATES = {
-    "running": "not ended yet, or killed and not yet noticed by a later run",
-    "published": "a snapshot was published; it has the run's name",
-    "unchanged": "nothing to publish: the current snapshot is what the catalog holds",
-    "rolled_back": "`tagger rollback` pointed current to `snapshot`",
-    "refused": "a guard, the lock or unusable input; nothing was published",
-    "stopped": "--max-seconds was up; nothing was published, what was done is in staging",
-    "failed": "an unexpected failure; nothing was published",
-    "killed": "ended by a signal, or without a word (SIGKILL, power): the next run notes that",
-}
 
-RUN_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "run_id": (
-        "string, UTC time and four hex digits of its fraction; a published snapshot has the "
-        "same name"
-    ),
-    "state": " | ".join(RUN_STATES),
-    "message": "string, why it did not publish and what to do, or null",
-    "exit_code": "integer, or null while running or if it ended without a word",
-    "command": "list of strings, as started",
-    "host": "string",
-    "process": "integer",
-    "started_at": "ISO 8601, UTC",
-    "ended_at": "ISO 8601, UTC, or null while running or if it ended without a word",
-    "catalog": "string, absolute path, or null for a rollback",
-    "model_id": "string, or null if it was not read",
-    "backend": "openvino | openvino bfloat16 | keras, or null if nothing had to be scored",
-    "snapshot": "string, the snapshot that `current` led to at the end, or null",
-    "plan": "object, what was to be done: "
-    + ", ".join(PLAN_FIELDS)
-    + "; empty if the catalog was not walked to its end",
-    "counts": "object, the numbers of the --json result: " + ", ".join(RUN_COUNTS),
-    "skipped": "object, reason to number of things that are no picture",
-    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a "
-    "path that has another "
-    "case only, or null",
-    "seconds": "object, stage to seconds: walk, plan, start (loading the network), wait (for the "
-    "workers), infer, "
-    "write, rescore (from features), publish, total; first and last: when pictures were answered, "
-    "since the start; "
-    "read (and hash) and decode are those of the workers, added up over all of them, as is every "
-    "stage "
-    "with --engine ray",
-    "peak_mib": "number, the most memory any one process of the run held, in MiB",
-    "versions": "object, library to version",
-}
+class Manifest(Record):
+    """What a snapshot holds. It is written last: a folder without it is no snapshot."""
+
+    format_version: int
+    """1"""
+    snapshot: str
+    """the folder's name: UTC time of the run and four hex digits"""
+    parent: str | None
+    """the snapshot that changes.parquet is against; null for the first"""
+    created_at: str
+    """ISO 8601, UTC"""
+    catalog: str
+    """absolute path of the catalog"""
+    buckets: Annotated[int, Meta(ge=1, le=256)]
+    """fixed when the index is created"""
+    model_id: str
+    """the model of this run"""
+    models: list[str]
+    """every model_id that rows name, and that of this run"""
+    reader: int
+    """version of the reader of this run; rows say which one they were made by"""
+    groups: list[str]
+    """the exclusive groups, in column order"""
+    parts: list[Part]
+    """by bucket; a bucket without rows has none"""
+    labels_sha256: Sha256
+    """digest of labels.parquet, hex"""
+    changes_sha256: Sha256
+    """digest of changes.parquet, hex"""
+    unsettled_sha256: Sha256
+    """digest of unsettled.parquet, hex"""
+    rows: Annotated[int, Meta(ge=0)]
+    """of all parts together: pictures found"""
+    statuses: dict[str, int]
+    """status to number of rows; they add up to rows"""
+    counts: Counts
+    """the run's, as in its record; found is rows"""
+    versions: dict[str, str]
+    """library to version"""
+
+
+class FeaturedModel(Record):
+    """Whose features an index keeps."""
+
+    model: str
+    """where the bundle lay whose features the last published night kept or used"""
+
+
+# Until their readers parse records:
+RUN_COUNTS = Counts.__struct_fields__
+PLAN_FIELDS = PlanCounts.__struct_fields__
+RUN_FIELDS = RunRecord.__struct_fields__
+MANIFEST_FIELDS = Manifest.__struct_fields__
+__all__ = ["FORMAT_VERSION", "RUN_STATES", "SKIPPED"]

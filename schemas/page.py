@@ -1,15 +1,51 @@
-"""The format page for readers in other languages, made from the declarations. `python -m
-schemas.page` writes it."""
+"""The format pages for readers in other languages, made from the declarations.
 
-from collections.abc import Mapping
+`python -m schemas.page` writes them.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import msgspec
 import pyarrow as pa
 
-from schemas import bundle, features, index, reports, rows, split, vocabulary
+from schemas import bundle, features, index, nightly, reports, rows, runs, split, vocabulary
+from schemas.record import FORMAT_VERSION, Record
 
-PAGE = Path(__file__).with_name("FORMAT.md")
+_FOLDER = Path(__file__).parent
+_TITLES = {
+    "FORMAT.md": "Reading a night",
+    "INDEX.md": "The other files of an index",
+    "BUNDLE.md": "A model bundle",
+    "REPORTS.md": "What `tagger tag --json` and its like print",
+    "MODEL_REPORTS.md": "What `tagger train --json` and its like print",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of every page, by its path."""
+    makers: dict[str, Callable[[], list[str]]] = {
+        "FORMAT.md": _format_page,
+        "INDEX.md": _index_page,
+        "BUNDLE.md": _bundle_page,
+        "REPORTS.md": _reports_page,
+        "MODEL_REPORTS.md": _model_reports_page,
+    }
+    return {
+        _FOLDER / name: "\n\n".join([_head(name), *make()]) + "\n" for name, make in makers.items()
+    }
+
+
+def _head(page: str) -> str:
+    """Return the title of a page, and the links to the others."""
+    links = [f"[{title}]({name})" for name, title in _TITLES.items() if name != page]
+    return f"# {_TITLES[page]}\n\n[README](../README.md) · {' · '.join(links)}"
 
 
 class _Example(NamedTuple):
@@ -18,105 +54,279 @@ class _Example(NamedTuple):
     column: str
 
 
-def page() -> str:
-    """Return the text of FORMAT.md."""
+def _format_page() -> list[str]:
     example = rows.rows_schema(["<group>"], [_Example("<group>", "<label>", "score_<slug>")])
-    sections = [
-        _INTRODUCTION,
-        "## Layout of an index\n\n" + _fields(index.LAYOUT, "path"),
-        "## Rows\n\n" + _ROWS + _schema(example),
-        "### Status\n\n" + _fields(rows.STATUSES, "status"),
-        f"## {index.LABELS_FILE}\n\n" + _schema(index.LABELS),
-        f"## {index.CHANGES_FILE}\n\n" + _schema(index.CHANGES),
-        f"## {index.UNSETTLED_FILE}\n\n" + _schema(index.UNSETTLED),
-        "## features/<features_id>/*.parquet\n\n"
-        + _FEATURES
-        + _schema(features.features_schema(1024)),
-        f"## {index.MANIFEST_FILE}\n\n" + _fields(index.MANIFEST_FIELDS),
-        "## runs/*.json\n\n" + _fields(index.RUN_FIELDS),
-        "### state\n\n" + _fields(index.RUN_STATES, "state"),
-        "### plan\n\n" + _fields(index.PLAN_FIELDS),
-        "### skipped\n\n" + _fields(index.SKIPPED, "reason"),
-        "## A model bundle\n\n" + _fields(bundle.FILES, "file"),
-        "### bundle.json\n\n" + _fields(bundle.BUNDLE_FIELDS),
-        "### vocabulary.json\n\n" + _fields(vocabulary.VOCABULARY_FIELDS),
-        "A group:\n\n" + _fields(vocabulary.GROUP_FIELDS),
-        "A label:\n\n" + _fields(vocabulary.LABEL_FIELDS),
-        "### preprocessing.json\n\n" + _fields(bundle.PREPROCESSING_FIELDS),
-        "### thresholds.json, each of `labels`\n\n" + _fields(bundle.THRESHOLD_FIELDS),
-        "### gate.json\n\n" + _fields(bundle.GATE_FIELDS),
-        "### metrics.json\n\n" + _fields(bundle.METRICS_FIELDS),
-        "### split.parquet\n\n" + _schema(split.SPLIT),
-        "## What --json prints\n\n`tagger tag`:\n\n" + _fields(reports.TAG),
-        '`tagger predict` prints `{"predictions": [...]}`, each:\n\n' + _fields(reports.PREDICTION),
-        "`tagger evaluate`:\n\n" + _fields(reports.EVALUATE),
-        "Its `evaluation`, which metrics.json holds too:\n\n" + _fields(reports.EVALUATION),
-        "Its `labels`:\n\n" + _fields(reports.EVALUATION_LABEL),
-        "Its `groups`:\n\n" + _fields(reports.EVALUATION_GROUP),
-        "`audit` of `tagger evaluate --audit`:\n\n" + _fields(reports.AUDIT),
-        "The CSV of an audit:\n\n" + _fields(reports.AUDIT_COLUMNS, "column"),
-        "`tagger train`:\n\n" + _fields(reports.TRAIN),
-        "Its `verdict`:\n\n" + _fields(reports.VERDICT),
-        "Its `groups`:\n\n" + _fields(reports.VERDICT_GROUP),
-        "`tagger retrain`:\n\n" + _fields(reports.RETRAIN),
-        "`tagger pack`:\n\n" + _fields(reports.PACK),
-        "`tagger promote`:\n\n" + _fields(reports.PROMOTE),
-        "`tagger models`:\n\n" + _fields(reports.MODELS),
-        "Its `versions`:\n\n" + _fields(reports.MODELS_VERSION),
-        "`tagger train --check`:\n\n" + _fields(reports.CHECK),
-        "`tagger similar`:\n\n" + _fields(reports.SIMILAR),
-        "`tagger verify`:\n\n" + _fields(reports.VERIFY),
-        "`tagger runs`:\n\n" + _fields(reports.RUNS),
-        "`tagger rollback`:\n\n" + _fields(reports.ROLLBACK),
+    return [
+        _READING,
+        _PROMISE,
+        "## Layout of an index",
+        _meanings(index.LAYOUT, "path"),
+        "## Rows",
+        _ROWS,
+        _schema(example),
+        "### Status",
+        _meanings(rows.STATUSES, "status"),
+        f"## {index.LABELS_FILE}",
+        _schema(index.LABELS),
+        f"## {index.CHANGES_FILE}",
+        _schema(index.CHANGES),
     ]
-    return "\n\n".join(sections) + "\n"
 
 
-_INTRODUCTION = f"""# Format
-
-Made from `schemas/` by `python -m schemas.page`; a test holds the two together. Format version
-{index.FORMAT_VERSION}.
-
-To read a night: point any Parquet reader at the folder `current`, or, if it takes patterns, at
-`current/*.parquet`. The folder holds parts and nothing else, one row per picture found; there is
-at least one row, since a night without a picture is refused. Every part has the same schema,
-column for column. To use the folder more than once, resolve the symlink **once**: a part's name
-never means two contents, so a reader that does not may fail to find a file while a night is
-published; it never reads two nights mixed. Labels, changes and manifest lie beside the folder
-that `current` leads to.
-
-Keep the index below folders without `=`: DuckDB takes a folder `key=value` for a column, and for
-`color=red` the folder's word instead of the rows', unless `hive_partitioning = false` is given.
-
-To follow the nights: remember the snapshot you have. If the manifest's `parent` is that, apply
-`{index.CHANGES_FILE}` (`upsert`: take the row from the parts; `delete`: drop it). If not, read
-the whole snapshot.
-
-To recompute an answer: a label that is not retired *holds* when its stored score is at least its
-stored threshold in `{index.LABELS_FILE}`, of the row's `model_id`. With odds o = s / (1 - s) of
-the scores of a group's labels that are not retired, p(label i) = o_i / (1 + sum o); none has the
-rest. The answer is, among the labels that hold, the one with the largest
-o_i / odds(threshold_i), or none."""
-
-_ROWS = (
-    "zstd-compressed Parquet. Fixed columns, then per exclusive group two columns, then per label "
-    "one, in vocabulary\n"
-    "order. Each field's metadata has its `meaning`, and `group` and `label` where there is one. A "
-    "column's name is\n"
-    "`score_` and the label's slug: lower case, runs outside [a-z0-9] as one `_`; a slug already "
-    "taken becomes\n"
-    "`score_<group>_<slug>`. It is fixed when the label is born and never changes.\n\n"
-)
+def _index_page() -> list[str]:
+    return [
+        "The rows, labels and changes of a night are on the page [Reading a night](FORMAT.md). "
+        "Here is what lies beside them.",
+        f"## {index.MANIFEST_FILE}",
+        *records(index.Manifest),
+        "## runs/*.json",
+        *records(runs.RunRecord),
+        "### What a `state` says",
+        _meanings(runs.RUN_STATES, "state"),
+        "### What is `skipped`",
+        _meanings(runs.SKIPPED, "reason"),
+        f"## {index.UNSETTLED_FILE}",
+        _schema(index.UNSETTLED),
+        "## features/&lt;features_id>/*.parquet",
+        _FEATURES,
+        _schema(features.features_schema(1024)),
+        "## features/_model.json",
+        *records(index.FeaturedModel),
+        "## _lock",
+        *records(runs.LockHolder),
+    ]
 
 
-_FEATURES = (
-    "With `tagger tag --features`, for each content that went through the network since: what the "
-    "trunk of the model "
-    "made of it. The width is the model's, 1,024 as a rule.\n\n"
-)
+def _bundle_page() -> list[str]:
+    return [
+        "What the folder of a model holds.",
+        _meanings(bundle.FILES, "file"),
+        "## bundle.json",
+        _meanings(bundle.BUNDLE_FIELDS),
+        "## vocabulary.json",
+        _meanings(vocabulary.VOCABULARY_FIELDS),
+        "A group:",
+        _meanings(vocabulary.GROUP_FIELDS),
+        "A label:",
+        _meanings(vocabulary.LABEL_FIELDS),
+        "## preprocessing.json",
+        _meanings(bundle.PREPROCESSING_FIELDS),
+        "## thresholds.json, each of `labels`",
+        _meanings(bundle.THRESHOLD_FIELDS),
+        "## gate.json",
+        _meanings(bundle.GATE_FIELDS),
+        "## metrics.json",
+        _meanings(bundle.METRICS_FIELDS),
+        "## split.parquet",
+        _schema(split.SPLIT),
+    ]
 
 
-def _fields(fields: Mapping[str, str], what: str = "field") -> str:
+def _reports_page() -> list[str]:
+    return [
+        _ONE_OBJECT,
+        "## tagger tag",
+        *records(nightly.TagReport),
+        "## tagger runs",
+        "A run record is declared [with the files of an index](INDEX.md).",
+        *records(nightly.RunsReport, but=(runs.RunRecord,)),
+        "## tagger rollback",
+        *records(nightly.RollbackReport),
+        "## tagger verify",
+        *records(nightly.VerifyReport),
+        "## tagger similar",
+        *records(nightly.SimilarReport),
+    ]
+
+
+def _model_reports_page() -> list[str]:
+    return [_ONE_OBJECT, *_training_reports(), *_model_reports()]
+
+
+def _training_reports() -> list[str]:
+    return [
+        "## tagger train",
+        _meanings(reports.TRAIN),
+        "Its `verdict`:",
+        _meanings(reports.VERDICT),
+        "Its `groups`:",
+        _meanings(reports.VERDICT_GROUP),
+        "## tagger train --check",
+        _meanings(reports.CHECK),
+        "## tagger retrain",
+        _meanings(reports.RETRAIN),
+    ]
+
+
+def _model_reports() -> list[str]:
+    return [
+        "## tagger predict",
+        '`{"predictions": [...]}`, each:',
+        _meanings(reports.PREDICTION),
+        "## tagger evaluate",
+        _meanings(reports.EVALUATE),
+        "Its `evaluation`, which metrics.json holds too:",
+        _meanings(reports.EVALUATION),
+        "Its `labels`:",
+        _meanings(reports.EVALUATION_LABEL),
+        "Its `groups`:",
+        _meanings(reports.EVALUATION_GROUP),
+        "`audit` of `tagger evaluate --audit`:",
+        _meanings(reports.AUDIT),
+        "The CSV of an audit:",
+        _meanings(reports.AUDIT_COLUMNS, "column"),
+        "## tagger pack",
+        _meanings(reports.PACK),
+        "## tagger promote",
+        _meanings(reports.PROMOTE),
+        "## tagger models",
+        _meanings(reports.MODELS),
+        "Its `versions`:",
+        _meanings(reports.MODELS_VERSION),
+    ]
+
+
+_ONE_OBJECT = """With `--json` a command prints one JSON object on standard output, and nothing else
+there. Fields may be added; ignore what you do not know."""
+
+_READING = f"""To read a night:
+
+- Point any Parquet reader at the folder `current`, or, if it takes patterns, at
+  `current/*.parquet`. It holds parts and nothing else, one row for each picture found. All parts
+  have the same columns. There is at least one row: a night without a picture is refused.
+- To use the folder more than once, resolve the symlink **once**. A part's name never means two
+  contents, so a reader that does not may miss a file while a night is published; it never reads
+  two nights mixed.
+- Labels, changes and manifest lie beside the folder that `current` leads to.
+- Keep the index below folders without `=`. DuckDB takes a folder `color=red` for a column `color`
+  and shows `red` instead of the rows' own values, unless `hive_partitioning = false` is given.
+
+To follow the nights, remember the snapshot that you have. If the `parent` in
+`{index.MANIFEST_FILE}` is that one, apply `{index.CHANGES_FILE}` (`upsert`: take the row from the
+parts; `delete`: drop it). If not, read the whole snapshot.
+
+To compute an answer yourself: a label that is not retired *holds* when its stored score is at
+least its stored threshold in `{index.LABELS_FILE}`, of the row's `model_id`. Take the scores s of
+a group's labels that are not retired, with odds o = s / (1 - s). Then
+p(label i) = o_i / (1 + sum o), and "none" has the rest. The answer is, among the labels that hold,
+the one with the largest o_i / odds(threshold_i), or none."""
+
+_PROMISE = f"""## What stays
+
+One format version, {FORMAT_VERSION}, for everything, frozen at the first release; later versions
+read it. Columns, files and fields may be added; ignore what you do not know.
+
+These pages are made from `schemas/` by `python -m schemas.page`; a test holds the two together."""
+
+_ROWS = """zstd-compressed Parquet. Fixed columns come first, then two columns for each exclusive
+group, then one for each label, in the order of the vocabulary. Each field's metadata has its
+`meaning`, and `group` and `label` where there is one. A column's name is `score_` and the label's
+slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes
+`score_<group>_<slug>`. It is fixed when the label is born and never changes."""
+
+_FEATURES = """With `tagger tag --features`, for each content that went through the network since:
+what the trunk of the model made of it. The width is the model's, 1,024 as a rule."""
+
+
+def records(kind: type[msgspec.Struct], *, but: tuple[type, ...] = ()) -> list[str]:
+    """Return what a record is and its fields, then those of the records in it, each once.
+
+    Parameters
+    ----------
+    but : types, optional
+        Records that are shown elsewhere.
+    """
+    parts = []
+    for one in _kinds_in(kind, [Record, *but]):
+        name = f"`{one.__name__}`: " if one is not kind else ""
+        parts += [name + _escaped(_paragraph(one.__doc__ or "")), _fields(one)]
+    return parts
+
+
+def _kinds_in(kind: type[msgspec.Struct], seen: list[type]) -> Iterator[type[msgspec.Struct]]:
+    """Yield a record, and those in it that were not seen."""
+    if kind in seen:
+        return
+    seen.append(kind)
+    yield kind
+    for field in msgspec.structs.fields(kind):
+        for inner in _parts_of(field.type):
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                yield from _kinds_in(inner, seen)
+
+
+def _parts_of(kind: Any) -> Iterator[Any]:
+    """Yield a type and all types within it."""
+    yield kind
+    for inner in get_args(kind):
+        yield from _parts_of(inner)
+
+
+def _fields(kind: type[msgspec.Struct]) -> str:
+    """Return the table of a record's fields."""
+    meanings = _meanings_of(kind)
+    lines = ["| field | type | meaning |", "|---|---|---|"]
+    for field in msgspec.structs.fields(kind):
+        meaning = _escaped(meanings[field.name])
+        lines.append(f"| `{field.encode_name}` | {_escaped(spoken(field.type))} | {meaning} |")
+    return "\n".join(lines)
+
+
+def _meanings_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the text below each field of a record, its bases' too."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Record) and base is not Record:
+            match ast.parse(textwrap.dedent(inspect.getsource(base))).body:
+                case [ast.ClassDef(body=body)]:
+                    found |= dict(_texts_below(body))
+    return found
+
+
+def _texts_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a class, and the texts below them."""
+    for field, text in pairwise(body):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(meaning))),
+            ):
+                yield name, _paragraph(meaning)
+
+
+_WORDS = {str: "string", int: "integer", float: "number", bool: "true or false", NoneType: "null"}
+
+
+def spoken(kind: Any) -> str:
+    """Return a type in words for readers in any language.
+
+    Examples
+    --------
+    >>> spoken(dict[str, list[int]] | None)
+    'object of list of integer, or null'
+    """
+    origin = get_origin(kind)
+    inner = get_args(kind)
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if origin is Annotated:
+        return spoken(inner[0])
+    if origin is Literal:
+        return " | ".join("null" if value is None else f"`{value}`" for value in inner)
+    if origin in (Union, UnionType):
+        return ", or ".join(spoken(one) for one in inner)
+    if origin in (list, tuple):
+        return f"list of {spoken(inner[0])}"
+    if origin is dict:
+        return f"object of {spoken(inner[1])}"
+    return f"`{kind.__name__}`"
+
+
+def _paragraph(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _meanings(fields: Mapping[str, str], what: str = "field") -> str:
     lines = [f"| {what} | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {_escaped(text)} |" for name, text in fields.items()]
     return "\n".join(lines)
@@ -140,4 +350,5 @@ def _schema(schema: pa.Schema) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    for path, text in pages().items():
+        path.write_text(text)

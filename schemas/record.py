@@ -1,19 +1,31 @@
 """What is written as JSON, declared once: types that parse, check and describe themselves.
 
-A field is described by the text below it, from which the format page is made. Readers ignore
-fields that they do not know, so a later version may add some.
+A field is described by the text below it, from which the format pages are made. Readers ignore
+fields that they do not know, so a later version may add some; those have a default.
 """
 
-from typing import TypeVar
+import json
+from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
+from msgspec import StructMeta
 
 FORMAT_VERSION = 1
 """Of everything that is written; frozen with the first release, and read by all later versions."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A JSON object of ours."""
+class _RecordType(StructMeta):
+    """Says of all records what msgspec would have each of them say of itself."""
+
+    def __new__(
+        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **config: bool
+    ) -> "_RecordType":
+        return super().__new__(cls, name, bases, body, frozen=True, kw_only=True)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Record(msgspec.Struct, frozen=True, metaclass=_RecordType):
+    """A JSON object of ours: frozen, and made by keywords alone."""
 
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -24,13 +36,16 @@ def parse(content: bytes | str, kind: type[Kind]) -> Kind:
 
     Raises
     ------
-    msgspec.DecodeError
-        If it is no JSON, lacks a field, or a value is not of its field's type; a ValueError, which
-        names the place.
+    ValueError
+        If it is no JSON, lacks a field, or a value is not of its field's type; names the place.
     """
-    return msgspec.json.decode(content, type=kind)
+    # Python's parser, since paths may be no valid UTF-8: msgspec's refuses the surrogates in them.
+    try:
+        return msgspec.convert(json.loads(content), kind)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
-def to_json(record: msgspec.Struct) -> str:
-    """Return the record as indented JSON with a line end, for files that people read too."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+def to_json(record: msgspec.Struct, *, indent: int | None = 1) -> str:
+    """Return the record as JSON in ASCII: indented for files, on one line for standard output."""
+    return json.dumps(msgspec.to_builtins(record), indent=indent) + "\n"

@@ -1,33 +1,5 @@
 """What commands print on standard output with --json, field by field."""
 
-TAG = {
-    "run_id": "string, or null with --dry-run",
-    "snapshot": "string, what `current` names at the end, or null",
-    "found": "pictures found in the catalog and not gone before they were read",
-    "new": "found, and no row before",
-    "changed": "found, with another size or modification time than its row",
-    "rescored": (
-        "found, the same file, tried again with another result: another model, --full, "
-        "--retry-errors"
-    ),
-    "unchanged": "found, its row carried over",
-    "deleted": "rows before whose picture was not found",
-    "touched": "changed, but with equal bytes",
-    "scored": "distinct contents that went through the network in this run",
-    "reused": "rows taken from staging, where an interrupted run left them",
-    "failed": "rows that are not ok",
-    "failed_now": "failures among the pictures tried in this run",
-    "plan": "object, what was to be done, before anything was read; empty if the walk did not end",
-    "skipped": "object, reason to number of things that are no picture",
-    "idle_patterns": "list of {pattern, meant}: those of --exclude that matched nothing, and a "
-    "path that has another "
-    "case only, or null",
-    "published_rows": "rows of the published snapshot; equals found, or 0 if nothing was published",
-    "seconds": "number, the whole run",
-    "images_per_second": "number, pictures read per second of waiting for workers and inferring",
-    "exit_code": "integer",
-}
-
 PREDICTION = {
     "image": "string, as given",
     "status": "ok, or why there are no scores",
@@ -226,18 +198,6 @@ MODELS_VERSION = {
     "error": "string, why it cannot be used, or null",
 }
 
-SIMILAR = {
-    "index": "string, as given",
-    "image": "string, as given",
-    "model": "string, name of the bundle whose features were compared",
-    "found": "list of {image_id, similarity, answers, same}, the most similar first: similarity "
-    "is the cosine of both "
-    "features, answers exclusive group to label or null, same every image_id with these bytes",
-    "searched": "integer, distinct contents of the index that have features of this model",
-    "contents": "integer, distinct contents of the index that have scores",
-    "sheet": "string, the contact sheet that --sheet wrote, or null",
-}
-
 CHECK = {
     "dataset": "string, as given",
     "pictures": "integer",
@@ -248,27 +208,4 @@ CHECK = {
     "duplicates": "list of lists of images with the same bytes",
     "near_duplicates": "list of lists of images that look the same",
     "conflicts": "list of lists of images that look the same and have different labels",
-}
-
-RUNS = {
-    "index": "string, as given",
-    "current": "string, the snapshot that readers see, or null",
-    "snapshots": "list of strings, those that are kept, oldest first",
-    "runs": "list of run records, newest first, see runs/*.json",
-}
-
-ROLLBACK = {
-    "index": "string, as given",
-    "snapshot": "string, what is current now",
-    "before": "string, what was current, or null if it could not be read",
-    "rows": "integer",
-    "run_id": "string, of the record that was written",
-}
-
-VERIFY = {
-    "index": "string, as given",
-    "snapshot": "string, what was checked",
-    "rows": "integer",
-    "parts": "integer",
-    "faults": "list of strings, empty if all is well",
 }

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-FORMAT_VERSION = 1
+from schemas.record import FORMAT_VERSION
 
 STATUSES = {
     "ok": "scored",

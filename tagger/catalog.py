@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.index import SKIPPED
+from schemas.runs import SKIPPED
 from tagger.errors import InputError, Refused
 from tagger.settings import setting
 

@@ -19,7 +19,6 @@ from jobs.cli import app
 from jobs.queries import CONSUMER, DUCKDB, QUERIES
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, tag_catalog
-from schemas.page import PAGE, page
 from tagger.catalog import EXTENSIONS
 from tagger.datasets.sample import Sample
 
@@ -36,10 +35,6 @@ def folder(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = sorted(sample.truth)[:3]
     pd.DataFrame({"sku": ["a", "b", "c"], "image_id": ids}).to_csv(folder / "skus.csv", index=False)
     return folder
-
-
-def test_the_format_page_is_the_one_the_declarations_make() -> None:
-    assert PAGE.read_text() == page(), "run: python -m schemas.page"
 
 
 def test_every_command_is_in_the_readme_and_has_help_with_an_example() -> None:

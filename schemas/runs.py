@@ -1,0 +1,180 @@
+"""runs/*.json: what each run did, how it ended and why; and the lock that a run holds."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from schemas.record import Record
+
+SKIPPED = {
+    "hidden": (
+        "names that begin with a dot, folders with all they hold counted once; rename what is meant"
+    ),
+    "not_a_picture": (
+        "no picture's ending, such as .jpg or .png; rename what is a picture, and "
+        "name.jpg?width=800 too"
+    ),
+    "folder_link": (
+        "links to folders are not followed; name the folder itself as the catalog, or mount it "
+        "there"
+    ),
+    "link_outside": (
+        "links to files outside the catalog; put the files there, or name a folder that holds both"
+    ),
+    "broken_link": "links to nothing, to themselves or to where there is no permission",
+    "special": "pipes, sockets and devices, never opened",
+    "excluded": "named by --exclude, folders with all they hold counted once",
+    "system_folder": (
+        "made by a NAS or a desktop, with all they hold counted once; tagger tag takes them in "
+        "with --include NAME"
+    ),
+}
+
+RUN_STATES = {
+    "running": "not ended yet, or killed and not yet noticed by a later run",
+    "published": "a snapshot was published; it has the run's name",
+    "unchanged": "nothing to publish: the current snapshot is what the catalog holds",
+    "rolled_back": "`tagger rollback` pointed current to `snapshot`",
+    "refused": "a guard, the lock or unusable input; nothing was published",
+    "stopped": "--max-seconds was up; nothing was published, what was done is in staging",
+    "failed": "an unexpected failure; nothing was published",
+    "killed": "ended by a signal, or without a word (SIGKILL, power): the next run notes that",
+}
+
+State = Literal[
+    "running",
+    "published",
+    "unchanged",
+    "rolled_back",
+    "refused",
+    "stopped",
+    "failed",
+    "killed",
+]
+
+
+class Counts(Record):
+    """What a run did, in numbers."""
+
+    found: int = 0
+    """pictures found in the catalog and not gone before they were read"""
+    new: int = 0
+    """found, and no row before"""
+    changed: int = 0
+    """found, with another size or modification time than its row"""
+    rescored: int = 0
+    """found, the same file, tried again with another result: another model, --full,
+    --retry-errors"""
+    unchanged: int = 0
+    """found, its row carried over"""
+    deleted: int = 0
+    """rows before whose picture was not found"""
+    touched: int = 0
+    """changed, but with equal bytes"""
+    scored: int = 0
+    """distinct contents that went through the network in this run"""
+    reused: int = 0
+    """rows taken from staging, where an interrupted run left them"""
+    failed: int = 0
+    """rows that are not ok"""
+    failed_now: int = 0
+    """failures among the pictures tried in this run"""
+    published_rows: int = 0
+    """rows of the published snapshot; equals found, or 0 if nothing was published"""
+
+
+class PlanCounts(Record):
+    """What was to be done, before anything was read."""
+
+    found: int = 0
+    """pictures listed"""
+    new: int = 0
+    """without a row"""
+    changed: int = 0
+    """with another size or modification time than their row"""
+    rescored: int = 0
+    """the same file, to be tried again: another model, another reader, --full, or
+    --retry-errors"""
+    unchanged: int = 0
+    """rows to be carried over"""
+    deleted: int = 0
+    """rows whose picture was not found"""
+    staged: int = 0
+    """pictures whose rows an interrupted run left in staging"""
+    to_read: int = 0
+    """pictures to be read"""
+    from_features: int = 0
+    """pictures scored by another model whose new scores come from stored features: they are not
+    read"""
+    behind: int = 0
+    """unchanged rows of an older model or reader, left for a later run by --backfill-limit"""
+
+
+class IdlePattern(Record):
+    """A pattern of --exclude that matched nothing."""
+
+    pattern: str
+    """as it was given"""
+    meant: str | None
+    """a path that has another case only, or null"""
+
+
+class RunRecord(Record):
+    """A run. The record is written when it starts, and replaced when it ends."""
+
+    format_version: int
+    """1"""
+    run_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]+$")]
+    """UTC time and four hex digits of its fraction; a published snapshot has the same name"""
+    state: State
+    """how it ended, see below"""
+    message: str | None
+    """why it did not publish and what to do"""
+    exit_code: int | None
+    """null while running or if it ended without a word"""
+    command: list[str]
+    """as started"""
+    host: str
+    """where it ran"""
+    process: int
+    """its number there"""
+    started_at: str
+    """ISO 8601, UTC"""
+    ended_at: str | None
+    """ISO 8601, UTC; null while running or if it ended without a word"""
+    catalog: str | None
+    """absolute path"""
+    model_id: str | None
+    """null if it was not read, and of a rollback"""
+    backend: str | None
+    """openvino, openvino bfloat16 or keras; null if nothing had to be scored"""
+    snapshot: str | None
+    """the snapshot that `current` led to at the end"""
+    plan: PlanCounts | None
+    """what was to be done; null if the catalog was not walked to its end"""
+    counts: Counts | None
+    """what was done; null while running"""
+    skipped: dict[str, int]
+    """reason to number of things that are no picture, see below"""
+    idle_patterns: list[IdlePattern]
+    """those of --exclude that matched nothing"""
+    seconds: dict[str, float]
+    """stage to seconds: walk, plan, start (loading the network), wait (for the workers), infer,
+    write, rescore (from features), publish, total; first and last: when pictures were answered,
+    since the start; read (and hash) and decode are those of the workers, added up over all of
+    them, as is every stage with --engine ray"""
+    peak_mib: float
+    """the most memory any one process of the run held, in MiB"""
+    versions: dict[str, str]
+    """library to version"""
+
+
+class LockHolder(Record):
+    """Who holds the lock; the file is empty while nobody does."""
+
+    host: str
+    """where the run works"""
+    process: int
+    """its number there"""
+    started: str
+    """ISO 8601, UTC"""
