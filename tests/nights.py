@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from conftest import clean_environment, jpeg, textured
-
-from jobs.queries import CONSUMER
+from pages import consumer_code
 
 BUCKETS = 3
 UNIT = 130
@@ -45,10 +44,10 @@ NOTHING = pa.table({"image_id": pa.array([], pa.string())})
 
 
 def consumer() -> Callable[[Path, pa.Table, str | None], tuple[pa.Table, str]]:
-    """Return the README's consumer of the change feed."""
+    """Return the consumer of the change feed, as its page has it."""
     names: dict[str, Any] = {}
-    code = CONSUMER[: CONSUMER.index("\ntable, seen = ")]
-    exec(code, names)  # noqa: S102 - our own constant code
+    code, _, _ = consumer_code().partition("\ntable, seen = ")
+    exec(code, names)  # noqa: S102 - the page's own code
     return names["follow"]
 
 
