@@ -214,10 +214,10 @@ def tiffs() -> Iterator[Made]:
         for byteorder in ("<", ">"):
             for big in (False, True):
                 data = written_tiff(deep, photometric="rgb", byteorder=byteorder, bigtiff=big)
-                kind = "big" if big else "classic"
-                order = "le" if byteorder == "<" else "be"
+                layout = "big" if big else "classic"
+                endian = "le" if byteorder == "<" else "be"
                 yield Made(
-                    f"tiff-{kind}-{bits}-{order}.tif",
+                    f"tiff-{layout}-{bits}-{endian}.tif",
                     data,
                     picture,
                 )

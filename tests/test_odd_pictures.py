@@ -13,7 +13,7 @@ import picture_matrix
 import pytest
 from conftest import textured
 from PIL import Image, ImageCms, PngImagePlugin
-from test_images import encoded, quadrants, status_of
+from test_reader import encoded, quadrants, status_of
 
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.picture_error import PictureError

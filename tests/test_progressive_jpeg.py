@@ -10,7 +10,7 @@ from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from test_images import encoded
+from test_reader import encoded
 
 from tagger.imaging.picture_error import PictureError
 from tagger.imaging.preprocessing import Reading

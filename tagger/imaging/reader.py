@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from tagger.arrays import Pixels
-from tagger.imaging.codecs import Stored, decode
+from tagger.imaging.codecs import decode
 from tagger.imaging.headers import read_header
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.profiles import cmyk_to_rgb, to_srgb
+from tagger.imaging.stored import Stored
 
 
 class Picture(NamedTuple):
