@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 STAMP := .venv/ready
 
-.PHONY: setup demo test test-long check bench accuracy
+.PHONY: setup demo test test-long test-drawn check bench accuracy
 
 setup: $(STAMP)
 
@@ -18,11 +18,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/tagger demo --out demo
 
+# Two processes: what is killed, timed or on Ray in one, what needs TensorFlow in the other.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	@echo "Running the tests in two processes; what is long is left to make test-long."
+	@$(BIN)/python -m pytest --quiet -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-long: $(STAMP)
-	$(BIN)/python -m pytest -m long -s
+	@echo "Running every long test, for hours, one after another."
+	@$(BIN)/python -m pytest -m long -s --record-long
+
+test-drawn: $(STAMP)
+	@echo "Running long tests, of at most ten minutes together, drawn by the date."
+	@$(BIN)/python -m pytest -m long --long-minutes 10
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

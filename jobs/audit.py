@@ -1,16 +1,17 @@
-"""The label audit: what in a labelled set is likely to be labelled wrongly, as a table and as
-sheets to look at."""
+"""The label audit: what in a labelled set is likely to be labelled wrongly.
+
+As a table, and as sheets to look at.
+"""
 
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from schemas.reports import AUDIT_COLUMNS
+from schemas.evaluation import AUDIT_COLUMNS, AuditReport
 from tagger.arrays import Float32Array
 from tagger.cpus import usable_cpus
 from tagger.datasets.labelled_set import LabelledSet
@@ -36,9 +37,8 @@ def audit_set(
     out: Path,
     *,
     backend: Backend,
-) -> tuple[list[FileFacts], Float32Array, dict[str, Any]]:
-    """Return facts and float32 (n, n_labels) logits of every picture, and the report
-    `schemas.reports.AUDIT`.
+) -> tuple[list[FileFacts], Float32Array, AuditReport]:
+    """Return facts and float32 (n, n_labels) logits of every picture, and what was found.
 
     Writes `audit.csv` (with `COLUMNS`), and the first findings of each kind as `doubts.png` and
     `contradictions.png`.
@@ -71,12 +71,12 @@ def audit_set(
         atomic_text(table, found[COLUMNS].to_csv(index=False))
         sheets = [_sheet(found, kind, prepared, out) for kind in ("doubt", "contradiction")]
         facts = prepared.cache.facts
-    report = {
-        "csv": str(table),
-        "sheets": [str(sheet) for sheet in sheets if sheet],
-        "doubts": int((found["finding"] == "doubt").sum()),
-        "contradictions": int(found.loc[found["finding"] == "contradiction", "family"].nunique()),
-    }
+    report = AuditReport(
+        csv=str(table),
+        sheets=[str(sheet) for sheet in sheets if sheet],
+        doubts=int((found["finding"] == "doubt").sum()),
+        contradictions=int(found.loc[found["finding"] == "contradiction", "family"].nunique()),
+    )
     return facts, logits, report
 
 
@@ -87,7 +87,8 @@ def _findings(
     part_of: Mapping[str, str],
 ) -> pd.DataFrame:
     """Return the findings, doubts first; `row` is the position among the set's examples."""
-    rows, targets = prepared.rows, prepared.labelled.targets(bundle.vocabulary)[prepared.rows]
+    rows = prepared.rows
+    targets = prepared.labelled.targets(bundle.vocabulary)[rows]  # (n_readable, n_labels)
     doubts = doubted_labels(logits[rows], targets, bundle.vocabulary).assign(finding="doubt")
     contradicting = contradictions(prepared.clusters, targets, bundle.vocabulary).assign(
         finding="contradiction"

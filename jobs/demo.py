@@ -49,9 +49,9 @@ def demo(
         architecture=architecture or {},
     )
     trained = train(options)
-    print(f"{table(trained['evaluation'])}\n\n{trained['verdict']['sentence']}", end="\n\n")
+    print(f"{table(trained.evaluation)}\n\n{trained.verdict.sentence}", end="\n\n")
     index = folder / "index"
-    print(_tag(index, sample, trained["bundle"]), end="\n\n")
+    print(_tag(index, sample, trained.bundle), end="\n\n")
     _show_queries(index, sample, folder / "skus.csv")
     print(_against_truth(index, sample), end="\n\n")
     starter = folder / "starter-index"
@@ -59,7 +59,7 @@ def demo(
     sheets = [folder / "contact-sheet.png", folder / "starter-sheet.png"]
     sheets[0].write_bytes(_contact_sheet(index, sample.catalog))
     sheets[1].write_bytes(_contact_sheet(starter, sample.catalog))
-    print(f"index:          {index}/current\nmodel:          {trained['bundle']}")
+    print(f"index:          {index}/current\nmodel:          {trained.bundle}")
     print(f"contact sheets: {sheets[0]}\n                {sheets[1]}")
 
 

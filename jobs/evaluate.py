@@ -1,10 +1,20 @@
-"""Evaluation of a saved model on a labelled set; what it was trained or validated on never counts
-unasked."""
+"""Evaluation of a saved model on a labelled set.
 
-from collections.abc import Mapping, Sequence
+What it was trained or validated on never counts unasked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from msgspec.structs import asdict
+
+from schemas.evaluation import (
+    EvaluateReport,
+    Evaluation,
+    LabelMeasures,
+    LeftOut,
+    PairMeasures,
+)
 from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
@@ -29,8 +39,8 @@ def evaluate(
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
-) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.EVALUATE`.
+) -> EvaluateReport:
+    """Return how good the model is on what it was neither trained nor validated on.
 
     Parameters
     ----------
@@ -49,11 +59,9 @@ def evaluate(
     bundle = load_bundle(model)
     labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
+    findings = None
     if audit is None:
-        with Progress(len(labelled.examples), "evaluating") as progress:
-            paths = [example.path for example in labelled.examples]
-            facts, logits = score_files(bundle, paths, backend=backend, progress=progress.advance)
-        findings = None
+        facts, logits = _scored(bundle, labelled, backend)
     else:
         from jobs.audit import audit_set
 
@@ -62,34 +70,41 @@ def evaluate(
     if not rows:
         raise DatasetError(
             f"{labelled.source}: no picture is left to measure on ({left_out}); use others, or "
-            "--include-training" + (f"; the audit is in {findings['csv']}" if findings else "")
+            "--include-training" + (f"; the audit is in {findings.csv}" if findings else "")
         )
-    targets = labelled.targets(bundle.vocabulary)
-    return {
-        "model": bundle.name,
-        "model_id": bundle.model_id,
-        "dataset": labelled.source,
-        "left_out": left_out,
-        "unknown_labels": dict(sorted(labelled.strangers(bundle.vocabulary).items())),
-        "unanswered": _unanswered(bundle, labelled, logits, rows),
-        "audit": findings,
-        "evaluation": measure(
+    return EvaluateReport(
+        model=bundle.name,
+        model_id=bundle.model_id,
+        dataset=labelled.source,
+        left_out=LeftOut(**left_out),
+        unknown_labels=dict(sorted(labelled.strangers(bundle.vocabulary).items())),
+        unanswered=_unanswered(bundle, labelled, logits, rows),
+        audit=findings,
+        evaluation=measure(
             logits[rows],
-            targets[rows],
+            labelled.targets(bundle.vocabulary)[rows],
             vocabulary=bundle.vocabulary,
             thresholds=bundle.thresholds,
             trained=bundle.trained_pairs(),
         ),
-    }
+    )
+
+
+def _scored(
+    bundle: Bundle, labelled: LabelledSet, backend: Backend
+) -> tuple[list[FileFacts], Float32Array]:
+    paths = [example.path for example in labelled.examples]
+    with Progress(len(paths), "evaluating") as progress:
+        return score_files(bundle, paths, backend=backend, progress=progress.advance)
 
 
 def _measurable(
     facts: Sequence[FileFacts], part_of: Mapping[str, str], *, include_training: bool
 ) -> tuple[list[int], dict[str, int]]:
-    """Return the positions of pictures to measure on, and how many were left out for which
-    reason."""
+    """Return the positions of pictures to measure on, and how many were left out, by reason."""
     left_out = {"train": 0, "validation": 0, "unreadable": 0, "duplicate": 0}
-    rows, seen = [], set()
+    rows = []
+    seen = set()
     for i, fact in enumerate(facts):
         part = part_of.get(fact.content_sha256 or "")
         if fact.status != "ok":
@@ -107,8 +122,7 @@ def _measurable(
 def _unanswered(
     bundle: Bundle, labelled: LabelledSet, logits: Float32Array, rows: list[int]
 ) -> dict[str, float]:
-    """Return, per label that an exclusive group of the model lacks, how often the group rightly
-    keeps silent."""
+    """Return how often a group rightly keeps silent, for each label that it lacks."""
     shares = {}
     present = [labelled.examples[row].present for row in rows]
     for group in bundle.vocabulary.exclusive_groups:
@@ -119,76 +133,85 @@ def _unanswered(
     return shares
 
 
-def report_text(report: dict[str, Any]) -> str:
+def report_text(report: EvaluateReport) -> str:
     """Return the report as text for a terminal."""
-    left_out = ", ".join(f"{n:,} {what}" for what, n in report["left_out"].items() if n)
+    left_out = ", ".join(f"{n:,} {why}" for why, n in asdict(report.left_out).items() if n)
     lines = [
-        f"{report['model']} on {report['dataset']}"
-        + (f"; left out: {left_out}" if left_out else "")
+        f"{report.model} on {report.dataset}" + (f"; left out: {left_out}" if left_out else "")
     ]
-    if report["unknown_labels"]:
-        unknown = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
+    if report.unknown_labels:
+        unknown = ", ".join(f"{label} {n:,}" for label, n in report.unknown_labels.items())
         lines.append(
             f"labels the model does not have, their group left out of the count: {unknown}"
         )
-    if report["unanswered"]:
-        silent = ", ".join(f"{label} {share:.1%}" for label, share in report["unanswered"].items())
+    if report.unanswered:
+        silent = ", ".join(f"{label} {share:.1%}" for label, share in report.unanswered.items())
         lines.append(f"of these, pictures to which the group gives no answer: {silent}")
-    if found := report["audit"]:
+    if found := report.audit:
         lines.append(
-            f"audit: {found['doubts']:,} doubted labels, {found['contradictions']:,} "
-            "near-duplicate families with "
-            f"different labels: {found['csv']}, {', '.join(found['sheets']) or 'no sheet'}"
+            f"audit: {found.doubts:,} doubted labels, {found.contradictions:,} near-duplicate "
+            f"families with different labels: {found.csv}, {', '.join(found.sheets) or 'no sheet'}"
         )
-    return "\n".join([*lines, "", table(report["evaluation"])])
+    return "\n".join([*lines, "", table(report.evaluation)])
 
 
-def table(evaluation: dict[str, Any]) -> str:
+def table(evaluation: Evaluation) -> str:
     """Return an evaluation as text for a terminal."""
-    width = max(len(row["label"]) for row in evaluation["labels"])
-    lines = [
+    return "\n".join(
+        [
+            *_label_lines(evaluation.labels),
+            "",
+            *_total_lines(evaluation),
+            *_combination_lines(evaluation.combinations),
+        ]
+    )
+
+
+def _label_lines(labels: Sequence[LabelMeasures]) -> Iterator[str]:
+    width = max(len(row.label) for row in labels)
+    yield (
         f"{'label':{width}}  pictures  positives  threshold      AP  precision  recall      F1  "
         "calib.error"
-    ]
-    for row in evaluation["labels"]:
-        lines.append(
-            f"{row['label']:{width}}  {row['pictures']:8,}  {row['positives']:9,}  "
-            f"{row['threshold']:9.4f}  "
-            f"{number(row['ap']):>6}  {number(row['precision']):>9}  {number(row['recall']):>6}  "
-            f"{number(row['f1']):>6}  {number(row['calibration_error']):>11}"
-        )
-    lines += ["", f"pictures           {evaluation['pictures']:,}"]
-    for key in ("macro_ap", "exact_match", "binary_accuracy", "calibration_error"):
-        lines.append(f"{key:18} {number(evaluation[key])}")
-    for row in evaluation["groups"]:
-        lines.append(
-            f"{row['group'] + ' right':18} {number(row['right'])} of {row['pictures']:,}, none "
-            "included; "
-            f"likeliest label right {number(row['top1'])} of {row['labelled']:,}"
-        )
-    for key in ("seen", "unseen"):
-        if evaluation[key]["pictures"]:
-            lines.append(f"{key + ' pairs':18} {_share(evaluation[key])}")
-    if evaluation["harmonic_mean"] is not None:
-        lines.append(f"{'harmonic mean':18} {number(evaluation['harmonic_mean'])}")
-    if evaluation["combinations"]:
-        lines += [
-            "",
-            "combination (* = unseen in training): pictures that trained it, measured, both right",
-        ]
-        rows = sorted(evaluation["combinations"], key=lambda row: -row["pictures"])
-        for row in rows[:_SHOWN]:
-            share = f"{row['both_right'] / row['pictures']:.3f}" if row["pictures"] else "-"
-            mark = " " if row["trained"] else "*"
-            counts = f"{row['trained']:7,}  {row['pictures']:7,}  {row['both_right']:7,}"
-            lines.append(f"  {mark} {' + '.join(row['pair']):44} {counts}  {share}")
-        if len(rows) > _SHOWN:
-            lines.append(f"    {len(rows) - _SHOWN} more with --json")
-    return "\n".join(lines)
-
-
-def _share(row: dict[str, Any]) -> str:
-    return (
-        f"{row['share']:.4f} ({row['low']:.3f} to {row['high']:.3f}) of {row['pictures']:,}, "
-        f"both answers right"
     )
+    for row in labels:
+        yield (
+            f"{row.label:{width}}  {row.pictures:8,}  {row.positives:9,}  {row.threshold:9.4f}  "
+            f"{number(row.ap):>6}  {number(row.precision):>9}  {number(row.recall):>6}  "
+            f"{number(row.f1):>6}  {number(row.calibration_error):>11}"
+        )
+
+
+def _total_lines(evaluation: Evaluation) -> Iterator[str]:
+    yield f"pictures           {evaluation.pictures:,}"
+    yield f"macro_ap           {number(evaluation.macro_ap)}"
+    yield f"exact_match        {number(evaluation.exact_match)}"
+    yield f"binary_accuracy    {number(evaluation.binary_accuracy)}"
+    yield f"calibration_error  {number(evaluation.calibration_error)}"
+    for row in evaluation.groups:
+        yield (
+            f"{row.group + ' right':18} {number(row.right)} of {row.pictures:,}, none included; "
+            f"likeliest label right {number(row.top1)} of {row.labelled:,}"
+        )
+    for title, pairs in (("seen pairs", evaluation.seen), ("unseen pairs", evaluation.unseen)):
+        if pairs.pictures:
+            yield (
+                f"{title:18} {pairs.share:.4f} ({pairs.low:.3f} to {pairs.high:.3f}) of "
+                f"{pairs.pictures:,}, both answers right"
+            )
+    if evaluation.harmonic_mean is not None:
+        yield f"{'harmonic mean':18} {number(evaluation.harmonic_mean)}"
+
+
+def _combination_lines(combinations: Sequence[PairMeasures]) -> Iterator[str]:
+    if not combinations:
+        return
+    yield ""
+    yield "combination (* = unseen in training): pictures that trained it, measured, both right"
+    rows = sorted(combinations, key=lambda row: -row.pictures)
+    for row in rows[:_SHOWN]:
+        share = f"{row.both_right / row.pictures:.3f}" if row.pictures else "-"
+        mark = " " if row.trained else "*"
+        counts = f"{row.trained:7,}  {row.pictures:7,}  {row.both_right:7,}"
+        yield f"  {mark} {' + '.join(row.pair):44} {counts}  {share}"
+    if len(rows) > _SHOWN:
+        yield f"    {len(rows) - _SHOWN} more with --json"

@@ -1,38 +1,45 @@
 """The versions of a model: which there are, where they come from, which is current."""
 
-import json
-import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from msgspec.structs import replace
+
+from schemas.models import ModelsReport, ModelVersion, PromoteReport
 from tagger.errors import BundleError, GateFailed, InputError
 from tagger.machine import raise_machine_fault
-from tagger.models.bundle import Bundle, load_bundle, set_current
+from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
+from tagger.models.versions import current_name, set_current
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)  # what cannot be read comes first
 
 
 def check_gate(bundle: Bundle, option: str) -> None:
-    """Raise GateFailed if the bundle did not pass its gate; `option` is what allows it all the
-    same."""
-    if not bundle.gate["passed"]:
-        worse = "; ".join(str(text) for text in bundle.gate["worse"][:3])
-        if bundle.gate["parent"] is None:
-            raise GateFailed(
-                f"model {bundle.path.name} is no better than guessing: {worse}. Train again with "
-                "more pictures, or "
-                f"better labelled ones, or allow it with {option}"
-            )
+    """Raise GateFailed if the bundle did not pass its gate.
+
+    Parameters
+    ----------
+    option : str
+        What allows it all the same.
+    """
+    gate = bundle.gate
+    if gate.passed:
+        return
+    worse = "; ".join(gate.worse[:3])
+    if gate.parent is None:
         raise GateFailed(
-            f"model {bundle.path.name} is worse than its parent {bundle.gate['parent']}: {worse}. "
-            "Use the parent, "
-            f"retrain, or allow it with {option}"
+            f"model {bundle.path.name} is no better than guessing: {worse}. Train again with more "
+            f"pictures, or better labelled ones, or allow it with {option}"
         )
+    raise GateFailed(
+        f"model {bundle.path.name} is worse than its parent {gate.parent}: {worse}. Use the "
+        f"parent, retrain, or allow it with {option}"
+    )
 
 
-def promote(model: str, *, force: bool = False) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.PROMOTE`, after pointing `current` beside the
-    model to it.
+def promote(model: str, *, force: bool = False) -> PromoteReport:
+    """Return the report, after pointing `current` beside the model to it.
 
     Raises
     ------
@@ -40,29 +47,24 @@ def promote(model: str, *, force: bool = False) -> dict[str, Any]:
         If it is no bundle.
     GateFailed
         If it did not pass its gate, unless `force`.
+    Locked
+        If another process is promoting.
     """
     bundle = load_bundle(model)
     if not force:
         check_gate(bundle, "--force")
     models = bundle.path.parent
-    before = _current(models)
-    try:
-        set_current(models, bundle.path.name)
-    except OSError as error:
-        raise InputError(
-            f"{str(models / 'current')!r} cannot be written: {error.strerror}"
-        ) from error
-    return {
-        "models": str(models),
-        "current": bundle.path.name,
-        "before": before,
-        "passed": bundle.gate["passed"],
-    }
+    promotion = set_current(models, bundle.path.name)
+    return PromoteReport(
+        models=str(models),
+        current=bundle.path.name,
+        before=promotion.before,
+        passed=bundle.gate.passed,
+    )
 
 
-def list_models(folder: str) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.MODELS`, oldest first; what cannot be read
-    says why.
+def list_models(folder: str) -> ModelsReport:
+    """Return the models of a folder, oldest first; what cannot be read says why.
 
     Raises
     ------
@@ -75,82 +77,62 @@ def list_models(folder: str) -> dict[str, Any]:
             f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes it"
         )
     paths = [path.parent for path in models.glob("*/bundle.json") if not path.parent.is_symlink()]
-    rows = [_row(path) for path in paths if not path.name.startswith(".")]
-    names = {row["model_id"]: row["name"] for row in rows if row["model_id"]}
-    for row in rows:
-        row["parent"] = names.get(row["parent"], row["parent"])
-    rows.sort(key=lambda row: (row["created_at"] or "", row["name"]))
-    return {"models": folder, "current": _current(models), "versions": rows}
+    rows = [_version(path) for path in paths if not path.name.startswith(".")]
+    rows.sort(key=lambda row: (row.created_at or _UNKNOWN, row.name))
+    names = {row.model_id: row.name for row in rows if row.model_id is not None}
+    named = [
+        replace(row, parent=names.get(row.parent, row.parent)) if row.parent else row
+        for row in rows
+    ]
+    return ModelsReport(models=folder, current=current_name(models), versions=named)
 
 
-def models_text(report: dict[str, Any]) -> str:
+def models_text(report: ModelsReport) -> str:
     """Return the list of versions as text for a terminal."""
-    if not report["versions"]:
-        return f"{report['models']}: no model"
-    wide = max(len(row["name"]) for row in report["versions"])
+    if not report.versions:
+        return f"{report.models}: no model"
+    wide = max(len(row.name) for row in report.versions)
     lines = [
         f"  {'model':{wide}}  {'created (UTC)':16}  labels  macro AP  exact match  gate    parent"
     ]
-    for row in report["versions"]:
-        mark = "*" if row["name"] == report["current"] else " "
-        if row["error"]:
-            lines.append(f"{mark} {row['name']:{wide}}  {row['error']}")
-            continue
-        created = datetime.fromisoformat(row["created_at"]).strftime("%Y-%m-%d %H:%M")
-        gate = "failed" if not row["gate_passed"] else "-" if row["parent"] is None else "passed"
-        measures = f"{number(row['macro_ap']):>8}  {number(row['exact_match']):>11}"
-        lines.append(
-            f"{mark} {row['name']:{wide}}  {created}  {row['labels']:6}  {measures}  {gate:6}  "
-            f"{row['parent'] or '-'}"
-        )
+    for row in report.versions:
+        mark = "*" if row.name == report.current else " "
+        lines.append(f"{mark} {row.name:{wide}}  {row.error or _facts(row)}")
     return "\n".join([*lines, "* is current"])
 
 
-def promote_text(report: dict[str, Any]) -> str:
+def _facts(row: ModelVersion) -> str:
+    created = row.created_at.strftime("%Y-%m-%d %H:%M") if row.created_at else ""
+    gate = "failed"
+    if row.gate_passed:
+        gate = "-" if row.parent is None else "passed"
+    measures = f"{number(row.macro_ap):>8}  {number(row.exact_match):>11}"
+    return f"{created}  {row.labels:6}  {measures}  {gate:6}  {row.parent or '-'}"
+
+
+def promote_text(report: PromoteReport) -> str:
     """Return the result of a promotion as text for a terminal."""
-    text = (
-        f"{report['models']}: current is {report['current']}; before: {report['before'] or 'none'}"
-    )
-    return (
-        text
-        if report["passed"]
-        else f"{text}. It did not pass its gate: 'tagger tag' takes it with --force-model alone"
-    )
+    text = f"{report.models}: current is {report.current}; before: {report.before or 'none'}"
+    if report.passed:
+        return text
+    return f"{text}. It did not pass its gate: 'tagger tag' takes it with --force-model alone"
 
 
-def _row(path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(
-        (
-            "model_id",
-            "created_at",
-            "parent",
-            "trunk",
-            "labels",
-            "macro_ap",
-            "exact_match",
-            "gate_passed",
-            "error",
-        )
-    )
-    row["name"] = path.name
+def _version(path: Path) -> ModelVersion:
     try:
         bundle = load_bundle(path)
-        evaluation = bundle.metrics()["evaluation"]
-        described = json.loads((path / "bundle.json").read_text())
-        row |= {
-            "model_id": bundle.model_id,
-            "trunk": bundle.trunk,
-            "labels": len(bundle.vocabulary),
-        }
-        row |= {"created_at": described["created_at"], "parent": described["parent"]}
-        row |= {"macro_ap": evaluation["macro_ap"], "exact_match": evaluation["exact_match"]}
-        row["gate_passed"] = bundle.gate["passed"]
-    except (BundleError, KeyError, OSError, TypeError, ValueError) as error:
+        evaluation = bundle.metrics().evaluation
+    except BundleError as error:
         raise_machine_fault(error)
-        row["error"] = f"cannot be used: {error}"
-    return row
-
-
-def _current(models: Path) -> str | None:
-    link = models / "current"
-    return os.path.basename(os.readlink(link)) if link.is_symlink() else None
+        return ModelVersion(name=path.name, error=f"cannot be used: {error}")
+    return ModelVersion(
+        name=path.name,
+        model_id=bundle.model_id,
+        created_at=bundle.created_at,
+        parent=bundle.parent,
+        trunk=bundle.trunk,
+        labels=len(bundle.vocabulary),
+        macro_ap=evaluation.macro_ap,
+        exact_match=evaluation.exact_match,
+        gate_passed=bundle.gate.passed,
+    )

@@ -1,11 +1,13 @@
 """Packing a model for tagging alone, with what that costs said per label."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from schemas.models import PackedLabel, PackReport
+from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
 from tagger.evaluation.metrics import average_precision
@@ -18,6 +20,25 @@ from tagger.pipeline.labelled_sets import read_labelled
 from tagger.progress import Progress
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What packing changed, on pictures of the test part.
+
+    Attributes
+    ----------
+    pictures : int
+        That both were compared on.
+    tags_changed : float
+        Share of them on which any tag differs.
+    labels : list of PackedLabel
+        In column order.
+    """
+
+    pictures: int
+    tags_changed: float
+    labels: list[PackedLabel]
+
+
 def pack(
     model: str,
     datasets: Sequence[str],
@@ -25,12 +46,11 @@ def pack(
     *,
     names: str | None = None,
     exclude: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.PACK`, after writing `out`, a bundle for
-    tagging alone.
+) -> PackReport:
+    """Return what packing changed, after writing `out`, a bundle for tagging alone.
 
-    The loss is measured on those pictures of the sets that are in the model's test part, and is in
-    the card too.
+    It is measured on those pictures of the sets that are in the model's test part, and is in the
+    card too.
 
     Raises
     ------
@@ -41,31 +61,31 @@ def pack(
     """
     bundle = load_bundle(model)
     labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
-    report: dict[str, Any] = {}
+    losses: list[Loss] = []
 
     def measured(packed: Bundle) -> str:
-        report.update(_loss(bundle, packed, labelled))
-        return _card_text(report)
+        losses.append(_loss(bundle, packed, labelled))
+        return _card_text(losses[0])
 
     folder = pack_bundle(bundle, Path(out), measured=measured)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {
-        "bundle": str(folder),
-        "model_id": load_bundle(folder).model_id,
-        "bytes": size,
-        **report,
-    }
+    return PackReport(
+        bundle=str(folder),
+        model_id=load_bundle(folder).model_id,
+        bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        pictures=losses[0].pictures,
+        tags_changed=losses[0].tags_changed,
+        labels=losses[0].labels,
+    )
 
 
-def pack_text(report: dict[str, Any]) -> str:
+def pack_text(report: PackReport) -> str:
     """Return the result of packing as text for a terminal."""
-    saved = f"saved {report['bundle']}, {report['bytes'] / 1e6:.1f} MB"
+    saved = f"saved {report.bundle}, {report.bytes / 1e6:.1f} MB"
     return f"{_card_text(report)}\n{saved}"
 
 
-def _loss(bundle: Bundle, packed: Bundle, labelled: LabelledSet) -> dict[str, Any]:
-    """Return pictures, tags_changed and labels of the report: both bundles on the test part's
-    pictures."""
+def _loss(bundle: Bundle, packed: Bundle, labelled: LabelledSet) -> Loss:
+    """Return what packing changed on the pictures of the test part."""
     paths = [example.path for example in labelled.examples]
     with Progress(2 * len(paths), "comparing") as progress:
         facts, full = score_files(bundle, paths, backend="openvino", progress=progress.advance)
@@ -76,42 +96,47 @@ def _loss(bundle: Bundle, packed: Bundle, labelled: LabelledSet) -> dict[str, An
         raise DatasetError(
             f"{labelled.source}: holds no picture of the test part of {bundle.name} to measure on"
         )
-    full, half, targets = full[rows], half[rows], labelled.targets(bundle.vocabulary)[rows]
-    tags = [tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (full, half)]
-    labels = []
-    for i, label in enumerate(bundle.vocabulary.labels):
-        known = ~np.isnan(targets[:, i])
-        positive = targets[known, i] == 1
-        difference = np.abs(stored_scores(full[:, i]) - stored_scores(half[:, i]))
-        row = {"label": label.key, "largest_difference": float(difference.max())}
-        row |= {
-            name: average_precision(z[known, i], positive)
-            for name, z in (("ap", full), ("ap_packed", half))
-        }
-        labels.append(row | {"positives": int(positive.sum())})
-    return {
-        "pictures": len(full),
-        "tags_changed": float((tags[0] != tags[1]).any(axis=1).mean()),
-        "labels": labels,
-    }
+    full = full[rows]  # (n, n_labels)
+    half = half[rows]  # (n, n_labels)
+    targets = labelled.targets(bundle.vocabulary)[rows]  # (n, n_labels)
+    before = tag_matrix(full, bundle.thresholds, bundle.vocabulary)
+    after = tag_matrix(half, bundle.thresholds, bundle.vocabulary)
+    return Loss(
+        pictures=len(full),
+        tags_changed=float((before != after).any(axis=1).mean()),
+        labels=[
+            _label(label.key, full[:, i], half[:, i], targets[:, i])
+            for i, label in enumerate(bundle.vocabulary.labels)
+        ],
+    )
 
 
-def _card_text(report: dict[str, Any]) -> str:
+def _label(key: str, full: Float32Array, half: Float32Array, targets: Float32Array) -> PackedLabel:
+    """Return what packing changed of one label: logits before and after, each (n,)."""
+    known = ~np.isnan(targets)  # (n,)
+    positive = targets[known] == 1  # (n_known,)
+    return PackedLabel(
+        label=key,
+        positives=int(positive.sum()),
+        ap=average_precision(full[known], positive),
+        ap_packed=average_precision(half[known], positive),
+        largest_difference=float(np.abs(stored_scores(full) - stored_scores(half)).max()),
+    )
+
+
+def _card_text(loss: Loss | PackReport) -> str:
+    """Return the section of the card."""
     lines = [
         "## Packed",
         "",
         "Weights are float16, computing is float32. The network for Keras is left out: this bundle "
-        "tags and predicts, "
-        "and cannot be retrained. Against the bundle it was packed from, on "
-        f"{report['pictures']:,} pictures of the test part: tags differ on "
-        f"{report['tags_changed']:.2%}.",
+        "tags and predicts, and cannot be retrained. Against the bundle it was packed from, on "
+        f"{loss.pictures:,} pictures of the test part: tags differ on {loss.tags_changed:.2%}.",
         "",
         "| label | positives | AP | AP packed | largest difference of a score |",
         "|---|---|---|---|---|",
     ]
-    for row in report["labels"]:
-        measures = (
-            f"{number(row['ap'])} | {number(row['ap_packed'])} | {row['largest_difference']:.4f}"
-        )
-        lines.append(f"| {row['label']} | {row['positives']:,} | {measures} |")
+    for row in loss.labels:
+        measures = f"{number(row.ap)} | {number(row.ap_packed)} | {row.largest_difference:.4f}"
+        lines.append(f"| {row.label} | {row.positives:,} | {measures} |")
     return "\n".join(lines) + "\n"

@@ -1,16 +1,21 @@
 """Scores and answers of single pictures, and a copy of each with them drawn below."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
+from msgspec.structs import replace
 
+from schemas.models import Answer, Prediction, PredictReport
+from tagger.arrays import Float32Array, Pixels
 from tagger.errors import InputError
 from tagger.evaluation.plots import overlay, png
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
+from tagger.imaging.worker import FileFacts
 from tagger.labels.views import stored_scores, tag_matrix, view
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.file_scoring import score_files
@@ -21,8 +26,13 @@ _OVERLAY_SIDE = 480
 
 def predict(
     model: str, images: Sequence[str], *, overlays: str | None = None, backend: Backend = "auto"
-) -> list[dict[str, Any]]:
-    """Return one object per picture, as declared in `schemas.reports.PREDICTION`.
+) -> PredictReport:
+    """Return what the model says of each picture.
+
+    Parameters
+    ----------
+    overlays : str, optional
+        A folder for copies of the pictures with that below them.
 
     Raises
     ------
@@ -35,84 +45,117 @@ def predict(
             kind = "it is no regular file" if os.path.exists(image) else "there is no such file"
             raise InputError(f"image {image!r}: {kind}")
     facts, logits = score_files(bundle, images, backend=backend)
-    results = []
-    for image, fact, z in zip(images, facts, logits, strict=True):
-        result: dict[str, Any] = {"image": image, "status": fact.status, "error": fact.error}
-        good = fact.status == "ok"
-        answers = _answers(bundle, z) if good else {"scores": {}, "answers": {}, "tags": []}
-        results.append(result | answers | {"overlay": None})
-    if overlays is not None:
-        _draw(results, Path(overlays))
-    return results
-
-
-def lines(result: dict[str, Any]) -> list[str]:
-    """Return what a person wants to read of one prediction."""
-    if result["status"] != "ok":
-        return [f"{result['status']}: {result['error']}"]
-    text = [
-        f"{group}: {answer['label'] or 'none'} {answer['score'] or ''}".rstrip()
-        for group, answer in result["answers"].items()
+    predictions = [
+        _prediction(bundle, image, fact, z)
+        for image, fact, z in zip(images, facts, logits, strict=True)
     ]
-    text.append("tags: " + (", ".join(result["tags"]) or "none"))
-    ranked = sorted(result["scores"].items(), key=lambda item: -item[1])
+    if overlays is not None:
+        predictions = _drawn(predictions, Path(overlays))
+    return PredictReport(predictions=predictions)
+
+
+def report_text(report: PredictReport) -> str:
+    """Return the report as text for a terminal."""
+    return "\n".join("\n".join([one.image, *lines(one)]) for one in report.predictions)
+
+
+def lines(prediction: Prediction) -> list[str]:
+    """Return what a person wants to read of one prediction."""
+    if prediction.status != "ok":
+        return [f"{prediction.status}: {prediction.error}"]
+    text = [
+        f"{group}: {answer.label or 'none'} {answer.score or ''}".rstrip()
+        for group, answer in prediction.answers.items()
+    ]
+    text.append("tags: " + (", ".join(prediction.tags) or "none"))
+    ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])
     return text + [f"  {label:24} {score:.4f}" for label, score in ranked]
 
 
-def _answers(bundle: Bundle, logits: Any) -> dict[str, Any]:
-    vocabulary, z = bundle.vocabulary, np.asarray(logits)[None]
-    names = [label.name for label in vocabulary.labels]
-    answers = {}
-    for group in vocabulary.exclusive_groups:
-        answer = view(z, bundle.thresholds, vocabulary.members(group.name))
-        none = answer.answer[0] < 0
-        score = None if none else float(answer.probability[0])
-        answers[group.name] = {"label": None if none else names[answer.answer[0]], "score": score}
-    tags = tag_matrix(z, bundle.thresholds, vocabulary)[0]
-    scores = stored_scores(z)[0]
-    return {
-        "scores": {
-            label.key: float(score) for label, score in zip(vocabulary.labels, scores, strict=True)
+def _prediction(bundle: Bundle, image: str, fact: FileFacts, logits: Float32Array) -> Prediction:
+    """Return what the model says of one picture, whose logits are float32 (n_labels,)."""
+    unread = Prediction(
+        image=image,
+        status=fact.status,
+        error=fact.error,
+        scores={},
+        answers={},
+        tags=[],
+        overlay=None,
+    )
+    if fact.status != "ok":
+        return unread
+    z = logits[None]  # (1, n_labels)
+    vocabulary = bundle.vocabulary
+    keys = [label.key for label in vocabulary.labels]
+    scores = stored_scores(z)[0].tolist()
+    tagged = tag_matrix(z, bundle.thresholds, vocabulary)[0]  # (n_labels,)
+    return replace(
+        unread,
+        scores=dict(zip(keys, scores, strict=True)),
+        answers={
+            group.name: _answer(bundle, z, vocabulary.members(group.name))
+            for group in vocabulary.exclusive_groups
         },
-        "answers": answers,
-        "tags": [name for name, tag in zip(names, tags, strict=True) if tag],
-    }
+        tags=[vocabulary.labels[i].name for i in np.flatnonzero(tagged)],
+    )
 
 
-def _draw(results: list[dict[str, Any]], folder: Path) -> None:
-    import cv2
+def _answer(bundle: Bundle, logits: Float32Array, members: list[int]) -> Answer:
+    """Return what the group of these columns answers to logits (1, n_labels)."""
+    answer = view(logits, bundle.thresholds, members)
+    column = int(answer.answer[0])
+    if column < 0:
+        return Answer(label=None, score=None)
+    return Answer(label=bundle.vocabulary.labels[column].name, score=float(answer.probability[0]))
 
-    try:
+
+def _drawn(predictions: Sequence[Prediction], folder: Path) -> list[Prediction]:
+    """Return the predictions with the paths of their overlays, which are written."""
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    with Decoder(Reading(_OVERLAY_SIDE), workers=1) as decoder:
+        return [
+            replace(one, overlay=_draw(one, folder, decoder)) if one.status == "ok" else one
+            for one in predictions
+        ]
+
+
+def _draw(prediction: Prediction, folder: Path, decoder: Decoder) -> str:
+    """Return the path of a copy of the picture with the prediction below it."""
+    (chunk,) = decoder.decode([(None, [prediction.image])])
+    pixels = _in_shape(chunk.pixels[0], chunk.facts[0])
+    target = _free_name(folder, prediction.image)
+    with _writing(folder):
+        target.write_bytes(png(overlay(pixels, lines(prediction))))
+    return str(target)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"--overlay {str(folder)!r} cannot be written: {error.strerror}"
         ) from error
-    with Decoder(Reading(_OVERLAY_SIDE), workers=1) as decoder:
-        for result in results:
-            if result["status"] != "ok":
-                continue
-            (chunk,) = decoder.decode([(None, [result["image"]])])
-            facts = chunk.facts[0]
-            # The decoder squashes to a square, as the network sees it; people want the shape back.
-            width, height = facts.width or 1, facts.height or 1
-            scale = _OVERLAY_SIDE / max(width, height)
-            shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-            pixels = cv2.resize(chunk.pixels[0], shape, interpolation=cv2.INTER_AREA).astype(
-                np.uint8
-            )
-            target = _free_name(folder, result["image"])
-            try:
-                target.write_bytes(png(overlay(pixels, lines(result))))
-            except OSError as error:
-                raise InputError(
-                    f"--overlay {str(folder)!r} cannot be written: {error.strerror}"
-                ) from error
-            result["overlay"] = str(target)
+
+
+def _in_shape(pixels: Pixels, fact: FileFacts) -> Pixels:
+    """Return the picture in the shape of its file.
+
+    The decoder squashes to a square, as the network sees it; people want the shape back.
+    """
+    width = fact.width or 1
+    height = fact.height or 1
+    scale = _OVERLAY_SIDE / max(width, height)
+    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def _free_name(folder: Path, image: str) -> Path:
-    stem, k = Path(image).stem, 1
+    stem = Path(image).stem
+    k = 1
     target = folder / f"{stem}.png"
     while target.exists():
         k += 1

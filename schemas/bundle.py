@@ -1,7 +1,16 @@
-"""The bundle: what a model folder holds."""
+"""The bundle: what a model folder holds.
 
-FORMAT_VERSION = 3
-"""3 came with features, head.npz and gate.json."""
+`bundle.json` lists every file with its digest. Readers check the digests of all files listed,
+read those that they know, and never one that is not listed, so a later version may add files.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from schemas.evaluation import Evaluation
+from schemas.record import FORMAT_VERSION, Record
 
 HEAD = "logits"
 """The layer of model.keras that is the head; all others are the trunk."""
@@ -23,95 +32,199 @@ FILES = {
         "one threshold per label, in column order, its interval, and how it was chosen"
     ),
     "split.parquet": "content_sha256, cluster, part: train | validation | test, judged",
-    "metrics.json": "the evaluation on the test part, its calibration error without and with "
-    "calibration, and how many "
-    "training pictures had each pair of labels",
-    "gate.json": "how it compares with its parent on the old labels, or without one with "
-    "guessing, and whether that is "
-    "good enough to be promoted",
+    "metrics.json": (
+        "the evaluation on the test part, its calibration error without and with calibration, and "
+        "how many training pictures had each pair of labels"
+    ),
+    "gate.json": (
+        "how it compares with its parent on the old labels, or without one with guessing, and "
+        "whether that is good enough to be promoted"
+    ),
     "history.png": "loss and validation metrics per epoch",
     "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
 }
-"""Every file of a bundle but bundle.json, which lists their digests."""
+"""Every file of a bundle but bundle.json, which lists their digests; all must be there."""
 
 ONLY_FOR_TRAINING = ("model.keras",)
 """What a packed bundle, which is for tagging alone, does not have."""
 
-BUNDLE_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "name": "string, the folder's name when it was saved: NAME-vK",
-    "model_id": "sha256 of canonical JSON over the digests of model.keras's config.json and "
-    "model.weights.h5, the "
-    "vocabulary, the preprocessing and the thresholds (of a packed bundle, of the OpenVINO "
-    "network's files in place of "
-    "model.keras's); a change of the card changes no score and not this",
-    "files": "object, path to sha256 of each file",
-    "versions": "object, library to version",
-    "parent": "model_id of the bundle it was retrained from, or null",
-    "trunk": (
-        "sha256 of the weights of all layers but the head: bundles with the same trunk have "
-        "the same features"
-    ),
-    "created_at": "ISO 8601, UTC",
-}
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+BundleName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
 
-THRESHOLD_FIELDS = {
-    "label": "group:name",
-    "threshold": "number, four decimals; the label holds at or over it",
-    "low": "number, 5th percentile of the threshold over bootstrap samples of the validation part",
-    "high": "number, 95th percentile",
-    "positives": "integer, validation pictures that have the label",
-    "chosen": "how, in words",
-}
 
-GATE_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "parent": "string, name of the bundle it was compared with, or null for one that has no parent",
-    "passed": (
-        "true if nothing got worse than allowed, or, without a parent, unless it is no better "
-        "than guessing"
-    ),
-    "tolerance": (
-        "number, how many points of macro AP may be lost; any one label may lose four times as much"
-    ),
-    "worse": (
-        "list of strings, what got worse than allowed; without a parent, the verdict in one "
-        "sentence"
-    ),
-    "parts": "list of {part, pictures, macro_ap, labels, groups, tags_changed}: part is "
-    "`parent's test part` or `new "
-    "test part`; macro_ap {parent, now} over old labels; labels a list of {label, positives, "
-    "parent, now}; groups a "
-    "list of {group, pictures, parent, now}, share of answers right among pictures whose answer is "
-    "an old label or "
-    "none; tags_changed the share of pictures on which any old label's tag differs",
-}
+class Description(Record):
+    """What the folder holds, and where it comes from."""
 
-METRICS_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "evaluation": "on the test part, see what `tagger evaluate` prints",
-    "calibration": "object {before, after}: its calibration_error without and with calibration",
-    "pairs_in_training": "list of [group:name, group:name, training pictures that had both]",
-}
+    format_version: Literal[1]
+    """Of every file of the bundle."""
+    name: BundleName
+    """The folder's name when it was saved: NAME-vK."""
+    model_id: Sha256
+    """sha256 of canonical JSON over the digests of model.keras's config.json and
+    model.weights.h5, the vocabulary, the preprocessing and the thresholds (of a packed bundle, of
+    the OpenVINO network's files in place of model.keras's). A change of the card changes no score
+    and not this."""
+    files: dict[str, Sha256]
+    """Path to sha256 of each file; a path is relative and stays below the folder."""
+    versions: dict[str, str]
+    """Library to version."""
+    parent: Sha256 | None
+    """model_id of the bundle it was retrained from, or null."""
+    trunk: Sha256
+    """sha256 of the weights of all layers but the head: bundles with the same trunk have the same
+    features."""
+    created_at: Annotated[datetime, Meta(tz=True)]
+    """ISO 8601, UTC."""
+
 
 MIN_SIDE_FACTOR = 2
 """A reduced JPEG decode keeps the short side at least this many times the network's input size."""
 
-PREPROCESSING_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "size": "integer, side of the square input in pixels; the picture is squashed",
-    "channels": "RGB",
-    "resize": "area",
-    "background": "white, under transparent pixels",
-    "orientation": "exif: applied, in every format; what XMP says of it is not looked at",
-    "scale": "number; input = uint8 * scale, so 0 to 1",
-    "color_profiles": "sRGB: a picture with another embedded color profile is converted, "
-    "relative colorimetric "
-    "with black point compensation; colors given otherwise (cICP, gAMA, nclx) are not looked at. "
-    "Not there in older "
-    "bundles, for which profiles are ignored",
-    "reduced_jpeg_decode": (
-        "integer; the smallest 1/2, 1/4, 1/8 scale whose short side is at least this times size"
-    ),
-}
+
+class Preprocessing(Record, forbid_unknown_fields=True):
+    """How a picture becomes the network's input.
+
+    The one file whose unknown fields are refused: each of them says what a reader must do, so one
+    that is passed over would give other scores without a word. A later version that adds a setting
+    leaves its field out where pictures are read as before; what only informs goes elsewhere.
+    """
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """As in bundle.json."""
+    size: Annotated[int, Meta(ge=8, le=1024)]
+    """Side of the square input in pixels; the picture is squashed."""
+    channels: Literal["RGB"] = "RGB"
+    """In this order."""
+    resize: Literal["area"] = "area"
+    """Each pixel is the mean of the area that it covers."""
+    background: Literal["white"] = "white"
+    """Under transparent pixels."""
+    orientation: Literal["exif"] = "exif"
+    """Applied, in every format; what XMP says of it is not looked at."""
+    scale: float = 1 / 255
+    """1 / 255: input = uint8 * scale, so 0 to 1."""
+    reduced_jpeg_decode: Annotated[int, Meta(ge=1, le=16)] = MIN_SIDE_FACTOR
+    """The smallest 1/2, 1/4, 1/8 scale whose short side is at least this times size."""
+    color_profiles: Literal["sRGB"] | UnsetType = UNSET
+    """sRGB: a picture with another embedded color profile is converted, relative colorimetric with
+    black point compensation; colors given otherwise (cICP, gAMA, nclx) are not looked at. Left out:
+    profiles are ignored."""
+
+
+class Threshold(Record):
+    """One label's threshold, and how it was chosen."""
+
+    label: str
+    """group:name."""
+    threshold: Annotated[float, Meta(gt=0, lt=1)]
+    """Four decimals; the label holds at or over it."""
+    low: float
+    """5th percentile of the threshold over bootstrap samples of the validation part."""
+    high: float
+    """95th percentile."""
+    positives: int
+    """Validation pictures that have the label."""
+    chosen: str
+    """How, in words."""
+
+
+class Thresholds(Record):
+    """When each label holds, and how that was chosen."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """As in bundle.json."""
+    labels: list[Threshold]
+    """In column order."""
+
+
+class Change(Record):
+    """A measure of both models."""
+
+    parent: float | None
+    """Of the parent; null where there is nothing to measure."""
+    now: float | None
+    """Of this model."""
+
+
+class LabelChange(Record):
+    """The average precision of an old label, of both models."""
+
+    label: str
+    """group:name."""
+    positives: int
+    """Pictures that have it; a label that was split counts with what was split from it."""
+    parent: float
+    """Of the parent."""
+    now: float
+    """Of this model."""
+
+
+class GroupChange(Record):
+    """How many answers of an exclusive group are right, of both models."""
+
+    group: str
+    """Its name."""
+    pictures: int
+    """Pictures whose answer is an old label or none."""
+    parent: float | None
+    """Share of them that the parent has right."""
+    now: float | None
+    """Share of them that this model has right."""
+
+
+class ComparedPart(Record):
+    """Both models on the old labels, on the test pictures of one origin."""
+
+    part: str
+    """`parent's test part` or `new test part`."""
+    pictures: int
+    """Pictures compared on."""
+    macro_ap: Change
+    """Mean of the labels' average precision."""
+    labels: list[LabelChange]
+    """Old labels that some picture has."""
+    groups: list[GroupChange]
+    """Exclusive groups of the parent."""
+    tags_changed: float
+    """Share of the pictures on which any old label's tag differs."""
+
+
+class Gate(Record):
+    """Whether the model is good enough to be promoted."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """As in bundle.json."""
+    parent: str | None = None
+    """Name of the bundle it was compared with, or null for one that has no parent."""
+    passed: bool
+    """True if nothing got worse than allowed, or, without a parent, unless it is no better than
+    guessing."""
+    tolerance: float | None = None
+    """How many points of macro AP may be lost; any one label may lose four times as much."""
+    worse: list[str] = field(default_factory=list)
+    """What got worse than allowed; without a parent, the verdict in one sentence."""
+    parts: list[ComparedPart] = field(default_factory=list)
+    """Empty without a parent."""
+
+
+class CalibrationChange(Record):
+    """What calibration did on the test part."""
+
+    before: float | None
+    """calibration_error without it."""
+    after: float | None
+    """calibration_error with it."""
+
+
+class Metrics(Record):
+    """How good the model is on the test part."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """As in bundle.json."""
+    evaluation: Evaluation
+    """See what `tagger evaluate` prints."""
+    calibration: CalibrationChange
+    """The calibration error without and with calibration."""
+    pairs_in_training: list[tuple[str, str, int]]
+    """group:name, group:name, and the training pictures that had both."""

@@ -7,6 +7,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,8 +15,21 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 import pyarrow as pa
+from msgspec import UnsetType
 
-from schemas import bundle, features, index, nightly, reports, rows, runs, split, vocabulary
+from schemas import (
+    bundle,
+    evaluation,
+    features,
+    index,
+    models,
+    nightly,
+    rows,
+    runs,
+    split,
+    training,
+    vocabulary,
+)
 from schemas.record import FORMAT_VERSION, Record
 
 _FOLDER = Path(__file__).parent
@@ -99,24 +113,22 @@ def _index_page() -> list[str]:
 
 def _bundle_page() -> list[str]:
     return [
-        "What the folder of a model holds.",
+        "What the folder of a model holds. `bundle.json` lists every file with its digest. A later "
+        "version may add files and fields: check the digests of all files that are listed, ignore "
+        "those that you do not know, and read none that is not listed.",
         _meanings(bundle.FILES, "file"),
         "## bundle.json",
-        _meanings(bundle.BUNDLE_FIELDS),
+        *records(bundle.Description),
         "## vocabulary.json",
-        _meanings(vocabulary.VOCABULARY_FIELDS),
-        "A group:",
-        _meanings(vocabulary.GROUP_FIELDS),
-        "A label:",
-        _meanings(vocabulary.LABEL_FIELDS),
+        *records(vocabulary.VocabularyFile),
         "## preprocessing.json",
-        _meanings(bundle.PREPROCESSING_FIELDS),
-        "## thresholds.json, each of `labels`",
-        _meanings(bundle.THRESHOLD_FIELDS),
+        *records(bundle.Preprocessing),
+        "## thresholds.json",
+        *records(bundle.Thresholds),
         "## gate.json",
-        _meanings(bundle.GATE_FIELDS),
+        *records(bundle.Gate),
         "## metrics.json",
-        _meanings(bundle.METRICS_FIELDS),
+        *records(bundle.Metrics),
         "## split.parquet",
         _schema(split.SPLIT),
     ]
@@ -144,45 +156,34 @@ def _model_reports_page() -> list[str]:
 
 
 def _training_reports() -> list[str]:
+    shared = (bundle.Gate, evaluation.Evaluation, bundle.CalibrationChange)
     return [
         "## tagger train",
-        _meanings(reports.TRAIN),
-        "Its `verdict`:",
-        _meanings(reports.VERDICT),
-        "Its `groups`:",
-        _meanings(reports.VERDICT_GROUP),
+        "An `Evaluation`, a `CalibrationChange` and a `Gate` are declared [with the files of a "
+        "bundle](BUNDLE.md).",
+        *records(training.TrainReport, but=shared),
         "## tagger train --check",
-        _meanings(reports.CHECK),
+        *records(training.CheckReport),
         "## tagger retrain",
-        _meanings(reports.RETRAIN),
+        *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
     ]
 
 
 def _model_reports() -> list[str]:
     return [
         "## tagger predict",
-        '`{"predictions": [...]}`, each:',
-        _meanings(reports.PREDICTION),
+        *records(models.PredictReport),
         "## tagger evaluate",
-        _meanings(reports.EVALUATE),
-        "Its `evaluation`, which metrics.json holds too:",
-        _meanings(reports.EVALUATION),
-        "Its `labels`:",
-        _meanings(reports.EVALUATION_LABEL),
-        "Its `groups`:",
-        _meanings(reports.EVALUATION_GROUP),
-        "`audit` of `tagger evaluate --audit`:",
-        _meanings(reports.AUDIT),
+        "An `Evaluation` is declared [with metrics.json](BUNDLE.md).",
+        *records(evaluation.EvaluateReport, but=(evaluation.Evaluation,)),
         "The CSV of an audit:",
-        _meanings(reports.AUDIT_COLUMNS, "column"),
+        _meanings(evaluation.AUDIT_COLUMNS, "column"),
         "## tagger pack",
-        _meanings(reports.PACK),
+        *records(models.PackReport),
         "## tagger promote",
-        _meanings(reports.PROMOTE),
+        *records(models.PromoteReport),
         "## tagger models",
-        _meanings(reports.MODELS),
-        "Its `versions`:",
-        _meanings(reports.MODELS_VERSION),
+        *records(models.ModelsReport),
     ]
 
 
@@ -294,7 +295,15 @@ def _texts_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                 yield name, _paragraph(meaning)
 
 
-_WORDS = {str: "string", int: "integer", float: "number", bool: "true or false", NoneType: "null"}
+_WORDS = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    datetime: "string",
+    NoneType: "null",
+    UnsetType: "left out",
+}
 
 
 def spoken(kind: Any) -> str:
@@ -315,8 +324,10 @@ def spoken(kind: Any) -> str:
         return " | ".join("null" if value is None else f"`{value}`" for value in inner)
     if origin in (Union, UnionType):
         return ", or ".join(spoken(one) for one in inner)
-    if origin in (list, tuple):
+    if origin is list:
         return f"list of {spoken(inner[0])}"
+    if origin is tuple:
+        return f"list of {', '.join(map(spoken, inner))}"
     if origin is dict:
         return f"object of {spoken(inner[1])}"
     return f"`{kind.__name__}`"

@@ -5,12 +5,12 @@ fields that they do not know, so a later version may add some; those have a defa
 """
 
 import json
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Final, TypeVar, dataclass_transform
 
 import msgspec
 from msgspec import StructMeta
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 """Of everything that is written; frozen with the first release, and read by all later versions."""
 
 
@@ -18,9 +18,9 @@ class _RecordType(StructMeta):
     """Says of all records what msgspec would have each of them say of itself."""
 
     def __new__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **config: bool
+        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **config: Any
     ) -> "_RecordType":
-        return super().__new__(cls, name, bases, body, frozen=True, kw_only=True)
+        return super().__new__(cls, name, bases, body, **config | {"frozen": True, "kw_only": True})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

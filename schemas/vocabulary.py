@@ -1,42 +1,67 @@
 """vocabulary.json: the labels in column order, and the groups they belong to."""
 
-FORMAT_VERSION = 1
+from typing import Literal
 
-EVIDENCE = ("pixels", "shape", "both")
+from msgspec import field
+
+from schemas.record import FORMAT_VERSION, Record
+
+Evidence = Literal["pixels", "shape", "both"]
 """What a group is judged by: pixel values, which survive a scrambled shape; shape, which survives
 any recolouring."""
 
-DEFAULT_EVIDENCE = {"color": "pixels", "colour": "pixels", "garment": "shape", "type": "shape"}
+DEFAULT_EVIDENCE: dict[str, Evidence] = {
+    "color": "pixels",
+    "colour": "pixels",
+    "garment": "shape",
+    "type": "shape",
+}
 """Evidence of well-known groups; all others are judged by both."""
 
 UNGROUPED = "label"
 """The group of labels that were given none; not exclusive."""
 
-VOCABULARY_FIELDS = {
-    "format_version": f"integer, {FORMAT_VERSION}",
-    "groups": "list of objects, see below; a label's group is one of them",
-    "labels": "list of objects, see below; in column order, append-only",
-}
-
-GROUP_FIELDS = {
-    "name": "string, [a-z][a-z0-9_]*",
-    "exclusive": (
-        "true if a picture has at most one label of the group; exclusive groups get an answer "
-        "column"
-    ),
-    "evidence": "pixels | shape | both: what training teaches the group to look at",
-}
-
-LABEL_FIELDS = {
-    "group": "string, the group's name",
-    "name": "string, unique in its group",
-    "column": "string, the score column, fixed when the label is added",
-    "since": "string, the bundle that first had the label",
-    "retired": "true if the label is no longer answered; its column stays",
-    "splits": "list of strings, older labels of the group that this one was split from: a "
-    "picture that had one of them "
-    "before this label was there may have it or not",
-}
-
 RESERVED_GROUP_NAMES = ("scores", "logits", "features")
 """Names of model outputs; the fixed column names of the index are reserved too."""
+
+
+class GroupEntry(Record):
+    """A group; a person who writes the file may leave out all but its name."""
+
+    name: str
+    """[a-z][a-z0-9_]*."""
+    exclusive: bool = True
+    """True if a picture has at most one label of the group; exclusive groups get an answer
+    column."""
+    evidence: Evidence | None = None
+    """What training teaches the group to look at; if left out, pixels for `color`, shape for
+    `garment` and `type`, both for all others."""
+
+
+class LabelEntry(Record):
+    """A label; a person who writes the file may leave out all but group and name."""
+
+    group: str
+    """The group's name."""
+    name: str
+    """Unique in its group."""
+    column: str | None = None
+    """The score column, fixed when the label is added."""
+    since: str = ""
+    """The bundle that first had the label."""
+    retired: bool = False
+    """True if the label is no longer answered; its column stays."""
+    splits: list[str] = field(default_factory=list)
+    """Older labels of the group that this one was split from: a picture that had one of them before
+    this label was there may have it or not."""
+
+
+class VocabularyFile(Record):
+    """The labels and their groups, both append-only."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """As in bundle.json."""
+    groups: list[GroupEntry]
+    """A label's group is one of them."""
+    labels: list[LabelEntry]
+    """In column order, append-only."""

@@ -44,6 +44,18 @@ def atomic_bytes(path: Path, content: bytes) -> None:
         sibling.write_bytes(content)
 
 
+def atomic_link(path: Path, target: str) -> None:
+    """Make `path` a symlink to `target`, by one rename, durably."""
+    sibling = path.with_name(f".{path.name}.{os.getpid()}")
+    sibling.unlink(missing_ok=True)
+    try:
+        sibling.symlink_to(target)
+        os.replace(sibling, path)
+    finally:
+        sibling.unlink(missing_ok=True)
+    sync_file(path.parent)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a sibling to write; it is made durable and takes the place of `path` by one rename, or

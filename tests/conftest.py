@@ -2,39 +2,91 @@
 they lie."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
 import pytest
+from long_tests import draw, record, recorded
+from sharing import grouped, made_once
 
+from jobs.cli import run
 from jobs.train import TrainOptions, train
+from schemas.training import TrainReport
 from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
-from tagger.models.bundle import set_current
+from tagger.models.versions import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+_DRAWN = pytest.StashKey[list[str]]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long-minutes",
+        type=float,
+        metavar="N",
+        help="of the long tests, run some that took N minutes at most, drawn by the date",
+    )
+    parser.addoption(
+        "--record-long", action="store_true", help="keep how long each of the long tests takes"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("shared") and not SHARED.is_dir():
             item.add_marker(
                 pytest.mark.skip(reason=f"needs the real pictures, which are not at {SHARED}")
             )
+    if (minutes := config.getoption("--long-minutes")) is not None:
+        _keep_drawn(config, items, minutes)
+    items[:] = grouped(items)
+
+
+def _keep_drawn(config: pytest.Config, items: list[pytest.Item], minutes: float) -> None:
+    """Leave of the long tests those of today."""
+    seconds = recorded()
+    names = [item.nodeid for item in items if item.get_closest_marker("long")]
+    drawn = draw(names, seconds, 60 * minutes, datetime.now(UTC).date())
+    config.stash[_DRAWN] = [f"{seconds[name]:6.0f} s  {name}" for name in drawn]
+    left = [item for item in items if item.nodeid not in drawn]
+    items[:] = [item for item in items if item.nodeid in drawn]
+    config.hook.pytest_deselected(items=left)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    drawn = config.stash.get(_DRAWN, None)
+    return [] if drawn is None else ["Drawn by the date, with what each took last:", *drawn]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Keep the durations of long tests that passed, where that was asked for."""
+    if not config.getoption("--record-long"):
+        return
+    took: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        took[report.nodeid] += report.duration
+    record(took)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder of the tests' own, for child processes too."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = made_once(tmp_path_factory, "cache", lambda new: None)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     return folder
 
@@ -46,24 +98,35 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """A drawn labelled set of 88 pictures and a catalog of 36."""
-    return draw_sample(tmp_path_factory.mktemp("sample"), labelled=88, catalog=36, seed=3)
+    """A drawn labelled set of 88 pictures and a catalog of 36; tests only read them."""
+
+    def drawn(folder: Path) -> None:
+        truth = draw_sample(folder, labelled=88, catalog=36, seed=3).truth
+        (folder / "truth.json").write_text(json.dumps(truth))
+
+    folder = made_once(tmp_path_factory, "sample", drawn)
+    truth = json.loads((folder / "truth.json").read_text())
+    pairs = {image_id: (color, garment) for image_id, (color, garment) in truth.items()}
+    return Sample(folder / "labelled", folder / "catalog", pairs)
 
 
 @pytest.fixture(scope="session")
 def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A really trained bundle of a few filters, with groups color and garment."""
-    models = tmp_path_factory.mktemp("models")
-    options = TrainOptions(
-        (str(sample.labelled),), str(models), "tiny", "color,garment", epochs=3, architecture=TINY
-    )
-    return passed(train(options))
+    """A really trained bundle of a few filters, with groups color and garment; tests only read
+    it."""
+
+    def trained(models: Path) -> None:
+        sets = (str(sample.labelled),)
+        groups = "color,garment"
+        passed(train(TrainOptions(sets, str(models), "tiny", groups, epochs=3, architecture=TINY)))
+
+    return made_once(tmp_path_factory, "models", trained) / "tiny-v1"
 
 
-def passed(trained: dict[str, Any]) -> Path:
+def passed(trained: TrainReport) -> Path:
     """Return the bundle of a training of seconds, its gate as if it were better than guessing; it
     becomes current."""
-    path = Path(trained["bundle"])
+    path = Path(trained.bundle)
     set_gate(path, passed=True, worse=[])
     set_current(path.parent, path.name)
     return path
@@ -89,17 +152,42 @@ def catalog(sample: Sample, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sample.catalog, tmp_path / "catalog"))
 
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
 @pytest.fixture
-def tagger() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the real command line in a real process."""
+def tagger() -> Command:
+    """Run the command line in this process: what it prints, and its exit code."""
+    return in_this_process
 
-    def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=clean_environment()
-        )
 
-    return run
+@pytest.fixture
+def tagger_process() -> Command:
+    """Run the command line in a process of its own."""
+    return in_its_own_process
+
+
+def in_this_process(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run a command of `tagger` without the second or two that a process takes to load it."""
+    words = [str(argument) for argument in arguments]
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, clean_environment(), clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = run(words)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def in_its_own_process(
+    *arguments: object, timeout: float = 120
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of `tagger` as a shell does."""
+    command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=clean_environment()
+    )
 
 
 def clean_environment() -> dict[str, str]:

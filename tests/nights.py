@@ -13,30 +13,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from conftest import clean_environment, jpeg, textured
+from conftest import clean_environment, in_this_process, jpeg, textured
 from pages import consumer_code
-
-BUCKETS = 3
-UNIT = 130
-"""Small, so that a small catalog has many buckets, parts and units; larger than two batches, as the
-real one is."""
+from small_nights import small_nights
 
 _NIGHT = f"""
 import os, sys
-import jobs.cli, tagger.nightly.scoring, tagger.index.plan
-if __name__ == "__main__":
-    tagger.index.plan.bucket_count = lambda found: {BUCKETS}
-    tagger.index.plan.UNIT = {UNIT}
-    real = tagger.nightly.scoring._Inference._infer
-
-    def infer(self):  # writes down which contents go through the network
-        batch = self._batch[: tagger.nightly.scoring.CHUNK]
-        real(self)
-        with open(os.environ["SCORED"], "a") as log:
-            log.write("".join(chunk.facts[i].content_sha256 + chr(10) for chunk, i, _ in batch))
-
-    tagger.nightly.scoring._Inference._infer = infer
-    jobs.cli.main()
+from pathlib import Path
+if __name__ == "__main__":  # decode workers import this file too
+    sys.path.insert(0, {str(Path(__file__).parent)!r})
+    import jobs.cli
+    from small_nights import small_nights
+    with small_nights(Path(os.environ["SCORED"])):
+        jobs.cli.main()
 """
 
 
@@ -136,25 +125,15 @@ class World:
         for _ in range(times):
             deeds[int(self._random.integers(len(deeds)))]()
 
+    def _command(self, *options: object) -> list[str]:
+        rates = ("--max-error-rate", 1, "--max-delete-rate", 1)
+        given = ("tag", self.catalog, "--model", self.model, "--index", self.index, *rates)
+        return [str(word) for word in (*given, *options)]
+
     def start(self, *options: object, under: Sequence[str] = ()) -> "subprocess.Popen[str]":
-        """Start `tagger tag`; `under` is a command that runs another one."""
-        command = [
-            "tag",
-            self.catalog,
-            "--model",
-            self.model,
-            "--index",
-            self.index,
-            "--max-error-rate",
-            1,
-        ]
+        """Start `tagger tag` in a process; `under` is a command that runs another one."""
         return subprocess.Popen(
-            [
-                *under,
-                sys.executable,
-                str(self.script),
-                *map(str, [*command, "--max-delete-rate", 1, *options]),
-            ],
+            [*under, sys.executable, str(self.script), *self._command(*options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -162,6 +141,14 @@ class World:
         )
 
     def run(self, *options: object) -> str:
+        """Run `tagger tag` to its good end in this process, and return what it printed."""
+        with small_nights(self.scored):
+            ended = in_this_process(*self._command(*options))
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def run_apart(self, *options: object) -> str:
+        """Run `tagger tag` to its good end in a process of its own."""
         process = self.start(*options)
         out, said = process.communicate(timeout=120)
         assert process.returncode == 0, said

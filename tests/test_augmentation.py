@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tagger.datasets.sample import COLORS, GARMENTS, draw
 
+pytestmark = pytest.mark.tensorflow
+
 SHAPE, COLOUR = (
     np.array([False, True, False]),
     np.array([True, False, False]),

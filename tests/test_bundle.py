@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.bundle import BUNDLE_FIELDS, FILES, PREPROCESSING_FIELDS
+from schemas.bundle import FILES, Description, Preprocessing
 from tagger.errors import BundleError, InputError
-from tagger.models.bundle import check_network_config, load_bundle, next_name, set_current
+from tagger.models.bundle import (
+    check_network_config,
+    load_bundle,
+    model_id_of,
+)
 from tagger.models.predictor import make_predictor
+from tagger.models.versions import next_name, set_current
+
+pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture
@@ -24,9 +31,11 @@ def test_a_bundle_holds_exactly_the_declared_files_and_fields(bundle_path: Path)
         str(path.relative_to(bundle_path)) for path in bundle_path.rglob("*") if path.is_file()
     }
     assert files == {*FILES, "bundle.json"}
-    assert set(json.loads((bundle_path / "bundle.json").read_text())) == set(BUNDLE_FIELDS)
+    assert set(json.loads((bundle_path / "bundle.json").read_text())) == set(
+        Description.__struct_fields__
+    )
     assert set(json.loads((bundle_path / "preprocessing.json").read_text())) == set(
-        PREPROCESSING_FIELDS
+        Preprocessing.__struct_fields__
     )
 
 
@@ -97,15 +106,13 @@ def test_a_stranger_s_network_that_names_other_classes_is_refused(
 def test_the_model_id_ignores_the_card_and_follows_the_thresholds(
     copy: Path, bundle_path: Path
 ) -> None:
-    from tagger.models.bundle import _model_id
-
     before = load_bundle(bundle_path).model_id
     (copy / "README.md").write_text("a typo mended")
-    assert _model_id(copy) == before
+    assert model_id_of(copy) == before
     thresholds = json.loads((copy / "thresholds.json").read_text())
     thresholds["labels"][0]["threshold"] += 0.0001
     (copy / "thresholds.json").write_text(json.dumps(thresholds))
-    assert _model_id(copy) != before
+    assert model_id_of(copy) != before
 
 
 def test_openvino_and_keras_agree_within_0_005(bundle_path: Path) -> None:

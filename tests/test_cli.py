@@ -83,7 +83,7 @@ def test_train_says_what_is_wrong_with_its_input(
 
 
 def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
-    tmp_path: Path, sample: Sample, bundle_path: Path, tagger: Tagger
+    tmp_path: Path, sample: Sample, bundle_path: Path, tagger_process: Tagger
 ) -> None:
     shutil.copytree(sample.labelled, tmp_path / "set")
     (tmp_path / "set" / "to do").mkdir()
@@ -110,9 +110,9 @@ def test_every_command_that_reads_labelled_sets_can_leave_folders_out(
             "--resume",
         ],
     ]
-    assert "folder 'to do'" in tagger(*commands[0]).stderr
+    assert "folder 'to do'" in tagger_process(*commands[0]).stderr
     for command in commands:
-        ended = tagger(*command, "--exclude", "to do/", "--exclude", "To_Do")
+        ended = tagger_process(*command, "--exclude", "to do/", "--exclude", "To_Do")
         assert ended.returncode == 0 or "no interrupted training" in ended.stderr, (
             ended.stderr
         )  # the sets were read
@@ -152,7 +152,7 @@ def test_the_other_commands_say_what_is_wrong_with_their_input(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-def test_wrong_usage_ends_with_2_and_a_hint(tagger: Tagger) -> None:
+def test_wrong_usage_ends_with_2_and_a_hint(tagger_process: Tagger) -> None:
     for arguments in (
         ["fly"],
         ["tag"],
@@ -160,7 +160,7 @@ def test_wrong_usage_ends_with_2_and_a_hint(tagger: Tagger) -> None:
         ["tag", "x", "--model", "m", "--index", "i", "--backend", "tpu"],
         ["train", "x", "--models", "m", "--epochs", "none"],
     ):
-        ended = tagger(*arguments)
+        ended = tagger_process(*arguments)
         assert ended.returncode == 2, arguments
         assert "Traceback" not in ended.stderr
         assert ended.stdout == ""
@@ -169,7 +169,7 @@ def test_wrong_usage_ends_with_2_and_a_hint(tagger: Tagger) -> None:
 def test_predict_prints_every_score_and_answer_and_draws_them(
     sample: Sample, bundle_path: Path, tmp_path: Path, tagger: Tagger
 ) -> None:
-    from schemas.reports import PREDICTION
+    from schemas.models import Prediction
 
     images = [
         sample.catalog / "2026/00/item-00000.jpg",
@@ -178,7 +178,7 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
     ended = tagger("predict", bundle_path, *images, "--overlay", tmp_path / "seen", "--json")
     assert ended.returncode == 0, ended.stderr
     good, bad = json.loads(ended.stdout)["predictions"]
-    assert set(good) == set(bad) == set(PREDICTION)
+    assert set(good) == set(bad) == set(Prediction.__struct_fields__)
     assert len(good["scores"]) == 7
     assert set(good["answers"]) == {"color", "garment"}
     assert (bad["status"], bad["scores"], bad["overlay"]) == ("truncated", {}, None)
@@ -197,14 +197,14 @@ def test_predict_prints_every_score_and_answer_and_draws_them(
 def test_evaluate_prints_a_table_and_json(
     sample: Sample, bundle_path: Path, tagger: Tagger
 ) -> None:
-    from schemas.reports import EVALUATE, EVALUATION, EVALUATION_LABEL
+    from schemas.evaluation import EvaluateReport, Evaluation, LabelMeasures
 
     ended = tagger("evaluate", bundle_path, sample.labelled, "--json")
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
-    assert set(report) == set(EVALUATE)
-    assert set(report["evaluation"]) == set(EVALUATION)
-    assert set(report["evaluation"]["labels"][0]) == set(EVALUATION_LABEL)
+    assert set(report) == set(EvaluateReport.__struct_fields__)
+    assert set(report["evaluation"]) == set(Evaluation.__struct_fields__)
+    assert set(report["evaluation"]["labels"][0]) == set(LabelMeasures.__struct_fields__)
     text = tagger("evaluate", bundle_path, sample.labelled).stdout
     assert "garment:dress" in text
     assert "left out: " in text

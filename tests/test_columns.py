@@ -19,6 +19,8 @@ from tagger.datasets.sample import Sample
 from tagger.errors import Refused
 from tagger.models.bundle import _model_id
 
+pytestmark = pytest.mark.tensorflow
+
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -150,7 +152,7 @@ def test_a_group_that_had_any_number_of_tags_does_not_become_exclusive_without_a
     options = TrainOptions(
         (str(sample.labelled),), str(tmp_path), groups="color+,garment", epochs=1, architecture=TINY
     )
-    night(model=train(options)["bundle"], force_model=True)
+    night(model=train(options).bundle, force_model=True)
     with pytest.raises(Refused, match=r"tags \(of color, which would have one at most\)"):
         night()
     assert night(replace_columns=True)["rescored"] > 0

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytestmark = pytest.mark.tensorflow
 
 
 @settings(max_examples=20, deadline=None)

@@ -21,6 +21,8 @@ from tagger.imaging.preprocessing import Reading
 from tagger.imaging.reader import read_picture
 from tagger.imaging.worker import CHUNK, FileFacts, read_stable
 
+pytestmark = pytest.mark.serial
+
 
 def write_pictures(folder: Path, n: int) -> list[str]:
     folder.mkdir(exist_ok=True)

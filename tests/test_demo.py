@@ -13,6 +13,8 @@ from tagger.imaging.picture_error import PictureError
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.reader import read_picture
 
+pytestmark = pytest.mark.tensorflow
+
 
 def test_the_sample_has_every_pair_but_one_and_the_catalog_has_that_too(sample: Sample) -> None:
     folders = {path.name for path in sample.labelled.iterdir()}

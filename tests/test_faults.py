@@ -20,6 +20,8 @@ from jobs.verify import verify
 from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import load_bundle
 
+pytestmark = pytest.mark.serial
+
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux to set it up"
 )

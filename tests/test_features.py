@@ -27,6 +27,8 @@ from tagger.index.features import FeatureStore
 from tagger.models.bundle import load_bundle
 from tagger.models.predictor import make_predictor
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module")
 def family(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, clean_environment, jpeg, passed, settle, textured
+from schemas.reports import TAG
 
 import jobs.tag_catalog
 import tagger.index.plan
@@ -25,7 +26,6 @@ from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
-from schemas.reports import TAG
 from tagger.datasets.sample import draw_sample
 from tagger.errors import InputError, Refused, StoreError
 from tagger.index.store import Index
@@ -369,6 +369,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
     assert json.loads(ended.stdout)["exit_code"] == 3
 
 
+@pytest.mark.tensorflow
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

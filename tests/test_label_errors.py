@@ -10,7 +10,7 @@ import pytest
 
 from jobs.evaluate import evaluate, report_text
 from jobs.predict import predict
-from schemas.reports import AUDIT, AUDIT_COLUMNS, EVALUATE
+from schemas.evaluation import AUDIT_COLUMNS, AuditReport, EvaluateReport
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError
 from tagger.evaluation.label_errors import contradictions, doubted_labels
@@ -87,27 +87,27 @@ def test_an_audit_writes_a_table_and_sheets(
     report = evaluate(
         str(bundle_path), [str(root)], include_training=True, audit=str(tmp_path / "audit")
     )
-    assert set(report) == set(EVALUATE)
-    assert set(report["audit"]) == set(AUDIT)
-    table = pd.read_csv(report["audit"]["csv"])
+    assert isinstance(report, EvaluateReport)
+    assert isinstance(report.audit, AuditReport)
+    table = pd.read_csv(report.audit.csv)
     assert list(table.columns) == list(AUDIT_COLUMNS)
     twins = table[table["finding"] == "contradiction"]
-    assert report["audit"]["contradictions"] == 1
+    assert report.audit.contradictions == 1
     assert set(twins["image"]) == {f"red_dress/{one.name}", "blue_dress/twin.jpg"}
     assert set(twins["given"]) == {"red", "blue"}
-    assert report["left_out"]["unreadable"] == 1
+    assert report.left_out.unreadable == 1
     assert (
         sorted(path.name for path in (tmp_path / "audit").iterdir() if path.name.startswith("."))
         == []
     )
-    assert report["audit"]["doubts"] == (table["finding"] == "doubt").sum()
-    for sheet in report["audit"]["sheets"]:
+    assert report.audit.doubts == (table["finding"] == "doubt").sum()
+    for sheet in report.audit.sheets:
         assert cv2.imread(sheet) is not None
-    assert str(tmp_path / "audit" / "contradictions.png") in report["audit"]["sheets"]
+    assert str(tmp_path / "audit" / "contradictions.png") in report.audit.sheets
     assert "1 near-duplicate families" in report_text(report)
     plain = evaluate(str(bundle_path), [str(root)], include_training=True)
-    assert plain["audit"] is None
-    assert plain["evaluation"]["exact_match"] == pytest.approx(report["evaluation"]["exact_match"])
+    assert plain.audit is None
+    assert plain.evaluation.exact_match == pytest.approx(report.evaluation.exact_match)
 
 
 def test_an_audit_that_cannot_be_written_says_so(
@@ -125,12 +125,12 @@ def test_labels_that_the_model_lacks_say_how_often_it_keeps_silent(
     shutil.copytree(sample.labelled / "blue_shirt", tmp_path / "set" / "blue_wall")
     shutil.copytree(sample.labelled / "black_jeans", tmp_path / "set" / "black_jeans")
     report = evaluate(str(bundle_path), [str(tmp_path / "set")], include_training=True)
-    assert set(report["unknown_labels"]) == {"garment:shoes", "garment:wall"}
+    assert set(report.unknown_labels) == {"garment:shoes", "garment:wall"}
     for name, folder in (("shoes", "red_shoes"), ("wall", "blue_wall")):
         pictures = sorted(str(path) for path in (tmp_path / "set" / folder).iterdir())
         silent = [
-            found["answers"]["garment"]["label"] is None
-            for found in predict(str(bundle_path), pictures)
+            found.answers["garment"].label is None
+            for found in predict(str(bundle_path), pictures).predictions
         ]
-        assert report["unanswered"][f"garment:{name}"] == pytest.approx(np.mean(silent))
+        assert report.unanswered[f"garment:{name}"] == pytest.approx(np.mean(silent))
     assert "no answer" in report_text(report)

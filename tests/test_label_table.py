@@ -118,7 +118,7 @@ def test_csv_parquet_and_folders_that_say_the_same_give_the_same_set(
             vocabulary=empty if keyed else None,
         )
         try:
-            columns = one.vocabulary().to_json()
+            columns = one.vocabulary().to_record()
         except (
             TaggerError
         ) as error:  # two labels that differ in case alone: said alike of every form
@@ -164,12 +164,9 @@ def test_a_word_in_two_unicode_forms_is_one_label_wherever_it_is_written(
         *("score_blue", "score_ros"),
         *("score_coat", "score_dress"),
     ]
-    vocabulary = Vocabulary.from_json(
-        {
-            "groups": [{"name": "color"}],
-            "labels": [{"group": "color", "name": written, "column": "score_ros"}],
-        }
-    ).canonical()
+    rose = {"group": "color", "name": written, "column": "score_ros"}
+    text = json.dumps({"groups": [{"name": "color"}], "labels": [rose]})
+    vocabulary = Vocabulary.parse(text).canonical()
     assert (
         read_dataset(drawn(tmp_path / "c", f"{other}/1.jpg"), vocabulary=vocabulary).strangers(
             vocabulary

@@ -23,6 +23,8 @@ from tagger.exit_codes import exit_code
 from tagger.machine import machine_fault
 from tagger.models.starter import STARTER
 
+pytestmark = pytest.mark.serial
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _LIMITED = """

@@ -14,6 +14,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
+from schemas.evaluation import PairsShare
 from tagger.evaluation.metrics import (
     calibration_error,
     harmonic_mean,
@@ -51,76 +52,73 @@ def drawn(n: int = 300, unknown: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
 def test_each_label_agrees_with_scikit_learn_on_what_is_known() -> None:
     logits, targets = drawn()
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
-    for i, row in enumerate(found["labels"][:4]):
+    for i, row in enumerate(found.labels[:4]):
         known = ~np.isnan(targets[:, i])
         truth, claimed = targets[known, i], stored_scores(logits)[known, i] >= THRESHOLDS[i]
-        assert row["ap"] == pytest.approx(average_precision_score(truth, logits[known, i]))
-        assert row["precision"] == pytest.approx(precision_score(truth, claimed))
-        assert row["recall"] == pytest.approx(recall_score(truth, claimed))
-        assert row["f1"] == pytest.approx(f1_score(truth, claimed))
-        assert (row["pictures"], row["positives"]) == (known.sum(), truth.sum())
-    assert found["macro_ap"] == pytest.approx(np.mean([row["ap"] for row in found["labels"][:4]]))
-    assert found["macro_ap"] == pytest.approx(macro_average_precision(logits, targets))
+        assert row.ap == pytest.approx(average_precision_score(truth, logits[known, i]))
+        assert row.precision == pytest.approx(precision_score(truth, claimed))
+        assert row.recall == pytest.approx(recall_score(truth, claimed))
+        assert row.f1 == pytest.approx(f1_score(truth, claimed))
+        assert (row.pictures, row.positives) == (known.sum(), truth.sum())
+    assert found.macro_ap == pytest.approx(np.mean([row.ap for row in found.labels[:4]]))
+    assert found.macro_ap == pytest.approx(macro_average_precision(logits, targets))
 
 
 def test_a_label_without_positives_has_no_ap_and_does_not_count() -> None:
     logits, targets = drawn()
-    coat = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})[
-        "labels"
-    ][4]
-    assert (coat["positives"], coat["ap"], coat["recall"], coat["f1"]) == (0, None, None, None)
+    found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
+    coat = found.labels[4]
+    assert (coat.positives, coat.ap, coat.recall, coat.f1) == (0, None, None, None)
 
 
 def test_exact_match_binary_accuracy_and_top1_agree_with_scikit_learn() -> None:
     logits, targets = drawn()
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
     tags, complete = tag_matrix(logits, THRESHOLDS, VOCABULARY), ~np.isnan(targets).any(axis=1)
-    assert found["exact_match"] == pytest.approx(
+    assert found.exact_match == pytest.approx(
         accuracy_score(targets[complete] == 1, tags[complete])
     )
-    assert found["exact_match_pictures"] == complete.sum()
+    assert found.exact_match_pictures == complete.sum()
     known = ~np.isnan(targets)
-    assert found["binary_accuracy"] == pytest.approx(
-        accuracy_score(targets[known] == 1, tags[known])
-    )
+    assert found.binary_accuracy == pytest.approx(accuracy_score(targets[known] == 1, tags[known]))
     garment = view(logits, THRESHOLDS, [2, 3, 4]).answer[complete]
     truth = targets[complete, 2:].argmax(1)
-    row = found["groups"][1]
-    assert row["right"] == pytest.approx(accuracy_score(truth + 2, garment))
-    assert row["top1"] == pytest.approx(
+    row = found.groups[1]
+    assert row.right == pytest.approx(accuracy_score(truth + 2, garment))
+    assert row.top1 == pytest.approx(
         top_k_accuracy_score(truth, logits[complete, 2:], k=1, labels=[0, 1, 2])
     )
-    assert row["labelled"] == complete.sum()
+    assert row.labelled == complete.sum()
 
 
 def test_combinations_say_how_many_pictures_trained_them_and_keep_unseen_pairs_apart() -> None:
     logits, targets = drawn(unknown=0)
     trained = {("color:red", "garment:dress"): 7, ("color:blue", "garment:shirt"): 3}
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained=trained)
-    rows = found["combinations"]
-    assert {tuple(row["pair"]): row["trained"] for row in rows if row["trained"]} == trained
-    assert {tuple(row["pair"]) for row in rows} == set(count_pairs(targets, VOCABULARY))
-    assert sum(row["pictures"] for row in rows) == len(targets)
+    rows = found.combinations
+    assert {tuple(row.pair): row.trained for row in rows if row.trained} == trained
+    assert {tuple(row.pair) for row in rows} == set(count_pairs(targets, VOCABULARY))
+    assert sum(row.pictures for row in rows) == len(targets)
     both = (view(logits, THRESHOLDS, [0, 1]).answer == targets[:, :2].argmax(1)) & (
         view(logits, THRESHOLDS, [2, 3, 4]).answer == targets[:, 2:].argmax(1) + 2
     )
-    assert sum(row["both_right"] for row in rows) == both.sum()
+    assert sum(row.both_right for row in rows) == both.sum()
     is_seen = (targets[:, 0] == 1) == (targets[:, 2] == 1)  # red dresses and blue shirts
-    assert found["seen"]["share"] == pytest.approx(both[is_seen].mean())
-    assert found["unseen"]["share"] == pytest.approx(both[~is_seen].mean())
-    assert found["seen"]["pictures"] + found["unseen"]["pictures"] == len(targets)
-    assert found["harmonic_mean"] == pytest.approx(
+    assert found.seen.share == pytest.approx(both[is_seen].mean())
+    assert found.unseen.share == pytest.approx(both[~is_seen].mean())
+    assert found.seen.pictures + found.unseen.pictures == len(targets)
+    assert found.harmonic_mean == pytest.approx(
         hmean([both[is_seen].mean(), both[~is_seen].mean()])
     )
-    assert found["unseen"]["low"] < found["unseen"]["share"] < found["unseen"]["high"]
+    assert found.unseen.low < found.unseen.share < found.unseen.high
 
 
 def test_without_unseen_pairs_there_is_no_harmonic_mean() -> None:
     logits, targets = drawn(unknown=0)
     trained = count_pairs(targets, VOCABULARY)
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained=trained)
-    assert found["unseen"] == {"pictures": 0, "share": None, "low": None, "high": None}
-    assert found["harmonic_mean"] is None
+    assert found.unseen == PairsShare(pictures=0, share=None, low=None, high=None)
+    assert found.harmonic_mean is None
     assert harmonic_mean(0.0, 0.0) == 0.0
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,33 +12,35 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
-from schemas.reports import PACK
+from schemas.models import PackReport
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
 from tagger.models.bundle import load_bundle
 from tagger.models.predictor import make_predictor
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module")
 def packed(
     bundle_path: Path, sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+) -> PackReport:
     return pack(
         str(bundle_path), [str(sample.labelled)], str(tmp_path_factory.mktemp("packed") / "small")
     )
 
 
 def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
-    packed: dict[str, Any], bundle_path: Path, catalog: Path, tmp_path: Path
+    packed: PackReport, bundle_path: Path, catalog: Path, tmp_path: Path
 ) -> None:
-    assert set(packed) == set(PACK)
-    folder = Path(packed["bundle"])
+    assert isinstance(packed, PackReport)
+    folder = Path(packed.bundle)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {*FILES, "bundle.json"} - set(ONLY_FOR_TRAINING)
     weights = folder / "openvino" / "model.bin"
     assert weights.stat().st_size < 0.6 * (bundle_path / "openvino" / "model.bin").stat().st_size
-    assert packed["pictures"] == load_bundle(bundle_path).split()["part"].to_pylist().count("test")
-    assert all(row["largest_difference"] < 0.01 for row in packed["labels"])
+    assert packed.pictures == load_bundle(bundle_path).split()["part"].to_pylist().count("test")
+    assert all(row.largest_difference < 0.01 for row in packed.labels)
     card = (folder / "README.md").read_text()
     assert "## Packed" in card
     assert load_bundle(folder).model_id in card
@@ -52,9 +53,9 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
 
 
 def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retrained(
-    packed: dict[str, Any], bundle_path: Path, sample: Sample, tmp_path: Path
+    packed: PackReport, bundle_path: Path, sample: Sample, tmp_path: Path
 ) -> None:
-    whole, small = load_bundle(bundle_path), load_bundle(packed["bundle"])
+    whole, small = load_bundle(bundle_path), load_bundle(packed.bundle)
     assert whole.model_id != small.model_id
     assert whole.trunk != small.trunk
     assert json.loads((small.path / "bundle.json").read_text())["parent"] == whole.model_id
@@ -81,9 +82,9 @@ def test_what_cannot_be_measured_is_not_packed(
 
 
 def test_a_network_that_the_description_does_not_list_is_refused(
-    packed: dict[str, Any], tmp_path: Path
+    packed: PackReport, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(packed["bundle"], tmp_path / "copy"))
+    folder = Path(shutil.copytree(packed.bundle, tmp_path / "copy"))
     (folder / "model.keras").write_bytes(b"PK")
     with pytest.raises(BundleError):
         load_bundle(folder)

@@ -314,6 +314,7 @@ def test_files_in_the_working_folder_stand_in_for_nothing(
     tag_from(desk, options, command)
 
 
+@pytest.mark.serial
 def test_files_in_the_working_folder_stand_in_for_nothing_on_a_ray_cluster(
     options: TagOptions, desk: Path
 ) -> None:

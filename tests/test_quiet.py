@@ -14,6 +14,8 @@ from conftest import TINY, clean_environment
 
 from tagger.datasets.sample import Sample
 
+pytestmark = pytest.mark.serial
+
 _WATCH = """
 import os, pwd, sys
 

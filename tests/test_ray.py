@@ -13,6 +13,8 @@ from test_faults import needs_root, run_out_of_space, small_disk
 
 from jobs.verify import verify
 
+pytestmark = pytest.mark.serial
+
 pytest.importorskip("ray", reason="the ray extra is not installed")
 __all__ = ["small_disk"]  # a fixture
 RAY = ("--engine", "ray", "--workers", 2)
@@ -58,12 +60,12 @@ def assert_whole(world: World) -> None:
 
 
 def test_both_engines_make_the_same_index_night_after_night(world: World) -> None:
-    first = json.loads(world.run(*RAY, "--json"))
+    first = json.loads(world.run_apart(*RAY, "--json"))
     assert first["published_rows"] == len(world.pictures())
     assert first["failed"] > 5  # cut and empty pictures are rows, not failures of units
     assert_whole(world)
     world.meddle(60)
-    second = json.loads(world.run(*RAY, "--json"))
+    second = json.loads(world.run_apart(*RAY, "--json"))
     assert 0 < second["scored"] < first["scored"]
     assert_whole(world)
 
@@ -104,7 +106,7 @@ def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
     assert process.returncode == code
     assert not (world.index / "current").exists()
     wait_until_gone(process.pid)
-    again = json.loads(world.run(*RAY, "--json"))
+    again = json.loads(world.run_apart(*RAY, "--json"))
     assert again["reused"] > 0
     assert_whole(world)
 
@@ -122,7 +124,7 @@ def test_the_time_that_was_given_ends_it_and_keeps_what_was_done(world: World) -
     process = world.start(*RAY, "--max-seconds", 0.5)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 7, said
-    world.run(*RAY)
+    world.run_apart(*RAY)
     assert_whole(world)
 
 

@@ -107,6 +107,7 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
     return expected
 
 
+@pytest.mark.tensorflow
 def test_every_reader_reads_the_same_rows_night_by_night(
     night: TagOptions, sample: Sample, tmp_path: Path
 ) -> None:

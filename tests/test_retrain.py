@@ -17,19 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import list_models, models_text, promote
-from jobs.retrain import RetrainOptions, _silent_unknown, gate_text, retrain
+from jobs.retrain import RetrainOptions, gate_text, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
-from schemas.bundle import GATE_FIELDS
-from schemas.reports import MODELS, MODELS_VERSION, PROMOTE, RETRAIN
+from schemas.bundle import Gate
+from schemas.models import ModelsReport, ModelVersion, PromoteReport
+from schemas.record import to_json
 from schemas.split import SPLIT
+from schemas.training import RetrainReport
 from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
 from tagger.evaluation.gate import Answers, compare, judge
 from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
+from tagger.pipeline.from_parent import silent_unknown
+
+pytestmark = pytest.mark.tensorflow
+
+pytestmark = pytest.mark.tensorflow
 
 OLD = Vocabulary.build(
     parse_groups("color,use+"),
@@ -73,7 +80,7 @@ def family(parent: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(parent.parent, tmp_path / "models", symlinks=True))
 
 
-def again(family: Path, *sets: Path, **more: Any) -> dict[str, Any]:
+def again(family: Path, *sets: Path, **more: Any) -> RetrainReport:
     options = {"add": ("color:green",), "epochs": 1, "tolerance": 100.0} | more
     return retrain(
         RetrainOptions(tuple(map(str, sets)), str(family / "tiny-v1"), str(family), **options)
@@ -84,19 +91,19 @@ def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
     result = again(family, old_set, new_set)
-    assert set(result) == set(RETRAIN)
-    assert set(result["gate"]) | {"format_version"} == set(GATE_FIELDS)
-    before, after = load_bundle(family / "tiny-v1"), load_bundle(result["bundle"])
+    assert isinstance(result, RetrainReport)
+    assert isinstance(result.gate, Gate)
+    before, after = load_bundle(family / "tiny-v1"), load_bundle(result.bundle)
     assert after.vocabulary.labels[: len(before.vocabulary)] == before.vocabulary.labels
     assert [
         (x.key, x.column, x.since) for x in after.vocabulary.labels[len(before.vocabulary) :]
     ] == [("color:green", "score_green", "tiny-v2")]
     assert json.loads((after.path / "bundle.json").read_text())["parent"] == before.model_id
-    assert result["replayed"]
-    assert result["promoted"]
+    assert result.replayed
+    assert result.promoted
     assert (family / "current").resolve() == after.path
     assert "retrained from tiny-v1" in (after.path / "README.md").read_text()
-    assert "macro AP" in gate_text(result["gate"])
+    assert "macro AP" in gate_text(result.gate)
 
 
 def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
@@ -120,9 +127,7 @@ def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
         )
         expected[hashlib.sha256(path.read_bytes()).hexdigest()] = row["part"]
     result = again(family, old_set, new_set, tmp_path / "more")
-    after = {
-        row["content_sha256"]: row for row in load_bundle(result["bundle"]).split().to_pylist()
-    }
+    after = {row["content_sha256"]: row for row in load_bundle(result.bundle).split().to_pylist()}
     assert all(after[row["content_sha256"]] == row for row in before)
     assert {digest: after[digest]["part"] for digest in expected} == expected
     assert {row["judged"] for row in after.values()} == {6, 7}
@@ -160,12 +165,12 @@ def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
 def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
-    assert again(family, old_set, new_set)["promoted"]
+    assert again(family, old_set, new_set).promoted
     aside = again(
         family, old_set, new_set, seed=1
     )  # from tiny-v1 again: it need not know what tiny-v2 learned
-    assert aside["gate"]["passed"]
-    assert not aside["promoted"]
+    assert aside.gate.passed
+    assert not aside.promoted
     assert (family / "current").resolve().name == "tiny-v2"
 
 
@@ -175,7 +180,7 @@ def test_undeclared_labels_of_few_pictures_can_be_left_out(
     with pytest.raises(VocabularyError, match="color:green"):
         again(family, old_set, new_set, add=(), min_pictures=2)
     result = again(family, old_set, new_set, add=(), min_pictures=10_000)
-    assert result["added"] == []
+    assert result.added == []
 
 
 def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(
@@ -183,9 +188,9 @@ def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(
 ) -> None:
     before = load_bundle(family / "tiny-v1")
     result = again(family, new_set, epochs=2)
-    after = load_bundle(result["bundle"])
-    assert not result["replayed"]
-    assert {part["part"] for part in result["gate"]["parts"]} == {"new test part"}
+    after = load_bundle(result.bundle)
+    assert not result.replayed
+    assert {part.part for part in result.gate.parts} == {"new test part"}
     assert (after.thresholds[: len(before.vocabulary)] == before.thresholds).all()
     rows = {row["content_sha256"] for row in after.split().to_pylist()}
     assert {row["content_sha256"] for row in before.split().to_pylist()} < rows
@@ -217,12 +222,12 @@ def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     """All new pictures are green: that they are not blue is no reason to forget blue; nor can it be
     measured."""
     result = again(family, new_set, tolerance=100)
-    worse = result["gate"]["worse"]
+    worse = result.gate.worse
     assert [text for text in worse if "has color:blue" in text]
-    assert not result["promoted"]
+    assert not result.promoted
     part = np.array([0, 1, 2])
     targets = np.array([[0, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 1]], np.float32)
-    softened = _silent_unknown(targets, part, 2)
+    softened = silent_unknown(targets, part, 2)
     assert np.isnan(softened[:3, 0]).all()
     assert np.array_equal(softened[:, 1:], targets[:, 1:])
     assert softened[3, 0] == 0
@@ -232,10 +237,10 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     family: Path, old_set: Path, new_set: Path, catalog: Path, tmp_path: Path
 ) -> None:
     result = again(family, old_set, new_set, retire=("color:blue",))
-    assert result["retired"] == ["color:blue"]
+    assert result.retired == ["color:blue"]
     index = tmp_path / "index"
     tag_catalog(
-        TagOptions(str(catalog), result["bundle"], str(index), max_error_rate=1, force_model=True)
+        TagOptions(str(catalog), result.bundle, str(index), max_error_rate=1, force_model=True)
     )
     assert not verify(str(index))["faults"]
     rows = pd.read_parquet((index / "current").resolve())
@@ -249,16 +254,16 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     gone = again(
         family, old_set, add=(), retire=("color:black", "color:blue", "color:red"), name="gone"
     )
-    assert [row["group"] for row in gone["gate"]["parts"][0]["groups"]] == ["garment"]
+    assert [row.group for row in gone.gate.parts[0].groups] == ["garment"]
 
 
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
     result = again(family, old_set, new_set, freeze_trunk=True)
-    assert result["same_trunk"]
-    assert load_bundle(result["bundle"]).trunk == load_bundle(family / "tiny-v1").trunk
-    assert not again(family, old_set, new_set)["same_trunk"]
+    assert result.same_trunk
+    assert load_bundle(result.bundle).trunk == load_bundle(family / "tiny-v1").trunk
+    assert not again(family, old_set, new_set).same_trunk
 
 
 def test_new_columns_start_at_their_share_and_old_ones_where_the_parent_was(parent: Path) -> None:
@@ -344,7 +349,7 @@ def test_splits_and_retirement_are_kept_in_the_vocabulary() -> None:
     navy = OLD.extend([("color", "navy")], splits={("color", "navy"): ("blue",)}).retire(
         [("color", "blue")]
     )
-    read = Vocabulary.from_json(json.loads(json.dumps(navy.to_json())))
+    read = Vocabulary.parse(to_json(navy.to_record()))
     assert read == navy
     assert read.labels[4].splits == ("blue",)
     assert read.members("color") == [1, 4]
@@ -379,16 +384,15 @@ def test_what_was_split_is_compared_as_a_whole() -> None:
     was[kind != "red", 0] = now[kind == "light", 0] = now[kind == "dark", 4] = 3
     was[kind == "red", 1] = now[kind == "red", 1] = 3
     found = compare("part", answers(was, OLD), answers(now, navy), targets)
-    assert {row["label"]: (row["positives"], row["now"]) for row in found["labels"]} == {
+    assert {row.label: (row.positives, row.now) for row in found.labels} == {
         "color:red": (40, 1.0),
         "color:blue": (80, 1.0),
     }
     gate = judge([found], "v1", 0.5, measurable=["color:red", "color:blue"])
-    assert gate["passed"]
+    assert gate.passed
     now[kind == "dark", 4] = -3  # neither any more
-    assert not judge([compare("part", answers(was, OLD), answers(now, navy), targets)], "v1", 0.5)[
-        "passed"
-    ]
+    found = compare("part", answers(was, OLD), answers(now, navy), targets)
+    assert not judge([found], "v1", 0.5).passed
 
 
 def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
@@ -402,21 +406,21 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     bad[:, 1] = random.normal(0, 1, 300)  # red is forgotten
     same = compare("new test part", answers(good[:, :4], OLD), answers(good, grown), targets)
     worse = compare("new test part", answers(good[:, :4], OLD), answers(bad, grown), targets)
-    assert judge([same], "v1", 0.5)["passed"]
+    assert judge([same], "v1", 0.5).passed
     gate = judge([same, worse], "v1", 0.5)
-    assert not gate["passed"]
-    assert [text.split(":")[1].split()[0] for text in gate["worse"]] == ["macro", "AP"]
-    assert "AP of color:red" in gate["worse"][1]
-    assert judge([worse], "v1", 20)["passed"]
-    assert judge([same], "v1", 0.5, measurable=["color:red"])["passed"]
+    assert not gate.passed
+    assert [text.split(":")[1].split()[0] for text in gate.worse] == ["macro", "AP"]
+    assert "AP of color:red" in gate.worse[1]
+    assert judge([worse], "v1", 20).passed
+    assert judge([same], "v1", 0.5, measurable=["color:red"]).passed
     missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
-    assert missing["worse"] == ["not measured: no test picture of the data has use:rare"]
-    assert same["tags_changed"] < 0.05 < 0.1 < worse["tags_changed"]
-    color = next(row for row in same["groups"] if row["group"] == "color")
-    assert color["pictures"] == int(
+    assert missing.worse == ["not measured: no test picture of the data has use:rare"]
+    assert same.tags_changed < 0.05 < 0.1 < worse.tags_changed
+    color = next(row for row in same.groups if row.group == "color")
+    assert color.pictures == int(
         (targets[:, 4] == 0).sum()
     )  # what only the new model can answer is left out
-    assert color["parent"] == color["now"]
+    assert color.parent == color.now
 
 
 @pytest.fixture
@@ -432,8 +436,8 @@ def test_a_model_that_did_not_pass_is_promoted_only_by_force(failed: Path) -> No
         promote(str(failed))
     assert (failed.parent / "current").resolve().name == "tiny-v1"
     report = promote(str(failed), force=True)
-    assert set(report) == set(PROMOTE)
-    assert (report["current"], report["before"]) == ("tiny-v2", "tiny-v1")
+    assert isinstance(report, PromoteReport)
+    assert (report.current, report.before) == ("tiny-v2", "tiny-v1")
     assert (failed.parent / "current").resolve() == failed
 
 
@@ -487,13 +491,13 @@ def test_models_lists_versions_parents_measures_and_which_is_current(failed: Pat
     shutil.copytree(failed, failed.parent / "tiny-v3")
     (failed.parent / "tiny-v3" / "head.npz").write_bytes(b"")
     report = list_models(str(failed.parent))
-    assert set(report) == set(MODELS)
-    assert set(report["versions"][0]) == set(MODELS_VERSION)
-    assert report["current"] == "tiny-v1"
-    by_name = {row["name"]: row for row in report["versions"]}
-    assert (by_name["tiny-v1"]["labels"], by_name["tiny-v1"]["gate_passed"]) == (5 + 1, True)
-    assert by_name["tiny-v2"]["gate_passed"] is False
-    assert "head.npz was changed" in by_name["tiny-v3"]["error"]
+    assert isinstance(report, ModelsReport)
+    assert isinstance(report.versions[0], ModelVersion)
+    assert report.current == "tiny-v1"
+    by_name = {row.name: row for row in report.versions}
+    assert (by_name["tiny-v1"].labels, by_name["tiny-v1"].gate_passed) == (5 + 1, True)
+    assert by_name["tiny-v2"].gate_passed is False
+    assert "head.npz was changed" in by_name["tiny-v3"].error
     assert "* tiny-v1" in models_text(report)
     with pytest.raises(InputError, match="no such folder"):
         list_models(str(failed.parent / "none"))

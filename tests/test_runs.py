@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from conftest import jpeg, settle, textured
 from nights import World, wait_until
+from schemas.reports import ROLLBACK, RUNS
 
 from jobs.runs import list_runs, roll_back, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
-from schemas.reports import ROLLBACK, RUNS
 from tagger.errors import InputError, StoreError
 from tagger.imaging.worker import CHUNK
 from tagger.index.snapshots import new_id
@@ -262,7 +262,7 @@ def test_an_index_that_lost_its_link_is_not_taken_for_a_new_one(
 
 
 def test_junk_in_the_index_stops_nothing(
-    options: TagOptions, catalog: Path, tagger: Tagger
+    options: TagOptions, catalog: Path, tagger_process: Tagger
 ) -> None:
     tag_catalog(options)
     index = Path(options.index)
@@ -278,11 +278,11 @@ def test_junk_in_the_index_stops_nothing(
     (index / "snapshots" / "notes.txt").write_text("notes")
     (index / "snapshots" / "folder").mkdir()
     add(catalog, "new.jpg", 1)
-    ended = tagger(
+    ended = tagger_process(
         "tag", options.catalog, "--model", options.model, "--index", options.index, timeout=60
     )
     assert ended.returncode == 0, ended.stderr
-    ended = tagger("runs", options.index, timeout=60)
+    ended = tagger_process("runs", options.index, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert verify(options.index)["faults"] == []
 
@@ -412,6 +412,7 @@ def test_runs_of_what_is_no_index_says_so(tmp_path: Path, tagger: Tagger) -> Non
         assert "make one with 'tagger tag'" in ended.stderr
 
 
+@pytest.mark.serial
 def test_a_term_signal_is_in_the_record(world: World) -> None:
     process = world.start()
     wait_until(lambda: any((world.index / "runs").glob("[0-9]*.json")), process)

@@ -11,10 +11,10 @@ import pytest
 from conftest import settle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schemas.reports import SIMILAR
 
 from jobs.similar import similar, similar_text
 from jobs.tag_catalog import TagOptions, tag_catalog
-from schemas.reports import SIMILAR
 from tagger.errors import InputError, StoreError
 from tagger.index.neighbours import nearest
 

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import clean_environment, jpeg, settle, textured
+from schemas.reports import TAG
 
 import jobs.tag_catalog
 import tagger.index.plan
@@ -33,7 +34,6 @@ from schemas.index import (
     RUN_FIELDS,
     UNSETTLED,
 )
-from schemas.reports import TAG
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
 from tagger.imaging.decoder import DecodedChunk
@@ -204,6 +204,7 @@ def test_the_change_feed_is_against_the_parent(options: TagOptions, catalog: Pat
     assert (second["new"], second["deleted"], second["unchanged"]) == (1, 1, first["found"] - 1)
 
 
+@pytest.mark.serial
 def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
     options: TagOptions, catalog: Path, bundle_path: Path, tmp_path: Path
 ) -> None:
@@ -336,6 +337,7 @@ def test_the_job_never_imports_tensorflow_with_openvino(options: TagOptions) -> 
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.tensorflow
 def test_the_reference_backend_gives_the_same_index_within_0_005(
     options: TagOptions, tmp_path: Path
 ) -> None:
@@ -470,6 +472,7 @@ def test_a_file_system_without_links_or_locks_is_named(
     tag_catalog(options)
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux",
     reason="mounting a read-only disk needs root on Linux",
@@ -494,6 +497,7 @@ def test_a_read_only_index_is_named_and_nothing_is_lost(
     pd.testing.assert_frame_equal(read(options), before)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_cleanly(
     options: TagOptions, catalog: Path, number: int, code: int

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.train import TrainOptions, check, train
-from schemas.reports import CHECK, EVALUATION, EVALUATION_GROUP, EVALUATION_LABEL, TRAIN
+from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
+from schemas.training import CheckReport, TrainReport
 from tagger.datasets.labelled_set import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -28,6 +29,8 @@ from tagger.labels.views import logit, sigmoid
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
 from tagger.training.calibration import calibrate, choose_thresholds
+
+pytestmark = pytest.mark.tensorflow
 
 ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
@@ -69,14 +72,14 @@ def test_unknown_targets_cost_nothing() -> None:
 def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path: Path) -> None:
     first = train(options(sample, tmp_path / "a", seed=5))
     second = train(options(sample, tmp_path / "b", seed=5))
-    assert first["evaluation"] == second["evaluation"]
-    splits = [load_bundle(result["bundle"]).split() for result in (first, second)]
+    assert first.evaluation == second.evaluation
+    splits = [load_bundle(result.bundle).split() for result in (first, second)]
     assert splits[0].equals(splits[1])
-    assert first["model_id"] == second["model_id"]
-    assert set(first) == set(TRAIN)
-    assert set(first["evaluation"]) == set(EVALUATION)
-    assert set(first["evaluation"]["labels"][0]) == set(EVALUATION_LABEL)
-    assert set(first["evaluation"]["groups"][0]) == set(EVALUATION_GROUP)
+    assert first.model_id == second.model_id
+    assert isinstance(first, TrainReport)
+    assert isinstance(first.evaluation, Evaluation)
+    assert isinstance(first.evaluation.labels[0], LabelMeasures)
+    assert isinstance(first.evaluation.groups[0], GroupMeasures)
 
 
 def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
@@ -85,15 +88,15 @@ def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
     from jobs.evaluate import evaluate
 
     report = evaluate(str(bundle_path), [str(sample.labelled)], backend="keras")
-    saved = load_bundle(bundle_path).metrics()["evaluation"]
+    saved = load_bundle(bundle_path).metrics().evaluation
     parts = load_bundle(bundle_path).split()["part"].to_pylist()
-    assert report["evaluation"]["pictures"] == parts.count("test") == saved["pictures"]
-    assert report["left_out"]["train"] == parts.count("train")
-    assert report["left_out"]["validation"] == parts.count("validation")
-    assert report["evaluation"]["macro_ap"] == pytest.approx(saved["macro_ap"], abs=1e-6)
-    assert report["evaluation"]["exact_match"] == pytest.approx(saved["exact_match"])
+    assert report.evaluation.pictures == parts.count("test") == saved.pictures
+    assert report.left_out.train == parts.count("train")
+    assert report.left_out.validation == parts.count("validation")
+    assert report.evaluation.macro_ap == pytest.approx(saved.macro_ap, abs=1e-6)
+    assert report.evaluation.exact_match == pytest.approx(saved.exact_match)
     everything = evaluate(str(bundle_path), [str(sample.labelled)], include_training=True)
-    assert everything["evaluation"]["pictures"] == len(parts)
+    assert everything.evaluation.pictures == len(parts)
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
@@ -120,8 +123,8 @@ def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
     done = len(json.loads(history.read_text())["epochs"])
     assert 1 <= done < 6
     resumed = train(options(sample, tmp_path / "killed", epochs=6, resume=True))
-    assert resumed["evaluation"] == whole["evaluation"]
-    assert resumed["model_id"] == whole["model_id"]
+    assert resumed.evaluation == whole.evaluation
+    assert resumed.model_id == whole.model_id
 
 
 def test_resume_refuses_what_it_cannot_continue(sample: Sample, tmp_path: Path) -> None:
@@ -206,12 +209,12 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     shutil.copy(one, root / "blue_dress" / "wrong.jpg")
     (root / "red_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
     found = check(TrainOptions((str(root),), str(tmp_path / "models"), groups="color,garment"))
-    assert set(found) == set(CHECK)
-    assert found["labels"]["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
-    assert found["pairs"]["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
-    assert [len(family) for family in found["duplicates"]] == [3]
-    assert len(found["conflicts"]) == 1
-    assert [(row["image"], row["status"]) for row in found["unreadable"]] == [
+    assert isinstance(found, CheckReport)
+    assert found.labels["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
+    assert found.pairs["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
+    assert [len(family) for family in found.duplicates] == [3]
+    assert len(found.conflicts) == 1
+    assert [(row.image, row.status) for row in found.unreadable] == [
         ("red_dress/half.jpg", "truncated")
     ]
     assert not (tmp_path / "models").exists()
@@ -243,9 +246,9 @@ def test_calibration_never_changes_an_order_and_thresholds_stay_inside(
     assert scale[0] > 0
     assert np.isfinite(shift[0])
     (threshold,) = choose_thresholds(logits, targets, ONE)
-    assert 0.05 <= threshold.value <= 0.95
-    assert round(threshold.value, 4) == threshold.value
-    assert threshold.value == 0.5 or n
+    assert 0.05 <= threshold.threshold <= 0.95
+    assert round(threshold.threshold, 4) == threshold.threshold
+    assert threshold.threshold == 0.5 or n
 
 
 def test_a_threshold_is_the_one_nearest_to_one_half_among_those_as_good_as_the_best() -> None:
@@ -260,10 +263,10 @@ def test_a_threshold_is_the_one_nearest_to_one_half_among_those_as_good_as_the_b
     best = max(f1, key=f1.__getitem__)
     resampled = [random.integers(0, 500, 500) for _ in range(300)]
     error = np.std([f1_score(targets[rows], scores[rows] >= best) for rows in resampled])
-    assert f1_score(targets, scores >= threshold.value) >= f1[best] - 1.2 * error
-    nearer = [t for t in f1 if abs(t - 0.5) < abs(threshold.value - 0.5) - 1e-3]
+    assert f1_score(targets, scores >= threshold.threshold) >= f1[best] - 1.2 * error
+    nearer = [t for t in f1 if abs(t - 0.5) < abs(threshold.threshold - 0.5) - 1e-3]
     assert all(f1[t] < f1[best] - 0.8 * error for t in nearer)
-    assert threshold.low <= threshold.value <= threshold.high
+    assert threshold.low <= threshold.threshold <= threshold.high
 
 
 def test_a_threshold_of_a_rare_label_is_drawn_towards_that_of_its_group() -> None:
@@ -277,13 +280,13 @@ def test_a_threshold_of_a_rare_label_is_drawn_towards_that_of_its_group() -> Non
     logits[:, 2] += 2.5
     red, blue, teal, pink = choose_thresholds(logits, targets, vocabulary)
     assert (
-        0 < abs(teal.value - pink.value) <= 0.1
+        0 < abs(teal.threshold - pink.threshold) <= 0.1
     )  # of its own it has a tenth; pink has nothing but its group's
     assert "drawn 90% towards" in teal.chosen
     assert "no positive" in pink.chosen
     assert [t.positives for t in (red, blue, teal, pink)] == [300, 300, 3, 0]
     assert all(t.low <= t.high for t in (red, blue, teal, pink))
-    assert red.low <= red.value <= red.high
+    assert red.low <= red.threshold <= red.high
     assert red.low < red.high
 
 
@@ -297,7 +300,7 @@ def test_a_precision_that_is_asked_for_is_reached_or_said_to_be_out_of_reach(
     logits = (2 * targets - 1 + random.normal(0, 1.5, targets.shape)).astype(np.float32)
     (threshold,) = choose_thresholds(logits, targets, ONE, min_precision=wanted)
     scores = np.round(sigmoid(logits), 4)
-    claimed = scores >= threshold.value
+    claimed = scores >= threshold.threshold
     precision = targets[claimed].mean() if claimed.any() else 0.0
     assert (precision >= wanted) == ("not reached" not in threshold.chosen)
     if "not reached" not in threshold.chosen:  # and no other threshold finds more
@@ -363,26 +366,23 @@ def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
         for path in (sample.labelled / "red_dress").iterdir()
     }
     parts = {
-        row["content_sha256"]: row["part"]
-        for row in load_bundle(result["bundle"]).split().to_pylist()
+        row["content_sha256"]: row["part"] for row in load_bundle(result.bundle).split().to_pylist()
     }
     before = {
         row["content_sha256"]: row["part"]
-        for row in load_bundle(everything["bundle"]).split().to_pylist()
+        for row in load_bundle(everything.bundle).split().to_pylist()
     }
     assert {parts[digest] for digest in red} == {"test"}
     assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
-    evaluation = result["evaluation"]
-    assert result["held_out"] == ["red_dress"]
-    assert evaluation["unseen"]["pictures"] == len(red)
-    assert evaluation["harmonic_mean"] is not None
-    (row,) = [
-        row for row in evaluation["combinations"] if row["pair"] == ["color:red", "garment:dress"]
-    ]
-    assert row["trained"] == 0
-    seen = [row["trained"] for row in evaluation["combinations"] if row["trained"]]
+    evaluation = result.evaluation
+    assert result.held_out == ["red_dress"]
+    assert evaluation.unseen.pictures == len(red)
+    assert evaluation.harmonic_mean is not None
+    (row,) = [row for row in evaluation.combinations if row.pair == ("color:red", "garment:dress")]
+    assert row.trained == 0
+    seen = [row.trained for row in evaluation.combinations if row.trained]
     assert sum(seen) == list(parts.values()).count("train")
-    assert "color:red + garment:dress | 0 |" in (Path(result["bundle"]) / "README.md").read_text()
+    assert "color:red + garment:dress | 0 |" in (Path(result.bundle) / "README.md").read_text()
 
 
 def test_pairs_that_cannot_be_taught_are_named(
@@ -392,8 +392,8 @@ def test_pairs_that_cannot_be_taught_are_named(
     result = train(options(sample, tmp_path, hold_out_pairs=held_out, recipe="plain", epochs=1))
     said = capsys.readouterr().err
     assert "cannot teach color:red + garment:dress: " in said
-    assert {tuple(row["pair"]) for row in result["unteachable"]} >= {("color:red", "garment:dress")}
-    assert "Not to be trusted on pairs" in (Path(result["bundle"]) / "README.md").read_text()
+    assert {row.pair for row in result.unteachable} >= {("color:red", "garment:dress")}
+    assert "Not to be trusted on pairs" in (Path(result.bundle) / "README.md").read_text()
 
 
 def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(tmp_path: Path) -> None:
@@ -511,7 +511,8 @@ def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: P
     given_ = options(sample, tmp_path, epochs=1)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            "jobs.train.conclude", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+            "tagger.pipeline.training.measure_network",
+            lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
             train(given_)
@@ -529,7 +530,7 @@ def test_thresholds_stay_where_the_precision_is_even_if_a_lower_cut_lies_outside
     (threshold,) = choose_thresholds(
         logit(scores)[:, None].astype(np.float32), targets, ONE, min_precision=0.9
     )
-    assert 0.5 < threshold.value <= 0.9
+    assert 0.5 < threshold.threshold <= 0.9
     assert "not reached" not in threshold.chosen
 
 

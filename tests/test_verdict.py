@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 from jobs.models import list_models, models_text, promote
 from jobs.tag_catalog import TagOptions, dry_run
 from jobs.train import TrainOptions, train, train_text
-from schemas.bundle import GATE_FIELDS
-from schemas.reports import VERDICT, VERDICT_GROUP
+from schemas.bundle import Gate
+from schemas.evaluation import GroupVerdict, Verdict
+from schemas.training import TrainReport
 from tagger.errors import GateFailed
 from tagger.evaluation.verdict import give_verdict
 from tagger.labels.vocabulary import Vocabulary, parse_groups
+
+pytestmark = pytest.mark.tensorflow
 
 COLORS = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
 BGR = {"red": (40, 30, 220), "blue": (220, 40, 30)}
@@ -50,49 +53,46 @@ def options(folder: Path, *, shuffled: bool) -> TrainOptions:
 
 
 @pytest.fixture(scope="module")
-def useless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def useless(tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
     """A really trained model of labels that were shuffled at random."""
     return train(options(tmp_path_factory.mktemp("useless"), shuffled=True))
 
 
 def test_a_model_that_learned_becomes_current_and_says_how_good_it_is(tmp_path: Path) -> None:
     result = train(options(tmp_path, shuffled=False))
-    verdict = result["verdict"]
-    assert set(verdict) == set(VERDICT)
-    assert set(verdict["groups"][0]) == set(VERDICT_GROUP)
-    assert (verdict["passed"], result["promoted"], verdict["groups"][0]["verdict"]) == (
+    verdict = result.verdict
+    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict.groups[0], GroupVerdict)
+    assert (verdict.passed, result.promoted, verdict.groups[0].verdict) == (
         True,
         True,
         "better",
     )
     right, n, usual = (
-        verdict["groups"][0][key] for key in ("right", "pictures", "commonest_right")
+        getattr(verdict.groups[0], key) for key in ("right", "pictures", "commonest_right")
     )
-    said = (
-        f"it has color right on {right} of {n} (always {verdict['groups'][0]['commonest']}: "
-        f"{usual})"
-    )
-    assert said in verdict["sentence"]
-    assert verdict["sentence"] in train_text(result)
-    assert verdict["sentence"] in (Path(result["bundle"]) / "README.md").read_text()
-    assert (tmp_path / "models" / "current").resolve() == Path(result["bundle"]).resolve()
+    said = f"it has color right on {right} of {n} (always {verdict.groups[0].commonest}: {usual})"
+    assert said in verdict.sentence
+    assert verdict.sentence in train_text(result)
+    assert verdict.sentence in (Path(result.bundle) / "README.md").read_text()
+    assert (tmp_path / "models" / "current").resolve() == Path(result.bundle).resolve()
 
 
 def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
-    useless: dict[str, Any], catalog: Path
+    useless: TrainReport, catalog: Path
 ) -> None:
-    bundle = Path(useless["bundle"])
-    assert not useless["verdict"]["passed"]
-    assert not useless["promoted"]
-    assert "in color it is no better than the commonest answer" in useless["verdict"]["sentence"]
+    bundle = Path(useless.bundle)
+    assert not useless.verdict.passed
+    assert not useless.promoted
+    assert "in color it is no better than the commonest answer" in useless.verdict.sentence
     assert "promote" in train_text(useless)
     assert not (bundle.parent / "current").is_symlink()
     gate = json.loads((bundle / "gate.json").read_text())
-    assert set(gate) == set(GATE_FIELDS)
+    assert set(gate) == set(Gate.__struct_fields__)
     assert (gate["parent"], gate["passed"], gate["worse"]) == (
         None,
         False,
-        [useless["verdict"]["sentence"]],
+        [useless.verdict.sentence],
     )
     night = TagOptions(str(catalog), str(bundle), str(bundle.parent / "index"))
     with pytest.raises(
@@ -103,7 +103,7 @@ def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
         promote(str(bundle))
     assert caught.value.exit_code == 5
     assert "failed" in models_text(list_models(str(bundle.parent)))
-    assert promote(str(bundle), force=True)["current"] == bundle.name
+    assert promote(str(bundle), force=True).current == bundle.name
 
 
 def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
@@ -133,10 +133,10 @@ def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
 
 
 def test_a_bundle_that_passed_before_there_was_a_verdict_stays_good(
-    useless: dict[str, Any],
+    useless: TrainReport,
 ) -> None:
-    set_gate(Path(useless["bundle"]), passed=True, worse=[])
-    assert "failed" not in models_text(list_models(str(Path(useless["bundle"]).parent)))
+    set_gate(Path(useless.bundle), passed=True, worse=[])
+    assert "failed" not in models_text(list_models(str(Path(useless.bundle).parent)))
 
 
 def logits_of(answers: np.ndarray, columns: int) -> np.ndarray:
@@ -144,7 +144,7 @@ def logits_of(answers: np.ndarray, columns: int) -> np.ndarray:
     return np.where(answers[:, None] == np.arange(columns), 5.0, -5.0).astype(np.float32)
 
 
-def judged(right: int, n: int, commonest: int) -> dict[str, Any]:
+def judged(right: int, n: int, commonest: int) -> Verdict:
     """Return the verdict on a model that is right on so many of n pictures, of which so many are
     red."""
     truth = np.where(np.arange(n) < commonest, 0, 1)
@@ -170,9 +170,9 @@ def test_the_verdict_is_on_the_safe_side(
     right: int, n: int, commonest: int, verdict: str, passed: bool
 ) -> None:
     found = judged(right, n, commonest)
-    assert (found["groups"][0]["verdict"], found["passed"]) == (verdict, passed)
-    assert (found["all_right"], found["pictures"]) == (right, n)
-    assert ("too few pictures to tell" in found["sentence"]) == (verdict == "too few")
+    assert (found.groups[0].verdict, found.passed) == (verdict, passed)
+    assert (found.all_right, found.pictures) == (right, n)
+    assert ("too few pictures to tell" in found.sentence) == (verdict == "too few")
 
 
 @settings(max_examples=30, deadline=None)
@@ -180,9 +180,7 @@ def test_the_verdict_is_on_the_safe_side(
 def test_more_right_answers_never_make_the_verdict_worse(n: int, data: st.DataObject) -> None:
     commonest = data.draw(st.integers((n + 1) // 2, n))
     order = ["no better", "too few", "better"]
-    found = [
-        order.index(judged(right, n, commonest)["groups"][0]["verdict"]) for right in range(n + 1)
-    ]
+    found = [order.index(judged(right, n, commonest).groups[0].verdict) for right in range(n + 1)]
     assert found == sorted(found)
 
 
@@ -197,13 +195,13 @@ def test_one_useless_group_of_several_is_named_and_holds_nothing_back() -> None:
     )
     logits = np.concatenate([logits_of(truth, 2), logits_of(np.zeros(100), 2)], axis=1)
     found = give_verdict(logits, targets, np.full(4, 0.5), vocabulary)
-    assert found["passed"]
-    assert [row["verdict"] for row in found["groups"]] == ["better", "no better"]
-    assert "in garment it is no better than the commonest answer" in found["sentence"]
+    assert found.passed
+    assert [row.verdict for row in found.groups] == ["better", "no better"]
+    assert "in garment it is no better than the commonest answer" in found.sentence
     targets[:, :2] = np.nan  # of colors nothing is known: all that is known is useless
     found = give_verdict(logits, targets, np.full(4, 0.5), vocabulary)
-    assert not found["passed"]
-    assert [row["verdict"] for row in found["groups"]] == ["too few", "no better"]
+    assert not found.passed
+    assert [row.verdict for row in found.groups] == ["too few", "no better"]
 
 
 def test_tags_in_any_number_need_not_all_be_right() -> None:
@@ -218,4 +216,4 @@ def test_tags_in_any_number_need_not_all_be_right() -> None:
     for tags, passed in ((good, True), (useless, False)):
         logits = np.where(tags, 5.0, -5.0).astype(np.float32)
         found = give_verdict(logits, truth.astype(np.float32), np.full(30, 0.5), vocabulary)
-        assert found["passed"] == passed
+        assert found.passed == passed

@@ -1,38 +1,41 @@
 """The command that a job's options stand for, as a model's card names it."""
 
-import os
 import shlex
 from dataclasses import MISSING, fields
 from typing import Any
 
+from tagger.pipeline.options import last_part
+
 _SPELT = {"parent": "from", "hold_out_pairs": "hold-out-pair"}
 _PATHS = ("models", "parent", "names", "vocabulary")
-_LEFT_OUT = (
-    "datasets",
-    "resume",
-    "workers",
-    "architecture",
-)  # which of them are none of the model's business
+_NOT_OF_THE_MODEL = ("datasets", "resume", "workers", "architecture")
 
 
 def command_line(command: str, options: Any) -> str:
-    """Return the shell command for `options`, a dataclass with `datasets`: of paths the last part,
-    and no defaults."""
-    words = ["tagger", command, *(last_part(dataset) for dataset in options.datasets)]
+    """Return the shell command for `options`, of paths the last part, and no defaults.
+
+    Parameters
+    ----------
+    options : dataclass
+        With `datasets`.
+    """
+    words = ["tagger", command, *map(last_part, options.datasets)]
     for field in fields(options):
         value = getattr(options, field.name)
-        name = _SPELT.get(field.name, field.name.replace("_", "-"))
-        if field.name in _LEFT_OUT or (field.default is not MISSING and value == field.default):
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--no-{name}")
-            continue
-        for each in value if isinstance(value, tuple) else (value,):
-            words += [f"--{name}", last_part(each) if field.name in _PATHS else str(each)]
+        is_default = field.default is not MISSING and value == field.default
+        if field.name not in _NOT_OF_THE_MODEL and not is_default:
+            words += _words(field.name, value)
     return shlex.join(words)
 
 
-def last_part(path: str) -> str:
-    """Return what a path is called: a card goes to strangers, whom the rest of it does not
-    concern."""
-    return os.path.basename(os.path.normpath(path))
+def _words(field: str, value: Any) -> list[str]:
+    """Return the words for one option."""
+    name = _SPELT.get(field, field.replace("_", "-"))
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    values = value if isinstance(value, tuple) else (value,)
+    return [
+        word
+        for each in values
+        for word in (f"--{name}", last_part(each) if field in _PATHS else str(each))
+    ]

@@ -125,7 +125,7 @@ def train(
     else:
         result = job.train(options)
         print_result(result, as_json, job.train_text(result))
-        if not result["verdict"]["passed"]:
+        if not result.verdict.passed:
             raise typer.Exit(5)
 
 
@@ -191,9 +191,8 @@ def predict(
 ) -> None:
     from jobs import predict as job
 
-    results = job.predict(model, images, overlays=overlay, backend=backend)
-    text = "\n".join("\n".join([result["image"], *job.lines(result)]) for result in results)
-    print_result({"predictions": results}, as_json, text)
+    report = job.predict(model, images, overlays=overlay, backend=backend)
+    print_result(report, as_json, job.report_text(report))
 
 
 @commands.command(
@@ -303,7 +302,7 @@ def retrain(
     )
     result = job.retrain(options)
     print_result(result, as_json, job.retrain_text(result))
-    if not result["gate"]["passed"]:
+    if not result.gate.passed:
         raise typer.Exit(5)
 
 

@@ -1,17 +1,17 @@
 """A labelled set made ready: decoded to disk, near-duplicates found, split."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from tagger.arrays import Int64Array, StrArray
+from schemas.training import CheckReport, UnreadablePicture
+from tagger.arrays import Int64Array, Pixels, StrArray
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
 from tagger.datasets.split import SIDE, near_duplicates, split_clusters
@@ -43,6 +43,11 @@ class PreparedSet:
     clusters: Int64Array
 
     @property
+    def examples(self) -> list[Example]:
+        """Return the readable pictures."""
+        return [self.labelled.examples[row] for row in self.rows]
+
+    @property
     def digests(self) -> list[str]:
         """Return the content_sha256 of each readable picture."""
         return [self.cache.facts[row].content_sha256 or "" for row in self.rows]
@@ -59,15 +64,14 @@ class PreparedSet:
         Clusters with a picture that shows one of the pairs `held_out` are all test; the others are
         where they would be without them.
         """
-        present = [self.labelled.examples[row].present for row in self.rows]
+        present = [example.present for example in self.examples]
         parts = split_clusters(self.clusters, [tuple(sorted(keys)) for keys in present], seed=seed)
         shows = np.array([has_any(keys, held_out) for keys in present], bool)
         parts[np.isin(self.clusters, self.clusters[shows])] = "test"
         return parts
 
     def continued_split(self, parent: pa.Table, *, seed: int) -> StrArray:
-        """Return str (n,): train, validation or test for each readable picture; those in `parent`
-        keep their part.
+        """Return str (n,): train, validation or test for each readable picture; old ones keep it.
 
         A new picture that looks like an old one joins it. One that looks like old ones of several
         parts is in none, and its part is empty: wherever it were, a near-duplicate would be
@@ -81,18 +85,18 @@ class PreparedSet:
         known = dict(
             zip(parent["content_sha256"].to_pylist(), parent["part"].to_pylist(), strict=True)
         )
-        parts = np.array([known.get(digest, "") for digest in self.digests], "<U5")
-        clusters, old = self.clusters.tolist(), parts != ""
+        parts = [known.get(digest, "") for digest in self.digests]
+        clusters = self.clusters.tolist()
         joins: dict[int, str] = {}
-        for cluster, part in zip(self.clusters[old].tolist(), parts[old].tolist(), strict=True):
-            joins[cluster] = part if joins.get(cluster, part) == part else ""
-        parts = np.array(
-            [p or joins.get(c, "") for p, c in zip(parts, clusters, strict=True)], "<U5"
-        )
+        for cluster, part in zip(clusters, parts, strict=True):
+            if part:
+                joins[cluster] = part if joins.get(cluster, part) == part else ""
+        pairs = zip(clusters, parts, strict=True)
+        result = np.array([part or joins.get(cluster, "") for cluster, part in pairs], "<U10")
         fresh = np.array([cluster not in joins for cluster in clusters], bool)
-        strata = [tuple(sorted(self.labelled.examples[row].present)) for row in self.rows]
-        parts[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
-        return parts
+        strata = [tuple(sorted(example.present)) for example in self.examples]
+        result[fresh] = split_clusters(self.clusters[fresh], strata, seed=seed)
+        return result
 
     def split_table(
         self, parts: StrArray, *, judged: int, parent: pa.Table | None = None
@@ -107,54 +111,46 @@ class PreparedSet:
             How many labels the vocabulary has.
         """
         digests = self.digests
-        kept = {
-            row["content_sha256"]: row
-            for row in (SPLIT.empty_table() if parent is None else parent).to_pylist()
-        }
-        pairs = zip(digests, self.clusters.tolist(), strict=True)
-        named = {c: kept[digest]["cluster"] for digest, c in pairs if digest in kept}
+        clusters = self.clusters.tolist()
+        old = SPLIT.empty_table() if parent is None else parent
+        kept = {row["content_sha256"]: row for row in old.to_pylist()}
+        pairs = zip(digests, clusters, strict=True)
+        named = {cluster: kept[digest]["cluster"] for digest, cluster in pairs if digest in kept}
         rows = {
             digest: {
                 "content_sha256": digest,
-                "cluster": named.get(c, digests[c]),
+                "cluster": named.get(cluster, digests[cluster]),
                 "part": str(part),
                 "judged": judged,
             }
-            for digest, c, part in zip(digests, self.clusters.tolist(), parts, strict=True)
+            for digest, cluster, part in zip(digests, clusters, parts, strict=True)
             if part
         }
         rows |= kept
         return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)
 
-    def check(self) -> dict[str, Any]:
-        """Return the report of `--check`, as declared in `schemas.reports.CHECK`."""
+    def check(self) -> CheckReport:
+        """Return what there is to learn from, and what stands in its way."""
         labels, pairs = self.labelled.counts()
-        examples = [self.labelled.examples[row] for row in self.rows]
-        by_digest: dict[str, list[str]] = {}
-        for digest, example in zip(self.digests, examples, strict=True):
-            by_digest.setdefault(digest, []).append(example.image_id)
-        alike: dict[int, list[Example]] = {}
-        for cluster, example in zip(self.clusters, examples, strict=True):
-            alike.setdefault(int(cluster), []).append(example)
-        families = [family for family in alike.values() if len(family) > 1]
-        return {
-            "dataset": self.labelled.source,
-            "pictures": len(self.labelled.examples),
-            "labels": dict(sorted(labels.items())),
-            "pairs": dict(sorted(pairs.items())),
-            "unlabelled": sum(not example.known for example in self.labelled.examples),
-            "unreadable": [
-                {"image": example.image_id, "status": facts.status, "error": facts.error}
-                for example, facts in self.unreadable
-            ],
-            "duplicates": [images for images in by_digest.values() if len(images) > 1],
-            "near_duplicates": [[example.image_id for example in family] for family in families],
-            "conflicts": [
-                [example.image_id for example in family]
-                for family in families
-                if len({example.present for example in family}) > 1
-            ],
-        }
+        by_digest = _families(self.digests, self.examples)
+        alike = _families(self.clusters.tolist(), self.examples)
+        unreadable = [
+            UnreadablePicture(image=example.image_id, status=facts.status, error=facts.error)
+            for example, facts in self.unreadable
+        ]
+        return CheckReport(
+            dataset=self.labelled.source,
+            pictures=len(self.labelled.examples),
+            labels=dict(sorted(labels.items())),
+            pairs=dict(sorted(pairs.items())),
+            unlabelled=sum(not example.known for example in self.labelled.examples),
+            unreadable=unreadable,
+            duplicates=_ids(by_digest),
+            near_duplicates=_ids(alike),
+            conflicts=_ids(
+                family for family in alike if len({example.present for example in family}) > 1
+            ),
+        )
 
 
 def prepare(
@@ -181,12 +177,26 @@ def prepare(
             f"{labelled.source}: none of {len(paths)} pictures can be read "
             f"({causes.most_common(1)})"
         )
-    thumbnails = np.stack(
-        [cv2.resize(cache.pixels[row], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for row in rows]
-    )
     facts = [cache.facts[row] for row in rows]
-    aspects = np.array([(f.width or 1) / (f.height or 1) for f in facts])
     clusters = near_duplicates(
-        thumbnails.astype(np.uint8), aspects, [f.content_sha256 or "" for f in facts]
+        np.stack([_thumbnail(cache.pixels[row]) for row in rows]),  # (n, SIDE, SIDE, 3)
+        np.array([(each.width or 1) / (each.height or 1) for each in facts]),
+        [each.content_sha256 or "" for each in facts],
     )
     return PreparedSet(labelled, cache, rows, clusters)
+
+
+def _thumbnail(pixels: Pixels) -> Pixels:
+    return np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _families(keys: Sequence[Hashable], examples: Sequence[Example]) -> list[list[Example]]:
+    """Return the examples that share a key with another, in order."""
+    found: dict[Hashable, list[Example]] = {}
+    for key, example in zip(keys, examples, strict=True):
+        found.setdefault(key, []).append(example)
+    return [family for family in found.values() if len(family) > 1]
+
+
+def _ids(families: Iterable[list[Example]]) -> list[list[str]]:
+    return [[example.image_id for example in family] for family in families]

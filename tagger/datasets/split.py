@@ -1,13 +1,15 @@
-"""The split: near-duplicates together, 70 % for training, 10 % for validation, 20 % for testing,
-every combination in each."""
+"""The split: near-duplicates together, 70 % for training, 10 % for validation, 20 % for testing.
 
-from collections.abc import Hashable, Sequence
-from itertools import pairwise
+Every combination of labels is in each part, as far as there are enough of it.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from tagger.arrays import Float32Array, Float64Array, Int64Array, StrArray
+from tagger.arrays import Float32Array, Float64Array, Int64Array, Pixels, StrArray
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)
@@ -23,15 +25,14 @@ pairs equal; this separated them cleanly.
 """
 
 RARE = 10
-"""Combinations of fewer clusters than this are split together: one by one they would all go to
-train."""
+"""Combinations of fewer clusters are split together: one by one they would all go to train."""
 
 _ASPECT_TOLERANCE = 0.02
 _BLOCK = 1024
 
 
 def near_duplicates(
-    thumbnails: npt.NDArray[np.uint8], aspects: Float64Array, digests: Sequence[str]
+    thumbnails: Pixels, aspects: Float64Array, digests: Sequence[str]
 ) -> Int64Array:
     """Return int64 (n,): the cluster of each picture, named by the smallest index in it.
 
@@ -43,35 +44,50 @@ def near_duplicates(
     digests : sequence of str
         sha256 of each file; equal bytes are always one cluster.
     """
+    _, first, same = np.unique(digests, return_index=True, return_inverse=True)
+    clusters = first[same]  # (n,), by bytes alone
+    for one, other in _alike(thumbnails, aspects):
+        clusters = _joined(clusters, one, other)
+    return clusters
+
+
+def _alike(thumbnails: Pixels, aspects: Float64Array) -> Iterator[tuple[Int64Array, Int64Array]]:
+    """Yield pairs of pictures that look the same, block by block, as two arrays of indices."""
     n = len(thumbnails)
-    flat = thumbnails.reshape(n, -1)
-    means = flat.mean(axis=1, dtype=np.float32)
+    flat = thumbnails.reshape(n, -1)  # (n, SIDE * SIDE * 3)
+    means = flat.mean(axis=1, dtype=np.float32)  # (n,)
     # The distance of means never exceeds that of pixels, so only a window of the order by mean
     # needs comparing.
     order = np.argsort(means, kind="stable")
-    flat, means, shapes = flat[order], means[order], aspects[order]
-    squares = np.concatenate(
-        [(_floats(flat, at, at + _BLOCK) ** 2).sum(axis=1) for at in range(0, n, _BLOCK)]
-    )
+    flat = flat[order]
+    means = means[order]
+    logs = np.log(aspects[order])
+    squares = [(_floats(flat, at, at + _BLOCK) ** 2).sum(axis=1) for at in range(0, n, _BLOCK)]
+    lengths = np.concatenate([np.zeros(0, np.float32), *squares])  # (n,)
     limit = MAX_DISTANCE**2 * flat.shape[1]
-    parent = np.arange(n)
     for start in range(0, n, _BLOCK):
         stop = min(start + _BLOCK, n)
         end = int(np.searchsorted(means, means[stop - 1] + MAX_DISTANCE, side="right"))
-        for other in range(start, end, 4 * _BLOCK):
-            window = slice(other, min(other + 4 * _BLOCK, end))
-            products = _floats(flat, start, stop) @ _floats(flat, window.start, window.stop).T
-            distance = squares[start:stop, None] + squares[None, window] - 2 * products
-            same_shape = (
-                np.abs(np.log(shapes[start:stop, None] / shapes[None, window])) < _ASPECT_TOLERANCE
-            )
-            for i, j in np.argwhere((distance < limit) & same_shape):
-                _join(parent, int(order[start + i]), int(order[other + j]))
-    by_digest = sorted(range(n), key=lambda i: (digests[i], i))
-    for i, j in pairwise(by_digest):
-        if digests[i] == digests[j]:
-            _join(parent, i, j)
-    return np.array([_root(parent, i) for i in range(n)], np.int64)
+        for left in range(start, end, 4 * _BLOCK):
+            right = min(left + 4 * _BLOCK, end)
+            products = _floats(flat, start, stop) @ _floats(flat, left, right).T
+            distance = lengths[start:stop, None] + lengths[None, left:right] - 2 * products
+            same_shape = np.abs(logs[start:stop, None] - logs[None, left:right]) < _ASPECT_TOLERANCE
+            i, j = np.nonzero((distance < limit) & same_shape)
+            apart = start + i < left + j  # each pair once, and none with itself
+            if apart.any():
+                yield order[start + i[apart]], order[left + j[apart]]
+
+
+def _joined(clusters: Int64Array, one: Int64Array, other: Int64Array) -> Int64Array:
+    """Return the clusters after joining those of each pair, named by their smallest index."""
+    n = len(clusters)
+    rows = np.concatenate([np.arange(n), one])
+    columns = np.concatenate([clusters, other])
+    links = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
+    _, component = connected_components(links, directed=False)  # (n,)
+    _, smallest = np.unique(component, return_index=True)
+    return np.asarray(smallest[component], np.int64)
 
 
 def split_clusters(clusters: Int64Array, strata: Sequence[Hashable], *, seed: int) -> StrArray:
@@ -82,39 +98,34 @@ def split_clusters(clusters: Int64Array, strata: Sequence[Hashable], *, seed: in
     spread too.
     """
     random = np.random.default_rng(seed)
-    sizes = dict(zip(*np.unique(clusters, return_counts=True), strict=True))
+    names, counts = np.unique(clusters, return_counts=True)
+    sizes = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    by_stratum = _by_stratum(sizes, strata)
+    part_of: dict[int, str] = {}
+    for stratum in sorted(by_stratum, key=str):
+        members = random.permutation(by_stratum[stratum]).tolist()
+        wanted = np.array(SHARES) * sum(sizes[cluster] for cluster in members)
+        filled = np.zeros(len(PARTS))
+        # Large clusters first: late ones could no longer be balanced.
+        for cluster in sorted(members, key=lambda cluster: -sizes[cluster]):
+            k = int(np.argmax(wanted - filled))
+            part_of[cluster] = PARTS[k]
+            filled[k] += sizes[cluster]
+    return np.array([part_of[cluster] for cluster in clusters.tolist()])
+
+
+def _by_stratum(clusters: Iterable[int], strata: Sequence[Hashable]) -> dict[Hashable, list[int]]:
+    """Return the clusters of each combination of labels; rare combinations count as one."""
     by_stratum: dict[Hashable, list[int]] = {}
-    for cluster in sizes:
-        by_stratum.setdefault(strata[cluster], []).append(int(cluster))
+    for cluster in clusters:
+        by_stratum.setdefault(strata[cluster], []).append(cluster)
     rare = [stratum for stratum, members in by_stratum.items() if len(members) < RARE]
     pool = [cluster for stratum in rare for cluster in by_stratum.pop(stratum)]
     if pool:
         by_stratum[("rare",)] = sorted(pool)
-    part_of: dict[int, str] = {}
-    for stratum in sorted(by_stratum, key=str):
-        members = by_stratum[stratum]
-        total = sum(sizes[cluster] for cluster in members)
-        filled = np.zeros(len(PARTS))
-        # Large clusters first: late ones could no longer be balanced.
-        for cluster in sorted(random.permutation(members), key=lambda c: -sizes[c]):
-            k = int(np.argmax(np.array(SHARES) * total - filled))
-            part_of[int(cluster)] = PARTS[k]
-            filled[k] += sizes[cluster]
-    return np.array([part_of[int(cluster)] for cluster in clusters])
+    return by_stratum
 
 
-def _floats(flat: npt.NDArray[np.uint8], start: int, stop: int) -> Float32Array:
+def _floats(flat: Pixels, start: int, stop: int) -> Float32Array:
     """Return some rows as float32: all of a million thumbnails at once would take 12 GB."""
     return flat[start:stop].astype(np.float32)
-
-
-def _root(parent: Int64Array, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = int(parent[i])
-    return i
-
-
-def _join(parent: Int64Array, i: int, j: int) -> None:
-    a, b = _root(parent, i), _root(parent, j)
-    parent[max(a, b)] = min(a, b)

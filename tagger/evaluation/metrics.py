@@ -1,13 +1,22 @@
-"""How good the scores and answers are: per label, per group, per combination. Arrays in, plain
-values out."""
+"""How good the scores and answers are: per label, per group, per combination.
 
-from collections.abc import Mapping
-from itertools import combinations
-from math import sqrt
-from typing import Any
+Arrays in, records out.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 
+from schemas.evaluation import (
+    Evaluation,
+    GroupMeasures,
+    LabelMeasures,
+    PairMeasures,
+    PairsShare,
+)
 from tagger.arrays import BoolArray, FloatArray
 from tagger.labels.pairs import Pair
 from tagger.labels.views import (
@@ -18,7 +27,7 @@ from tagger.labels.views import (
     true_answers,
     view,
 )
-from tagger.labels.vocabulary import Vocabulary
+from tagger.labels.vocabulary import Group, Label, Vocabulary
 
 BINS = 15
 """Equal-width bins of the calibration error."""
@@ -31,8 +40,8 @@ def measure(
     vocabulary: Vocabulary,
     thresholds: FloatArray,
     trained: Mapping[Pair, int],
-) -> dict[str, Any]:
-    """Return the evaluation, as declared in `schemas.reports.EVALUATION`.
+) -> Evaluation:
+    """Return how good the logits are.
 
     Parameters
     ----------
@@ -44,39 +53,51 @@ def measure(
     trained : mapping from pair to int
         How many training pictures had each pair of labels.
     """
-    tags = tag_matrix(logits, thresholds, vocabulary)
-    labels = [
-        _label(logits[:, i], targets[:, i], float(thresholds[i]))
-        | {"label": label.key, "column": label.column}
-        for i, label in enumerate(vocabulary.labels)
-    ]
-    complete = ~np.isnan(targets).any(axis=1)
-    known = ~np.isnan(targets)
-    pairs = _combinations(logits, targets, thresholds, vocabulary, trained)
-    seen, unseen = (
-        _both_right([row for row in pairs if (row["trained"] > 0) == was]) for was in (True, False)
+    measured = _Measured(logits, targets, thresholds, vocabulary)
+    right = tag_matrix(logits, thresholds, vocabulary) == (targets == 1)  # (n, n_labels)
+    known = ~np.isnan(targets)  # (n, n_labels)
+    complete = known.all(axis=1)  # (n,)
+    labels = [_label(measured, i, label) for i, label in enumerate(vocabulary.labels)]
+    pairs = _combinations(measured, trained)
+    seen = _both_right([row for row in pairs if row.trained])
+    unseen = _both_right([row for row in pairs if not row.trained])
+    return Evaluation(
+        pictures=len(targets),
+        macro_ap=_mean(row.ap for row in labels),
+        binary_accuracy=_share(right[known]),
+        exact_match=_share(right.all(axis=1)[complete]),
+        exact_match_pictures=int(complete.sum()),
+        calibration_error=_mean(row.calibration_error for row in labels),
+        labels=labels,
+        groups=[_group(measured, group) for group in vocabulary.exclusive_groups],
+        combinations=pairs,
+        seen=seen,
+        unseen=unseen,
+        harmonic_mean=harmonic_mean(seen.share, unseen.share),
     )
-    return {
-        "pictures": len(targets),
-        "macro_ap": _mean(row["ap"] for row in labels),
-        "binary_accuracy": _share((tags == (targets == 1))[known]),
-        "exact_match": _share((tags == (targets == 1)).all(axis=1)[complete]),
-        "exact_match_pictures": int(complete.sum()),
-        "calibration_error": _mean(row["calibration_error"] for row in labels),
-        "labels": labels,
-        "groups": _groups(logits, targets, thresholds, vocabulary),
-        "combinations": pairs,
-        "seen": seen,
-        "unseen": unseen,
-        "harmonic_mean": harmonic_mean(seen["share"], unseen["share"]),
-    }
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a model says of pictures, and what is known of them; see `measure`."""
+
+    logits: FloatArray
+    targets: FloatArray
+    thresholds: FloatArray
+    vocabulary: Vocabulary
+
+    def answers_right(self, members: list[int]) -> BoolArray:
+        """Return bool (n,): whether the answer of the group of these columns is right."""
+        expected, _ = true_answers(self.targets, members)
+        answer = view(self.logits, self.thresholds, members).answer  # columns, -1 for none
+        return np.asarray(answer == np.append(members, -1)[expected])
 
 
 def average_precision(scores: FloatArray, positive: BoolArray) -> float | None:
-    """Return sum_n (R_n - R_{n-1}) P_n over distinct scores, not interpolated; None without
-    positives.
+    """Return the mean precision over recall, not interpolated; None without positives.
 
-    Source: scikit-learn's `average_precision_score`, which this is.
+    That is sum_n (R_n - R_{n-1}) P_n over distinct scores. Source: scikit-learn's
+    `average_precision_score`, which this is.
     """
     from sklearn.metrics import average_precision_score
 
@@ -93,10 +114,10 @@ def macro_average_precision(logits: FloatArray, targets: FloatArray) -> float | 
 
 
 def calibration_error(scores: FloatArray, positive: BoolArray) -> float | None:
-    """Return sum_b n_b / n |mean score - share of positives| over 15 equal-width bins; None without
-    pictures.
+    """Return how far scores are from the shares that hold; None without pictures.
 
-    Source: expected calibration error, Naeini et al., AAAI 2015.
+    That is sum_b n_b / n |mean score - share of positives| over 15 equal-width bins. Source:
+    expected calibration error, Naeini et al., AAAI 2015.
     """
     if not len(scores):
         return None
@@ -105,102 +126,96 @@ def calibration_error(scores: FloatArray, positive: BoolArray) -> float | None:
     return float(np.abs(gaps).sum() / len(scores))
 
 
-def _label(logits: FloatArray, targets: FloatArray, threshold: float) -> dict[str, Any]:
-    known = ~np.isnan(targets)
-    logits, positive = logits[known], targets[known] == 1
+def _label(measured: _Measured, column: int, label: Label) -> LabelMeasures:
+    known = ~np.isnan(measured.targets[:, column])
+    logits = measured.logits[known, column]
+    positive = measured.targets[known, column] == 1
+    threshold = float(measured.thresholds[column])
     holds = stored_scores(logits) >= threshold
-    hits, claimed, n = int((holds & positive).sum()), int(holds.sum()), int(positive.sum())
-    return {
-        "pictures": len(logits),
-        "positives": n,
-        "threshold": threshold,
-        "ap": average_precision(logits, positive),
-        "precision": hits / claimed if claimed else None,
-        "recall": hits / n if n else None,
-        "f1": 2 * hits / (claimed + n) if n else None,
-        "calibration_error": calibration_error(sigmoid(logits), positive),
-    }
+    hits = int((holds & positive).sum())
+    claimed = int(holds.sum())
+    positives = int(positive.sum())
+    return LabelMeasures(
+        label=label.key,
+        column=label.column,
+        pictures=len(logits),
+        positives=positives,
+        threshold=threshold,
+        ap=average_precision(logits, positive),
+        precision=hits / claimed if claimed else None,
+        recall=hits / positives if positives else None,
+        f1=2 * hits / (claimed + positives) if positives else None,
+        calibration_error=calibration_error(sigmoid(logits), positive),
+    )
 
 
-def _groups(
-    logits: FloatArray, targets: FloatArray, thresholds: FloatArray, vocabulary: Vocabulary
-) -> list[dict[str, Any]]:
+def _group(measured: _Measured, group: Group) -> GroupMeasures:
+    members = measured.vocabulary.members(group.name)
+    expected, known = true_answers(measured.targets, members)
+    right = measured.answers_right(members)
+    has_label = known & (expected < len(members))
+    likeliest = group_probabilities(measured.logits, members)[:, :-1].argmax(axis=1)
+    return GroupMeasures(
+        group=group.name,
+        pictures=int(known.sum()),
+        right=_share(right[known]),
+        labelled=int(has_label.sum()),
+        top1=_share((likeliest == expected)[has_label]),
+    )
+
+
+def _combinations(measured: _Measured, trained: Mapping[Pair, int]) -> list[PairMeasures]:
+    """Return one row per pair of labels that a measured or a training picture has."""
     rows = []
-    for group in vocabulary.exclusive_groups:
-        members = vocabulary.members(group.name)
-        right, known = _right(logits, targets, thresholds, members)
-        expected, _ = true_answers(targets, members)
-        has = known & (expected < len(members))
-        top1 = (group_probabilities(logits, members)[:, :-1].argmax(axis=1) == expected)[has]
-        row = {"group": group.name, "pictures": int(known.sum()), "right": _share(right[known])}
-        rows.append(row | {"labelled": int(has.sum()), "top1": _share(top1)})
+    vocabulary = measured.vocabulary
+    has = measured.targets == 1  # (n, n_labels)
+    members = {group.name: vocabulary.members(group.name) for group in vocabulary.exclusive_groups}
+    right = {name: measured.answers_right(columns) for name, columns in members.items()}
+    for one, other in combinations(members, 2):
+        both = right[one] & right[other]  # (n,)
+        for i, j in product(members[one], members[other]):
+            shown = has[:, i] & has[:, j]  # (n,)
+            pair = (vocabulary.labels[i].key, vocabulary.labels[j].key)
+            if shown.any() or pair in trained:
+                rows.append(
+                    PairMeasures(
+                        pair=pair,
+                        pictures=int(shown.sum()),
+                        both_right=int(both[shown].sum()),
+                        trained=trained.get(pair, 0),
+                    )
+                )
     return rows
 
 
-def _right(
-    logits: FloatArray, targets: FloatArray, thresholds: FloatArray, members: list[int]
-) -> tuple[BoolArray, BoolArray]:
-    """Return which answers are right, and for which pictures that is known."""
-    expected, known = true_answers(targets, members)
-    return np.asarray(
-        view(logits, thresholds, members).answer == np.append(members, -1)[expected]
-    ), known
-
-
-def _combinations(
-    logits: FloatArray,
-    targets: FloatArray,
-    thresholds: FloatArray,
-    vocabulary: Vocabulary,
-    trained: Mapping[Pair, int],
-) -> list[dict[str, Any]]:
-    rows = []
-    groups = vocabulary.exclusive_groups
-    right = {
-        g.name: _right(logits, targets, thresholds, vocabulary.members(g.name))[0] for g in groups
-    }
-    for one, other in combinations(groups, 2):
-        both = right[one.name] & right[other.name]
-        for i in vocabulary.members(one.name):
-            for j in vocabulary.members(other.name):
-                there = (targets[:, i] == 1) & (targets[:, j] == 1)
-                pair = (vocabulary.labels[i].key, vocabulary.labels[j].key)
-                if there.any() or pair in trained:
-                    counts = {"pictures": int(there.sum()), "both_right": int(both[there].sum())}
-                    rows.append({"pair": list(pair), **counts, "trained": trained.get(pair, 0)})
-    return rows
-
-
-def _both_right(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return pictures, share with both answers right, and its interval, over these rows of the
-    combination table."""
-    n, hits = sum(row["pictures"] for row in rows), sum(row["both_right"] for row in rows)
-    low, high = wilson(hits, n)
-    return {"pictures": n, "share": hits / n if n else None, "low": low, "high": high}
+def _both_right(rows: list[PairMeasures]) -> PairsShare:
+    """Return how often both answers are right over these rows of the combination table."""
+    pictures = sum(row.pictures for row in rows)
+    hits = sum(row.both_right for row in rows)
+    low, high = wilson(hits, pictures)
+    share = hits / pictures if pictures else None
+    return PairsShare(pictures=pictures, share=share, low=low, high=high)
 
 
 def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
-    """Return the 95 % interval of a share: Wilson, 1927; (None, None) where there is nothing to
-    count."""
+    """Return the 95 % interval of a share: Wilson, 1927; (None, None) where nothing was counted."""
+    from scipy.stats import binomtest
+
     if not n:
         return None, None
-    z, p = 1.959964, hits / n
-    middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-    return max(0.0, low), min(1.0, high)
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def harmonic_mean(one: float | None, other: float | None) -> float | None:
-    """Return 2 a b / (a + b), the usual figure for seen and unseen together; None where either is
-    missing."""
+    """Return the usual figure for seen and unseen together; None where either is missing."""
     if one is None or other is None:
         return None
-    return 2 * one * other / (one + other) if one + other else 0.0
+    return float(statistics.harmonic_mean([one, other]))
 
 
 def unanswered(logits: FloatArray, thresholds: FloatArray, members: list[int]) -> BoolArray:
-    """Return bool (n,): the pictures that get no answer from the group whose labels are the columns
-    `members`."""
+    """Return bool (n,): the pictures that the group of the columns `members` does not answer."""
     return np.asarray(view(logits, thresholds, members).answer < 0)
 
 
@@ -218,6 +233,6 @@ def _share(hits: BoolArray) -> float | None:
     return float(hits.mean()) if len(hits) else None
 
 
-def _mean(values: Any) -> float | None:
-    given = [float(value) for value in values if value is not None]
+def _mean(values: Iterable[float | None]) -> float | None:
+    given = [value for value in values if value is not None]
     return sum(given) / len(given) if given else None

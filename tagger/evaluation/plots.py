@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from schemas.training import Epoch
 from tagger.arrays import BoolArray, Float64Array, Pixels
 from tagger.cache import keep_matplotlib_here
 
@@ -17,22 +18,22 @@ _TEXT_WIDTH = 320
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def history_png(epochs: Sequence[dict[str, float]], *, best: int, title: str) -> bytes:
+def history_png(epochs: Sequence[Epoch], *, best: int, title: str) -> bytes:
     """Return a PNG of loss and validation metrics per epoch, the kept epoch marked."""
     figure, (left, right) = _figure()
     x = range(1, len(epochs) + 1)
-    left.plot(x, [row["loss"] for row in epochs], label="training (changed pictures, all terms)")
-    left.plot(x, [row["validation_loss"] for row in epochs], label="validation part")
-    if any(row["validation_recombined_loss"] != row["validation_loss"] for row in epochs):
+    left.plot(x, [row.loss for row in epochs], label="training (changed pictures, all terms)")
+    left.plot(x, [row.validation_loss for row in epochs], label="validation part")
+    if any(row.validation_recombined_loss != row.validation_loss for row in epochs):
         left.plot(
             x,
-            [row["validation_recombined_loss"] for row in epochs],
+            [row.validation_recombined_loss for row in epochs],
             label="validation part, recombined",
         )
     left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
     right.plot(
         x,
-        [row["validation_macro_ap"] for row in epochs],
+        [row.validation_macro_ap for row in epochs],
         color="tab:green",
         label="validation part",
     )

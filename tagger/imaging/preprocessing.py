@@ -1,9 +1,12 @@
 """How a bundle wants pictures read, as its preprocessing.json says, and which reader this program
 has."""
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
-from schemas.bundle import FORMAT_VERSION, MIN_SIDE_FACTOR
+from msgspec import UNSET
+
+from schemas.bundle import MIN_SIDE_FACTOR, Preprocessing
+from schemas.record import parse
 
 READER = 2
 """The version of what `tagger.imaging.reader` makes of a file, whatever the settings: raise it when
@@ -13,6 +16,8 @@ read again.
 2: deep AVIF, JPEG 2000 and TIFF, HEIC, odd PNG metadata, JPEGs that are complete or cut without
 saying so, XMP ignored.
 """
+
+_REFUSED = "its preprocessing.json is not what this program can do"
 
 
 class Reading(NamedTuple):
@@ -33,37 +38,28 @@ class Reading(NamedTuple):
     profiles: Literal["sRGB", "ignored"] = "sRGB"
     min_side_factor: int = MIN_SIDE_FACTOR
 
-    def to_json(self) -> dict[str, Any]:
+    def to_record(self) -> Preprocessing:
         """Return the content of preprocessing.json."""
-        profiles = {} if self.profiles == "ignored" else {"color_profiles": self.profiles}
-        return {
-            "format_version": FORMAT_VERSION,
-            "size": self.size,
-            "channels": "RGB",
-            "resize": "area",
-            "background": "white",
-            "orientation": "exif",
-            "scale": 1 / 255,
-            "reduced_jpeg_decode": self.min_side_factor,
-            **profiles,
-        }
+        return Preprocessing(
+            size=self.size,
+            reduced_jpeg_decode=self.min_side_factor,
+            color_profiles=UNSET if self.profiles == "ignored" else self.profiles,
+        )
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """Return the settings that a preprocessing.json stands for.
+    def parse(cls, text: str | bytes) -> Self:
+        """Return the settings that the text of a preprocessing.json stands for.
 
         Raises
         ------
         ValueError
             If it asks for anything that this reader does not do.
         """
-        size = content["size"]
-        factor = content["reduced_jpeg_decode"]
-        if type(size) is not int or not 8 <= size <= 1024:
-            raise ValueError(f"an input size of {size!r} makes no sense")
-        if type(factor) is not int or not 1 <= factor <= 16:
-            raise ValueError(f"reduced_jpeg_decode {factor!r} makes no sense")
-        reading = cls(size, "sRGB" if "color_profiles" in content else "ignored", factor)
-        if content != reading.to_json():
-            raise ValueError(f"its preprocessing.json is not what this program can do: {content}")
-        return reading
+        try:
+            record = parse(text, Preprocessing)
+        except ValueError as error:
+            raise ValueError(f"{_REFUSED}: {error}") from error
+        if record.scale != 1 / 255:
+            raise ValueError(f"{_REFUSED}: scale is 1/255 here; received {record.scale!r}")
+        profiles = "ignored" if record.color_profiles is UNSET else record.color_profiles
+        return cls(record.size, profiles, record.reduced_jpeg_decode)

@@ -103,7 +103,7 @@ def _answer_columns(
 
 def labels_table(bundle: Bundle) -> pa.Table:
     """Return the rows of the labels file about one model, in column order."""
-    ap = {row["label"]: row["ap"] for row in bundle.metrics()["evaluation"]["labels"]}
+    ap = {row.label: row.ap for row in bundle.metrics().evaluation.labels}
     rows = [
         {
             "model_id": bundle.model_id,

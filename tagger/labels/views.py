@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.special
 
 from tagger.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from tagger.labels.vocabulary import Vocabulary
@@ -35,16 +36,13 @@ class View(NamedTuple):
 
 
 def sigmoid(logits: npt.ArrayLike) -> Float64Array:
-    """Return 1 / (1 + exp(-z)) in float64, without overflow."""
-    z = np.asarray(logits, np.float64)
-    small = np.exp(-np.abs(z))
-    return np.asarray(np.where(z >= 0, 1, small) / (1 + small))
+    """Return 1 / (1 + exp(-z)), in float64 whatever the logits are."""
+    return np.asarray(scipy.special.expit(np.asarray(logits, np.float64)))
 
 
 def logit(probability: npt.ArrayLike) -> Float64Array:
-    """Return log(p / (1 - p)) for p strictly between 0 and 1."""
-    p = np.asarray(probability, np.float64)
-    return np.asarray(np.log(p) - np.log1p(-p))
+    """Return log(p / (1 - p)) for p strictly between 0 and 1, in float64."""
+    return np.asarray(scipy.special.logit(np.asarray(probability, np.float64)))
 
 
 def stored_scores(logits: npt.ArrayLike) -> Float64Array:
@@ -54,10 +52,9 @@ def stored_scores(logits: npt.ArrayLike) -> Float64Array:
 
 def group_probabilities(logits: npt.ArrayLike, members: list[int]) -> Float64Array:
     """Return float64 (n, k + 1): p of each of a group's k labels, "none" last; rows add up to 1."""
-    z = np.asarray(logits, np.float64)[:, members]
-    z = np.concatenate([z, np.zeros((len(z), 1))], axis=1)
-    powers = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    z = np.asarray(logits, np.float64)[:, members]  # (n, k)
+    with_none = np.pad(z, ((0, 0), (0, 1)))  # (n, k + 1)
+    return np.asarray(scipy.special.softmax(with_none, axis=1))
 
 
 def view(logits: npt.ArrayLike, thresholds: npt.ArrayLike, members: list[int]) -> View:

@@ -5,23 +5,34 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self, cast
 
+import msgspec
+
+from schemas.record import parse
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
 from schemas.vocabulary import (
     DEFAULT_EVIDENCE,
-    EVIDENCE,
-    FORMAT_VERSION,
     RESERVED_GROUP_NAMES,
     UNGROUPED,
+    Evidence,
+    GroupEntry,
+    LabelEntry,
+    VocabularyFile,
 )
 from tagger.errors import VocabularyError
 from tagger.settings import setting
 
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 """Marks without width, which spreadsheets and web pages leave around words."""
+
+_SHAPE = (
+    'at least: {"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red"}]}; '
+    "exclusive is true or false, retired true or false, since text, splits a list of text"
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Group:
 
     name: str
     exclusive: bool = True
-    evidence: str = "both"
+    evidence: Evidence = "both"
 
 
 @dataclass(frozen=True)
@@ -155,17 +166,37 @@ class Vocabulary:
         none."""
         return [group for group in self.groups if group.exclusive and self.members(group.name)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_record(self) -> VocabularyFile:
         """Return the content of vocabulary.json."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "groups": [asdict(group) for group in self.groups],
-            "labels": [asdict(label) | {"splits": list(label.splits)} for label in self.labels],
-        }
+        return VocabularyFile(
+            groups=[
+                GroupEntry(name=group.name, exclusive=group.exclusive, evidence=group.evidence)
+                for group in self.groups
+            ],
+            labels=[_entry(label) for label in self.labels],
+        )
 
     @classmethod
-    def from_json(cls, value: Any, *, source: str = "vocabulary") -> Self:
-        """Return the vocabulary in `value`; all but `group` and `name` may be left out.
+    def from_record(cls, record: VocabularyFile) -> Self:
+        """Return the vocabulary that a vocabulary.json stands for, with what was left out.
+
+        Raises
+        ------
+        VocabularyError
+            If its groups and labels contradict each other.
+        """
+        groups = tuple(
+            Group(group.name, group.exclusive, group.evidence or _default_evidence(group.name))
+            for group in record.groups
+        )
+        vocabulary = cls(groups, ())
+        for entry in record.labels:
+            vocabulary = cls(groups, (*vocabulary.labels, vocabulary._label(entry)))
+        return vocabulary
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, source: str = "vocabulary") -> Self:
+        """Return the vocabulary in the text of a vocabulary.json.
 
         Raises
         ------
@@ -173,39 +204,28 @@ class Vocabulary:
             Naming `source` and what is wrong with it.
         """
         try:
-            if value.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
-                raise VocabularyError(
-                    f"{source}: format_version {value['format_version']!r}, not {FORMAT_VERSION}"
-                )
-            groups = [_group_from_json(group) for group in value["groups"]]
-            vocabulary = cls(tuple(groups), ())
-            for x in value["labels"]:
-                since, retired, splits = (
-                    x.get("since", ""),
-                    x.get("retired", False),
-                    x.get("splits", []),
-                )
-                texts = isinstance(splits, list) and all(isinstance(name, str) for name in splits)
-                if not (isinstance(since, str) and isinstance(retired, bool) and texts):
-                    raise TypeError(
-                        f"since is text, retired true or false, splits a list of text; received {x}"
-                    )
-                if "column" in x:
-                    label = Label(x["group"], x["name"], x["column"], since)
-                else:
-                    label = vocabulary.extend([(x["group"], x["name"])], since=since).labels[-1]
-                label = replace(label, retired=retired, splits=tuple(splits))
-                vocabulary = cls(vocabulary.groups, (*vocabulary.labels, label))
-        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            shape = '{"groups": [{"name": "color"}], "labels": [{"group": "color", "name": "red"}]}'
-            raise VocabularyError(
-                f"{source}: not a vocabulary ({error!r}); at least: {shape}"
-            ) from error
-        return vocabulary
+            return cls.from_record(parse(text, VocabularyFile))
+        except ValueError as error:
+            raise VocabularyError(f"{source}: not a vocabulary: {error}; {_SHAPE}") from error
+
+    def _label(self, entry: LabelEntry) -> Label:
+        """Return the next label after those here; one without a column gets its own."""
+        column = entry.column
+        if column is None:
+            column = self.extend([(entry.group, entry.name)]).labels[-1].column
+        return Label(
+            entry.group,
+            entry.name,
+            column,
+            entry.since,
+            retired=entry.retired,
+            splits=tuple(entry.splits),
+        )
 
     def digest(self) -> str:
         """Return the sha256 of the canonical JSON."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        content = msgspec.to_builtins(self.to_record())
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def match_tokens(self, folder: str) -> list[tuple[str, str]] | None:
@@ -252,7 +272,7 @@ def parse_groups(text: str) -> list[Group]:
                 "lower case"
             )
         name, evidence, plus = match.groups()
-        groups.append(Group(name, not plus, evidence or DEFAULT_EVIDENCE.get(name, "both")))
+        groups.append(Group(name, not plus, cast(Evidence, evidence) or _default_evidence(name)))
     return groups
 
 
@@ -300,11 +320,19 @@ def _new_column(group: str, name: str, taken: set[str]) -> str:
     return free
 
 
-def _group_from_json(value: Mapping[str, Any]) -> Group:
-    name, exclusive = value["name"], value.get("exclusive", True)
-    if not isinstance(exclusive, bool):
-        raise TypeError(f"exclusive is true or false; received {exclusive!r}")
-    return Group(name, exclusive, value.get("evidence", DEFAULT_EVIDENCE.get(name, "both")))
+def _entry(label: Label) -> LabelEntry:
+    return LabelEntry(
+        group=label.group,
+        name=label.name,
+        column=label.column,
+        since=label.since,
+        retired=label.retired,
+        splits=list(label.splits),
+    )
+
+
+def _default_evidence(group: str) -> Evidence:
+    return DEFAULT_EVIDENCE.get(group, "both")
 
 
 def _words(name: str) -> tuple[str, ...]:
@@ -312,24 +340,38 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
+    """Raise VocabularyError if groups or labels contradict each other."""
     names = [group.name for group in groups]
-    for group in groups:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", group.name):
-            raise VocabularyError(f"group {group.name!r}: a name is [a-z][a-z0-9_]*")
-        if group.name in RESERVED_GROUP_NAMES or group.name in (*FIXED_COLUMNS, *TAGS_COLUMNS):
-            raise VocabularyError(
-                f"group {group.name!r}: this name is a fixed column or output; choose another"
-            )
-        if group.evidence not in EVIDENCE:
-            raise VocabularyError(
-                f"group {group.name!r}: evidence {group.evidence!r} is not one of {EVIDENCE}"
-            )
+    for name in names:
+        _check_group_name(name)
     if len(set(names)) != len(names):
         raise VocabularyError(f"groups {names}: a name is there twice")
+    _check_labels(labels, names)
+    answers = [
+        column
+        for group in groups
+        if group.exclusive
+        for column in (group.name, f"{group.name}_score")
+    ]
+    columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
+    if twice := sorted(column for column, n in Counter(columns).items() if n > 1):
+        raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")
+
+
+def _check_group_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise VocabularyError(f"group {name!r}: a name is [a-z][a-z0-9_]*")
+    if name in (*RESERVED_GROUP_NAMES, *FIXED_COLUMNS, *TAGS_COLUMNS):
+        raise VocabularyError(
+            f"group {name!r}: this name is a fixed column or output; choose another"
+        )
+
+
+def _check_labels(labels: Sequence[Label], groups: Sequence[str]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for label in labels:
-        if label.group not in names:
-            raise VocabularyError(f"label {label.key!r}: no such group; there are {names}")
+        if label.group not in groups:
+            raise VocabularyError(f"label {label.key!r}: no such group; there are {groups}")
         if not re.fullmatch(r"score_[a-z0-9_]+", label.column):
             raise VocabularyError(
                 f"label {label.key!r}: column {label.column!r} is not score_<slug>"
@@ -340,13 +382,3 @@ def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
                 f"labels {seen[key]!r} and {label.name!r} of {label.group} collide; rename one"
             )
         seen[key] = label.name
-    answers = [
-        column
-        for group in groups
-        if group.exclusive
-        for column in (group.name, f"{group.name}_score")
-    ]
-    columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")

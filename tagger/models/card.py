@@ -1,16 +1,19 @@
 """The model card: what a stranger should know before using a bundle."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from schemas.bundle import Metrics, Threshold
+from schemas.evaluation import Evaluation, LabelMeasures, PairMeasures
+from schemas.training import PictureCounts, UnteachablePair
 from tagger.labels.vocabulary import Vocabulary
 
 _SHOWN = 60
-_WORST, _WEAK, _MIN_TESTED = (
-    12,
-    0.8,
-    10,
-)  # named as failing: so many at most, below this, measured on so many
+
+# Named as failing: so many at most, below this, measured on so many.
+_WORST = 12
+_WEAK = 0.8
+_MIN_TESTED = 10
 
 _TEXT = """# {name}
 
@@ -18,13 +21,13 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 {labels} labels{groups}.
 
 - `model_id`: `{model_id}`{lineage}
-- trained on: {source}
-- pictures: {train} for training, {validation} for validation (best epoch, calibration,
-  thresholds), {test} for testing; near-duplicates never straddle parts; {unreadable} could not be
-  read
-- recipe: {recipe}; epochs: {epochs}, epoch {best} kept; seed {seed}
-- made by `{command}`
-- parameters: {parameters:,}
+- trained on: {facts.source}
+- pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
+  calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
+  {pictures.unreadable} could not be read
+- recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept; seed {facts.seed}
+- made by `{facts.command}`
+- parameters: {facts.parameters:,}
 
 ## Measured on the test part, which nothing saw
 
@@ -32,12 +35,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 
 | measure | value |
 |---|---|
-| macro average precision | {macro_ap} |
-| exact match (all tags right) | {exact_match} |
-| binary accuracy | {binary_accuracy} |
-| calibration error, before and after | {before} and {calibration_error} |
-{group_rows}
-{pair_rows}
+{measure_rows}
 
 | label | positives | threshold (90 % interval) | AP | precision | recall | F1 |
 |---|---|---|---|---|---|---|
@@ -61,92 +59,115 @@ on a threshold. It says nothing about people.
 """
 
 
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a card says of how the model was made.
+
+    Attributes
+    ----------
+    pictures : PictureCounts
+    source : str
+        The labelled sets.
+    command : str
+        What made it.
+    recipe : str
+    seed, epochs : int
+    best_epoch : int
+        The epoch that was kept, from 1.
+    parameters : int
+        Of the network.
+    unteachable : sequence of UnteachablePair
+    lineage : sequence of str
+        Lines on the model that it comes from.
+    """
+
+    pictures: PictureCounts
+    source: str
+    command: str
+    recipe: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    parameters: int
+    unteachable: Sequence[UnteachablePair] = ()
+    lineage: Sequence[str] = ()
+
+
 def model_card(
     *,
     name: str,
     model_id: str,
     vocabulary: Vocabulary,
-    source: str,
-    facts: Mapping[str, Any],
-    thresholds: Sequence[Mapping[str, Any]],
-    metrics: Mapping[str, Any],
+    facts: TrainingFacts,
+    thresholds: Sequence[Threshold],
+    metrics: Metrics,
     verdict: str,
 ) -> str:
     """Return the text of a bundle's README.md.
 
     Parameters
     ----------
-    facts : mapping
-        train, validation, test, unreadable, recipe, epochs, best, seed, parameters, unteachable,
-        command, lineage.
-    thresholds : sequence of mapping
-        As in thresholds.json.
-    metrics : mapping
-        The content of metrics.json.
+    thresholds : sequence of Threshold
+        One per label, in column order.
     verdict : str
         How good it is, in one sentence.
     """
-    evaluation = metrics["evaluation"]
+    evaluation = metrics.evaluation
     groups = "".join(
         f"; {group.name} ({'exclusive' if group.exclusive else 'any number'}, judged by "
         f"{group.evidence})"
         for group in vocabulary.groups
     )
-    label_rows = "\n".join(
-        f"| {row['label']} | {row['positives']} | {row['threshold']:.4f} ({limit['low']:.2f} to "
-        f"{limit['high']:.2f}) | "
-        + " | ".join(number(row[key]) for key in ("ap", "precision", "recall", "f1"))
-        + " |"
-        for row, limit in zip(evaluation["labels"], thresholds, strict=True)
-    )
-    group_rows = "\n".join(
-        f"| {row['group']}: answer right, none included | {number(row['right'])} |\n"
-        f"| {row['group']}: likeliest label right | {number(row['top1'])} |"
-        for row in evaluation["groups"]
-    )
-    measures = ("macro_ap", "exact_match", "binary_accuracy", "calibration_error")
+    rows = zip(evaluation.labels, thresholds, strict=True)
     return _TEXT.format(
         name=name,
         model_id=model_id,
         labels=len(vocabulary),
         groups=groups,
-        source=source,
-        group_rows=group_rows,
-        label_rows=label_rows,
-        pair_rows=_pair_rows(evaluation),
-        failures=_failures(evaluation),
-        combinations=_combinations(evaluation, facts["unteachable"]),
+        lineage="".join(f"\n- {line}" for line in facts.lineage),
+        facts=facts,
+        pictures=facts.pictures,
         verdict=verdict,
-        before=number(metrics["calibration"]["before"]),
-        **{key: value for key, value in facts.items() if key != "unteachable"},
-        **{key: number(evaluation[key]) for key in measures},
+        measure_rows="\n".join(_measure_rows(metrics)),
+        label_rows="\n".join(_label_row(*row) for row in rows),
+        combinations=_combinations(evaluation.combinations, facts.unteachable),
+        failures="\n\n".join(_failures(evaluation)),
     )
 
 
-def _pair_rows(evaluation: Mapping[str, Any]) -> str:
-    rows = []
-    for key in ("seen", "unseen"):
-        if (row := evaluation[key])["pictures"]:
-            share = (
-                f"{row['share']:.4f} ({row['low']:.3f} to {row['high']:.3f}, n = "
-                f"{row['pictures']:,})"
-            )
-            rows.append(f"| both answers right, pairs {key} in training | {share} |")
-    if evaluation["harmonic_mean"] is not None:
-        rows.append(f"| harmonic mean of the two | {number(evaluation['harmonic_mean'])} |")
-    return "\n".join(rows)
+def _measure_rows(metrics: Metrics) -> Iterator[str]:
+    """Yield the rows of the table of measures."""
+    evaluation = metrics.evaluation
+    before = number(metrics.calibration.before)
+    yield f"| macro average precision | {number(evaluation.macro_ap)} |"
+    yield f"| exact match (all tags right) | {number(evaluation.exact_match)} |"
+    yield f"| binary accuracy | {number(evaluation.binary_accuracy)} |"
+    after = number(evaluation.calibration_error)
+    yield f"| calibration error, before and after | {before} and {after} |"
+    for group in evaluation.groups:
+        yield f"| {group.group}: answer right, none included | {number(group.right)} |"
+        yield f"| {group.group}: likeliest label right | {number(group.top1)} |"
+    for pairs, what in ((evaluation.seen, "seen"), (evaluation.unseen, "unseen")):
+        if pairs.pictures:
+            share = f"{pairs.share:.4f} ({pairs.low:.3f} to {pairs.high:.3f}, "
+            share += f"n = {pairs.pictures:,})"
+            yield f"| both answers right, pairs {what} in training | {share} |"
+    if evaluation.harmonic_mean is not None:
+        yield f"| harmonic mean of the two | {number(evaluation.harmonic_mean)} |"
 
 
-def _combinations(evaluation: Mapping[str, Any], unteachable: Sequence[Mapping[str, Any]]) -> str:
+def _label_row(row: LabelMeasures, threshold: Threshold) -> str:
+    measures = " | ".join(map(number, (row.ap, row.precision, row.recall, row.f1)))
+    limits = f"{row.threshold:.4f} ({threshold.low:.2f} to {threshold.high:.2f})"
+    return f"| {row.label} | {row.positives} | {limits} | {measures} |"
+
+
+def _combinations(pairs: Sequence[PairMeasures], unteachable: Sequence[UnteachablePair]) -> str:
     # Pairs that no picture trained, but that were measured, come first: they are the ones to know
     # about.
-    rows = sorted(
-        evaluation["combinations"],
-        key=lambda row: (row["trained"] > 0, -row["trained"], -row["pictures"]),
-    )
+    rows = sorted(pairs, key=lambda row: (row.trained > 0, -row.trained, -row.pictures))
     text = "| pair | training pictures | tested | both right |\n|---|---|---|---|\n" + "\n".join(
-        f"| {' + '.join(row['pair'])} | {row['trained']:,} | {row['pictures']:,} | "
-        f"{row['both_right']:,} |"
+        f"| {' + '.join(row.pair)} | {row.trained:,} | {row.pictures:,} | {row.both_right:,} |"
         for row in rows[:_SHOWN]
     )
     if not rows:
@@ -154,39 +175,33 @@ def _combinations(evaluation: Mapping[str, Any], unteachable: Sequence[Mapping[s
     if len(rows) > _SHOWN:
         text += f"\n\n{len(rows) - _SHOWN} more in metrics.json."
     if unteachable:
-        named = "; ".join(
-            f"{' + '.join(row['pair'])} ({row['reason']})" for row in unteachable[:_SHOWN]
-        )
+        named = "; ".join(f"{' + '.join(row.pair)} ({row.reason})" for row in unteachable[:_SHOWN])
         more = f"; and {len(unteachable) - _SHOWN} more" if len(unteachable) > _SHOWN else ""
         text += f"\n\nNot to be trusted on pairs that these pictures cannot teach: {named}{more}."
     return text
 
 
-def _failures(evaluation: Mapping[str, Any]) -> str:
-    """Return the labels with the least F1, and the pairs least often right, as text."""
-    labels = sorted(
-        (row for row in evaluation["labels"] if row["f1"] is not None), key=lambda row: row["f1"]
-    )
-    weak = [
-        f"{row['label']} (precision {number(row['precision'])}, recall {number(row['recall'])})"
-        for row in labels[:_WORST]
-        if row["f1"] < _WEAK
+def _failures(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the labels with the least F1, and the pairs least often right, as text."""
+    weak = [(row.f1, row) for row in evaluation.labels if row.f1 is not None and row.f1 < _WEAK]
+    weak.sort(key=lambda of_label: of_label[0])
+    labels = [
+        f"{row.label} (precision {number(row.precision)}, recall {number(row.recall)})"
+        for _, row in weak[:_WORST]
     ]
-    tested = [row for row in evaluation["combinations"] if row["pictures"] >= _MIN_TESTED]
-    tested.sort(key=lambda row: row["both_right"] / row["pictures"])
+    if labels:
+        yield f"Weakest labels: {'; '.join(labels)}."
+    else:
+        yield f"Every measured label has an F1 of at least {_WEAK}."
+    tested = [row for row in evaluation.combinations if row.pictures >= _MIN_TESTED]
+    tested.sort(key=lambda row: row.both_right / row.pictures)
     pairs = [
-        f"{' + '.join(row['pair'])} ({row['both_right']:,} of {row['pictures']:,} right)"
+        f"{' + '.join(row.pair)} ({row.both_right:,} of {row.pictures:,} right)"
         for row in tested[:_WORST]
-        if row["both_right"] < _WEAK * row["pictures"]
+        if row.both_right < _WEAK * row.pictures
     ]
-    lines = (
-        [f"Weakest labels: {'; '.join(weak)}."]
-        if weak
-        else [f"Every measured label has an F1 of at least {_WEAK}."]
-    )
     if pairs:
-        lines.append(f"Weakest pairs of {_MIN_TESTED} or more tested pictures: {'; '.join(pairs)}.")
-    return "\n\n".join(lines)
+        yield f"Weakest pairs of {_MIN_TESTED} or more tested pictures: {'; '.join(pairs)}."
 
 
 def number(value: float | None) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from schemas.bundle import FILES, ONLY_FOR_TRAINING
 from tagger.errors import InputError
-from tagger.models.bundle import Bundle, complete
+from tagger.models.bundle import Bundle
+from tagger.models.writer import complete
 from tagger.settings import setting
 
 

@@ -3,88 +3,141 @@
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from schemas.record import parse, to_json
+from schemas.training import History, ResumeNote
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import InputError
-from tagger.files import atomic_text
+from tagger.files import Lock, atomic_text
 from tagger.progress import say
 from tagger.settings import setting
 from tagger.training.recipe import Recipe
 
 
-def work_folder(models: Path, name: str) -> Path:
-    """Return the folder of a training under way, made where it is missing.
+@dataclass(frozen=True)
+class WorkFolder:
+    """The folder of a training under way.
+
+    Attributes
+    ----------
+    path : Path
+    resume : bool
+        Whether to go on from what is there.
+    """
+
+    path: Path
+    resume: bool
+
+    @property
+    def pixels(self) -> Path:
+        """Return where decoded pictures are."""
+        return self.path / "pixels"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Return where the state after each epoch is."""
+        return self.path / "checkpoints"
+
+    def begin(self, asked: object) -> None:
+        """Clear the traces of an earlier training, or make sure that they are of this very one.
+
+        Parameters
+        ----------
+        asked : JSON-serialisable
+            All that decides what the training does.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to resume, or it is of another training.
+        """
+        note = ResumeNote(asked=_digest(asked))
+        if not self.resume:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            self._write(note)
+            return
+        before, history = self._interrupted()
+        if before.asked != note.asked:
+            raise InputError(
+                f"{setting('resume')}: the interrupted training had other pictures, labels or "
+                "options; repeat those"
+            )
+        say(f"going on after epoch {len(history.epochs)}")
+
+    def check_contents(self, prepared: PreparedSet, recipe: Recipe) -> None:
+        """Refuse to resume on other bytes, or with another recipe.
+
+        With other bytes the split could put pictures that the weights have seen into the test part.
+        The recipe depends on how many pictures there are, and on the version of this program.
+        """
+        before = self._note()
+        note = ResumeNote(
+            asked=before.asked,
+            contents=_digest(prepared.digests),
+            recipe=_digest(asdict(recipe)),
+        )
+        if self.resume and before.contents != note.contents:
+            raise InputError(
+                f"{setting('resume')}: pictures changed since the training was interrupted; start "
+                f"it without {setting('resume')}"
+            )
+        if self.resume and before.recipe != note.recipe:
+            raise InputError(
+                f"{setting('resume')}: this version has another recipe for so many pictures; "
+                f"start it without {setting('resume')}"
+            )
+        self._write(note)
+
+    def remove(self) -> None:
+        """Remove the folder: the model is saved."""
+        shutil.rmtree(self.path)
+
+    def _interrupted(self) -> tuple[ResumeNote, History]:
+        try:
+            return self._note(), parse((self.checkpoints / "history.json").read_bytes(), History)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{setting('resume')}: {str(self.path)!r} holds no interrupted training; start it "
+                f"without {setting('resume')}"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{setting('resume')}: {str(self.path)!r} is damaged ({error}); start it without "
+                f"{setting('resume')}"
+            ) from error
+
+    def _note(self) -> ResumeNote:
+        return parse((self.path / "training.json").read_bytes(), ResumeNote)
+
+    def _write(self, note: ResumeNote) -> None:
+        atomic_text(self.path / "training.json", to_json(note))
+
+
+@contextmanager
+def work_folder(models: Path, family: str, *, resume: bool) -> Iterator[WorkFolder]:
+    """Yield the folder of a training under way, made where it is missing, while nobody else has it.
 
     Raises
     ------
     InputError
         If it cannot be written.
+    Locked
+        If another training has it.
     """
-    work = models / "_training" / name
+    path = models / "_training" / family
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"{setting('models')} {str(models)!r} cannot be written: {error.strerror}"
         ) from error
-    return work
+    with Lock(path / "lock"):
+        yield WorkFolder(path, resume)
 
 
-def begin(work: Path, asked: Any, *, resume: bool) -> None:
-    """Clear the traces of an earlier training, or make sure that they are of this very one.
-
-    Parameters
-    ----------
-    asked : JSON-serialisable
-        All that decides what the training does.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to resume, or it is of another training.
-    """
-    fingerprint = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    note, history = work / "training.json", work / "checkpoints" / "history.json"
-    if not resume:
-        shutil.rmtree(work / "checkpoints", ignore_errors=True)
-        atomic_text(note, json.dumps({"fingerprint": fingerprint}))
-        return
-    if not (note.exists() and history.exists()):
-        raise InputError(
-            f"{setting('resume')}: {str(work)!r} holds no interrupted training; start it without "
-            f"{setting('resume')}"
-        )
-    if json.loads(note.read_text())["fingerprint"] != fingerprint:
-        raise InputError(
-            f"{setting('resume')}: the interrupted training had other pictures, labels or options; "
-            "repeat those"
-        )
-    say(f"going on after epoch {len(json.loads(history.read_text())['epochs'])}")
-
-
-def check_contents(work: Path, prepared: PreparedSet, recipe: Recipe, *, resume: bool) -> None:
-    """Refuse to resume on other bytes, or with another recipe, which depends on how many pictures
-    there are.
-
-    With other bytes the split could put pictures that the weights have seen into the test part.
-    """
-    digest = hashlib.sha256("".join(prepared.digests).encode()).hexdigest()
-    note = json.loads((work / "training.json").read_text())
-    if resume and note.get("contents") != digest:
-        raise InputError(
-            f"{setting('resume')}: pictures changed since the training was interrupted; start it "
-            "without "
-            f"{setting('resume')}"
-        )
-    if resume and note.get("recipe") != asdict(recipe):
-        raise InputError(
-            f"{setting('resume')}: this version has another recipe for so many pictures; start it "
-            "without "
-            f"{setting('resume')}"
-        )
-    atomic_text(
-        work / "training.json", json.dumps(note | {"contents": digest, "recipe": asdict(recipe)})
-    )
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,32 +1,19 @@
-"""The state of a training: the running mean of its weights, and what is on disk after each
-epoch."""
+"""The state of a training: the running mean of its weights, and its files after each epoch."""
 
-import json
-import os
 import zipfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from schemas.record import parse, to_json
+from schemas.training import History
 from tagger.backend import keras, tf
 from tagger.errors import InputError
-from tagger.files import atomic_text
+from tagger.files import atomic_text, replacing
 from tagger.settings import setting
-
-
-@dataclass
-class History:
-    """What each epoch gave, and which was kept."""
-
-    epochs: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def best(self) -> int:
-        """Return the index of the epoch with the least loss on the validation part, recombined
-        pictures included."""
-        return int(np.argmin([row["choice_loss"] for row in self.epochs]))
 
 
 class WeightAverage:
@@ -55,9 +42,15 @@ class WeightAverage:
         if self._decay:
             self._compiled(tf.constant(min(self._decay, (1 + step) / (10 + step)), tf.float32))
 
+    @contextmanager
+    def in_its_place(self) -> Iterator[None]:
+        """Have the mean in the network for as long as this lasts."""
+        self.exchange()
+        yield
+        self.exchange()
+
     def exchange(self) -> None:
-        """Put the mean into the network, and the network's weights here; a second call undoes
-        it."""
+        """Put the mean into the network, its weights here; a second call undoes it."""
         for mean, weight in zip(self.variables, self._weights, strict=True):
             before = weight.numpy()
             weight.assign(mean)
@@ -79,14 +72,12 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, history: History) -> None:
-        """Write what the next epoch starts from, and the mean weights if the last epoch is the
-        best."""
+        """Write what the next epoch starts from, and the mean weights if the last is the best."""
         if history.best == len(history.epochs) - 1:
-            self._average.exchange()
-            self._write("best.npz", self._network.variables)
-            self._average.exchange()
+            with self._average.in_its_place():
+                self._write("best.npz", self._network.variables)
         # Arrays and history are one file: a kill between two would train an epoch on top of itself.
-        text = json.dumps(asdict(history), indent=1)
+        text = to_json(history)
         self._write("last.npz", self._all, text)
         atomic_text(self._folder / "history.json", text)  # for people
 
@@ -99,12 +90,11 @@ class Checkpoints:
             If the files are damaged, by a power cut say.
         """
         try:
-            return History(**json.loads(self._read("last.npz", self._all)))
+            return parse(self._read("last.npz", self._all), History)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{setting('resume')}: {str(self._folder / 'last.npz')!r} is damaged ({error}); "
-                "start it "
-                f"without {setting('resume')}"
+                f"start it without {setting('resume')}"
             ) from error
 
     def load_best(self) -> None:
@@ -112,15 +102,13 @@ class Checkpoints:
         self._read("best.npz", self._network.variables)
 
     def _write(self, name: str, variables: list[Any], text: str = "") -> None:
-        with open(self._folder / f"{name}.new", "wb") as file:
-            arrays = [np.asarray(variable) for variable in variables]
-            np.savez(file, *arrays, text=np.frombuffer(text.encode(), np.uint8), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(self._folder / f"{name}.new", self._folder / name)
+        arrays = [np.asarray(variable) for variable in variables]
+        content = np.frombuffer(text.encode(), np.uint8)
+        with replacing(self._folder / name) as sibling, open(sibling, "wb") as file:
+            np.savez(file, *arrays, text=content, allow_pickle=False)
 
-    def _read(self, name: str, variables: list[Any]) -> str:
+    def _read(self, name: str, variables: list[Any]) -> bytes:
         with open(self._folder / name, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"arr_{i}"])
-            return bytes(arrays["text"]).decode()
+            return bytes(arrays["text"])

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.training import Epoch, History
 from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
@@ -21,13 +22,19 @@ from tagger.evaluation.metrics import macro_average_precision
 from tagger.labels.vocabulary import Vocabulary
 from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment, recombine
-from tagger.training.checkpoints import Checkpoints, History, WeightAverage
+from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
 from tagger.training.losses import combined_loss, masked_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
 
+_BATCH = 64  # pictures that go through the network at once where it is not trained
 _RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
+
+Teacher = Callable[[Any, Any], Any]
+"""(pictures, targets) to targets, unknown ones filled in; see `tagger.training.fine_tuning`."""
+Batch = tuple[Pixels, Float32Array, npt.NDArray[np.int32]]
+"""Pixels, targets, and the seed of what is done to them."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,9 @@ def fit(
     *,
     checkpoints: Path,
     resume: bool,
-    teacher: Callable[[Any, Any], Any] | None = None,
+    teacher: Teacher | None = None,
     report: Callable[[int, int, int, float], object] = lambda *_: None,
-    epoch_done: Callable[[int, dict[str, float]], object] = lambda *_: None,
+    epoch_done: Callable[[int, Epoch], object] = lambda *_: None,
 ) -> History:
     """Train `network` in place and return the history; it ends with the weights of the best epoch.
 
@@ -72,7 +79,7 @@ def fit(
         Returns the targets, unknown ones filled in; see `tagger.training.fine_tuning`.
     report : callable (epoch, step, steps, loss)
         Called after each step.
-    epoch_done : callable (epoch, row of the history)
+    epoch_done : callable (epoch, its entry of the history)
 
     Raises
     ------
@@ -80,48 +87,38 @@ def fit(
         If the loss is not a number.
     """
     keras.utils.set_random_seed(recipe.seed)
-    steps = max(1, len(data.train) // recipe.batch)
-    optimizer = keras.optimizers.AdamW(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
+    lesson = _Lesson(data, vocabulary, recipe, teacher)
+    optimizer = keras.optimizers.AdamW(_schedule(lesson), weight_decay=recipe.weight_decay)
     optimizer.build(network.trainable_variables)
     smaller = at_half_size(network) if recipe.coarse else None
-    coarse = (
-        min(round(recipe.coarse * recipe.epochs), recipe.epochs - 1) if smaller is not None else 0
-    )
-    steps_at = [
-        _step(model, data, vocabulary, recipe, optimizer, teacher)
-        for model in (smaller, network)
-        if model
-    ]
+    small_epochs = _small_epochs(recipe) if smaller is not None else 0
+    models = [network] if smaller is None else [smaller, network]
+    take_steps = [_step(model, lesson, optimizer) for model in models]
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
-    history = state.load() if resume else History()
-    some = np.random.default_rng([recipe.seed, 2]).permutation(data.validation)[
-        : _RECOMBINED if recipe.dyed else 0
-    ]
-    seen = recombined(data, vocabulary, some, seed=recipe.seed)
+    history = state.load() if resume else History(epochs=[])
+    combinations = _recombined_validation(lesson)
     for epoch in range(len(history.epochs), recipe.epochs):
-        start, losses, take_step = time.perf_counter(), [], steps_at[0 if epoch < coarse else -1]
-        for step, batch in enumerate(_batches(data, recipe, epoch)):
+        start = time.perf_counter()
+        take_step = take_steps[0 if epoch < small_epochs else -1]
+        losses: list[float] = []
+        for step, batch in enumerate(_batches(lesson, epoch)):
             losses.append(take_step(*batch))
-            if not np.isfinite(losses[-1]):
-                raise TrainingDiverged(
-                    f"the loss became {losses[-1]} in epoch {epoch + 1}, step {step + 1}; nothing "
-                    "was saved. "
-                    f"Look at the pictures with {setting('check')}, or train with another "
-                    f"{setting('seed')}"
-                )
-            average.update(epoch * steps + step)
-            report(epoch, step, steps, float(np.mean(losses[-50:])))
-        average.exchange()
-        row = {"loss": float(np.mean(losses))} | _validate(network, data, seen)
-        average.exchange()
-        if not np.isfinite(row["validation_loss"]):
-            raise TrainingDiverged(
-                f"the validation loss became {row['validation_loss']} in epoch {epoch + 1}; "
-                "nothing was saved"
-            )
-        row["seconds"] = time.perf_counter() - start
-        history.epochs.append(row)
+            _check_loss(losses[-1], epoch, step)
+            average.update(epoch * lesson.steps + step)
+            report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
+        with average.in_its_place():
+            seen = _validate(network, data, combinations)
+        _check_validation_loss(seen.loss, epoch)
+        row = Epoch(
+            loss=float(np.mean(losses)),
+            validation_loss=seen.loss,
+            validation_recombined_loss=seen.recombined_loss,
+            choice_loss=float(np.mean([seen.loss, seen.recombined_loss])),
+            validation_macro_ap=seen.macro_ap,
+            seconds=time.perf_counter() - start,
+        )
+        history = History(epochs=[*history.epochs, row])
         state.save(history)
         epoch_done(epoch, row)
     state.load_best()
@@ -129,113 +126,16 @@ def fit(
 
 
 def predict_logits(
-    network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = 64
+    network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = _BATCH
 ) -> Float32Array:
     """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
-    parts = []
+    parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
     for start in range(0, len(rows), batch):
-        chosen = np.asarray(pixels[rows[start : start + batch]])
+        chosen = np.asarray(pixels[rows[start : start + batch]])  # (<= batch, size, size, 3)
         padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
         padded[: len(chosen)] = chosen.astype(np.float32) / 255
         parts.append(network(padded, training=False).numpy()[: len(chosen)])
-    return np.concatenate(parts) if parts else np.zeros((0, network.output_shape[-1]), np.float32)
-
-
-def _schedule(recipe: Recipe, steps: int) -> Any:
-    warm = min(2, recipe.epochs - 1) * steps
-    return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20 if warm else recipe.learning_rate,
-        max(1, recipe.epochs * steps - warm),
-        warmup_target=recipe.learning_rate if warm else None,
-        warmup_steps=warm,
-    )
-
-
-def _batches(
-    data: TrainingData, recipe: Recipe, epoch: int
-) -> Iterator[tuple[Pixels, Float32Array, npt.NDArray[np.int32]]]:
-    """Yield pixels, targets and a seed per step; which picture comes where depends on the recipe's
-    seed and epoch.
-
-    A plain loop: with `tf.data.Dataset.from_generator` every second epoch waited 7 s for the old
-    pipeline to end.
-    """
-    batch = min(recipe.batch, len(data.train))
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(data.train)
-    for step in range(len(order) // batch):
-        rows = np.sort(order[step * batch : (step + 1) * batch])
-        rows = rows[np.random.default_rng([recipe.seed, epoch, step]).permutation(batch)]
-        yield (
-            np.asarray(data.pixels[rows]),
-            data.targets[rows],
-            np.array([recipe.seed, epoch * 65536 + step], np.int32),
-        )
-
-
-def _step(
-    model: keras.Model,
-    data: TrainingData,
-    vocabulary: Vocabulary,
-    recipe: Recipe,
-    optimizer: Any,
-    teacher: Callable[[Any, Any], Any] | None,
-) -> Callable[..., float]:
-    """Return what fits `model` to a batch (pixels, targets, seed) and returns the loss."""
-    groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
-    model.compile(
-        optimizer=optimizer,
-        loss=lambda y, z: combined_loss(y, z, groups, view=recipe.view, smoothing=recipe.smoothing),
-    )
-    prepare = _augmentation(data, vocabulary, recipe, teacher, size=model.input_shape[1])
-    return lambda *batch: float(model.train_on_batch(*prepare(*batch)))
-
-
-def _augmentation(
-    data: TrainingData,
-    vocabulary: Vocabulary,
-    recipe: Recipe,
-    teacher: Callable[[Any, Any], Any] | None,
-    *,
-    size: int,
-) -> Callable[..., tuple[Any, Any]]:
-    """Return what turns (pixels, targets, seed) into what a training step sees at `size`, as one
-    compiled graph."""
-    shape, colour = _evidence(vocabulary)
-    batch, whole = min(recipe.batch, len(data.train)), data.pixels.shape[1]
-    mix = Mix(
-        recoloured=round(recipe.recoloured * batch) if shape.any() else 0,
-        shuffled=round(recipe.shuffled * batch)
-        if colour.any() and any(size % grid == 0 for grid in GRIDS)
-        else 0,
-        dyed=round(recipe.dyed * batch) if shape.any() and colour.any() else 0,
-    )
-
-    def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-        pixels = (
-            pixels
-            if size == whole
-            else tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
-        )
-        x, y = augment(
-            pixels, targets, seed, mix=mix, shape=shape, colour=colour, geometry=recipe.geometry
-        )
-        x, y = patch(x, y, seed + 1, share=recipe.patched) if recipe.patched else (x, y)
-        return x, teacher(x, y) if teacher else y
-
-    signature = [
-        tf.TensorSpec((batch, whole, whole, 3), tf.uint8),
-        tf.TensorSpec((batch, len(vocabulary)), tf.float32),
-        tf.TensorSpec((2,), tf.int32),
-    ]
-    compiled: Callable[..., tuple[Any, Any]] = tf.function(prepare, input_signature=signature)
-    return compiled
-
-
-def _evidence(vocabulary: Vocabulary) -> tuple[BoolArray, BoolArray]:
-    """Return bool (n_labels,) twice: which labels are judged by shape, and which by pixels."""
-    evidence = {group.name: group.evidence for group in vocabulary.groups}
-    of_label = np.array([evidence[label.group] for label in vocabulary.labels])
-    return of_label == "shape", of_label == "pixels"
+    return np.concatenate(parts)
 
 
 def recombined(
@@ -248,45 +148,183 @@ def recombined(
     cannot be recombined there are none.
     """
     shape, colour = _evidence(vocabulary)
+    pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
+    taught = [np.zeros((0, len(vocabulary)), np.float32)]
     if not (shape.any() and colour.any() and len(rows)):
-        return np.zeros((0, *data.pixels.shape[1:]), np.uint8), np.zeros(
-            (0, len(vocabulary)), np.float32
-        )
+        return pictures[0], taught[0]
     order = np.random.default_rng([seed, 1]).permutation(rows)
-    parts = []
-    for start in range(0, len(order), 64):
-        chosen = order[start : start + 64]
-        x, targets = (
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        dyed, shown = recombine(
             tf.constant(data.pixels[chosen].astype(np.float32) / 255),
             tf.constant(data.targets[chosen]),
+            tf.range(len(chosen)),
+            tf.constant([seed, start]),
+            shape=shape,
+            colour=colour,
         )
-        which = tf.range(len(chosen))
-        dyed, taught = recombine(
-            x, targets, which, tf.constant([seed, start]), shape=shape, colour=colour
+        pictures.append(np.round(dyed.numpy() * 255).astype(np.uint8))
+        taught.append(shown.numpy())
+    return np.concatenate(pictures), np.concatenate(taught)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What all steps of a training have in common."""
+
+    data: TrainingData
+    vocabulary: Vocabulary
+    recipe: Recipe
+    teacher: Teacher | None
+
+    @property
+    def batch(self) -> int:
+        """Return how many pictures a step sees."""
+        return min(self.recipe.batch, len(self.data.train))
+
+    @property
+    def steps(self) -> int:
+        """Return how many steps an epoch has."""
+        return max(1, len(self.data.train) // self.recipe.batch)
+
+
+class _Validation(NamedTuple):
+    """What the validation part says after an epoch."""
+
+    loss: float
+    recombined_loss: float
+    macro_ap: float | None
+
+
+def _schedule(lesson: _Lesson) -> Any:
+    """Return the learning rate by step: two epochs of rise, then a cosine down to zero."""
+    recipe = lesson.recipe
+    warm = min(2, recipe.epochs - 1) * lesson.steps
+    return keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20 if warm else recipe.learning_rate,
+        max(1, recipe.epochs * lesson.steps - warm),
+        warmup_target=recipe.learning_rate if warm else None,
+        warmup_steps=warm,
+    )
+
+
+def _small_epochs(recipe: Recipe) -> int:
+    """Return how many epochs, the first ones, see pictures of half the side; never the last."""
+    return min(round(recipe.coarse * recipe.epochs), recipe.epochs - 1)
+
+
+def _batches(lesson: _Lesson, epoch: int) -> Iterator[Batch]:
+    """Yield a batch per step; which picture comes where depends on the recipe's seed and epoch.
+
+    A plain loop: with `tf.data.Dataset.from_generator` every second epoch waited 7 s for the old
+    pipeline to end.
+    """
+    data = lesson.data
+    seed = lesson.recipe.seed
+    batch = lesson.batch
+    order = np.random.default_rng([seed, epoch]).permutation(data.train)
+    for step in range(len(order) // batch):
+        rows = np.sort(order[step * batch : (step + 1) * batch])  # (batch,)
+        rows = rows[np.random.default_rng([seed, epoch, step]).permutation(batch)]
+        drawn = np.array([seed, epoch * 65536 + step], np.int32)
+        yield np.asarray(data.pixels[rows]), data.targets[rows], drawn
+
+
+def _step(model: keras.Model, lesson: _Lesson, optimizer: Any) -> Callable[..., float]:
+    """Return what fits `model` to a batch (pixels, targets, seed) and returns the loss."""
+    recipe = lesson.recipe
+    vocabulary = lesson.vocabulary
+    groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
+
+    def loss(targets: Any, logits: Any) -> Any:
+        return combined_loss(targets, logits, groups, view=recipe.view, smoothing=recipe.smoothing)
+
+    model.compile(optimizer=optimizer, loss=loss)
+    prepare = _augmentation(lesson, size=model.input_shape[1])
+    return lambda *batch: float(model.train_on_batch(*prepare(*batch)))
+
+
+def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any]]:
+    """Return what turns (pixels, targets, seed) into what a training step sees at `size`, as one
+    compiled graph."""
+    recipe = lesson.recipe
+    teacher = lesson.teacher
+    whole = lesson.data.pixels.shape[1]
+    shape, colour = _evidence(lesson.vocabulary)
+    mix = _mix(lesson, size)
+
+    def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        if size != whole:
+            pixels = tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
+        x, y = augment(
+            pixels, targets, seed, mix=mix, shape=shape, colour=colour, geometry=recipe.geometry
         )
-        parts.append((np.round(dyed.numpy() * 255).astype(np.uint8), taught.numpy()))
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        if recipe.patched:
+            x, y = patch(x, y, seed + 1, share=recipe.patched)
+        return x, teacher(x, y) if teacher else y
+
+    signature = [
+        tf.TensorSpec((lesson.batch, whole, whole, 3), tf.uint8),
+        tf.TensorSpec((lesson.batch, len(lesson.vocabulary)), tf.float32),
+        tf.TensorSpec((2,), tf.int32),
+    ]
+    compiled: Callable[..., tuple[Any, Any]] = tf.function(prepare, input_signature=signature)
+    return compiled
+
+
+def _mix(lesson: _Lesson, size: int) -> Mix:
+    """Return how many pictures of a batch are changed in which way, where groups teach by it."""
+    recipe = lesson.recipe
+    shape, colour = _evidence(lesson.vocabulary)
+    can_shuffle = colour.any() and any(size % grid == 0 for grid in GRIDS)
+    return Mix(
+        recoloured=round(recipe.recoloured * lesson.batch) if shape.any() else 0,
+        shuffled=round(recipe.shuffled * lesson.batch) if can_shuffle else 0,
+        dyed=round(recipe.dyed * lesson.batch) if shape.any() and colour.any() else 0,
+    )
+
+
+def _evidence(vocabulary: Vocabulary) -> tuple[BoolArray, BoolArray]:
+    """Return bool (n_labels,) twice: which labels are judged by shape, and which by pixels."""
+    evidence = {group.name: group.evidence for group in vocabulary.groups}
+    of_label = np.array([evidence[label.group] for label in vocabulary.labels])
+    return of_label == "shape", of_label == "pixels"
+
+
+def _recombined_validation(lesson: _Lesson) -> tuple[Pixels, Float32Array]:
+    """Return some pictures of the validation part, recombined, where training recombines."""
+    seed = lesson.recipe.seed
+    order = np.random.default_rng([seed, 2]).permutation(lesson.data.validation)
+    rows = order[: _RECOMBINED if lesson.recipe.dyed else 0]
+    return recombined(lesson.data, lesson.vocabulary, rows, seed=seed)
 
 
 def _validate(
-    network: keras.Model, data: TrainingData, dyed: tuple[Pixels, Float32Array]
-) -> dict[str, float]:
-    """Return the validation metrics of an epoch; `choice_loss`, the mean of both losses, is what
-    chooses it."""
-    logits, targets = (
-        predict_logits(network, data.pixels, data.validation),
-        data.targets[data.validation],
-    )
+    network: keras.Model, data: TrainingData, combinations: tuple[Pixels, Float32Array]
+) -> _Validation:
+    """Return the losses on the validation part and on recombined pictures, and the former's AP."""
+    logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
+    targets = data.targets[data.validation]  # (n, n_labels)
     ap = macro_average_precision(logits, targets) if len(data.validation) else None
-    losses = [float(masked_loss(targets, logits))]
-    pixels, taught = dyed
-    if len(pixels):
-        losses.append(
-            float(masked_loss(taught, predict_logits(network, pixels, np.arange(len(pixels)))))
+    loss = float(masked_loss(targets, logits))
+    pixels, taught = combinations
+    if not len(pixels):
+        return _Validation(loss, loss, ap)
+    dyed = predict_logits(network, pixels, np.arange(len(pixels)))
+    return _Validation(loss, float(masked_loss(taught, dyed)), ap)
+
+
+def _check_loss(loss: float, epoch: int, step: int) -> None:
+    if not np.isfinite(loss):
+        raise TrainingDiverged(
+            f"the loss became {loss} in epoch {epoch + 1}, step {step + 1}; nothing was saved. "
+            f"Look at the pictures with {setting('check')}, or train with another "
+            f"{setting('seed')}"
         )
-    return {
-        "validation_loss": losses[0],
-        "validation_recombined_loss": losses[-1],
-        "choice_loss": float(np.mean(losses)),
-        "validation_macro_ap": float("nan") if ap is None else ap,
-    }
+
+
+def _check_validation_loss(loss: float, epoch: int) -> None:
+    if not np.isfinite(loss):
+        raise TrainingDiverged(
+            f"the validation loss became {loss} in epoch {epoch + 1}; nothing was saved"
+        )

@@ -5,7 +5,6 @@ Source: A. Rosebrock, "Multi-label classification with Keras", PyImageSearch, 20
 Simonyan and Zisserman, arXiv 1409.1556.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from schemas.bundle import HEAD
@@ -13,6 +12,7 @@ from tagger.arrays import Float64Array
 from tagger.backend import fitting_dtype, keras, tf
 from tagger.errors import BundleError
 from tagger.labels.vocabulary import Vocabulary
+from tagger.training.architecture import Architecture
 
 MOMENTUM = 0.9
 """Of batch normalisation's running statistics.
@@ -25,25 +25,6 @@ answered nothing at all, and from epoch to epoch the validation loss jumped thre
 LAST_OF_TRUNK = "dense_norm"
 """The layer whose output is the features, to which the head is applied; the dropout in between only
 trains."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes of a SmallerVGGNet; the defaults are the published ones, smaller ones make quick tests.
-
-    Attributes
-    ----------
-    size : int
-        Side of the input, in pixels.
-    filters : tuple of int
-        Of the three blocks.
-    dense : int
-        Units of the layer before the head.
-    """
-
-    size: int = 96
-    filters: tuple[int, int, int] = (32, 64, 128)
-    dense: int = 1024
 
 
 class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types

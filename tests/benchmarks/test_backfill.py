@@ -29,9 +29,7 @@ def test_a_new_head_is_scored_from_features(
         epochs=1,
         accept_new_labels=True,
     )
-    same_trunk = Path(
-        retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True}))["bundle"]
-    )
+    same_trunk = Path(retrain(RetrainOptions(**options.__dict__ | {"freeze_trunk": True})).bundle)
     plain, _ = night(originals, model, tmp_path / "plain")
     kept, _ = night(originals, model, tmp_path / "index", "--features")
     from_features, second = night(originals, same_trunk, tmp_path / "index", "--force-model")

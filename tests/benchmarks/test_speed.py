@@ -46,7 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = TrainOptions(
         (str(labelled),), str(folder / "models"), groups="color,garment", epochs=epochs
     )
-    return Path(train(options)["bundle"])
+    return Path(train(options).bundle)
 
 
 def night(catalog: Path, model: Path, index: Path, *more: object) -> tuple[Ended, dict[str, Any]]:

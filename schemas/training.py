@@ -1,0 +1,161 @@
+"""Training: what it keeps between epochs, and what `tagger train` and `tagger retrain` report."""
+
+from schemas.bundle import CalibrationChange, Gate
+from schemas.evaluation import Evaluation, Verdict
+from schemas.record import Record
+
+
+class Epoch(Record):
+    """What one epoch gave."""
+
+    loss: float
+    """Mean over its steps, of changed pictures, all terms."""
+    validation_loss: float
+    """On the validation part."""
+    validation_recombined_loss: float
+    """On pictures of the validation part that are recombined; the same where there are none."""
+    choice_loss: float
+    """Mean of these two: the epoch with the least is kept."""
+    validation_macro_ap: float | None
+    """Macro average precision on the validation part; null without positives."""
+    seconds: float
+    """The whole epoch."""
+
+
+class History(Record):
+    """history.json of a training under way: its epochs so far."""
+
+    epochs: list[Epoch]
+    """In order."""
+
+    @property
+    def best(self) -> int:
+        """Return the index of the epoch that is kept."""
+        return min(range(len(self.epochs)), key=lambda i: self.epochs[i].choice_loss)
+
+
+class ResumeNote(Record):
+    """training.json of a training under way: what a resumed one must have in common with it."""
+
+    asked: str
+    """sha256 of the starting point, options, vocabulary and examples."""
+    contents: str | None = None
+    """sha256 of the pictures' digests; null before they were read."""
+    recipe: str | None = None
+    """sha256 of the recipe; null before the pictures were read."""
+
+
+class PictureCounts(Record):
+    """How many pictures there were."""
+
+    train: int
+    """The network was fitted to them."""
+    validation: int
+    """Best epoch, calibration and thresholds were chosen by them."""
+    test: int
+    """It was measured on them."""
+    unreadable: int
+    """They could not be used."""
+
+
+class UnteachablePair(Record):
+    """A pair of labels that the training pictures cannot teach."""
+
+    pair: tuple[str, str]
+    """The two labels, each as group:name."""
+    reason: str
+    """Why, in words."""
+
+
+class TrainReport(Record):
+    """What `tagger train` prints."""
+
+    bundle: str
+    """Path of the saved bundle."""
+    model_id: str
+    """Its own."""
+    parameters: int
+    """Of the network."""
+    pictures: PictureCounts
+    """By part."""
+    best_epoch: int
+    """From 1."""
+    seconds: float
+    """From reading the set to the saved bundle."""
+    verdict: Verdict
+    """Whether it is better than guessing."""
+    promoted: bool
+    """True if `current` points to it now."""
+    evaluation: Evaluation
+    """On the test part."""
+    calibration: CalibrationChange
+    """The calibration error on the test part without and with calibration."""
+    held_out: list[str]
+    """The pairs that --hold-out-pair kept from training."""
+    unteachable: list[UnteachablePair]
+    """Pairs that the training pictures cannot teach."""
+
+
+class RetrainReport(Record):
+    """What `tagger retrain` prints."""
+
+    bundle: str
+    """Path of the saved bundle."""
+    model_id: str
+    """Its own."""
+    parent: str
+    """Name of the bundle it was retrained from."""
+    added: list[str]
+    """Labels that the parent does not have."""
+    retired: list[str]
+    """Labels that are no longer answered."""
+    replayed: bool
+    """True if the parent's training pictures, half of them at least, were in the data."""
+    same_trunk: bool
+    """True if its features are the parent's: with --freeze-trunk."""
+    pictures: PictureCounts
+    """By part."""
+    best_epoch: int
+    """From 1."""
+    seconds: float
+    """From reading the data to the saved bundle."""
+    evaluation: Evaluation
+    """On the test part."""
+    gate: Gate
+    """How it compares with its parent, see gate.json."""
+    promoted: bool
+    """True if `current` points to it now."""
+
+
+class UnreadablePicture(Record):
+    """A picture that cannot be used."""
+
+    image: str
+    """Path below the set's folder."""
+    status: str
+    """Why, in one word."""
+    error: str | None
+    """What was wrong with it."""
+
+
+class CheckReport(Record):
+    """What `tagger train --check` prints."""
+
+    dataset: str
+    """As given."""
+    pictures: int
+    """All of the set."""
+    labels: dict[str, int]
+    """group:name to pictures."""
+    pairs: dict[str, int]
+    """`group:name + group:name` to pictures."""
+    unlabelled: int
+    """Pictures about which nothing is known."""
+    unreadable: list[UnreadablePicture]
+    """Pictures that cannot be used."""
+    duplicates: list[list[str]]
+    """Images with the same bytes."""
+    near_duplicates: list[list[str]]
+    """Images that look the same."""
+    conflicts: list[list[str]]
+    """Images that look the same and have different labels."""

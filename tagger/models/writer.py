@@ -1,0 +1,217 @@
+"""Writing a bundle: all its files beside the place it will have, then one rename."""
+
+import hashlib
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.bundle import FILES, HEAD, Description, Gate, Metrics, Threshold, Thresholds
+from schemas.record import FORMAT_VERSION, Record, to_json
+from tagger.errors import BundleError
+from tagger.files import sync_folder
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.vocabulary import Vocabulary
+from tagger.models.bundle import installed_versions, model_id_of, sha256_of
+
+if TYPE_CHECKING:
+    import keras
+
+NO_GATE = Gate(passed=True)
+"""The gate of a bundle that was trained from nothing, and is better than guessing."""
+
+_VERSIONS = (
+    "tensorflow",
+    "keras",
+    "openvino",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "pi-heif",
+)
+
+
+@dataclass(frozen=True)
+class BundleContents:
+    """All that a bundle is made of.
+
+    Attributes
+    ----------
+    network : keras.Model
+        With views, calibration folded in.
+    vocabulary : Vocabulary
+    thresholds : sequence of Threshold
+        One per label, in column order.
+    split : pyarrow.Table
+        As `schemas.split.SPLIT`.
+    metrics : Metrics
+    plots : mapping from str to bytes
+        PNG bytes of history.png and reliability.png.
+    card : callable (model_id)
+        Returns the text of README.md.
+    gate : Gate
+        By default that of a good bundle without a parent.
+    parent : str, optional
+        model_id of the bundle it was retrained from.
+    reading : Reading, optional
+        How its pictures were read; by default as this program reads them.
+    """
+
+    network: "keras.Model"
+    vocabulary: Vocabulary
+    thresholds: Sequence[Threshold]
+    split: pa.Table
+    metrics: Metrics
+    plots: Mapping[str, bytes]
+    card: Callable[[str], str]
+    gate: Gate = NO_GATE
+    parent: str | None = None
+    reading: Reading | None = None
+
+
+def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
+    """Return the folder of a new bundle, `models/name`; it appears by one rename, complete.
+
+    Raises
+    ------
+    BundleError
+        If `models/name` exists.
+    """
+    final = models / name
+    work = models / f".{name}.saving-{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "openvino").mkdir(parents=True)
+    try:
+        _write_network(work, contents.network)
+        _write_records(work, contents)
+        _write_split(work, contents.split)
+        for file, plot in contents.plots.items():
+            (work / file).write_bytes(plot)
+        complete(
+            work,
+            final,
+            name=name,
+            card=contents.card,
+            parent=contents.parent,
+            trunk=trunk_digest(contents.network),
+        )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def complete(
+    work: Path,
+    final: Path,
+    *,
+    name: str,
+    card: Callable[[str], str],
+    parent: str | None,
+    trunk: str,
+) -> None:
+    """Write the card and bundle.json, which describes all files, and rename `work` to `final`.
+
+    Raises
+    ------
+    BundleError
+        If `final` exists.
+    """
+    model_id = model_id_of(work)
+    (work / "README.md").write_text(card(model_id), encoding="utf-8")
+    described = Description(
+        format_version=FORMAT_VERSION,
+        name=name,
+        model_id=model_id,
+        files={file: sha256_of(work / file) for file in sorted(FILES) if (work / file).exists()},
+        versions=installed_versions(_VERSIONS),
+        parent=parent,
+        trunk=trunk,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+    )
+    _write(work / "bundle.json", described)
+    for folder in (work / "openvino", work):
+        sync_folder(folder)
+    if final.exists():
+        raise BundleError(f"{str(final)!r} exists already; a saved bundle is never written again")
+    os.rename(work, final)
+    sync_folder(final.parent)
+
+
+def _write_network(work: Path, network: "keras.Model") -> None:
+    network.save(work / "model.keras", include_optimizer=False)
+    _number_shared_objects(work / "model.keras")
+    save_openvino(network, work / "openvino" / "model.xml")
+    kernel, bias = network.get_layer(HEAD).get_weights()
+    np.savez(work / "head.npz", kernel=kernel.astype("<f4"), bias=bias.astype("<f4"))
+
+
+def _write_records(work: Path, contents: BundleContents) -> None:
+    reading = contents.reading or Reading(contents.network.input_shape[1])
+    _write(work / "vocabulary.json", contents.vocabulary.to_record())
+    _write(work / "preprocessing.json", reading.to_record())
+    _write(work / "thresholds.json", Thresholds(labels=list(contents.thresholds)))
+    _write(work / "metrics.json", contents.metrics)
+    _write(work / "gate.json", contents.gate)
+
+
+def _write(path: Path, record: Record) -> None:
+    path.write_bytes(to_json(record).encode())
+
+
+def _write_split(work: Path, split: pa.Table) -> None:
+    # zstd halves hex digests; a dictionary of them is as long as they are.
+    written = {"compression": "zstd", "compression_level": 9, "use_dictionary": ["part", "judged"]}
+    pq.write_table(split, work / "split.parquet", **written)
+
+
+def _number_shared_objects(model_file: Path) -> None:
+    """Replace the memory addresses in a .keras file's configuration by 1, 2, 3 ...: equal networks
+    get equal bytes."""
+    with zipfile.ZipFile(model_file) as archive:
+        contents = {item: archive.read(item) for item in archive.namelist()}
+    numbers: dict[str, int] = {}
+    config = re.sub(
+        r'("shared_object_id": )(\d+)',
+        lambda match: f"{match[1]}{numbers.setdefault(match[2], len(numbers) + 1)}",
+        contents["config.json"].decode(),
+    )
+    contents["config.json"] = config.encode()
+    with zipfile.ZipFile(model_file, "w") as archive:
+        for item, data in contents.items():
+            archive.writestr(item, data)
+
+
+def save_openvino(network: "keras.Model", path: Path) -> None:
+    """Write the network as OpenVINO IR in float32."""
+    import warnings
+
+    from tagger.models.openvino_runtime import openvino
+
+    with warnings.catch_warnings():
+        # Keras says that a tuple of one input is not the input itself; the converter calls it so.
+        warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
+        converted = openvino.convert_model(network)
+    for output in converted.outputs:
+        wanted = output.get_names() & set(network.output)
+        output.set_names(wanted)
+    openvino.save_model(converted, path, compress_to_fp16=False)
+
+
+def trunk_digest(network: "keras.Model") -> str:
+    """Return the sha256 of what decides the features of a picture: every weight but the head's, in
+    order."""
+    digest = hashlib.sha256(repr(network.input_shape[1:]).encode())
+    for layer in network.layers:
+        if layer.name != HEAD:
+            for weight in layer.get_weights():
+                digest.update(np.ascontiguousarray(weight, "<f4").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""Training from nothing: the data say what there is to learn."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from schemas.bundle import Gate
+from schemas.training import UnteachablePair
+from tagger.arrays import Float32Array
+from tagger.datasets.labelled_set import LabelKeys, LabelledSet
+from tagger.datasets.prepared_set import PreparedSet
+from tagger.errors import DatasetError, InputError
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.pairs import parse_pair, unteachable
+from tagger.labels.vocabulary import Group, Vocabulary
+from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.measuring import Measured, Remembered
+from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.split_set import SplitSet
+from tagger.pipeline.starting_point import NetworkStart
+from tagger.progress import say
+from tagger.settings import setting
+from tagger.training.architecture import Architecture
+from tagger.training.recipe import Recipe
+
+_SHOWN_PAIRS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromNothing:
+    """A training that starts from nothing.
+
+    Attributes
+    ----------
+    groups : tuple of Group, optional
+        What folder names' tokens are, or a table's columns.
+    vocabulary : Vocabulary, optional
+        Labels and groups, instead of those of the data.
+    min_pictures : int
+        Labels of fewer pictures are left out of a vocabulary that is made from the data.
+    recipe_name : str
+    hold_out_pairs : tuple of str
+        Pairs of labels that training is kept from.
+    architecture : Architecture
+    """
+
+    groups: tuple[Group, ...] | None = None
+    vocabulary: Vocabulary | None = None
+    min_pictures: int = 1
+    recipe_name: Literal["evidence", "plain"] = "evidence"
+    hold_out_pairs: tuple[str, ...] = ()
+    architecture: Architecture = field(default_factory=Architecture)
+
+    @property
+    def parent(self) -> None:
+        """Return None."""
+        return
+
+    def read(self, options: TrainingOptions) -> tuple[LabelledSet, Vocabulary]:
+        """Return the labelled sets as one, and the vocabulary, given or theirs."""
+        labelled = read_labelled(
+            options.datasets,
+            options.names,
+            options.exclude,
+            groups=self.groups,
+            vocabulary=self.vocabulary,
+        )
+        vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
+        self._check_strangers(labelled, vocabulary)
+        self._held_out(labelled, vocabulary)
+        return labelled, vocabulary
+
+    def decides(self) -> dict[str, object]:
+        """Return the recipe, the pairs held out and the sizes of the network."""
+        return {
+            "recipe": self.recipe_name,
+            "hold_out_pairs": self.hold_out_pairs,
+            "architecture": asdict(self.architecture),
+        }
+
+    def reading(self) -> Reading:
+        """Return how this program reads pictures."""
+        return Reading(self.architecture.size)
+
+    def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
+        """Return the set in three parts; pairs that are held out are in the test part alone."""
+        held_out = self._held_out(prepared.labelled, vocabulary)
+        parts = prepared.split(seed=seed, held_out=held_out)
+        targets = prepared.labelled.targets(vocabulary)
+        return SplitSet(
+            prepared=prepared,
+            parts=parts,
+            targets=targets,
+            vocabulary=vocabulary,
+            table=prepared.split_table(parts, judged=len(vocabulary)),
+            held_out=held_out,
+            unteachable=self._unteachable(targets[prepared.rows[parts == "train"]], vocabulary),
+        )
+
+    def recipe(self, pictures: int) -> Recipe:
+        """Return the recipe that was asked for."""
+        return Recipe.plain() if self.recipe_name == "plain" else Recipe.evidence(pictures)
+
+    def network(self, split: SplitSet) -> NetworkStart:
+        """Return the sizes alone."""
+        return NetworkStart(self.architecture)
+
+    def remembered(self, split: SplitSet) -> Remembered:
+        """Return nothing."""
+        return Remembered()
+
+    def judge(self, split: SplitSet, measured: Measured) -> Gate:
+        """Return whether the model is better than guessing."""
+        if measured.verdict.passed:
+            return Gate(passed=True)
+        return Gate(passed=False, worse=[measured.verdict.sentence])
+
+    def may_follow(self, current: Path) -> bool:
+        """Return whether nothing is current: another model's labels are not this one's."""
+        return not os.path.lexists(current)
+
+    def lineage(self, split: SplitSet, gate: Gate) -> list[str]:
+        """Return nothing."""
+        return []
+
+    def _check_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
+        """Say which labels are too rare; raise DatasetError for those a given vocabulary lacks."""
+        strange = labelled.strangers(vocabulary)
+        if strange and self.vocabulary is not None:
+            raise DatasetError(
+                f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; "
+                "add them"
+            )
+        if strange:
+            named = ", ".join(f"{label} {n}" for label, n in strange.most_common(10))
+            say(
+                f"{len(strange)} labels of fewer than {self.min_pictures} pictures are left out: "
+                f"{named}"
+            )
+
+    def _held_out(self, labelled: LabelledSet, vocabulary: Vocabulary) -> tuple[LabelKeys, ...]:
+        pairs = tuple(parse_pair(text, vocabulary) for text in self.hold_out_pairs)
+        for text, pair in zip(self.hold_out_pairs, pairs, strict=True):
+            if not any(pair <= example.present for example in labelled.examples):
+                raise InputError(
+                    f"{setting('hold_out_pair')} {text}: no picture shows it; {labelled.source} "
+                    "has nothing to hold out"
+                )
+        return pairs
+
+    def _unteachable(
+        self, training: Float32Array, vocabulary: Vocabulary
+    ) -> tuple[UnteachablePair, ...]:
+        """Say which pairs the training pictures cannot teach, and return them."""
+        recombines = self.recipe_name == "evidence"
+        found = unteachable(training, vocabulary, recombines=recombines)
+        _say_unteachable(found)
+        return tuple(UnteachablePair(pair=pair, reason=reason) for pair, reason in found)
+
+
+def _say_unteachable(found: Sequence[tuple[tuple[str, str], str]]) -> None:
+    for pair, reason in found[:_SHOWN_PAIRS]:
+        say(
+            f"warning: these pictures cannot teach {' + '.join(pair)}: {reason}, and none shows "
+            "both"
+        )
+    if len(found) > _SHOWN_PAIRS:
+        say(f"warning: nor {len(found) - _SHOWN_PAIRS} more pairs; the card lists them")

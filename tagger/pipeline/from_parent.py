@@ -1,0 +1,275 @@
+"""Training from a parent: its vocabulary grows, its pictures keep their parts, and the new model
+must still know what it knew."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.bundle import ComparedPart, Gate
+from tagger.arrays import Float32Array, Int64Array, StrArray
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.prepared_set import PreparedSet
+from tagger.evaluation.gate import Answers, compare, judge
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.growing import Key, grow, parse_known_label, parse_label, unjudged
+from tagger.labels.vocabulary import Vocabulary, canonical_name
+from tagger.models.bundle import Bundle
+from tagger.models.predictor import load_network
+from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.measuring import Measured, Remembered
+from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.split_set import SplitSet
+from tagger.pipeline.starting_point import NetworkStart
+from tagger.progress import say
+from tagger.settings import setting
+from tagger.training.recipe import Recipe
+
+OLD_PART = "parent's test part"
+NEW_PART = "new test part"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromParent:
+    """A training that starts from a saved model.
+
+    Attributes
+    ----------
+    parent : Bundle
+    add : tuple of str
+        New labels, each GROUP:LABEL.
+    splits : tuple of str
+        Old labels that new ones are split from, each OLD or NEW=OLD.
+    retire : tuple of str
+        Labels that are to be answered no more.
+    min_pictures : int
+        Undeclared labels of fewer pictures are left out.
+    accept_new_labels : bool
+        Whether all others are taken.
+    freeze_trunk : bool
+        Whether the head alone is trained.
+    tolerance : float
+        How many points of macro AP on old labels may be lost.
+    """
+
+    parent: Bundle
+    add: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    retire: tuple[str, ...] = ()
+    min_pictures: int = 1
+    accept_new_labels: bool = False
+    freeze_trunk: bool = False
+    tolerance: float = 0.5
+
+    @property
+    def recipe_name(self) -> str:
+        """Return what the card calls the recipe."""
+        return "evidence, continued"
+
+    def read(self, options: TrainingOptions) -> tuple[LabelledSet, Vocabulary]:
+        """Return the labelled sets as one, and the parent's vocabulary with what is new in it.
+
+        Raises
+        ------
+        DatasetError, VocabularyError, InputError
+            If the data, or what is to be added or retired, does not fit the parent's vocabulary.
+        """
+        old = self.parent.vocabulary
+        added = [parse_label(text, old, setting("add")) for text in self.add]
+        splits = [_parse_split(text, old) for text in self.splits]
+        retired = [parse_known_label(text, old, setting("retire")) for text in self.retire]
+        # Folder names may spell a declared label of several words, so the sets are read with it.
+        spelling = old.extend(key for key in added if old.index(*key) is None)
+        labelled = read_labelled(
+            options.datasets, options.names, options.exclude, vocabulary=spelling
+        )
+        strangers = self._strangers(labelled, added)
+        grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
+        if named := [label.key for label in grown.labels[len(old) :]]:
+            say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
+        return labelled, grown.retire(retired)
+
+    def decides(self) -> dict[str, object]:
+        """Return the parent, and how it is continued."""
+        return {
+            "parent": self.parent.model_id,
+            "freeze_trunk": self.freeze_trunk,
+            "tolerance": self.tolerance,
+        }
+
+    def reading(self) -> Reading:
+        """Return how this program reads pictures; for a frozen trunk as the parent does.
+
+        That has its features only of what it was shown.
+        """
+        return self.parent.reading if self.freeze_trunk else Reading(self.parent.size)
+
+    def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
+        """Return the set with the parent's parts, and targets unknown where nobody was asked."""
+        before = self.parent.split()
+        parts = prepared.continued_split(before, seed=seed)
+        table = prepared.split_table(parts, judged=len(vocabulary), parent=before)
+        targets = _judged_targets(prepared, vocabulary, table)
+        replays = _replays(prepared, parts, before)
+        if not replays:
+            train = prepared.rows[parts == "train"]
+            targets = silent_unknown(targets, train, len(self.parent.vocabulary))
+        return SplitSet(
+            prepared=prepared,
+            parts=parts,
+            targets=targets,
+            vocabulary=vocabulary,
+            table=table,
+            replays=replays,
+        )
+
+    def recipe(self, pictures: int) -> Recipe:
+        """Return what a trained network is trained on with."""
+        return Recipe.continued(pictures)
+
+    def network(self, split: SplitSet) -> NetworkStart:
+        """Return the parent's network, and whether it teaches."""
+        from tagger.training.fine_tuning import Inheritance
+        from tagger.training.network import architecture_of
+
+        network = load_network(self.parent)
+        inherited = Inheritance(network, distils=not split.replays, frozen=self.freeze_trunk)
+        return NetworkStart(architecture_of(network), inherited)
+
+    def remembered(self, split: SplitSet) -> Remembered:
+        """Return the parent's thresholds and trained pairs, where its pictures are gone."""
+        if split.replays:
+            return Remembered()
+        return Remembered(self.parent.threshold_rows(), self.parent.trained_pairs())
+
+    def judge(self, split: SplitSet, measured: Measured) -> Gate:
+        """Return how the model compares with its parent on the labels of that."""
+        evaluation = self.parent.metrics().evaluation
+        labels = zip(evaluation.labels, split.vocabulary.labels, strict=False)
+        measurable = [row.label for row, label in labels if row.positives and not label.retired]
+        found = self._compare(split, measured)
+        return judge(found, self.parent.name, self.tolerance, measurable=measurable)
+
+    def may_follow(self, current: Path) -> bool:
+        """Return whether a child of the parent may become current; says why not."""
+        now = current.resolve()
+        if now == self.parent.path:
+            return True
+        if now.exists():  # it may know labels that the child does not: their columns would go
+            say(
+                f"not promoted: current is {now.name}, and this was compared with "
+                f"{self.parent.name} alone"
+            )
+            return False
+        if not self.parent.gate.passed:
+            say(
+                f"not promoted: its parent {self.parent.name} did not pass its own gate, and is "
+                "not current"
+            )
+            return False
+        return True
+
+    def lineage(self, split: SplitSet, gate: Gate) -> list[str]:
+        """Return the parent, what was added, and how the two compare."""
+        labels = split.vocabulary.labels[len(self.parent.vocabulary) :]
+        added = ", ".join(label.key for label in labels) or "nothing"
+        how = "without the old pictures, their labels kept alive by the parent"
+        if split.replays:
+            how = "with the old pictures"
+        verdict = "passed" if gate.passed else f"failed ({'; '.join(gate.worse)})"
+        return [
+            f"retrained from {self.parent.name} (`{self.parent.model_id[:12]}`), {how}; "
+            f"added: {added}",
+            f"gate: {verdict}",
+        ]
+
+    def _strangers(self, labelled: LabelledSet, added: list[Key]) -> Counter[str]:
+        """Return the labels that the parent does not have, by pictures; says which are too rare."""
+        declared = {f"{group}:{name}" for group, name in added}
+        every = labelled.strangers(self.parent.vocabulary)
+        kept = Counter(
+            {key: n for key, n in every.items() if key in declared or n >= self.min_pictures}
+        )
+        if rare := every.keys() - kept.keys():
+            say(f"{len(rare)} labels of fewer than {self.min_pictures} pictures are left out")
+        return kept
+
+    def _compare(self, split: SplitSet, measured: Measured) -> list[ComparedPart]:
+        """Return both models on the parent's test part, as far as it is there, and on the new."""
+        from tagger.training.fit import predict_logits
+        from tagger.training.network import logits_alone
+
+        old = set(self.parent.split()["content_sha256"].to_pylist())
+        is_old = np.array([digest in old for digest in split.prepared.digests], bool)
+        tested = split.parts == "test"
+        if not (is_old & tested).any():
+            say(
+                "none of the parent's test part is in the data: the gate knows only the new "
+                "pictures"
+            )
+        parent = logits_alone(load_network(self.parent))
+        now = logits_alone(measured.network)
+        limits = np.array([row.threshold for row in measured.thresholds])
+        found = []
+        for part, here in ((OLD_PART, is_old), (NEW_PART, ~is_old)):
+            rows = split.prepared.rows[tested & here]
+            if len(rows):
+                was = predict_logits(parent, split.pixels, rows)
+                became = predict_logits(now, split.pixels, rows)
+                both = (
+                    Answers(was, self.parent.thresholds, self.parent.vocabulary),
+                    Answers(became, limits, split.vocabulary),
+                )
+                found.append(compare(part, *both, split.targets[rows]))
+        return found
+
+
+def silent_unknown(targets: Float32Array, train: Int64Array, old: int) -> Float32Array:
+    """Return targets in which old labels that no training picture has are unknown there.
+
+    Else they would be taught their absence alone; so the parent's answers stand in for them.
+
+    Parameters
+    ----------
+    targets : float32 (n, n_labels)
+    train : int64
+        Rows of the train part.
+    old : int
+        How many labels, the first, the parent has.
+    """
+    silent = np.flatnonzero(~(targets[train, :old] == 1).any(axis=0))
+    result = targets.copy()
+    result[np.ix_(train, silent)] = np.nan
+    return result
+
+
+def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, Key]:
+    """Return the new name, empty if there is none, and the old label of `[NEW=]OLD`."""
+    new, _, old = text.rpartition("=")
+    name = canonical_name(new.rpartition(":")[2])
+    return name, parse_known_label(old, vocabulary, setting("splits"))
+
+
+def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Float32Array:
+    """Return all targets, unknown where a picture was labelled before a label was there."""
+    when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
+    digests = [facts.content_sha256 for facts in prepared.cache.facts]
+    judged = np.array([when.get(digest, len(vocabulary)) for digest in digests], np.int64)
+    return unjudged(prepared.labelled.targets(vocabulary), vocabulary, judged)
+
+
+def _replays(prepared: PreparedSet, parts: StrArray, before: pa.Table) -> bool:
+    """Return whether half at least of the parent's training pictures are there too."""
+    trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
+    pairs = zip(prepared.digests, parts, strict=True)
+    here = trained & {digest for digest, part in pairs if part == "train"}
+    if len(here) >= len(trained) / 2:
+        return True
+    say(
+        f"{len(here):,} of the {len(trained):,} pictures that the parent was trained on are in the "
+        "data: its own answers on the new pictures stand in for what those do not say about old "
+        "labels"
+    )
+    return False

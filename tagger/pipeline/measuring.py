@@ -1,0 +1,192 @@
+"""The end of a training: calibrate, choose thresholds, measure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.bundle import CalibrationChange, Metrics, Threshold
+from schemas.evaluation import Verdict
+from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray
+from tagger.datasets.labelled_set import LabelKeys
+from tagger.errors import TaggerError
+from tagger.labels.pairs import Pair, count_pairs
+from tagger.labels.vocabulary import Vocabulary
+from tagger.models.bfloat16 import PICTURES
+from tagger.pipeline.split_set import SplitSet
+from tagger.progress import say
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What is known of a parent's labels whose pictures are gone.
+
+    Attributes
+    ----------
+    thresholds : sequence of Threshold
+        Of the first labels; these keep their calibration too.
+    pairs : mapping from pair to int
+        Training pictures that had each pair of labels.
+    """
+
+    thresholds: Sequence[Threshold] = ()
+    pairs: Mapping[Pair, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A network whose head takes in the calibration.
+
+    Attributes
+    ----------
+    network : keras.Model
+        Logits alone.
+    scale, shift : float64 (n_labels,)
+        Its logits are scale * z + shift where they were z.
+    thresholds : list of Threshold
+    """
+
+    network: Any
+    scale: Float64Array
+    shift: Float64Array
+    thresholds: list[Threshold]
+
+    @property
+    def limits(self) -> Float64Array:
+        """Return float64 (n_labels,): the thresholds alone."""
+        return np.array([row.threshold for row in self.thresholds])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network with views, and how good it is on the test part."""
+
+    network: Any
+    thresholds: list[Threshold]
+    metrics: Metrics
+    plots: dict[str, bytes]
+    verdict: Verdict
+
+
+def calibrate_network(
+    network: Any, split: SplitSet, remembered: Remembered, *, min_precision: float | None
+) -> Calibrated:
+    """Return the network calibrated, and its thresholds, both by the validation part.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Fitted; it is changed in place.
+    min_precision : float or None
+        See `tagger.training.calibration.choose_thresholds`.
+    """
+    from tagger.training.calibration import calibrate, choose_thresholds
+    from tagger.training.fit import predict_logits
+    from tagger.training.network import fold_calibration
+
+    rows = split.rows("validation")
+    logits = predict_logits(network, split.pixels, rows)  # (n, n_labels)
+    targets = split.targets[rows]  # (n, n_labels)
+    scale, shift = calibrate(logits, targets)
+    kept = len(remembered.thresholds)
+    scale[:kept] = 1
+    shift[:kept] = 0
+    fold_calibration(network, scale, shift)
+    chosen = choose_thresholds(
+        (logits * scale + shift).astype(np.float32),
+        targets,
+        split.vocabulary,
+        min_precision=min_precision,
+    )
+    return Calibrated(network, scale, shift, [*remembered.thresholds, *chosen[kept:]])
+
+
+def measure_network(
+    calibrated: Calibrated, split: SplitSet, remembered: Remembered, *, history: bytes
+) -> Measured:
+    """Return the network with its views, and all that the test part says of it.
+
+    Parameters
+    ----------
+    history : bytes
+        history.png.
+    """
+    from tagger.evaluation.verdict import give_verdict
+    from tagger.training.fit import predict_logits
+    from tagger.training.network import add_views
+
+    rows = split.rows("test")
+    logits = predict_logits(calibrated.network, split.pixels, rows)  # (n, n_labels)
+    truth = split.targets[rows]  # (n, n_labels)
+    trained = Counter(count_pairs(split.targets[split.rows("train")], split.vocabulary))
+    trained.update(remembered.pairs)
+    metrics, reliability = _metrics(calibrated, logits, truth, trained, split.vocabulary)
+    shown = ~_shows_any(truth, split.vocabulary, split.held_out)
+    return Measured(
+        network=add_views(calibrated.network, split.vocabulary),
+        thresholds=calibrated.thresholds,
+        metrics=metrics,
+        plots={"history.png": history, "reliability.png": reliability},
+        verdict=give_verdict(logits[shown], truth[shown], calibrated.limits, split.vocabulary),
+    )
+
+
+def compare_precisions_of(path: Path, split: SplitSet) -> None:
+    """Compare bfloat16 with float32 for the model just saved, on the harder pictures first."""
+    from tagger.models.bundle import load_bundle
+    from tagger.models.predictor import compare_precisions
+
+    parts = [split.rows(part) for part in ("test", "validation", "train")]
+    rows = np.concatenate(parts)[:PICTURES]
+    try:
+        compare_precisions(load_bundle(path), split.pixels[rows], split.targets[rows], say)
+    except (TaggerError, OSError) as error:  # the model is saved; the first night compares
+        say(f"bfloat16 was not compared with float32: {error}")
+
+
+def _metrics(
+    calibrated: Calibrated,
+    logits: Float32Array,
+    truth: Float32Array,
+    trained: Mapping[Pair, int],
+    vocabulary: Vocabulary,
+) -> tuple[Metrics, bytes]:
+    """Return metrics.json and reliability.png.
+
+    That is what the test part says, and what calibration did to it.
+    """
+    from tagger.evaluation.metrics import BINS, mean_calibration_error, measure
+    from tagger.evaluation.plots import reliability_png
+    from tagger.labels.views import sigmoid
+
+    before = (logits - calibrated.shift) / calibrated.scale  # (n, n_labels)
+    evaluation = measure(
+        logits, truth, vocabulary=vocabulary, thresholds=calibrated.limits, trained=dict(trained)
+    )
+    known = ~np.isnan(truth)
+    plot = reliability_png(
+        sigmoid(before)[known], sigmoid(logits)[known], truth[known] == 1, bins=BINS
+    )
+    metrics = Metrics(
+        evaluation=evaluation,
+        calibration=CalibrationChange(
+            before=mean_calibration_error(before, truth), after=evaluation.calibration_error
+        ),
+        pairs_in_training=[(*pair, n) for pair, n in trained.items()],
+    )
+    return metrics, plot
+
+
+def _shows_any(
+    targets: FloatArray, vocabulary: Vocabulary, pairs: Sequence[LabelKeys]
+) -> BoolArray:
+    """Return bool (n,): the pictures that show one of the pairs."""
+    result = np.zeros(len(targets), bool)
+    keys = [(label.group, label.name) for label in vocabulary.labels]
+    for pair in pairs:
+        columns = [i for i, key in enumerate(keys) if key in pair]
+        result |= (targets[:, columns] == 1).all(axis=1)
+    return result

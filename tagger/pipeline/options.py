@@ -1,0 +1,64 @@
+"""What is asked of a training, whatever it starts from."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What is asked of a training, whatever it starts from.
+
+    Attributes
+    ----------
+    datasets : tuple of str
+        Labelled sets, see `tagger.datasets.names.read_sets`.
+    models : Path
+        Where bundles are kept.
+    family : str
+        The bundle becomes FAMILY-vK.
+    names : str, optional
+        A table of what labels of the sets are called here.
+    exclude : tuple of str
+        Patterns of what to leave out of the sets.
+    epochs : int, optional
+        None is the recipe's own number.
+    seed : int
+        Of the split and of everything random.
+    min_precision : float, optional
+        See `tagger.training.calibration.choose_thresholds`.
+    promote : bool
+        Whether it may become current, if it is good enough.
+    resume : bool
+        Whether to go on from an interrupted training of the same.
+    workers : int
+        Processes that decode; 0 is one per core.
+    command : str
+        What a person typed, for the model's card.
+    """
+
+    datasets: tuple[str, ...]
+    models: Path
+    family: str
+    names: str | None = None
+    exclude: tuple[str, ...] = ()
+    epochs: int | None = None
+    seed: int = 0
+    min_precision: float | None = None
+    promote: bool = True
+    resume: bool = False
+    workers: int = 0
+    command: str = ""
+
+    @property
+    def source(self) -> str:
+        """Return what the labelled sets are called."""
+        return " and ".join(map(last_part, self.datasets))
+
+
+def last_part(path: str) -> str:
+    """Return what a path is called.
+
+    A card goes to strangers, whom the rest of it does not concern.
+    """
+    return os.path.basename(os.path.normpath(path))

@@ -1,0 +1,177 @@
+"""One training, whatever it starts from: the story from labelled pictures to a saved model."""
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from schemas.bundle import Gate
+from schemas.training import CheckReport, PictureCounts
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.errors import InputError, Locked
+from tagger.labels.vocabulary import Vocabulary
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.card import TrainingFacts, model_card
+from tagger.models.versions import next_name, set_current
+from tagger.models.writer import BundleContents, save_bundle
+from tagger.pipeline.fitting import Fitted, fit_set
+from tagger.pipeline.labelled_sets import decode_set
+from tagger.pipeline.measuring import (
+    Measured,
+    calibrate_network,
+    compare_precisions_of,
+    measure_network,
+)
+from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.resuming import work_folder
+from tagger.pipeline.split_set import SplitSet
+from tagger.pipeline.starting_point import StartingPoint
+from tagger.progress import say
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that has been measured and judged."""
+
+    name: str
+    split: SplitSet
+    measured: Measured
+    gate: Gate
+    facts: TrainingFacts
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A saved model, whether it is current, and how long it took in seconds."""
+
+    path: Path
+    bundle: Bundle
+    candidate: Candidate
+    promoted: bool
+    seconds: float
+
+
+def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
+    """Return the next version of a model: saved, and current if it is good enough and may be.
+
+    Raises
+    ------
+    InputError, Locked, TrainingDiverged
+        Nothing is saved then.
+    """
+    began = time.perf_counter()
+    next_name(options.models, options.family)  # says what is wrong with it
+    labelled, vocabulary = start.read(options)
+    with work_folder(options.models, options.family, resume=options.resume) as work:
+        name = next_name(options.models, options.family)
+        vocabulary = vocabulary.born(name)
+        work.begin(_decisive(options, start, labelled, vocabulary))
+        prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
+        split = start.split(prepared, vocabulary, seed=options.seed)
+        recipe = start.recipe(len(split.rows("train")))
+        recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+        work.check_contents(prepared, recipe)
+        # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
+        fitted = fit_set(split, start.network(split), recipe, work)
+        remembered = start.remembered(split)
+        calibrated = calibrate_network(
+            fitted.network, split, remembered, min_precision=options.min_precision
+        )
+        measured = measure_network(calibrated, split, remembered, history=fitted.history)
+        gate = start.judge(split, measured)
+        facts = _facts(options, start, split, fitted)
+        candidate = Candidate(name, split, measured, gate, facts)
+        path = _save(candidate, options, start)
+        promoted = gate.passed and options.promote and _promote(path, start)
+        compare_precisions_of(path, split)
+        work.remove()
+    seconds = round(time.perf_counter() - began, 1)
+    return Trained(path, load_bundle(path), candidate, promoted, seconds)
+
+
+def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
+    """Return what there is to learn from; trains nothing and leaves nothing behind."""
+    labelled, _ = start.read(options)
+    with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
+        prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
+        return prepared.check()
+
+
+def _decisive(
+    options: TrainingOptions, start: StartingPoint, labelled: LabelledSet, vocabulary: Vocabulary
+) -> dict[str, object]:
+    """Return all that decides what a training does, as JSON, but the pictures' contents."""
+    return {
+        "start": start.decides(),
+        "seed": options.seed,
+        "epochs": options.epochs,
+        "min_precision": options.min_precision,
+        "groups": [asdict(group) for group in vocabulary.groups],
+        "labels": [asdict(replace(label, since="")) for label in vocabulary.labels],
+        "examples": [
+            [example.image_id, sorted(example.present), sorted(example.known)]
+            for example in labelled.examples
+        ],
+    }
+
+
+def _facts(
+    options: TrainingOptions, start: StartingPoint, split: SplitSet, fitted: Fitted
+) -> TrainingFacts:
+    return TrainingFacts(
+        pictures=PictureCounts(
+            train=len(split.rows("train")),
+            validation=len(split.rows("validation")),
+            test=len(split.rows("test")),
+            unreadable=len(split.prepared.unreadable),
+        ),
+        source=options.source,
+        command=options.command,
+        recipe=start.recipe_name,
+        seed=options.seed,
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        parameters=fitted.network.count_params(),
+        unteachable=split.unteachable,
+    )
+
+
+def _save(candidate: Candidate, options: TrainingOptions, start: StartingPoint) -> Path:
+    """Return the folder of the saved bundle."""
+    split = candidate.split
+    measured = candidate.measured
+    lineage = start.lineage(split, candidate.gate)
+
+    def card(model_id: str) -> str:
+        return model_card(
+            name=candidate.name,
+            model_id=model_id,
+            vocabulary=split.vocabulary,
+            facts=replace(candidate.facts, lineage=lineage),
+            thresholds=measured.thresholds,
+            metrics=measured.metrics,
+            verdict=measured.verdict.sentence,
+        )
+
+    contents = BundleContents(
+        network=measured.network,
+        vocabulary=split.vocabulary,
+        thresholds=measured.thresholds,
+        split=split.table,
+        metrics=measured.metrics,
+        plots=measured.plots,
+        card=card,
+        gate=candidate.gate,
+        parent=start.parent.model_id if start.parent is not None else None,
+        reading=start.reading(),
+    )
+    return save_bundle(options.models, candidate.name, contents)
+
+
+def _promote(path: Path, start: StartingPoint) -> bool:
+    """Return whether the saved model is current now; it may be asked for later too."""
+    try:
+        return set_current(path.parent, path.name, may_follow=start.may_follow).done
+    except (Locked, InputError) as error:
+        say(f"not promoted: {error}; 'tagger promote {path}' makes it current")
+        return False

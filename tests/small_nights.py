@@ -1,0 +1,36 @@
+"""Nights in small: many buckets, parts and units in a small catalog, and a log of what is scored.
+
+Imported by the night's own process too, so nothing heavy is loaded here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+BUCKETS = 3
+UNIT = 130
+"""Small, so that a small catalog has many units; larger than two batches, as the real one is."""
+
+
+@contextmanager
+def small_nights(scored: Path) -> Iterator[None]:
+    """Make buckets and units small, and write to `scored` which contents go through the network."""
+    from tagger.index import plan
+    from tagger.nightly import scoring
+
+    infer = scoring._Inference._infer
+
+    def infer_and_log(self: Any) -> None:
+        batch = self._batch[: scoring.CHUNK]
+        infer(self)
+        with open(scored, "a") as log:
+            log.write("".join(chunk.facts[i].content_sha256 + "\n" for chunk, i, _ in batch))
+
+    with (
+        mock.patch.object(plan, "bucket_count", return_value=BUCKETS),
+        mock.patch.object(plan, "UNIT", UNIT),
+        mock.patch.object(scoring._Inference, "_infer", infer_and_log),
+    ):
+        yield
