@@ -16,46 +16,43 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagger.cache import cache_folder
 from tagger.cpus import usable_cpus
-from tagger.digests import DigestKeys
 from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.imaging.worker import CHUNK
-from tagger.index.plan import UNIT, Plan
-from tagger.index.staging import Staging
+from tagger.index.plan import UNIT
 from tagger.machine import machine_fault
-from tagger.models.bundle import Bundle
-from tagger.nightly.run import Run, new_run, peak_mib
-from tagger.nightly.scoring import (
-    Scorer,
-    Scoring,
-    StagedUnit,
-    Unit,
-    check_error_rate,
-    check_machine,
-    units_of,
-)
+from tagger.nightly.guards import check_error_rate, check_readable
+from tagger.nightly.run import Run, peak_mib
+from tagger.nightly.scoring import Scorer
+from tagger.nightly.units import StagedUnit, Unit, Work
 from tagger.progress import Progress, say
 
 _LOST_TRIES = 3
 """How often a task is begun anew because its worker died; pictures that kill decoders kill no
 worker."""
 
-_TURNS, _LEAST = 4, 4 * CHUNK
-"""Each worker gets a task so often at least, so that none waits long for the others at the end; but
-none smaller than this."""
+_TURNS = 4
+"""Each worker gets a task so often at least: none waits long for the others at the end."""
+
+_LEAST = 4 * CHUNK
+"""But none smaller than this."""
 
 _GRACE = 10.0
 """Seconds that workers have to stage what they did when the night ends early."""
 
 
 _PACKAGES = Path(__file__).parents[1]
-"""Where this package lies. Ray lets its workers import from the folder that it is started in,
-before all others: a file signal.py in the user's working folder must not stand in for Python's."""
+"""Where this package lies.
+
+Ray lets its workers import from the folder that it is started in, before all others: a file
+signal.py in the user's working folder must not stand in for Python's.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,8 @@ class _Night:
     """What every worker needs to know; it lies in Ray's object store once for each machine."""
 
     run_id: str
-    plan: Plan
-    bundle: Bundle
-    root: str
-    staging: Staging
-    known: DigestKeys
-    how: Scoring  # `until` is by the clock on the wall, which machines share
+    work: Work
+    until: float  # by the clock on the wall, which machines share
 
 
 class _Outcome(NamedTuple):
@@ -84,17 +77,10 @@ class _Outcome(NamedTuple):
     error: Exception | None
 
 
-def score_with_ray(
-    plan: Plan,
-    bundle: Bundle,
-    root: str,
-    staging: Staging,
-    known: DigestKeys,
-    how: Scoring,
-    run: Run,
-) -> list[StagedUnit]:
-    """Return the staged units, as `tagger.nightly.scoring.score` does; a content in two tasks is
-    scored, and counted, twice.
+def score_with_ray(work: Work, run: Run) -> list[StagedUnit]:
+    """Return the staged units, as `tagger.nightly.scoring.score` does.
+
+    A content in two tasks is scored, and counted, twice.
 
     A cluster is found by RAY_ADDRESS; without that one is started on this machine, for the length
     of the run. No comparison of precisions is begun: bfloat16 is used where an earlier one on the
@@ -109,20 +95,22 @@ def score_with_ray(
     TimeUp
         If the time is up.
     """
-    check_error_rate(run.counts, how.max_error_rate, plan.counts["to_read"])
-    with _connected(how.workers) as ray:
-        workers = int(how.workers or ray.cluster_resources().get("CPU", 0))
+    total = work.plan.counts.to_read
+    check_error_rate(run.counts, work.how.max_error_rate, total)
+    with _connected(work.how.workers) as ray:
+        workers = int(work.how.workers or ray.cluster_resources().get("CPU", 0))
         if not workers:
             raise InputError("--engine ray: the cluster has no processor for a worker (CPU: 0)")
         say(f"{workers} Ray workers")
-        wall = how._replace(until=time.time() + how.until - time.monotonic())
-        night = ray.put(_Night(run.record["run_id"], plan, bundle, root, staging, known, wall))
+        until = time.time() + work.how.until - time.monotonic()
+        night = ray.put(_Night(run.run_id, work, until))
         task = ray.remote(num_cpus=1, max_retries=_LOST_TRIES, scheduling_strategy="SPREAD")(
             _score_units
         )
-        size = min(UNIT, max(_LEAST, plan.counts["to_read"] // (_TURNS * workers)))
-        tasks = (task.remote(night, units) for units in _portions(units_of(plan, size), size))
-        return _gathered(ray, tasks, workers, plan.counts["to_read"], how, run)
+        size = min(UNIT, max(_LEAST, total // (_TURNS * workers)))
+        tasks = (task.remote(night, units) for units in _portions(work.units(size), size))
+        with Progress(total, "tagging") as progress, run.stage("wait"):
+            return _Gathering(ray, work, run, progress).of(tasks, workers)
 
 
 def _portions(units: list[Unit], size: int) -> Iterator[list[Unit]]:
@@ -138,65 +126,69 @@ def _portions(units: list[Unit], size: int) -> Iterator[list[Unit]]:
         yield portion
 
 
-def _gathered(
-    ray: Any, tasks: Iterator[Any], workers: int, total: int, how: Scoring, run: Run
-) -> list[StagedUnit]:
-    """Return what the tasks staged, counted into `run` as they come in; after an error no task is
-    begun any more."""
-    staged: list[StagedUnit] = []
-    waiting: list[Any] = []
+@dataclass
+class _Gathering:
+    """What the tasks staged, counted into `run` as they come in.
+
+    After a problem no task is begun any more, and those that run have some time to end.
+    """
+
+    ray: Any
+    work: Work
+    run: Run
+    progress: Progress
     problem: Exception | None = None
-    with Progress(total, "tagging") as progress, run.stage("wait"):
-        deadline = how.until + _GRACE
+
+    def of(self, tasks: Iterator[Any], workers: int) -> list[StagedUnit]:
+        """Return what these tasks staged, of which up to `workers` run at a time."""
+        staged: list[StagedUnit] = []
+        waiting: list[Any] = []
+        deadline = self.work.how.until + _GRACE
         while True:
-            while (
-                problem is None
-                and len(waiting) < workers
-                and (reference := next(tasks, None)) is not None
-            ):
-                waiting.append(reference)
+            if self.problem is None:
+                waiting += islice(tasks, workers - len(waiting))
             if not waiting or time.monotonic() > deadline:
                 break
-            ready, waiting = ray.wait(waiting, timeout=1.0)
+            ready, waiting = self.ray.wait(waiting, timeout=1.0)
             for reference in ready:
-                outcome = _result(ray, reference)
-                _count(outcome, run)
-                staged += outcome.staged
-                progress.advance(outcome.pictures)
-                problem = (
-                    problem or outcome.error or _too_many_failures(run, how, total - progress.done)
-                )
-            if problem is not None:
+                staged += self._taken(_result(self.ray, reference))
+            if self.problem is not None:
                 deadline = min(deadline, time.monotonic() + _GRACE)
-    if problem is None and waiting:
-        problem = TimeUp("the time that --max-seconds gives was up")
-    if problem is not None:
-        raise problem
-    return staged
+        if self.problem is None and waiting:
+            self.problem = TimeUp("the time that --max-seconds gives was up")
+        if self.problem is not None:
+            raise self.problem
+        return staged
+
+    def _taken(self, outcome: "_Outcome") -> list[StagedUnit]:
+        """Count what became of a task, and note the first problem."""
+        _count(outcome, self.run)
+        self.progress.advance(outcome.pictures)
+        self.problem = self.problem or outcome.error or self._too_many_failures()
+        return outcome.staged
+
+    def _too_many_failures(self) -> TaggerError | None:
+        still_to_try = self.work.plan.counts.to_read - self.progress.done
+        try:
+            check_readable(self.run)
+            check_error_rate(self.run.counts, self.work.how.max_error_rate, still_to_try)
+        except TaggerError as error:
+            return error
+        return None
 
 
 def _count(outcome: _Outcome, run: Run) -> None:
     run.counts.update(outcome.counts)
     for name in ("start", "write", "read", "decode"):
-        run.seconds[name] = run.seconds.get(name, 0) + outcome.seconds.get(name, 0)
+        run.spend(name, outcome.seconds.get(name, 0))
     run.peak_mib = max(run.peak_mib, outcome.peak_mib)
-    run.record["backend"] = outcome.backend or run.record["backend"]
+    run.backend = outcome.backend or run.backend
     run.lack = run.lack or outcome.lack
     run.answered()
 
 
-def _too_many_failures(run: Run, how: Scoring, still_to_try: int) -> TaggerError | None:
-    try:
-        check_machine(run)
-        check_error_rate(run.counts, how.max_error_rate, still_to_try)
-    except TaggerError as error:
-        return error
-    return None
-
-
 def _result(ray: Any, reference: Any) -> _Outcome:
-    """Return what a task answered; a failure of Ray's own, or of our code, is the outcome's
-    error."""
+    """Return what a task answered; a failure of Ray's, or of our code, is the outcome's error."""
     try:
         outcome: _Outcome = ray.get(reference)
         return outcome
@@ -211,13 +203,11 @@ def _result(ray: Any, reference: Any) -> _Outcome:
 
 @contextmanager
 def _connected(workers: int) -> Iterator[Any]:
-    """Yield Ray, connected to the cluster at RAY_ADDRESS or to one of its own, which ends with
-    it."""
+    """Yield Ray, connected to the cluster at RAY_ADDRESS or to one that ends with it."""
     address = os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if (
-        not address
-    ):  # of one machine, so that it need not be reached from others, nor ask the way to them
+    # Of one machine, so that it need not be reached from others, nor ask the way to them.
+    if not address:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -252,9 +242,8 @@ def _connected(workers: int) -> Iterator[Any]:
             f"--engine ray: no cluster can be started on this machine: {error}"
         ) from error
     except SystemExit as error:
-        if (
-            error.code == signal.SIGTERM
-        ):  # Ray's own handler, which it puts in place while it starts
+        # Ray's own handler, which it puts in place while it starts.
+        if error.code == signal.SIGTERM:
             _take_back(handler)
             signal.raise_signal(signal.SIGTERM)
         raise
@@ -307,35 +296,34 @@ def _take_back(handler: Any) -> None:
 # Below: what runs in a Ray worker.
 
 _scorer: tuple[str, Scorer] | None = None
-"""The run that this worker process works for, with its network and its decoder: built once, kept
-from task to task."""
+"""The run that this process works for, with its network and its decoder: built once, and kept."""
 
 
 def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
-    """Return what became of these units: they are staged, or as much of them as was done when it
-    ended early."""
-    run = new_run(night.root)
-    run.record["run_id"] = night.run_id
+    """Return what became of these units.
+
+    They are staged, or as much of them as was done when it ended early.
+    """
+    run = Run(night.work.root, run_id=night.run_id)
     staged: list[StagedUnit] = []
     problem: Exception | None = None
     try:
-        staged = _kept_scorer(night).score(night.plan, units, night.staging, run, lambda _: None)
+        staged = _kept_scorer(night).score(units, run, lambda _: None)
     except BaseException as error:
         _forget()  # its decoder may be in the middle of something
         error = machine_fault(error) or error
         if not isinstance(error, TaggerError | OSError):
             raise
         problem = error
-    pictures = sum(len(unit.places) for unit in units)
     return _Outcome(
-        pictures,
-        staged,
-        run.counts,
-        run.seconds,
-        peak_mib(),
-        run.record["backend"],
-        run.lack,
-        problem,
+        pictures=sum(len(unit.places) for unit in units),
+        staged=staged,
+        counts=run.counts,
+        seconds=run.seconds,
+        peak_mib=peak_mib(),
+        backend=run.backend,
+        lack=run.lack,
+        error=problem,
     )
 
 
@@ -343,12 +331,10 @@ def _kept_scorer(night: _Night) -> Scorer:
     global _scorer
     if _scorer is None or _scorer[0] != night.run_id:
         _forget()
-        left = night.how.until - time.time()
-        how = night.how._replace(workers=1, until=time.monotonic() + left)
-        _scorer = (
-            night.run_id,
-            Scorer(night.bundle, night.root, night.known, how, pictures=0, threads=1),
-        )
+        left = night.until - time.time()
+        how = replace(night.work.how, workers=1, until=time.monotonic() + left)
+        scorer = Scorer(replace(night.work, how=how), pictures=0, threads=1)
+        _scorer = (night.run_id, scorer)
     return _scorer[1]
 
 

@@ -1,31 +1,24 @@
 """The nights of an index, newest first, and going back to one."""
 
 import os
-from typing import Any
+from itertools import islice
 
+from schemas.nightly import RollbackReport, RunsReport
+from schemas.runs import RunRecord
 from tagger.errors import StoreError
 from tagger.index.snapshots import current_name
 from tagger.index.store import Index
-from tagger.nightly.run import close, new_run
+from tagger.nightly.run import Run
 from tagger.progress import say
 
-_COLUMNS = (
-    "run",
-    "state",
-    "exit",
-    "rows",
-    "new",
-    "changed",
-    "rescored",
-    "deleted",
-    "failed",
-    "seconds",
-    "message",
-)
+_COUNTS = ("new", "changed", "rescored", "deleted", "failed")
+_COLUMNS = ("run", "state", "exit", "rows", *_COUNTS, "seconds", "message")
+_NUMBERS = range(2, len(_COLUMNS) - 1)
+"""The columns that are set flush right."""
 
 
-def list_runs(index: str, last: int = 30) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.RUNS`.
+def list_runs(index: str, last: int = 30) -> RunsReport:
+    """Return the `last` runs of an index, and which snapshots there are.
 
     Raises
     ------
@@ -33,18 +26,16 @@ def list_runs(index: str, last: int = 30) -> dict[str, Any]:
         If there is no such index.
     """
     found = _existing(index)
-    records = [record for record, _ in zip(found.runs.newest_first(), range(last), strict=False)]
-    return {
-        "index": index,
-        "current": current_name(found.path),
-        "snapshots": found.snapshots(),
-        "runs": records,
-    }
+    return RunsReport(
+        index=index,
+        current=current_name(found.path),
+        snapshots=found.snapshots(),
+        runs=list(islice(found.runs.newest_first(), last)),
+    )
 
 
-def roll_back(index: str, snapshot: str) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.ROLLBACK`, after making `snapshot` current; it
-    is recorded.
+def roll_back(index: str, snapshot: str) -> RollbackReport:
+    """Return what was current, after making `snapshot` current; it is recorded.
 
     Raises
     ------
@@ -54,64 +45,62 @@ def roll_back(index: str, snapshot: str) -> dict[str, Any]:
         If a run holds the lock.
     """
     found = _existing(index)
-    run = new_run(None)
+    run = Run(None)
     with found.going_back(snapshot) as (before, after):
         found.point_to(after)
-        run.record |= {"state": "rolled_back", "exit_code": 0, "snapshot": snapshot}
-        run.record |= {
-            "catalog": after.manifest["catalog"],
-            "message": f"from {before} to {snapshot}",
-        }
-        close(run)
+        run.exit_code = 0
+        run.snapshot = snapshot
+        run.catalog = after.manifest.catalog
+        run.end("rolled_back", f"from {before} to {snapshot}")
         try:
-            found.runs.write(run.record)
+            found.runs.write(run.record())
         except OSError as error:  # a full disk is a time to roll back, too
             say(f"the record of this rollback could not be written: {error.strerror}")
-    rows = after.manifest["rows"]
-    return {
-        "index": index,
-        "snapshot": snapshot,
-        "before": before,
-        "rows": rows,
-        "run_id": run.record["run_id"],
-    }
-
-
-def runs_text(report: dict[str, Any]) -> str:
-    """Return the nights as a table for a terminal, newest first; * marks what is current."""
-    lines = [_COLUMNS]
-    for record in report["runs"]:
-        counts = record.get("counts") or {}
-        mark = "*" if record.get("snapshot") and record["run_id"] == report["current"] else ""
-        numbers = [str(counts.get(name, "")) for name in ("published_rows", *_COLUMNS[4:9])]
-        exit_code = "" if record.get("exit_code") is None else str(record["exit_code"])
-        seconds = str((record.get("seconds") or {}).get("total", ""))
-        message = (record.get("message") or "").split(";")[0]
-        lines.append(
-            (record["run_id"] + mark, record["state"], exit_code, *numbers, seconds, message)
-        )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
-    right = range(2, len(_COLUMNS) - 1)
-    table = [
-        "  ".join(
-            text.rjust(width) if i in right else text.ljust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    kept = (
-        ", ".join(name + ("*" if name == report["current"] else "") for name in report["snapshots"])
-        or "none"
+    return RollbackReport(
+        index=index,
+        snapshot=snapshot,
+        before=before,
+        rows=after.manifest.rows,
+        run_id=run.run_id,
     )
+
+
+def runs_text(report: RunsReport) -> str:
+    """Return the nights as a table for a terminal, newest first; * marks what is current."""
+    lines = [_COLUMNS, *(_line(record, report.current) for record in report.runs)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
+    names = (name + ("*" if name == report.current else "") for name in report.snapshots)
+    kept = ", ".join(names) or "none"
+    table = [_aligned(line, widths) for line in lines]
     return "\n".join([*table, f"snapshots kept, * is current: {kept}"])
 
 
-def rollback_text(report: dict[str, Any]) -> str:
+def _line(record: RunRecord, current: str | None) -> tuple[str, ...]:
+    """Return the cells of a run."""
+    mark = "*" if record.snapshot and record.run_id == current else ""
+    counts = [""] * (1 + len(_COUNTS))
+    if record.counts is not None:
+        names = ("published_rows", *_COUNTS)
+        counts = [str(getattr(record.counts, name)) for name in names]
+    exit_code = "" if record.exit_code is None else str(record.exit_code)
+    seconds = str(record.seconds.get("total", ""))
+    message = (record.message or "").split(";")[0]
+    return (record.run_id + mark, record.state, exit_code, *counts, seconds, message)
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
+    cells = [
+        text.rjust(width) if i in _NUMBERS else text.ljust(width)
+        for i, (text, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def rollback_text(report: RollbackReport) -> str:
     """Return the report as text for a terminal."""
     return (
-        f"{report['index']}: {report['snapshot']} is current again, {report['rows']:,} rows; "
-        "before it was "
-        f"{report['before']}.\n"
+        f"{report.index}: {report.snapshot} is current again, {report.rows:,} rows; "
+        f"before it was {report.before}.\n"
         "The next 'tagger tag' goes forward from there: it compares the catalog with these rows"
     )
 

@@ -4,13 +4,13 @@ keeps."""
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.nightly import SimilarPicture, SimilarReport
 from tagger.arrays import Float16Array, Pixels
 from tagger.catalog import absolute_path
 from tagger.digests import DigestKeys, are_in, raw_keys, sorted_keys
@@ -21,7 +21,7 @@ from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.worker import CHUNK
 from tagger.index.features import FeatureStore
-from tagger.index.neighbours import nearest
+from tagger.index.neighbours import Neighbour, nearest
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.models.bundle import load_bundle
@@ -32,8 +32,8 @@ _TILE_SIDE = 160
 
 def similar(
     index: str, image: str, *, top: int, model: str | None = None, sheet: str | None = None
-) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.SIMILAR`.
+) -> SimilarReport:
+    """Return the pictures of an index that are most like a given one.
 
     Parameters
     ----------
@@ -59,74 +59,74 @@ def similar(
     if not store.exists():
         raise InputError(
             f"index {index!r} has no features of the model {bundle.name}; tag with it and "
-            "--features, and --full for "
-            "pictures that have scores already"
+            "--features, and --full for pictures that have scores already"
         )
     facts, inferred = infer_files(bundle, [image], backend="openvino")  # as those that are kept
     if facts[0].status != "ok":
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
     rows = _rows(snapshot)
     there = sorted_keys(np.unique(raw_keys(rows["content_sha256"]), axis=0))
-    found = nearest(
-        inferred.features[0], _blocks_of(store, there), top, but=facts[0].content_sha256
-    )
-    of_content: dict[str, list[dict[str, Any]]] = {}
-    wanted = pa.array([neighbour.content_sha256 for neighbour in found], pa.string())
-    for row in rows.filter(pc.is_in(rows["content_sha256"], value_set=wanted)).to_pylist():
-        of_content.setdefault(row["content_sha256"], []).append(row)
-    results = []
-    for neighbour in found:
-        here = of_content[neighbour.content_sha256]
-        answers = {group: here[0][group] for group in snapshot.manifest["groups"]}
-        images = [row["image_id"] for row in here]
-        results.append(
-            {
-                "image_id": images[0],
-                "similarity": neighbour.similarity,
-                "answers": answers,
-                "same": images,
-            }
-        )
+    blocks = _blocks_of(store, there)
+    neighbours = nearest(inferred.features[0], blocks, top, but=facts[0].content_sha256)
+    found = _found(neighbours, rows, snapshot.manifest.groups)
     if sheet is not None:
-        _draw(snapshot.manifest["catalog"], image, results, Path(sheet))
-    counts = {"searched": store.count(there), "contents": len(there)}
-    return {
-        "index": index,
-        "image": image,
-        "model": bundle.name,
-        "found": results,
-        **counts,
-        "sheet": sheet,
-    }
+        _draw(snapshot.manifest.catalog, image, found, Path(sheet))
+    return SimilarReport(
+        index=index,
+        image=image,
+        model=bundle.name,
+        found=found,
+        searched=store.count(there),
+        contents=len(there),
+        sheet=sheet,
+    )
 
 
-def similar_text(report: dict[str, Any]) -> str:
+def similar_text(report: SimilarReport) -> str:
     """Return what was found as text for a terminal."""
-    lines = [_line(result) for result in report["found"]]
-    if report["searched"] < report["contents"]:
+    lines = [_line(result) for result in report.found]
+    if report.searched < report.contents:
         lines.append(
-            f"searched {report['searched']:,} of {report['contents']:,} pictures: the others have "
-            "no features yet"
+            f"searched {report.searched:,} of {report.contents:,} pictures: the others have no "
+            "features yet"
         )
     return "\n".join(lines or ["nothing is like it: the index has no other picture with features"])
 
 
-def _line(result: dict[str, Any]) -> str:
-    answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result["answers"].items())
-    more = (
-        f"  (and {len(result['same']) - 1} more with the same bytes)"
-        if len(result["same"]) > 1
-        else ""
-    )
-    return f"{result['similarity']:.4f}  {result['image_id']}  {answers}{more}"
+def _line(result: SimilarPicture) -> str:
+    answers = ", ".join(f"{group}: {label or 'none'}" for group, label in result.answers.items())
+    others = len(result.same) - 1
+    more = f"  (and {others} more with the same bytes)" if others else ""
+    return f"{result.similarity:.4f}  {result.image_id}  {answers}{more}"
+
+
+def _found(
+    neighbours: Sequence[Neighbour], rows: pa.Table, groups: Sequence[str]
+) -> list[SimilarPicture]:
+    """Return the rows of these contents, in their order."""
+    wanted = pa.array([neighbour.content_sha256 for neighbour in neighbours], pa.string())
+    of_content: dict[str, list[dict[str, str | None]]] = {}
+    for row in rows.filter(pc.is_in(rows["content_sha256"], value_set=wanted)).to_pylist():
+        of_content.setdefault(row["content_sha256"], []).append(row)
+    found = []
+    for neighbour in neighbours:
+        here = of_content[neighbour.content_sha256]
+        images = [str(row["image_id"]) for row in here]
+        found.append(
+            SimilarPicture(
+                image_id=images[0],
+                similarity=neighbour.similarity,
+                answers={group: here[0][group] for group in groups},
+                same=images,
+            )
+        )
+    return found
 
 
 def _rows(snapshot: Snapshot) -> pa.Table:
     """Return image_id, content and answers of all rows that have scores."""
-    columns = ["image_id", "status", "content_sha256", *snapshot.manifest["groups"]]
-    rows = pa.concat_tables(
-        [snapshot.read(part["file"], columns) for part in snapshot.manifest["parts"]]
-    )
+    columns = ["image_id", "status", "content_sha256", *snapshot.manifest.groups]
+    rows = pa.concat_tables([snapshot.read(part.file, columns) for part in snapshot.manifest.parts])
     return rows.filter(pc.equal(rows["status"], "ok")).sort_by("image_id")
 
 
@@ -138,20 +138,13 @@ def _blocks_of(store: FeatureStore, there: DigestKeys) -> Iterator[tuple[list[st
             yield contents.filter(pa.array(kept)).to_pylist(), features[kept]
 
 
-def _draw(catalog: str, image: str, results: Sequence[dict[str, Any]], path: Path) -> None:
+def _draw(catalog: str, image: str, results: Sequence[SimilarPicture], path: Path) -> None:
     tiles = [(image, ["asked"])]
     for result in results:
-        answers = " ".join(label or "none" for label in result["answers"].values())
-        where = absolute_path(catalog, result["image_id"])
-        tiles.append(
-            (
-                where,
-                [
-                    f"{result['similarity']:.3f} {answers}",
-                    os.path.basename(result["image_id"])[:24],
-                ],
-            )
-        )
+        answers = " ".join(label or "none" for label in result.answers.values())
+        name = os.path.basename(result.image_id)[:24]
+        where = absolute_path(catalog, result.image_id)
+        tiles.append((where, [f"{result.similarity:.3f} {answers}", name]))
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:

@@ -2,8 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
+from schemas.nightly import VerifyReport
 from tagger.errors import StoreError
 from tagger.index.snapshots import current_name
 from tagger.index.store import Index
@@ -11,8 +11,8 @@ from tagger.index.verify import verify_snapshot
 from tagger.machine import raise_machine_fault
 
 
-def verify(index: str) -> dict[str, Any]:
-    """Return the report declared in `schemas.reports.VERIFY`.
+def verify(index: str) -> VerifyReport:
+    """Return what is wrong with the published snapshot, or that nothing is.
 
     Raises
     ------
@@ -26,29 +26,27 @@ def verify(index: str) -> dict[str, Any]:
         name = current_name(Path(index))
         if name is None:
             raise
-        return {"index": index, "snapshot": name, "rows": 0, "parts": 0, "faults": [str(error)]}
+        return VerifyReport(index=index, snapshot=name, rows=0, parts=0, faults=[str(error)])
     if snapshot is None:
         what = (
             "nothing was published there yet" if os.path.isdir(index) else "there is no such folder"
         )
         raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
-    return {
-        "index": index,
-        "snapshot": snapshot.path.name,
-        "rows": snapshot.manifest["rows"],
-        "parts": len(snapshot.manifest["parts"]),
-        "faults": list(verify_snapshot(snapshot)),
-    }
+    return VerifyReport(
+        index=index,
+        snapshot=snapshot.path.name,
+        rows=snapshot.manifest.rows,
+        parts=len(snapshot.manifest.parts),
+        faults=list(verify_snapshot(snapshot)),
+    )
 
 
-def report_text(report: dict[str, Any]) -> str:
+def report_text(report: VerifyReport) -> str:
     """Return the report as text for a terminal."""
     head = (
-        f"{report['index']}: snapshot {report['snapshot']}, {report['rows']:,} rows in "
-        f"{report['parts']} parts"
+        f"{report.index}: snapshot {report.snapshot}, {report.rows:,} rows in {report.parts} parts"
     )
-    if not report["faults"]:
+    if not report.faults:
         return f"{head}: no fault"
-    return "\n".join(
-        [f"{head}: {len(report['faults'])} faults", *(f"  {fault}" for fault in report["faults"])]
-    )
+    faults = (f"  {fault}" for fault in report.faults)
+    return "\n".join([f"{head}: {len(report.faults)} faults", *faults])

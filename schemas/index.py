@@ -6,7 +6,7 @@ import pyarrow as pa
 from msgspec import Meta
 
 from schemas.record import FORMAT_VERSION, Record
-from schemas.runs import RUN_STATES, SKIPPED, Counts, PlanCounts, RunRecord
+from schemas.runs import Counts
 
 ROWS_FOLDER = "rows"
 """Holds the part files and nothing else: some readers count every file of a folder, whatever its
@@ -182,11 +182,3 @@ class FeaturedModel(Record):
 
     model: str
     """where the bundle lay whose features the last published night kept or used"""
-
-
-# Until their readers parse records:
-RUN_COUNTS = Counts.__struct_fields__
-PLAN_FIELDS = PlanCounts.__struct_fields__
-RUN_FIELDS = RunRecord.__struct_fields__
-MANIFEST_FIELDS = Manifest.__struct_fields__
-__all__ = ["FORMAT_VERSION", "RUN_STATES", "SKIPPED"]

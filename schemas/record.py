@@ -28,6 +28,13 @@ class Record(msgspec.Struct, frozen=True, metaclass=_RecordType):
     """A JSON object of ours: frozen, and made by keywords alone."""
 
 
+class Versioned(Record):
+    """What every file of ours says first, whatever its version: which one that is."""
+
+    format_version: int
+    """1"""
+
+
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 

@@ -14,14 +14,14 @@ TaggerError                    1   unexpected failure; nothing published
 └── TrainingDiverged           1   the loss stopped being a number
 """
 
-from typing import Any
+from schemas.record import Record
 
 
 class TaggerError(Exception):
     """Something the product cannot do; the message names what was received and what to do next."""
 
     exit_code = 1
-    report: dict[str, Any] | None = None
+    report: Record | None = None
     """What `--json` prints all the same: the counts of a night that ended so."""
 
 

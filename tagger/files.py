@@ -2,7 +2,7 @@
 half."""
 
 import fcntl
-import json
+import hashlib
 import os
 import socket
 import time
@@ -13,7 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.record import parse, to_json
+from schemas.runs import LockHolder
 from tagger.errors import InputError, Locked
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
@@ -109,12 +117,12 @@ class Lock:
                 "keep it on a local disk or on NFS 4"
             ) from error
         started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
-        me = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
+        me = LockHolder(host=socket.gethostname(), process=os.getpid(), started=started)
         with suppress(
             OSError
         ):  # on a full disk the lock holds all the same, if it cannot say whose it is
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(me).encode(), 0)
+            os.pwrite(self._descriptor, to_json(me, indent=None).encode(), 0)
         return self
 
     def __exit__(
@@ -130,9 +138,7 @@ class Lock:
 
 def _holder(text: bytes) -> str:
     try:
-        holder = json.loads(text)
-        return (
-            f"process {holder['process']} on {holder['host']}, which started at {holder['started']}"
-        )
-    except (ValueError, KeyError, TypeError):
+        holder = parse(text, LockHolder)
+        return f"process {holder.process} on {holder.host}, which started at {holder.started}"
+    except ValueError:
         return "another run, which has not said who it is"

@@ -18,12 +18,12 @@ UNIT = 130
 def small_nights(scored: Path) -> Iterator[None]:
     """Make buckets and units small, and write to `scored` which contents go through the network."""
     from tagger.index import plan
-    from tagger.nightly import scoring
+    from tagger.nightly import inference
 
-    infer = scoring._Inference._infer
+    infer = inference.Inference._infer
 
     def infer_and_log(self: Any) -> None:
-        batch = self._batch[: scoring.CHUNK]
+        batch = self._batch[: inference.CHUNK]
         infer(self)
         with open(scored, "a") as log:
             log.write("".join(chunk.facts[i].content_sha256 + "\n" for chunk, i, _ in batch))
@@ -31,6 +31,6 @@ def small_nights(scored: Path) -> Iterator[None]:
     with (
         mock.patch.object(plan, "bucket_count", return_value=BUCKETS),
         mock.patch.object(plan, "UNIT", UNIT),
-        mock.patch.object(scoring._Inference, "_infer", infer_and_log),
+        mock.patch.object(inference.Inference, "_infer", infer_and_log),
     ):
         yield

@@ -55,7 +55,7 @@ def check_feed(model: Path, events: list[tuple[str, int]], seed: int) -> None:
             else:
                 world.follow()
         world.follow()
-        states = [record["state"] for record in list_runs(str(world.index), 99)["runs"]]
+        states = [record.state for record in list_runs(str(world.index), 99).runs]
         assert set(states) <= {"published", "unchanged", "rolled_back"}
     finally:
         shutil.rmtree(folder)
@@ -98,7 +98,7 @@ def test_nights_with_nothing_but_deletions_or_nothing_at_all_to_tell(
     seen = world.seen
     time.sleep(max(0, soon + 2.2 - time.time()))
     assert (
-        tag_catalog(options)["unchanged"] == 11
+        tag_catalog(options).unchanged == 11
     )  # read again and found the same: a new night without a change
     assert (world.index / "current").resolve().parent.name != seen
     world.follow()
@@ -111,7 +111,7 @@ def test_whoever_missed_a_night_is_told_to_reload(
     options = TagOptions(
         str(world.catalog), str(bundle_path), str(world.index), workers=1, max_error_rate=1
     )
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     table, seen = follow(world.index, NOTHING, None)
     assert seen == first
     for _ in range(2):

@@ -344,6 +344,4 @@ def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
         shell(command.replace("SNAPSHOT", Path(night).parent.name), srv)
     restored = os.path.realpath(srv / "restored" / "current")
     pd.testing.assert_frame_equal(pd.read_parquet(restored), pd.read_parquet(night))
-    assert (
-        next(record["state"] for record in list_runs(str(srv / "index"))["runs"]) == "rolled_back"
-    )
+    assert next(record.state for record in list_runs(str(srv / "index")).runs) == "rolled_back"

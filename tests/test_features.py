@@ -80,17 +80,14 @@ def test_a_model_with_the_same_trunk_is_scored_without_reading_a_picture(
     ruin(catalog)
     summary = night(catalog, same, tmp_path / "index")
     ok = int((rows(tmp_path / "index")["status"] == "ok").sum())
-    assert (summary["plan"]["from_features"], summary["plan"]["to_read"], summary["scored"]) == (
+    assert (summary.plan.from_features, summary.plan.to_read, summary.scored) == (
         ok,
         0,
         0,
     )
-    assert summary["rescored"] == ok
-    assert (
-        summary["found"]
-        == summary["new"] + summary["changed"] + summary["rescored"] + summary["unchanged"]
-    )
-    assert not verify(str(tmp_path / "index"))["faults"]
+    assert summary.rescored == ok
+    assert summary.found == summary.new + summary.changed + summary.rescored + summary.unchanged
+    assert not verify(str(tmp_path / "index")).faults
     by_head, by_reading = rows(tmp_path / "index"), rows(tmp_path / "read")
     scores = [column for column in by_head if column.startswith("score_")]
     assert float((by_head[scores] - by_reading[scores]).abs().max().max()) <= 0.002
@@ -123,11 +120,11 @@ def test_what_has_no_features_and_what_changed_is_read_and_another_trunk_reads_a
     ok = int((rows(index)["status"] == "ok").sum())
     os.utime(sorted(catalog.rglob("*.jpg"))[5], (1.6e9, 1.6e9))
     summary = night(catalog, same, index)
-    assert summary["plan"]["from_features"] == ok - 4
-    assert summary["plan"]["to_read"] == 4
-    assert night(catalog, other, index)["plan"]["from_features"] == 0
-    assert night(catalog, same, index, full=True)["plan"]["from_features"] == 0
-    assert not verify(str(index))["faults"]
+    assert summary.plan.from_features == ok - 4
+    assert summary.plan.to_read == 4
+    assert night(catalog, other, index).plan.from_features == 0
+    assert night(catalog, same, index, full=True).plan.from_features == 0
+    assert not verify(str(index)).faults
 
 
 def test_a_backfill_from_features_can_be_spread_over_nights_and_killed(
@@ -138,8 +135,8 @@ def test_a_backfill_from_features_can_be_spread_over_nights_and_killed(
     index = tmp_path / "index"
     night(catalog, before, index, features=True)
     first = night(catalog, same, index, backfill_limit=10)
-    assert (first["plan"]["from_features"], first["rescored"]) == (10, 10)
-    assert first["plan"]["behind"] == int((rows(index)["status"] == "ok").sum()) - 10
+    assert (first.plan.from_features, first.rescored) == (10, 10)
+    assert first.plan.behind == int((rows(index)["status"] == "ok").sum()) - 10
     assert len(rows(index)["model_id"].dropna().unique()) == 2
     command = [sys.executable, "-m", "jobs.cli", "tag", catalog, "--model", same, "--index", index]
     process = subprocess.Popen(
@@ -155,7 +152,7 @@ def test_a_backfill_from_features_can_be_spread_over_nights_and_killed(
     assert process.wait() in (-9, 0)  # it may have been done by then
     night(catalog, same, index)
     assert set(rows(index)["model_id"].dropna()) == {load_bundle(same).model_id}
-    assert not verify(str(index))["faults"]
+    assert not verify(str(index)).faults
 
 
 def test_features_are_float16_by_content_and_what_is_damaged_is_read_again(
@@ -179,8 +176,8 @@ def test_features_are_float16_by_content_and_what_is_damaged_is_read_again(
     )
     files[0].write_bytes(files[0].read_bytes()[:200])
     summary = night(catalog, same, index)
-    assert summary["plan"]["from_features"] < len(contents)
-    assert not verify(str(index))["faults"]
+    assert summary.plan.from_features < len(contents)
+    assert not verify(str(index)).faults
 
 
 def test_one_flipped_bit_costs_reading_and_not_the_night(
@@ -196,10 +193,10 @@ def test_one_flipped_bit_costs_reading_and_not_the_night(
     content[column.data_page_offset + column.total_compressed_size // 2] ^= 1
     path.write_bytes(content)
     summary = night(catalog, same, index)
-    assert summary["plan"]["from_features"] == 0
-    assert summary["plan"]["to_read"] == summary["scored"] == summary["rescored"]
+    assert summary.plan.from_features == 0
+    assert summary.plan.to_read == summary.scored == summary.rescored
     assert not path.exists()
-    assert not verify(str(index))["faults"]
+    assert not verify(str(index)).faults
 
 
 def test_features_go_when_no_night_used_them_for_two_days_and_when_all_was_read_again(

@@ -72,10 +72,10 @@ def check_mutants(folder: Path, model: Path, sources: list[Path], *, count: int,
     )
     summary = tag_catalog(options)
     rows = pd.read_parquet(os.path.realpath(folder / "index" / "current"))
-    assert summary["found"] == len(rows) == count
+    assert summary.found == len(rows) == count
     assert set(rows["status"]) <= set(STATUSES)
     assert rows.loc[rows["status"] == "ok", "score_red"].notna().all()
-    assert verify(str(folder / "index"))["faults"] == []
+    assert verify(str(folder / "index")).faults == []
     for name, status in rows.loc[
         rows["status"].isin(["crashed", "timeout"]), ["image_id", "status"]
     ].itertuples(index=False):
@@ -177,10 +177,10 @@ def test_every_odd_thing_is_a_row_or_counted(bundle_path: Path, tmp_path: Path) 
         "hidden": 1,
         "not_a_picture": 1,
     }
-    assert summary["skipped"] == skipped
-    assert verify(str(tmp_path / "index"))["faults"] == []
+    assert summary.skipped == skipped
+    assert verify(str(tmp_path / "index")).faults == []
     second = tag_catalog(TagOptions(str(catalog), str(bundle_path), str(tmp_path / "index")))
-    assert second["plan"]["changed"] == second["deleted"] == second["new"] == 0
+    assert second.plan.changed == second.deleted == second.new == 0
 
 
 def bomb() -> bytes:

@@ -17,15 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, clean_environment, jpeg, passed, settle, textured
-from schemas.reports import TAG
 
-import jobs.tag_catalog
 import tagger.index.plan
+import tagger.nightly.night
+import tagger.nightly.planning
 import tagger.nightly.scoring
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
+from schemas.nightly import TagReport
 from tagger.datasets.sample import draw_sample
 from tagger.errors import InputError, Refused, StoreError
 from tagger.index.store import Index
@@ -49,12 +50,12 @@ def read(options: TagOptions) -> pd.DataFrame:
     )
 
 
-def counted(summary: dict[str, Any], *names: str) -> tuple[int, ...]:
-    assert summary["found"] == sum(
-        summary[name] for name in ("new", "changed", "rescored", "unchanged")
+def counted(summary: TagReport, *names: str) -> tuple[int, ...]:
+    assert summary.found == sum(
+        getattr(summary, name) for name in ("new", "changed", "rescored", "unchanged")
     )
-    assert summary["found"] == summary["published_rows"]
-    return tuple(summary[name] for name in names)
+    assert summary.found == summary.published_rows
+    return tuple(getattr(summary, name) for name in names)
 
 
 def a_picture(catalog: Path) -> Path:
@@ -77,7 +78,7 @@ def test_a_night_with_nothing_to_do_leaves_everything_as_it_is(options: TagOptio
         0,
         5,
     )
-    assert second["snapshot"] == first["snapshot"]
+    assert second.snapshot == first.snapshot
     after = {
         path: path.stat().st_mtime_ns
         for path in Path(options.index).rglob("*")
@@ -87,7 +88,7 @@ def test_a_night_with_nothing_to_do_leaves_everything_as_it_is(options: TagOptio
         p.name for p in set(after) - set(before)
     }
     assert changed <= {"index", "_lock", "_staging"}
-    record = json.loads((Path(options.index) / "runs" / f"{second['run_id']}.json").read_text())
+    record = json.loads((Path(options.index) / "runs" / f"{second.run_id}.json").read_text())
     assert (record["state"], record["exit_code"], record["backend"]) == ("unchanged", 0, None)
 
 
@@ -131,7 +132,7 @@ def test_only_what_is_new_or_changed_is_scored(options: TagOptions, catalog: Pat
     )
     pd.testing.assert_frame_equal(before.loc[same], after.loc[same])
     assert str(gone.relative_to(catalog)) not in after.index
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_along(
@@ -159,9 +160,9 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     assert (
         after.loc[names[0], "mtime_ns"] == touched.stat().st_mtime_ns == 1_600_000_000_000_000_000
     )
-    record = json.loads((Path(options.index) / "runs" / f"{summary['run_id']}.json").read_text())
+    record = json.loads((Path(options.index) / "runs" / f"{summary.run_id}.json").read_text())
     assert record["backend"] is None  # nothing had to be scored, so no network was loaded
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_equal_bytes_under_many_names_are_scored_once(
@@ -188,10 +189,10 @@ def test_equal_bytes_under_many_names_are_scored_once(
     assert len(same.drop(columns=["mtime_ns"]).astype(str).drop_duplicates()) == 2
     assert (
         sum(through)
-        == summary["scored"]
+        == summary.scored
         == rows.loc[rows["status"] == "ok", "content_sha256"].nunique()
     )
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_failure_that_has_not_changed_is_tried_again_only_when_asked(
@@ -205,9 +206,9 @@ def test_a_failure_that_has_not_changed_is_tried_again_only_when_asked(
     # Failing once more they are no news: neither a new snapshot nor a reason to refuse the night.
     again = tag_catalog(replace(options, retry_errors=True))
     assert counted(again, "unchanged", "rescored", "failed", "failed_now") == (71, 0, 35, 35)
-    assert again["plan"]["rescored"] == 35
+    assert again.plan.rescored == 35
     assert (
-        json.loads((Path(options.index) / "runs" / f"{again['run_id']}.json").read_text())["state"]
+        json.loads((Path(options.index) / "runs" / f"{again.run_id}.json").read_text())["state"]
         == "unchanged"
     )
 
@@ -222,8 +223,8 @@ def test_a_denied_file_is_a_row_with_its_fingerprint(options: TagOptions, catalo
     row = read(options).loc[name]
     assert (row["status"], row["size_bytes"]) == ("denied", picture.stat().st_size)
     picture.chmod(0o644)
-    assert tag_catalog(options)["unchanged"] == 41
-    assert tag_catalog(replace(options, retry_errors=True))["rescored"] == 1
+    assert tag_catalog(options).unchanged == 41
+    assert tag_catalog(replace(options, retry_errors=True)).rescored == 1
     assert read(options).loc[name, "status"] == "ok"
 
 
@@ -244,13 +245,13 @@ def test_a_file_read_right_after_its_last_change_is_read_again_the_next_night(
     os.utime(fresh, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
     time.sleep(max(0, soon + 2.2 - time.time()))
     night = tag_catalog(options)
-    assert night["plan"]["to_read"] == 1
+    assert night.plan.to_read == 1
     assert counted(night, "unchanged", "rescored", "scored") == (41, 1, 1)
     assert (
         read(options).loc["fresh.jpg", "content_sha256"] != first.loc["fresh.jpg", "content_sha256"]
     )
-    assert tag_catalog(options)["plan"]["to_read"] == 0
-    assert verify(options.index)["faults"] == []
+    assert tag_catalog(options).plan.to_read == 0
+    assert verify(options.index).faults == []
 
 
 def test_an_edit_that_keeps_size_and_time_is_seen_by_full_alone(
@@ -262,7 +263,7 @@ def test_an_edit_that_keeps_size_and_time_is_seen_by_full_alone(
     picture.write_bytes(jpeg(textured(20, 20)).ljust(facts.st_size, b"\0"))
     os.utime(picture, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
     before = read(options)
-    assert tag_catalog(options)["unchanged"] == 41
+    assert tag_catalog(options).unchanged == 41
     summary = tag_catalog(replace(options, full=True))
     ok = before[before["status"] == "ok"]
     distinct = ok["content_sha256"].nunique()
@@ -279,7 +280,7 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
     settle(catalog)
     outside = catalog.with_name("outside.jpg")
     outside.write_bytes(jpeg(textured(60, 60, seed=102)))
-    real = jobs.tag_catalog.plan_night
+    real = tagger.nightly.night.plan_night
 
     def plan_and_meddle(*arguments: Any) -> Any:
         planned = real(*arguments)
@@ -297,7 +298,7 @@ def test_what_happens_while_the_night_runs_is_of_one_moment(
         return planned
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs.tag_catalog, "plan_night", plan_and_meddle)
+        patch.setattr(tagger.nightly.night, "plan_night", plan_and_meddle)
         assert counted(tag_catalog(options), "new", "unchanged") == (6, 41)
     rows = read(options)
     assert rows.loc["new-1.jpg", "size_bytes"] == (catalog / "new-1.jpg").stat().st_size
@@ -313,12 +314,12 @@ def assert_equal_to_a_fresh_index(options: TagOptions) -> None:
     pd.testing.assert_frame_equal(
         read(options).drop(columns="scored_at"), read(fresh).drop(columns="scored_at")
     )
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
     shutil.rmtree(fresh.index)
 
 
 def test_too_many_deletions_are_refused_unless_allowed(options: TagOptions, catalog: Path) -> None:
-    before = tag_catalog(options)["snapshot"]
+    before = tag_catalog(options).snapshot
     for path in sorted(catalog.rglob("*.jpg"))[:21]:
         path.unlink()
     with pytest.raises(
@@ -349,7 +350,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
         "--json",
     )
     first = json.loads(tagger(*arguments).stdout)
-    assert set(first) == set(TAG)
+    assert set(first) == set(TagReport.__struct_fields__)
     assert (first["new"], first["run_id"], first["snapshot"]) == (41, None, None)
     assert not Path(options.index).exists()
     tag_catalog(options)
@@ -360,7 +361,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
         sorted((path, path.lstat().st_mtime_ns) for path in Path(options.index).rglob("*"))
         == before
     )
-    assert (second["new"], second["unchanged"], second["plan"]["to_read"]) == (1, 41, 1)
+    assert (second.new, second.unchanged, second.plan.to_read) == (1, 41, 1)
     assert "to read: 1" in summary_text(second, dry=True)
     shutil.rmtree(catalog)
     catalog.mkdir()
@@ -380,7 +381,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     now = replace(options, model=str(grown.path))
     summary = tag_catalog(replace(now, backfill_limit=10))
     assert counted(summary, "rescored", "unchanged") == (10, 31)
-    assert summary["plan"]["behind"] == 26
+    assert summary.plan.behind == 26
     with pytest.raises(
         Refused, match=r"score_purple \(color:purple\)"
     ):  # though most rows are the older model's
@@ -395,7 +396,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     assert all(schema.equals(schemas[0], check_metadata=True) for schema in schemas)
     labels = pd.read_parquet(night.parent / "labels.parquet")
     assert set(labels["model_id"]) == {old.model_id, grown.model_id}
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
     invented = Path(shutil.copytree(options.index, tmp_path / "invented", symlinks=True))
     part = next(
         part
@@ -405,7 +406,7 @@ def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_score
     table = pq.read_table(part)
     at = table.schema.get_field_index("score_purple")
     pq.write_table(table.set_column(at, table.schema.field(at), pa.array([0.5] * len(table))), part)
-    assert any("does not have this label" in fault for fault in verify(str(invented))["faults"])
+    assert any("does not have this label" in fault for fault in verify(str(invented)).faults)
     tag_catalog(now)
     labels = pd.read_parquet((Path(options.index) / "current").resolve().parent / "labels.parquet")
     assert set(labels["model_id"]) == {grown.model_id}
@@ -467,9 +468,9 @@ def test_a_full_run_does_not_trust_what_an_old_one_left(options: TagOptions, cat
     (staging,) = (Path(options.index) / "_staging").glob("*-full")
     for i in range(30):
         (catalog / f"broken-{i}.jpg").unlink()
-    assert dry_run(replace(options, full=True))["plan"]["staged"] > 0
+    assert dry_run(replace(options, full=True)).plan.staged > 0
     os.utime(staging, OLD)
-    assert tag_catalog(replace(options, full=True))["reused"] == 0
+    assert tag_catalog(replace(options, full=True)).reused == 0
 
 
 def test_a_bit_that_turned_on_the_disk_is_not_carried_over(
@@ -490,22 +491,22 @@ def test_a_bit_that_turned_on_the_disk_is_not_carried_over(
             tag_catalog(options)
     part.write_bytes(data)
     assert os.readlink(Path(options.index) / "current") == before
-    assert tag_catalog(options)["new"] == 1
+    assert tag_catalog(options).new == 1
 
 
 def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = jobs.tag_catalog.list_catalog
+    real = tagger.nightly.planning.list_catalog
     monkeypatch.setattr(
-        jobs.tag_catalog,
+        tagger.nightly.planning,
         "list_catalog",
         lambda *a: pa.concat_tables([real(*a), real(*a).slice(0, 9)]),
     )
     monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: -(-found // 41))
     assert counted(tag_catalog(options), "new") == (41,)
     assert len(read(options)) == 41
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_first_night_goes_on_with_the_buckets_it_began_with(
@@ -519,12 +520,12 @@ def test_a_first_night_goes_on_with_the_buckets_it_began_with(
         tag_catalog(options)
     monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 9)
     summary = tag_catalog(replace(options, max_error_rate=1))
-    assert summary["reused"] > 0
+    assert summary.reused > 0
     manifest = json.loads(
         ((Path(options.index) / "current").resolve().parent / "manifest.json").read_text()
     )
     assert manifest["buckets"] == 3
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_signal_right_after_a_unit_was_written_mixes_nothing_up(
@@ -546,7 +547,7 @@ def test_a_signal_right_after_a_unit_was_written_mixes_nothing_up(
         patch.setattr(os, "replace", replace_and_end)
         with pytest.raises(SystemExit):
             tag_catalog(options)
-    assert tag_catalog(options)["reused"] >= 36  # and what failed in passing is read again
+    assert tag_catalog(options).reused >= 36  # and what failed in passing is read again
     assert_equal_to_a_fresh_index(options)
 
 
@@ -554,7 +555,7 @@ def test_a_signal_right_after_a_unit_was_written_mixes_nothing_up(
 def test_a_signal_while_a_night_is_published_leaves_the_old_night_or_the_new(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     (catalog / "new.jpg").write_bytes(jpeg(textured(60, 60)))
     os.utime(catalog / "new.jpg", OLD)
     real_rename, real_replace = os.rename, os.replace
@@ -575,17 +576,17 @@ def test_a_signal_while_a_night_is_published_leaves_the_old_night_or_the_new(
         )
         with pytest.raises(SystemExit):
             tag_catalog(options)
-    record = list_runs(options.index)["runs"][0]
+    record = list_runs(options.index).runs[0]
     if moment == "rename":
         assert Index(options.index).snapshots() == [first]
-        assert (record["state"], record["snapshot"]) == ("killed", first)
+        assert (record.state, record.snapshot) == ("killed", first)
     else:
-        assert (record["state"], record["snapshot"], record["exit_code"]) == (
+        assert (record.state, record.snapshot, record.exit_code) == (
             "published",
-            record["run_id"],
+            record.run_id,
             143,
         )
         assert len(Index(options.index).snapshots()) == 2
-    assert verify(options.index)["faults"] == []
-    assert tag_catalog(options)["new"] == (moment == "rename")
+    assert verify(options.index).faults == []
+    assert tag_catalog(options).new == (moment == "rename")
     assert_equal_to_a_fresh_index(options)

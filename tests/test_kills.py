@@ -41,7 +41,7 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
         died = process.returncode == -9
         killed += died
         if (world.index / "current").is_symlink():
-            assert verify(str(world.index))["faults"] == []
+            assert verify(str(world.index)).faults == []
             world.follow()
         else:
             before_first += 1
@@ -57,7 +57,7 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
     world.rows_equal_files()
     world.follow()
     world.equals_an_undisturbed_run()
-    assert verify(str(world.index))["faults"] == []
+    assert verify(str(world.index)).faults == []
     assert not list((world.index / "_staging").iterdir())
     # The unit in hand, and the batches that its last pictures were in: less than a unit per worker.
     assert max(lost) < UNIT + 2 * CHUNK < WORKERS * UNIT, (

@@ -103,7 +103,7 @@ def test_a_picture_that_finds_too_little_memory_is_read_the_next_night(
     assert (rows(index)["status"] == "ok").sum() == 30
     assert run("tag", pictures, "--index", index).returncode == 0
     assert set(rows(index)["status"]) == {"ok"}
-    assert verify(str(index))["faults"] == []
+    assert verify(str(index)).faults == []
 
 
 def test_a_night_whose_workers_have_no_handle_for_a_file_blames_the_machine(

@@ -48,8 +48,8 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
     summary = tag_catalog(
         TagOptions(str(catalog), str(folder), str(tmp_path / "index"), max_error_rate=1)
     )
-    assert summary["scored"]
-    assert not verify(str(tmp_path / "index"))["faults"]
+    assert summary.scored
+    assert not verify(str(tmp_path / "index")).faults
 
 
 def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retrained(

@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_looked_at_is_one_row_and_is_read_again(
     assert row["status"] == "unreadable"
     assert "Input/output error" in row["error"]
     assert row[["size_bytes", "mtime_ns", "content_sha256"]].isna().all()
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
     again = json.loads(tag(options, environment=disk).stdout)
     assert (again["plan"]["to_read"], again["unchanged"], again["exit_code"]) == (
         1,
@@ -147,12 +147,12 @@ def test_folders_that_machines_make_are_no_pictures_unless_asked_for(options: Ta
         (root / folder).mkdir(parents=True)
         shutil.copy2(picture, root / folder / "extra.jpg")
     summary = tag_catalog(options)
-    assert summary["skipped"]["system_folder"] == 5
+    assert summary.skipped["system_folder"] == 5
     assert not [image_id for image_id in read(options).index if image_id.endswith("extra.jpg")]
     asked = tag_catalog(replace(options, include=["@eadir", "#recycle/"]))
-    assert (asked["new"], asked["skipped"]["system_folder"]) == (2, 3)
+    assert (asked.new, asked.skipped["system_folder"]) == (2, 3)
     inside = replace(options, catalog=str(root / "lost+found"), index=options.index + "2")
-    assert tag_catalog(inside)["found"] == 1  # the catalog itself is asked for
+    assert tag_catalog(inside).found == 1  # the catalog itself is asked for
     with pytest.raises(
         InputError, match=r"--include '\*\.png' is no folder that is left out by itself; .*@eaDir"
     ):
@@ -171,7 +171,7 @@ def test_rows_of_folders_that_are_left_out_now_are_deletions_that_say_so(
         Refused, match="What is left out of the catalog \\(1 system_folder\\) is gone too"
     ):
         tag_catalog(options)
-    assert tag_catalog(replace(options, max_delete_rate=1))["deleted"] == 30
+    assert tag_catalog(replace(options, max_delete_rate=1)).deleted == 30
 
 
 def test_no_system_folder_has_a_name_that_people_give() -> None:
@@ -229,18 +229,18 @@ def test_a_pattern_that_matched_nothing_is_in_the_summary_the_record_and_the_tex
 def test_an_index_goes_on_with_a_catalog_that_moved_if_the_user_says_it_is_the_same(
     options: TagOptions, tmp_path: Path
 ) -> None:
-    found = tag_catalog(options)["found"]
+    found = tag_catalog(options).found
     moved = replace(options, catalog=str(Path(options.catalog).rename(tmp_path / "photos")))
     with pytest.raises(StoreError, match="go on with --same-catalog"):
         tag_catalog(moved)
     said = replace(moved, same_catalog=True)
-    assert dry_run(said)["plan"]["to_read"] == 0
+    assert dry_run(said).plan.to_read == 0
     night = tag_catalog(said)
-    assert (night["unchanged"], night["scored"], night["published_rows"]) == (found, 0, found)
-    assert verify(options.index)["faults"] == []
+    assert (night.unchanged, night.scored, night.published_rows) == (found, 0, found)
+    assert verify(options.index).faults == []
     manifest = json.loads((Path(options.index) / "current" / ".." / "manifest.json").read_text())
     assert manifest["catalog"] == str(tmp_path / "photos")
-    assert tag_catalog(moved)["snapshot"] == night["snapshot"]  # it is the index's catalog now
+    assert tag_catalog(moved).snapshot == night.snapshot  # it is the index's catalog now
 
 
 def test_an_index_goes_on_with_a_link_that_moved_on_and_still_minds_deletions(
@@ -255,7 +255,7 @@ def test_an_index_goes_on_with_a_link_that_moved_on_and_still_minds_deletions(
     live.unlink()
     live.symlink_to(release)
     night = tag_catalog(through)
-    assert (night["deleted"], night["changed"], night["scored"]) == (1, 0, 0)
+    assert (night.deleted, night.changed, night.scored) == (1, 0, 0)
     empty = tmp_path / "release3"
     shutil.copytree(release / "2026" / "00", empty)
     live.unlink()

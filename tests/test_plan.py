@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tagger.catalog import bucket_of
 from tagger.digests import Contents
 from tagger.index.merge import aligned, merge
-from tagger.index.plan import KNOWN, LISTING, Rules, make_plan
+from tagger.index.plan import KNOWN, LISTING, Before, Rules, make_plan
 from tagger.index.staging import KEYS, Staged
 
 NAMES = st.sampled_from([f"{name}.jpg" for name in "abcdefgh"])
@@ -61,15 +61,8 @@ def test_the_plan_is_that_of_a_loop(
     columns = [list(column) for column in zip(*tuples, strict=True)] or [[]] * len(KNOWN)
     known = pa.table(columns, schema=KNOWN)
     marked = pa.array(sorted(unsettled), pa.large_string())
-    plan = make_plan(
-        listing,
-        [known.slice(0, 2), known.slice(2)],
-        marked,
-        staged(in_staging),
-        NO_CONTENTS,
-        3,
-        Rules(full, retry, limit),
-    )
+    before = Before([known.slice(0, 2), known.slice(2)], marked, staged(in_staging), NO_CONTENTS, 3)
+    plan = make_plan(listing, before, Rules(full, retry, limit))
 
     same = {name for name in files if name in rows and rows[name][:2] == files[name]}
     failed = {name for name in same if rows[name][2]}
@@ -85,16 +78,16 @@ def test_the_plan_is_that_of_a_loop(
             assert carried[name], name
     if not full:
         tried = failed if retry else set()
-        assert plan.counts["behind"] >= len(behind) - len(chosen) - len(tried)
+        assert plan.counts.behind >= len(behind) - len(chosen) - len(tried)
         later = [files[name][1] for name in behind if carried[name]]
         now = [files[name][1] for name in behind - unsettled - tried if not carried[name]]
         assert not later or not now or max(later) <= min(now)
-    assert plan.counts["found"] == len(files)
-    assert plan.counts["new"] == len(set(files) - set(rows))
-    assert plan.counts["changed"] == len(set(files) & set(rows) - same)
-    assert plan.counts["deleted"] == len(set(rows) - set(files))
-    assert plan.counts["found"] == sum(
-        plan.counts[kind] for kind in ("new", "changed", "rescored", "unchanged")
+    assert plan.counts.found == len(files)
+    assert plan.counts.new == len(set(files) - set(rows))
+    assert plan.counts.changed == len(set(files) & set(rows) - same)
+    assert plan.counts.deleted == len(set(rows) - set(files))
+    assert plan.counts.found == sum(
+        getattr(plan.counts, kind) for kind in ("new", "changed", "rescored", "unchanged")
     )
     outdated = dict(zip(files, plan.outdated, strict=True))
     assert not any(outdated[name] for name in misread)  # features of another reader would not do

@@ -55,7 +55,7 @@ def assert_whole(world: World) -> None:
     world.rows_equal_files()
     world.follow()
     world.equals_an_undisturbed_run()
-    assert verify(str(world.index))["faults"] == []
+    assert verify(str(world.index)).faults == []
     assert not list((world.index / "_staging").iterdir())
 
 

@@ -41,7 +41,7 @@ def test_rows_and_manifest_say_which_reader_made_them(options: TagOptions) -> No
     assert set(read(options)["reader"]) == {READER}
     snapshot = Index(options.index).current()
     assert snapshot is not None
-    assert snapshot.manifest["reader"] == READER
+    assert snapshot.manifest.reader == READER
 
 
 def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
@@ -49,28 +49,28 @@ def test_rows_of_an_earlier_reader_are_read_again_failed_ones_too(
 ) -> None:
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
     first = tag_catalog(options)
-    assert first["failed"] == 5
+    assert first.failed == 5
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
-    plan = dry_run(options)["plan"]
-    assert (plan["rescored"], plan["to_read"], plan["unchanged"]) == (
-        first["found"],
-        first["found"],
+    plan = dry_run(options).plan
+    assert (plan.rescored, plan.to_read, plan.unchanged) == (
+        first.found,
+        first.found,
         0,
     )
     second = tag_catalog(options)
     assert (
-        second["scored"] == first["scored"]
+        second.scored == first.scored
     )  # contents, not rows: no score of the earlier reader was used
     assert set(read(options)["reader"]) == {READER}
-    assert verify(options.index)["faults"] == []
-    assert tag_catalog(options)["unchanged"] == first["found"]
+    assert verify(options.index).faults == []
+    assert tag_catalog(options).unchanged == first.found
 
 
 def test_the_backfill_limit_spreads_them_over_nights(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER - 1)
-    found = tag_catalog(options)["found"]
+    found = tag_catalog(options).found
     monkeypatch.setattr(tagger.imaging.preprocessing, "READER", READER)
     limited = replace(options, backfill_limit=10)
     for night in range(1, 6):
@@ -80,7 +80,7 @@ def test_the_backfill_limit_spreads_them_over_nights(
     assert set(read(options)["reader"]) == {READER}
     manifest = Index(options.index).current()
     assert manifest is not None
-    assert manifest.manifest["reader"] == READER
+    assert manifest.manifest.reader == READER
 
 
 def test_a_renamed_file_takes_no_scores_from_a_row_of_an_earlier_reader(
@@ -92,7 +92,7 @@ def test_a_renamed_file_takes_no_scores_from_a_row_of_an_earlier_reader(
     picture = sorted(path for path in catalog.rglob("*.jpg") if path.stat().st_size > 1000)[0]
     shutil.copy2(picture, catalog / "copy.jpg")
     night = tag_catalog(replace(options, backfill_limit=0))
-    assert (night["new"], night["scored"]) == (1, 1)
+    assert (night.new, night.scored) == (1, 1)
 
 
 def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
@@ -108,11 +108,11 @@ def test_what_an_earlier_reader_left_in_staging_and_in_features_is_not_used(
     assert old[0] != new[0]
     assert old[1] != new[1]
     night = tag_catalog(featured)
-    assert night["plan"]["from_features"] == 0
-    assert night["scored"] > 0
-    assert len(list_runs(options.index, 9)["runs"]) == 2
+    assert night.plan.from_features == 0
+    assert night.scored > 0
+    assert len(list_runs(options.index, 9).runs) == 2
     (catalog / "later.jpg").write_bytes(jpeg(textured(40, 40)))
-    assert tag_catalog(featured)["new"] == 1
+    assert tag_catalog(featured).new == 1
 
 
 def test_older_settings_are_followed_and_strange_ones_refused(

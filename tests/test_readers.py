@@ -91,7 +91,7 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
     current = os.path.join(options.index, "current")
     snapshot = Index(options.index).current()
     assert snapshot is not None
-    parts = [snapshot.read(part["file"], COLUMNS.names) for part in snapshot.manifest["parts"]]
+    parts = [snapshot.read(part.file, COLUMNS.names) for part in snapshot.manifest.parts]
     expected = pa.concat_tables(parts).cast(COLUMNS).sort_by("image_id")
     pictures = {
         str(path.relative_to(options.catalog))
@@ -103,7 +103,7 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
         for name, read in READERS.items():
             rows = read(folder).select(COLUMNS.names).cast(COLUMNS).sort_by("image_id")
             assert rows.equals(expected), f"{name} by {folder}"
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
     return expected
 
 
@@ -112,7 +112,7 @@ def test_every_reader_reads_the_same_rows_night_by_night(
     night: TagOptions, sample: Sample, tmp_path: Path
 ) -> None:
     catalog = Path(night.catalog)
-    first = tag_catalog(night)["snapshot"]
+    first = tag_catalog(night).snapshot
     rows = every_reader_reads_the_pictures(night)
     assert 0 < rows.filter(pc.field("status") == "ok").num_rows < len(rows)
     parts = set(os.listdir(os.path.join(night.index, "current")))
@@ -193,7 +193,7 @@ def test_nothing_but_whole_parts_ever_lies_among_the_rows(
 def test_a_link_to_a_snapshot_instead_of_its_rows_is_refused_and_can_be_put_right(
     night: TagOptions,
 ) -> None:
-    first = tag_catalog(night)["snapshot"]
+    first = tag_catalog(night).snapshot
     link = Path(night.index) / "current"
     link.unlink()
     link.symlink_to(f"snapshots/{first}")
@@ -207,7 +207,7 @@ def test_a_link_to_a_snapshot_instead_of_its_rows_is_refused_and_can_be_put_righ
 
 
 def test_an_index_of_an_earlier_format_is_refused_and_left_as_it_is(night: TagOptions) -> None:
-    first = tag_catalog(night)["snapshot"]
+    first = tag_catalog(night).snapshot
     snapshot = Path(night.index) / "snapshots" / first
     for part in (snapshot / "rows").iterdir():
         part.rename(snapshot / part.name)

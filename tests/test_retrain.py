@@ -242,7 +242,7 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     tag_catalog(
         TagOptions(str(catalog), result.bundle, str(index), max_error_rate=1, force_model=True)
     )
-    assert not verify(str(index))["faults"]
+    assert not verify(str(index)).faults
     rows = pd.read_parquet((index / "current").resolve())
     assert "blue" not in set(rows["color"].dropna())
     assert rows["score_blue"].notna().any()

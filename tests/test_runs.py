@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from conftest import jpeg, settle, textured
+from msgspec import structs
 from nights import World, wait_until
-from schemas.reports import ROLLBACK, RUNS
 
 from jobs.runs import list_runs, roll_back, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
-from schemas.index import PLAN_FIELDS, RUN_COUNTS, RUN_FIELDS, RUN_STATES
+from schemas.nightly import RollbackReport, RunsReport
+from schemas.record import parse, to_json
+from schemas.runs import RUN_STATES, Counts, PlanCounts, RunRecord
 from tagger.errors import InputError, StoreError
 from tagger.imaging.worker import CHUNK
 from tagger.index.snapshots import new_id
@@ -54,23 +56,21 @@ def test_records_hold_what_is_declared_and_counts_that_add_up(
     add(catalog, "new.jpg", 1)
     tag_catalog(options)
     report = list_runs(options.index)
-    assert set(report) == set(RUNS)
-    assert [record["state"] for record in report["runs"]] == ["published", "published"]
-    for record in report["runs"]:
-        assert set(record) == set(RUN_FIELDS)
-        assert set(record["plan"]) == set(PLAN_FIELDS)
-        assert set(record["counts"]) == set(RUN_COUNTS)
-        assert record["state"] in RUN_STATES
-        counts = record["counts"]
-        assert counts["found"] == counts["published_rows"]
-        assert counts["found"] == sum(
-            counts[name] for name in ("new", "changed", "rescored", "unchanged")
+    assert set(json.loads(to_json(report))) == set(RunsReport.__struct_fields__)
+    assert [record.state for record in report.runs] == ["published", "published"]
+    for record in report.runs:
+        written = json.loads((Path(options.index) / "runs" / f"{record.run_id}.json").read_text())
+        assert set(written) == set(RunRecord.__struct_fields__)
+        assert set(written["plan"]) == set(PlanCounts.__struct_fields__)
+        assert set(written["counts"]) == set(Counts.__struct_fields__)
+        assert record.state in RUN_STATES
+        counts = record.counts
+        assert counts.found == counts.published_rows
+        assert counts.found == sum(
+            getattr(counts, name) for name in ("new", "changed", "rescored", "unchanged")
         )
-        assert (
-            record["plan"]["to_read"] + record["plan"]["staged"] + counts["unchanged"]
-            == counts["found"]
-        )
-        assert record["peak_mib"] > 50
+        assert record.plan.to_read + record.plan.staged + counts.unchanged == counts.found
+        assert record.peak_mib > 50
         apart = (
             "total",
             "first",
@@ -78,11 +78,11 @@ def test_records_hold_what_is_declared_and_counts_that_add_up(
             "read",
             "decode",
         )  # moments, and what workers did meanwhile
-        parts = sum(seconds for name, seconds in record["seconds"].items() if name not in apart)
-        assert 0 < parts <= record["seconds"]["total"] + 0.01
-    assert report["runs"][1]["counts"]["scored"] == summary["scored"]
+        parts = sum(seconds for name, seconds in record.seconds.items() if name not in apart)
+        assert 0 < parts <= record.seconds["total"] + 0.01
+    assert report.runs[1].counts.scored == summary.scored
     text = runs_text(report)
-    assert text.splitlines()[1].startswith(report["current"] + "*")
+    assert text.splitlines()[1].startswith(report.current + "*")
 
 
 def test_a_run_that_ended_without_a_word_is_marked_by_the_next(world: World) -> None:
@@ -90,12 +90,12 @@ def test_a_run_that_ended_without_a_word_is_marked_by_the_next(world: World) -> 
     wait_until(lambda: any((world.index / "runs").glob("[0-9]*.json")), process)
     process.kill()
     process.communicate()
-    (record,) = list_runs(str(world.index))["runs"]
-    assert (record["state"], record["exit_code"]) == ("running", None)
+    (record,) = list_runs(str(world.index)).runs
+    assert (record.state, record.exit_code) == ("running", None)
     world.run()
-    second, first = list_runs(str(world.index))["runs"]
-    assert (first["state"], second["state"]) == ("killed", "published")
-    assert "ended without a word" in first["message"]
+    second, first = list_runs(str(world.index)).runs
+    assert (first.state, second.state) == ("killed", "published")
+    assert "ended without a word" in first.message
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_run_killed_after_it_published_is_not_called_killed(
 ) -> None:
     """The moment between the rename that publishes and the record's last word."""
     summary = tag_catalog(options)
-    path = Path(options.index) / "runs" / f"{summary['run_id']}.json"
+    path = Path(options.index) / "runs" / f"{summary.run_id}.json"
     record = json.loads(path.read_text())
     path.write_text(
         json.dumps(record | {"state": "running", "counts": {}, "snapshot": None, "exit_code": None})
@@ -117,7 +117,7 @@ def test_a_run_killed_after_it_published_is_not_called_killed(
     first = json.loads(path.read_text())
     assert (first["state"], first["snapshot"], first["counts"]) == (
         "published",
-        summary["snapshot"],
+        summary.snapshot,
         record["counts"],
     )
     assert "before it could say so" in first["message"]
@@ -127,18 +127,21 @@ def test_an_orphan_is_found_behind_runs_that_were_refused_at_the_door(
     options: TagOptions, catalog: Path
 ) -> None:
     index = Index(options.index)
-    run_id = tag_catalog(options)["run_id"]
-    record = json.loads((index.path / "runs" / f"{run_id}.json").read_text())
-    orphan = record | {"run_id": "20200101T000000Z-0000", "state": "running", "exit_code": None}
+    run_id = tag_catalog(options).run_id
+    record = parse((index.path / "runs" / f"{run_id}.json").read_bytes(), RunRecord)
+    orphan = structs.replace(
+        record, run_id="20200101T000000Z-0000", state="running", exit_code=None
+    )
     index.runs.write(orphan)
-    index.runs.write(record | {"run_id": "29990101T000000Z-0000"})  # the clock was wrong once
+    wrong = structs.replace(record, run_id="29990101T000000Z-0000")  # the clock was wrong once
+    index.runs.write(wrong)
     catalog.rename(catalog.with_name("away"))
     with pytest.raises(InputError):
         tag_catalog(options)
     catalog.with_name("away").rename(catalog)
     tag_catalog(options)
-    states = {record["run_id"]: record["state"] for record in list_runs(options.index)["runs"]}
-    assert states[orphan["run_id"]] == "killed"
+    states = {record.run_id: record.state for record in list_runs(options.index).runs}
+    assert states[orphan.run_id] == "killed"
 
 
 def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog: Path) -> None:
@@ -149,32 +152,33 @@ def test_a_snapshot_that_nobody_ever_saw_is_removed(options: TagOptions, catalog
     second = tag_catalog(options)
     index = Index(options.index)
     (index.path / "current").unlink()
-    (index.path / "current").symlink_to(f"snapshots/{first['snapshot']}/rows")
-    record = json.loads((index.path / "runs" / f"{second['run_id']}.json").read_text())
-    index.runs.write(record | {"state": "running"})
+    (index.path / "current").symlink_to(f"snapshots/{first.snapshot}/rows")
+    record = parse((index.path / "runs" / f"{second.run_id}.json").read_bytes(), RunRecord)
+    index.runs.write(structs.replace(record, state="running"))
     third = tag_catalog(options)
-    assert (third["new"], third["unchanged"]) == (1, 41)
-    assert index.snapshots() == sorted([first["snapshot"], third["snapshot"]])
+    assert (third.new, third.unchanged) == (1, 41)
+    assert index.snapshots() == sorted([first.snapshot, third.snapshot])
 
 
 def test_rollback_goes_back_and_the_next_night_goes_forward(
     options: TagOptions, catalog: Path, tagger: Tagger
 ) -> None:
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     add(catalog, "new.jpg", 1)
-    second = tag_catalog(options)["snapshot"]
+    second = tag_catalog(options).snapshot
     ended = tagger("rollback", options.index, first, "--json")
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
-    assert set(report) == set(ROLLBACK)
+    assert set(report) == set(RollbackReport.__struct_fields__)
     assert (report["before"], report["snapshot"], report["rows"]) == (second, first, 41)
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{first}/rows"
-    assert verify(options.index)["faults"] == []
-    newest = list_runs(options.index)["runs"][0]
-    assert (newest["state"], newest["snapshot"]) == ("rolled_back", first)
-    assert set(newest) == set(RUN_FIELDS)
+    assert verify(options.index).faults == []
+    newest = list_runs(options.index).runs[0]
+    assert (newest.state, newest.snapshot) == ("rolled_back", first)
+    written = (Path(options.index) / "runs" / f"{newest.run_id}.json").read_text()
+    assert set(json.loads(written)) == set(RunRecord.__struct_fields__)
     third = tag_catalog(options)
-    assert (third["new"], third["unchanged"]) == (1, 41)
+    assert (third.new, third.unchanged) == (1, 41)
     manifest = json.loads(
         ((Path(options.index) / "current").resolve().parent / "manifest.json").read_text()
     )
@@ -185,7 +189,7 @@ def test_rollback_goes_back_and_the_next_night_goes_forward(
 def test_rollback_to_what_is_not_there_says_what_is(
     options: TagOptions, tagger: Tagger, name: str
 ) -> None:
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     ended = tagger("rollback", options.index, name)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
@@ -196,9 +200,9 @@ def test_rollback_to_what_is_not_there_says_what_is(
 def test_rollback_refuses_a_snapshot_that_is_not_whole_and_leaves_a_broken_one(
     options: TagOptions, catalog: Path, tagger: Tagger
 ) -> None:
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     add(catalog, "new.jpg", 1)
-    second = tag_catalog(options)["snapshot"]
+    second = tag_catalog(options).snapshot
     snapshots = Path(options.index) / "snapshots"
     (snapshots / second / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match="no readable manifest"):
@@ -217,7 +221,7 @@ def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
     names = []
     for night in range(5):
         add(catalog, f"{night}.jpg", night)
-        names.append(tag_catalog(options)["snapshot"])
+        names.append(tag_catalog(options).snapshot)
     index, now = Index(options.index), datetime.now(UTC)
     stale = index.path / "_staging" / ("0" * 64)
     stale.mkdir()
@@ -229,7 +233,7 @@ def test_old_snapshots_and_stale_staging_are_removed_and_never_the_current_one(
     # go.
     assert index.retire(1, now=late) == [names[3]]
     assert index.snapshots() == [names[1], names[2], names[4]]
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_snapshot_that_was_current_until_a_moment_ago_stays_though_it_is_old(
@@ -238,7 +242,7 @@ def test_a_snapshot_that_was_current_until_a_moment_ago_stays_though_it_is_old(
     names = []
     for night in range(3):
         add(catalog, f"{night}.jpg", night)
-        names.append(tag_catalog(options)["snapshot"])
+        names.append(tag_catalog(options).snapshot)
     index = Index(options.index)
     for name in names:  # a month without a change
         os.utime(index.path / "snapshots" / name, (1.6e9, 1.6e9))
@@ -253,12 +257,12 @@ def test_a_snapshot_that_was_current_until_a_moment_ago_stays_though_it_is_old(
 def test_an_index_that_lost_its_link_is_not_taken_for_a_new_one(
     options: TagOptions, catalog: Path, tagger: Tagger
 ) -> None:
-    first = tag_catalog(options)["snapshot"]
+    first = tag_catalog(options).snapshot
     (Path(options.index) / "current").unlink()
     with pytest.raises(StoreError, match=f"no link 'current'.*tagger rollback INDEX {first}"):
         tag_catalog(options)
     assert tagger("rollback", options.index, first).returncode == 0
-    assert tag_catalog(options)["unchanged"] == 41
+    assert tag_catalog(options).unchanged == 41
 
 
 def test_junk_in_the_index_stops_nothing(
@@ -284,7 +288,7 @@ def test_junk_in_the_index_stops_nothing(
     assert ended.returncode == 0, ended.stderr
     ended = tagger_process("runs", options.index, timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_a_broken_manifest_is_a_fault_and_in_the_record(
@@ -297,7 +301,7 @@ def test_a_broken_manifest_is_a_fault_and_in_the_record(
     )
     assert (ended.returncode, json.loads(ended.stdout)["exit_code"]) == (2, 2)
     assert "tagger rollback" in ended.stderr
-    assert list_runs(options.index)["runs"][0]["state"] == "refused"
+    assert list_runs(options.index).runs[0].state == "refused"
     assert tagger("verify", options.index).returncode == 6
 
 
@@ -325,7 +329,7 @@ def test_time_up_stops_cleanly_and_the_next_run_goes_on(world: World) -> None:
     out, said = process.communicate(timeout=60)
     if process.returncode == 7:  # a fast machine may be done
         assert "max-seconds" in said
-        assert list_runs(str(world.index))["runs"][0]["state"] == "stopped"
+        assert list_runs(str(world.index)).runs[0].state == "stopped"
         staged = world.staged_rows()
         assert json.loads(world.run("--json"))["reused"] == staged
     world.rows_equal_files()
@@ -419,4 +423,4 @@ def test_a_term_signal_is_in_the_record(world: World) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 143, said
-    assert list_runs(str(world.index))["runs"][0]["exit_code"] == 143
+    assert list_runs(str(world.index)).runs[0].exit_code == 143

@@ -11,10 +11,11 @@ import pytest
 from conftest import settle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from schemas.reports import SIMILAR
 
 from jobs.similar import similar, similar_text
 from jobs.tag_catalog import TagOptions, tag_catalog
+from schemas.nightly import SimilarReport
+from schemas.record import parse
 from tagger.errors import InputError, StoreError
 from tagger.index.neighbours import nearest
 
@@ -56,18 +57,18 @@ def test_a_picture_finds_its_copies_and_look_alikes_and_draws_them(
     ran = tagger("similar", index, asked, "--top", 5, "--sheet", tmp_path / "sheet.png", "--json")
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
-    assert set(report) == set(SIMILAR)
+    assert set(report) == set(SimilarReport.__struct_fields__)
     first = report["found"][0]
     assert first["similarity"] > 0.95
     assert sorted(first["same"]) == sorted(["copy.jpg", str(one.relative_to(catalog))])
     assert len(report["found"]) == 5
     likeness = [row["similarity"] for row in report["found"]]
     assert likeness == sorted(likeness, reverse=True)
-    assert "1 more with the same bytes" in similar_text(report)
+    assert "1 more with the same bytes" in similar_text(parse(ran.stdout, SimilarReport))
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape[1] > 7 * 160
     inside = similar(str(index), str(one), top=3)
-    assert all(str(one.relative_to(catalog)) not in row["same"] for row in inside["found"])
+    assert all(str(one.relative_to(catalog)) not in row.same for row in inside.found)
 
 
 def test_without_features_it_says_how_to_get_some(

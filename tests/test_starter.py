@@ -56,9 +56,9 @@ def test_a_night_that_forgets_its_model_does_not_score_the_index_again(
             night(named)
     assert os.readlink(index / "current") == before
     named = tag_catalog(replace(named, replace_columns=True))
-    assert named["rescored"] > 0
+    assert named.rescored > 0
     again = tag_catalog(TagOptions(str(catalog), None, str(index), max_error_rate=1))
-    assert again["unchanged"] == again["found"]
+    assert again.unchanged == again.found
 
 
 def test_the_starter_is_small_made_for_tagging_alone_and_says_how_it_was_made(

@@ -18,22 +18,21 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import clean_environment, jpeg, settle, textured
-from schemas.reports import TAG
 
-import jobs.tag_catalog
 import tagger.index.plan
+import tagger.nightly.night
 import tagger.nightly.scoring
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from schemas.index import (
     CHANGES,
     LABELS,
-    MANIFEST_FIELDS,
-    PLAN_FIELDS,
-    RUN_COUNTS,
-    RUN_FIELDS,
     UNSETTLED,
+    Manifest,
 )
+from schemas.nightly import TagReport
+from schemas.record import to_json
+from schemas.runs import Counts, PlanCounts, RunRecord
 from tagger.errors import InputError, Locked, Refused, StoreError
 from tagger.files import Lock
 from tagger.imaging.decoder import DecodedChunk
@@ -77,7 +76,7 @@ def test_one_new_content_among_copies_does_not_keep_the_rest_from_being_staged(
                 yield chunk
 
     monkeypatch.setattr(tagger.nightly.scoring, "Decoder", Watched)
-    assert tag_catalog(options)["scored"] == 1
+    assert tag_catalog(options).scored == 1
     assert staged[0] == 0
     assert staged[-1] > 5
 
@@ -111,14 +110,14 @@ def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(
         assert row["status"] == "ok"
         assert [row[label.column] for label in bundle.vocabulary.labels] == scores.tolist()
         assert (row["width"], row["height"]) == (picture.width, picture.height)
-    assert summary["found"] == summary["published_rows"] == summary["new"] == len(files)
-    assert summary["failed"] == summary["failed_now"] == 5
-    assert summary["skipped"] == {"not_a_picture": 1}
+    assert summary.found == summary.published_rows == summary.new == len(files)
+    assert summary.failed == summary.failed_now == 5
+    assert summary.skipped == {"not_a_picture": 1}
 
 
 def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     summary = tag_catalog(options)
-    assert set(summary) == set(TAG)
+    assert set(json.loads(to_json(summary))) == set(TagReport.__struct_fields__)
     index = Path(options.index)
     assert {path.name for path in index.iterdir()} == {
         "current",
@@ -127,11 +126,11 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
         "_staging",
         "_lock",
     }
-    assert os.readlink(index / "current") == f"snapshots/{summary['snapshot']}/rows"
+    assert os.readlink(index / "current") == f"snapshots/{summary.snapshot}/rows"
     assert not any((index / "_staging").iterdir())
     night = (index / "current").resolve().parent
     manifest = json.loads((night / "manifest.json").read_text())
-    assert set(manifest) == set(MANIFEST_FIELDS)
+    assert set(manifest) == set(Manifest.__struct_fields__)
     (part,) = manifest["parts"]
     names = {"rows", "labels.parquet", "changes.parquet", "unsettled.parquet", "manifest.json"}
     assert {path.name for path in night.iterdir()} == names
@@ -144,9 +143,9 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
     assert pq.read_schema(night / "unsettled.parquet").equals(UNSETTLED, True)
     (record,) = (index / "runs").iterdir()
     run = json.loads(record.read_text())
-    assert set(run) == set(RUN_FIELDS)
-    assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary["snapshot"])
-    assert run["counts"] == {name: summary[name] for name in RUN_COUNTS}
+    assert set(run) == set(RunRecord.__struct_fields__)
+    assert (run["state"], run["message"], run["run_id"]) == ("published", None, summary.snapshot)
+    assert run["counts"] == {name: getattr(summary, name) for name in Counts.__struct_fields__}
     stages = {
         "walk",
         "plan",
@@ -163,12 +162,12 @@ def test_the_files_are_the_declared_ones(options: TagOptions) -> None:
         "last",
     }
     assert set(run["seconds"]) == stages
-    assert set(run["plan"]) == set(PLAN_FIELDS)
+    assert set(run["plan"]) == set(PlanCounts.__struct_fields__)
     assert manifest["counts"] == run["counts"]
-    assert summary["found"] == sum(
-        summary[name] for name in ("new", "changed", "rescored", "unchanged")
+    assert summary.found == sum(
+        getattr(summary, name) for name in ("new", "changed", "rescored", "unchanged")
     )
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_many_buckets_and_units_give_the_same_rows(
@@ -184,7 +183,7 @@ def test_many_buckets_and_units_give_the_same_rows(
     assert len(list(night.glob("part-*.parquet"))) == 7
     parts = read(options).drop(columns="scored_at").sort_values("image_id", ignore_index=True)
     pd.testing.assert_frame_equal(parts, whole)
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
 
 
 def test_the_change_feed_is_against_the_parent(options: TagOptions, catalog: Path) -> None:
@@ -196,12 +195,12 @@ def test_the_change_feed_is_against_the_parent(options: TagOptions, catalog: Pat
     (catalog / "new.jpg").write_bytes(jpeg(textured(50, 50)))
     second = tag_catalog(options)
     night = (Path(options.index) / "current").resolve()
-    assert json.loads((night.parent / "manifest.json").read_text())["parent"] == first["snapshot"]
+    assert json.loads((night.parent / "manifest.json").read_text())["parent"] == first.snapshot
     changes = pd.read_parquet(night.parent / "changes.parquet").set_index("image_id")["op"]
     assert changes[gone_id] == "delete"
     assert changes["new.jpg"] == "upsert"
     assert len(changes) == 2
-    assert (second["new"], second["deleted"], second["unchanged"]) == (1, 1, first["found"] - 1)
+    assert (second.new, second.deleted, second.unchanged) == (1, 1, first.found - 1)
 
 
 @pytest.mark.serial
@@ -239,7 +238,7 @@ def test_a_killed_run_changes_nothing_and_the_next_uses_its_units(
     assert finished.returncode == 0
     runs = sorted((Path(options.index) / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
     assert json.loads(runs[-1].read_text())["counts"]["reused"] == 50 * done
-    assert verify(options.index)["faults"] == []
+    assert verify(options.index).faults == []
     assert len(read(options)) == 600 + 41
 
 
@@ -256,7 +255,7 @@ def test_a_refused_night_is_not_published_by_the_next_run(
     assert verify_raises_nothing_published(options)
     for i in range(30):
         (catalog / f"broken-{i}.jpg").unlink()
-    assert tag_catalog(options)["found"] == 41
+    assert tag_catalog(options).found == 41
 
 
 def verify_raises_nothing_published(options: TagOptions) -> bool:
@@ -268,8 +267,8 @@ def verify_raises_nothing_published(options: TagOptions) -> bool:
 def test_a_catalog_that_goes_away_while_it_is_read_is_refused(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = tag_catalog(options)["snapshot"]
-    real = jobs.tag_catalog.plan_night
+    before = tag_catalog(options).snapshot
+    real = tagger.nightly.night.plan_night
     (catalog / "new.jpg").write_bytes(jpeg(textured(50, 50)))
 
     def plan_and_lose(*arguments: object) -> object:
@@ -277,7 +276,7 @@ def test_a_catalog_that_goes_away_while_it_is_read_is_refused(
         shutil.move(catalog, catalog.with_name("unmounted"))
         return planned
 
-    monkeypatch.setattr(jobs.tag_catalog, "plan_night", plan_and_lose)
+    monkeypatch.setattr(tagger.nightly.night, "plan_night", plan_and_lose)
     with pytest.raises(Refused, match="went away"):
         tag_catalog(options)
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
@@ -349,14 +348,14 @@ def test_the_reference_backend_gives_the_same_index_within_0_005(
         np.nanmax(np.abs(read(options)[columns].to_numpy() - read(other)[columns].to_numpy()))
         < 0.005
     )
-    assert verify(other.index)["faults"] == []
+    assert verify(other.index).faults == []
 
 
 def test_too_many_failures_refuse_the_night_and_keep_the_last(
     options: TagOptions, catalog: Path
 ) -> None:
     settle(catalog)
-    before = tag_catalog(options)["snapshot"]
+    before = tag_catalog(options).snapshot
     for i in range(25):
         (catalog / f"broken-{i}.jpg").write_bytes(b"")
     with pytest.raises(Refused, match=r"25 of 25 pictures tried failed.*--max-error-rate"):
@@ -366,7 +365,7 @@ def test_too_many_failures_refuse_the_night_and_keep_the_last(
         json.loads(path.read_text())["state"] for path in (Path(options.index) / "runs").iterdir()
     }
     assert states == {"published", "refused"}
-    assert tag_catalog(replace(options, max_error_rate=1))["failed"] == 30
+    assert tag_catalog(replace(options, max_error_rate=1)).failed == 30
 
 
 def test_a_catalog_without_pictures_is_refused(options: TagOptions, catalog: Path) -> None:
@@ -544,8 +543,8 @@ def test_every_odd_file_is_a_row_and_the_deadly_one_is_a_row_too(
     rows = pd.read_parquet((tmp_path / "odd" / "current").resolve())
     assert (
         len(rows)
-        == summary["found"]
-        == sum(1 for path in (shared / "odd").iterdir()) - sum(summary["skipped"].values())
+        == summary.found
+        == sum(1 for path in (shared / "odd").iterdir()) - sum(summary.skipped.values())
     )
     deadly = rows[rows["image_id"].str.contains("80d9991980")]
     # OpenCV alone would die on it; here it gets the picture without the animation.
@@ -556,4 +555,4 @@ def test_every_odd_file_is_a_row_and_the_deadly_one_is_a_row_too(
         .isin(["unsupported", "ok"])
         .all()
     )
-    assert verify(str(tmp_path / "odd"))["faults"] == []
+    assert verify(str(tmp_path / "odd")).faults == []

@@ -14,7 +14,7 @@ import pytest
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
 from tagger.datasets.sample import Sample
-from tagger.index.snapshots import file_digest
+from tagger.files import file_digest
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +70,12 @@ def first_ok(index: Path) -> pd.Series:
 
 
 def test_a_published_index_has_no_fault(index: Path) -> None:
-    assert verify(str(index))["faults"] == []
+    assert verify(str(index)).faults == []
 
 
 def test_mending_the_digests_leaves_no_fault_of_its_own(index: Path) -> None:
     rewrite(index, lambda table: table)
-    assert verify(str(index))["faults"] == []
+    assert verify(str(index)).faults == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_mending_the_digests_leaves_no_fault_of_its_own(index: Path) -> None:
 )
 def test_a_wrong_value_is_found(index: Path, column: str, value: object, fault: str) -> None:
     rewrite(index, with_value(column, value))
-    assert any(fault in found for found in verify(str(index))["faults"])
+    assert any(fault in found for found in verify(str(index)).faults)
 
 
 def test_an_answer_that_does_not_follow_from_the_scores_is_found(index: Path) -> None:
@@ -105,14 +105,14 @@ def test_an_answer_that_does_not_follow_from_the_scores_is_found(index: Path) ->
     colors = {"black", "blue", "green", "red"}
     wrong = next(c for c in sorted(colors - {row["color"]}) if row[f"score_{c}"] < 0.3)
     rewrite(index, with_value("color", wrong))
-    assert any("does not follow" in fault for fault in verify(str(index))["faults"])
+    assert any("does not follow" in fault for fault in verify(str(index)).faults)
 
 
 def test_a_group_score_or_tags_that_do_not_follow_are_found(
     index: Path, published: Path, tmp_path: Path
 ) -> None:
     rewrite(index, with_value("tags", ["black", "blue"]))
-    assert any("answers and scores give" in fault for fault in verify(str(index))["faults"])
+    assert any("answers and scores give" in fault for fault in verify(str(index)).faults)
     other = Path(shutil.copytree(published, tmp_path / "other", symlinks=True))
     answered = pd.read_parquet(os.path.realpath(other / "current"))["garment_score"].dropna()
     if not answered.empty:
@@ -126,22 +126,22 @@ def test_a_group_score_or_tags_that_do_not_follow_are_found(
             return table.set_column(at, table.schema.field(at), pa.array(values, pa.float64()))
 
         rewrite(other, change)
-        assert any("does not follow" in fault for fault in verify(str(other))["faults"])
+        assert any("does not follow" in fault for fault in verify(str(other)).faults)
 
 
 def test_scores_or_tags_on_a_failed_row_are_found(index: Path) -> None:
     rewrite(index, with_value("score_red", 0.5, status="empty"))
-    assert any("not ok" in fault for fault in verify(str(index))["faults"])
+    assert any("not ok" in fault for fault in verify(str(index)).faults)
 
 
 def test_a_row_that_is_there_twice_or_missing_is_found(index: Path) -> None:
     rewrite(index, lambda table: pa.concat_tables([table.slice(0, 1), table]))
-    assert any("there twice" in fault for fault in verify(str(index))["faults"])
+    assert any("there twice" in fault for fault in verify(str(index)).faults)
 
 
 def test_a_column_too_many_is_found(index: Path) -> None:
     rewrite(index, lambda table: table.append_column("extra", pa.nulls(len(table))))
-    assert any("schema" in fault for fault in verify(str(index))["faults"])
+    assert any("schema" in fault for fault in verify(str(index)).faults)
 
 
 @pytest.mark.parametrize("pattern", ["rows/part-*.parquet", "labels.parquet", "changes.parquet"])
@@ -150,9 +150,9 @@ def test_a_changed_byte_or_a_missing_file_is_found(index: Path, pattern: str) ->
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 255
     file.write_bytes(data)
-    assert verify(str(index))["faults"]
+    assert verify(str(index)).faults
     file.unlink()
-    assert verify(str(index))["faults"]
+    assert verify(str(index)).faults
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_whatever_lies_among_the_parts_and_is_not_in_the_manifest_is_found(
         stranger.mkdir()
     else:
         shutil.copy(part, stranger)
-    (fault,) = verify(str(index))["faults"]
+    (fault,) = verify(str(index)).faults
     assert repr(stranger.name) in fault
     assert "not in the manifest" in fault
 
 
 def test_a_snapshot_without_its_folder_of_rows_is_found(index: Path) -> None:
     shutil.rmtree((index / "current").resolve())
-    assert any("cannot be listed" in fault for fault in verify(str(index))["faults"])
+    assert any("cannot be listed" in fault for fault in verify(str(index)).faults)
 
 
 def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
@@ -192,10 +192,10 @@ def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
     doubled = whole | {"parts": whole["parts"] * 2, "rows": whole["rows"] * 2}
     doubled["statuses"] = {status: 2 * n for status, n in whole["statuses"].items()}
     (night / "manifest.json").write_text(json.dumps(doubled))
-    assert any("two parts" in fault for fault in verify(str(index))["faults"])
+    assert any("two parts" in fault for fault in verify(str(index)).faults)
     whole["parts"][0]["bytes"] += 1
     (night / "manifest.json").write_text(json.dumps(whole))
-    assert any("bytes, the manifest says" in fault for fault in verify(str(index))["faults"])
+    assert any("bytes, the manifest says" in fault for fault in verify(str(index)).faults)
 
 
 @pytest.mark.parametrize(
@@ -212,4 +212,4 @@ def test_a_part_listed_twice_or_of_another_length_is_found(index: Path) -> None:
 def test_a_manifest_that_cannot_be_ours_is_a_fault(index: Path, change: dict[str, object]) -> None:
     file = (index / "current").resolve().parent / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    assert any("no readable manifest" in fault for fault in verify(str(index))["faults"])
+    assert any("no readable manifest" in fault for fault in verify(str(index)).faults)

@@ -274,5 +274,5 @@ def verify(index: IndexFolder, as_json: Json = False) -> None:
 
     report = job.verify(index)
     print_result(report, as_json, job.report_text(report))
-    if report["faults"]:
+    if report.faults:
         raise typer.Exit(6)

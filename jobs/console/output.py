@@ -1,22 +1,17 @@
 """What a command says: its result on standard output, a complaint on standard error."""
 
-import json
 import os
 import sys
 from contextlib import suppress
-from typing import Any
 
-import msgspec
+from schemas.record import Record, to_json
 
 
-def print_result(value: Any, as_json: bool, text: str) -> None:
+def print_result(value: Record, as_json: bool, text: str) -> None:
     """Print a result. The work is done by now: that nobody reads it, or that the disk is full, does
     not undo it."""
     try:
-        print(
-            json.dumps(msgspec.to_builtins(value), ensure_ascii=True) if as_json else text,
-            flush=True,
-        )
+        print(to_json(value, indent=None).rstrip() if as_json else text, flush=True)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # `tagger ... | head` is no fault
             complain(f"the result could not be printed: {error.strerror}")

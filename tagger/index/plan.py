@@ -1,6 +1,6 @@
-"""The plan of a night: which rows stay, which pictures are read. Tables in, tables out; touches no
-file.
+"""The plan of a night: which rows stay, which pictures are read.
 
+Tables in, tables out; touches no file.
 A picture is known by `(image_id, size, mtime_ns)` and its row by `model_id`.
 """
 
@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 
+from schemas.runs import PlanCounts
 from tagger.arrays import BoolArray, Int64Array
 from tagger.catalog import Found, bucket_count, bucket_of
 from tagger.digests import Contents, key_of
@@ -62,6 +64,30 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What there is already, in the current snapshot and in staging.
+
+    Attributes
+    ----------
+    known : iterable of pa.Table
+        The rows, as `KNOWN`, part by part: they are not held as a whole.
+    unsettled : pa.Array of large_string
+        Ids of rows that are to be read again though they look the same.
+    staged : Staged
+    contents : Contents
+        Those that have scores of tonight's model, in the current snapshot or in staging.
+    buckets : int or None
+        Of the index; None before its first snapshot.
+    """
+
+    known: Iterable[pa.Table]
+    unsettled: pa.Array
+    staged: Staged
+    contents: Contents
+    buckets: int | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is to be done with each listed picture; all arrays are of the listing's length.
 
@@ -82,8 +108,7 @@ class Plan:
         Its row is made of its last row and stored features: it is not read.
     staged : int64
         Position in the staged keys of the row that an interrupted run made of it, or -1.
-    counts : dict
-        See `schemas.index.PLAN_FIELDS`.
+    counts : PlanCounts
     """
 
     listing: pa.Table
@@ -94,13 +119,13 @@ class Plan:
     outdated: BoolArray
     staged: Int64Array
     from_features: BoolArray
-    counts: dict[str, int]
+    counts: PlanCounts
 
     def taking(self, from_features: BoolArray) -> "Plan":
         """Return the plan with these pictures taken from features, and no others."""
         n = int(from_features.sum())
-        both = self.counts["to_read"] + self.counts["from_features"]
-        counts = self.counts | {"from_features": n, "to_read": both - n}
+        both = self.counts.to_read + self.counts.from_features
+        counts = structs.replace(self.counts, from_features=n, to_read=both - n)
         return replace(self, from_features=from_features, counts=counts)
 
     def ids(self, places: Int64Array) -> list[str]:
@@ -109,8 +134,10 @@ class Plan:
         return ids
 
     def by_bucket(self, wanted: BoolArray) -> Iterator[tuple[int, Int64Array]]:
-        """Yield, for each bucket that has any, the positions of the wanted pictures, in order of
-        the listing."""
+        """Yield, for each bucket that has any, the positions of the wanted pictures.
+
+        They are in order of the listing.
+        """
         places = np.flatnonzero(wanted)
         places = places[np.argsort(self.bucket[places], kind="stable")]
         numbers, starts = np.unique(self.bucket[places], return_index=True)
@@ -123,9 +150,8 @@ class Plan:
         At most `UNIT` each, and at most `most`.
         """
         size = int(min(UNIT, most))
-        for bucket, places in self.by_bucket(
-            ~self.carried & (self.staged < 0) & ~self.from_features
-        ):
+        to_read = ~self.carried & (self.staged < 0) & ~self.from_features
+        for bucket, places in self.by_bucket(to_read):
             ids = self.listing["image_id"].take(pa.array(places))
             ordered = places[pc.sort_indices(ids).to_numpy()]
             for at in range(0, len(ordered), size):
@@ -145,72 +171,80 @@ def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
     yield _listing(batch)
 
 
-def make_plan(
-    listing: pa.Table,
-    known: Iterable[pa.Table],
-    unsettled: pa.Array,
-    staged: Staged,
-    contents: Contents,
-    buckets: int | None,
-    rules: Rules,
-) -> Plan:
-    """Return the plan for `listing` against the current rows and what lies in staging.
+# What the plan does with a picture. From the top, the first line that fits decides.
+#
+#   its row    its file          model, reader  rules             then          counted as
+#                                of the row
+#   ---------  ----------------  -------------  ----------------  ------------  ------------------
+#   none       there             -              -                 to read       new
+#   any        other size, time  -              -                 to read       changed
+#   any        the same          any            full              to read       rescored
+#   any        the same          another        within the limit  to read       rescored
+#   failed     the same          any            retry_errors      to read       rescored
+#   unsettled  the same          any            -                 to read       unchanged (1)
+#   any        the same          another        beyond the limit  carried over  unchanged, behind
+#   any        the same          tonight's      -                 carried over  unchanged
+#   any        gone              -              -                 dropped       deleted
+#
+# A row of another model is behind if it is ok; one of another reader is behind whatever it says.
+# The limit is `backfill_limit`, and takes the newest pictures first; without one, all are within.
+# (1) Reading tells whether it is, see `tagger.index.merge`.
+#
+# What is to read need not be read
+#   - if staging has a row of the very same file, size and time, that was read well enough and whose
+#     scores are known: `staged`;
+#   - else if only the model is another, and the trunk's features are stored: `from_features`.
 
-    Parameters
-    ----------
-    listing : pa.Table
-        As `LISTING`.
-    known : iterable of pa.Table
-        As `KNOWN`, part by part: it is not held as a whole.
-    unsettled : pa.Array of large_string
-        Ids of rows that are to be read again though they look the same.
-    contents : Contents
-        Those that have scores of this model, in the current snapshot or in staging.
-    buckets : int or None
-        Of the index; None before its first snapshot.
-    """
-    listing, index = _each_once(
-        listing.combine_chunks()
-    )  # taking from chunks would copy them all, every time
-    rows, there, same, failed, behind, misread, bucket = _compare(listing, index, known)
-    buckets = buckets or staged.buckets or bucket_count(len(listing))
-    ids = listing["image_id"]
-    for places in np.array_split(np.flatnonzero(~there), 1 + len(listing) // _BATCH):
-        bucket[places] = [
-            bucket_of(image_id, buckets) for image_id in ids.take(pa.array(places)).to_pylist()
-        ]
-    again = np.zeros_like(same)
-    marked = index.find(unsettled)
-    again[marked[marked >= 0]] = True
-    again &= same
-    later = _left_for_later(behind, listing, rules.backfill_limit)
-    rescored = same if rules.full else (behind & ~later) | (failed if rules.retry_errors else False)
-    carried = same & ~rescored & ~again
-    found = _staged_places(listing, index, ~carried, staged, contents)
-    counts = {
-        "found": len(listing),
-        "new": int((~there).sum()),
-        "changed": int((there & ~same).sum()),
-        "rescored": int(rescored.sum()),
-        "unchanged": int((same & ~rescored).sum()),
-        "deleted": rows - int(there.sum()),
-        "staged": int((found >= 0).sum()),
-        "to_read": int((~carried & (found < 0)).sum()),
-        "from_features": 0,
-        "behind": int((behind & ~rescored).sum()),
-    }
-    outdated = np.zeros_like(same) if rules.full else behind & ~misread & ~carried & ~again
-    nothing = np.zeros_like(same)
+
+def make_plan(listing: pa.Table, before: Before, rules: Rules) -> Plan:
+    """Return the plan for `listing`, as `LISTING`, against what there is already."""
+    # Taking from chunks would copy them all, every time.
+    listing, index = _each_once(listing.combine_chunks())
+    rows = _compare(listing, index, before.known)
+    buckets = before.buckets or before.staged.buckets or bucket_count(len(listing))
+    _add_buckets(rows, listing["image_id"], buckets)
+    later = _left_for_later(rows.behind, listing, rules.backfill_limit)
+    again = rows.same & _marked(index, before.unsettled, len(listing))
+    if rules.full:
+        rescored = rows.same
+    elif rules.retry_errors:
+        rescored = (rows.behind & ~later) | rows.failed
+    else:
+        rescored = rows.behind & ~later
+    carried = rows.same & ~rescored & ~again
+    staged = _staged_places(listing, index, ~carried, before)
+    nothing = np.zeros(len(listing), bool)
+    counts = PlanCounts(
+        found=len(listing),
+        new=int((~rows.there).sum()),
+        changed=int((rows.there & ~rows.same).sum()),
+        rescored=int(rescored.sum()),
+        unchanged=int((rows.same & ~rescored).sum()),
+        deleted=rows.total - int(rows.there.sum()),
+        staged=int((staged >= 0).sum()),
+        to_read=int((~carried & (staged < 0)).sum()),
+        behind=int((rows.behind & ~rescored).sum()),
+    )
     return Plan(
-        listing, bucket, buckets, carried, failed & ~carried, outdated, found, nothing, counts
+        listing=listing,
+        bucket=rows.bucket,
+        buckets=buckets,
+        carried=carried,
+        retried=rows.failed & ~carried,
+        outdated=nothing if rules.full else rows.behind & ~rows.misread & ~carried & ~again,
+        staged=staged,
+        from_features=nothing,
+        counts=counts,
     )
 
 
 class _Compared(NamedTuple):
-    """How many rows there are; and of each listed picture, whether it has one, is the same file,
-    failed, and so on."""
+    """How many rows there are; and of each listed picture, what is known of its row.
 
-    rows: int
+    It is there, of the same file; and of those of the same file: it failed, is behind, and so on.
+    """
+
+    total: int
     there: BoolArray
     same: BoolArray
     failed: BoolArray
@@ -220,21 +254,40 @@ class _Compared(NamedTuple):
 
 
 def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _Compared:
-    rows, bucket = 0, np.zeros(len(listing), np.int32)
+    total = 0
+    bucket = np.zeros(len(listing), np.int32)
     there, same, failed, behind, misread = np.zeros((5, len(listing)), bool)
-    size, mtime_ns = _numbers(listing, "size"), _numbers(listing, "mtime_ns")
+    size = _numbers(listing, "size")
+    mtime_ns = _numbers(listing, "mtime_ns")
     for part in known:
-        rows += len(part)
+        total += len(part)
         places = index.find(part["image_id"].combine_chunks())
         here = np.flatnonzero(places >= 0)
-        part, at = part.take(pa.array(here)), places[here]
-        there[at], bucket[at] = True, part["bucket"].to_numpy()
-        same[at] = (size[at] == _numbers(part, "size")) & (
-            mtime_ns[at] == _numbers(part, "mtime_ns")
-        )
-        failed[at], behind[at] = part["failed"].to_numpy(), part["behind"].to_numpy()
+        part = part.take(pa.array(here))
+        at = places[here]
+        there[at] = True
+        bucket[at] = part["bucket"].to_numpy()
+        same_size = size[at] == _numbers(part, "size")
+        same[at] = same_size & (mtime_ns[at] == _numbers(part, "mtime_ns"))
+        failed[at] = part["failed"].to_numpy()
+        behind[at] = part["behind"].to_numpy()
         misread[at] = part["misread"].to_numpy()
-    return _Compared(rows, there, same, same & failed, same & behind, same & misread, bucket)
+    return _Compared(total, there, same, same & failed, same & behind, same & misread, bucket)
+
+
+def _add_buckets(rows: _Compared, ids: pa.ChunkedArray, buckets: int) -> None:
+    """Fill in the buckets of pictures that have no row; some at a time, for they become objects."""
+    for places in np.array_split(np.flatnonzero(~rows.there), 1 + len(ids) // _BATCH):
+        texts = ids.take(pa.array(places)).to_pylist()
+        rows.bucket[places] = [bucket_of(image_id, buckets) for image_id in texts]
+
+
+def _marked(index: IdIndex, ids: pa.Array, n: int) -> BoolArray:
+    """Return bool (n,): which listed pictures have these ids."""
+    result = np.zeros(n, bool)
+    places = index.find(ids)
+    result[places[places >= 0]] = True
+    return result
 
 
 def _listing(found: Found) -> pa.Table:
@@ -269,8 +322,10 @@ def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
 
 
 def _left_for_later(behind: BoolArray, listing: pa.Table, limit: int | None) -> BoolArray:
-    """Return bool (n,): rows of older models or readers that are beyond the limit, the newest
-    pictures coming first."""
+    """Return bool (n,): rows of older models or readers that are beyond the limit.
+
+    The newest pictures come first.
+    """
     later = np.zeros_like(behind)
     if limit is not None and behind.sum() > limit:
         places = np.flatnonzero(behind)
@@ -280,20 +335,22 @@ def _left_for_later(behind: BoolArray, listing: pa.Table, limit: int | None) -> 
 
 
 def _staged_places(
-    listing: pa.Table, index: IdIndex, wanted: BoolArray, staged: Staged, contents: Contents
+    listing: pa.Table, index: IdIndex, wanted: BoolArray, before: Before
 ) -> Int64Array:
     """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
     result = np.full(len(listing), -1, np.int64)
-    if not len(staged.keys) or not wanted.any():
+    keys = before.staged.keys
+    if not len(keys) or not wanted.any():
         return result
-    keys = staged.keys.combine_chunks()
-    usable = np.flatnonzero(keys["good"].to_numpy() & ~_waits_for_ever(keys, contents))
+    keys = keys.combine_chunks()
+    usable = np.flatnonzero(keys["good"].to_numpy() & ~_waits_for_ever(keys, before.contents))
     at = index.find(keys["image_id"].take(pa.array(usable)))
     # Of one picture read twice, the newer reading comes first and counts; an older one is of an
     # older file.
     places, first = np.unique(at, return_index=True)
     here = (places >= 0) & wanted[places]
-    row, places = usable[first[here]], places[here]
+    row = usable[first[here]]
+    places = places[here]
     same = np.ones(len(places), bool)
     for name in ("size", "mtime_ns"):
         same &= _numbers(listing, name)[places] == _numbers(keys, name)[row]

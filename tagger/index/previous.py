@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
+from schemas.index import Part
 from tagger.digests import DigestKeys, raw_keys, sorted_keys
 from tagger.index.merge import aligned
 from tagger.index.plan import KNOWN
@@ -42,7 +42,7 @@ class Previous:
         self.unsettled = parent.unsettled() if parent else pa.array([], pa.large_string())
 
     def __len__(self) -> int:
-        return sum(int(part["rows"]) for _, part in self._parts())
+        return sum(part.rows for _, part in self._parts())
 
     def known(self) -> Iterator[pa.Table]:
         """Yield what the plan needs, part by part, as `tagger.index.plan.KNOWN`.
@@ -55,12 +55,11 @@ class Previous:
         for parent, part in self._parts():
             yield self._known_rows(parent, part)
 
-    def _known_rows(self, parent: Snapshot, part: dict[str, Any]) -> pa.Table:
-        rows = parent.read(str(part["file"]), _PLANNED)
+    def _known_rows(self, parent: Snapshot, part: Part) -> pa.Table:
+        rows = parent.read(part.file, _PLANNED)
         try:
-            bucket = int(part["bucket"])
-            self.statuses[bucket] = counted(rows["status"])
-            self.models[bucket] = counted(rows["model_id"].drop_null())
+            self.statuses[part.bucket] = counted(rows["status"])
+            self.models[part.bucket] = counted(rows["model_id"].drop_null())
             ok = pc.equal(rows["status"], "ok")
             misread = pc.not_equal(rows["reader"], tagger.imaging.preprocessing.READER)
             other_model = pc.and_(
@@ -70,20 +69,20 @@ class Previous:
                 rows["image_id"].cast(pa.large_string()),
                 pc.fill_null(rows["size_bytes"], -1),
                 pc.fill_null(rows["mtime_ns"], -1),
-                np.full(len(rows), bucket, np.int32),
+                np.full(len(rows), part.bucket, np.int32),
                 pc.invert(ok),
                 pc.or_(other_model, misread),
                 misread,
             ]
             return pa.table(columns, schema=KNOWN)
         except (pa.ArrowException, TypeError) as error:
-            raise parent.damaged(str(part["file"]), error) from error
+            raise parent.damaged(part.file, error) from error
 
     def contents(self) -> DigestKeys:
         """Return the keys of all contents that have scores of tonight's model and reader."""
         keys = [np.zeros((0, 2), np.uint64)]
         for parent, part in self._parts():
-            rows = parent.read(part["file"], ["content_sha256", "model_id", "reader"])
+            rows = parent.read(part.file, ["content_sha256", "model_id", "reader"])
             keys.append(raw_keys(rows.filter(self._current(rows))["content_sha256"]))
         together = np.concatenate(keys)
         keys.clear()  # they are as large again
@@ -99,7 +98,7 @@ class Previous:
                     "content_sha256": pa.array([], pa.string()),
                 }
             )
-        rows = self.parent.read(part["file"], ["image_id", "content_sha256"])
+        rows = self.parent.read(part.file, ["image_id", "content_sha256"])
         return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
 
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
@@ -107,7 +106,7 @@ class Previous:
         large_string."""
         found = [schema.empty_table()]
         for parent, part in self._parts() if len(digests) else ():
-            keys = parent.read(part["file"], ["content_sha256", "model_id", "reader"])
+            keys = parent.read(part.file, ["content_sha256", "model_id", "reader"])
             wanted = pc.is_in(keys["content_sha256"].cast(pa.large_string()), value_set=digests)
             wanted = pc.and_(wanted, self._current(keys))
             if pc.any(wanted).as_py():
@@ -129,10 +128,8 @@ class Previous:
             False,
         )
 
-    def _parts(self) -> list[tuple[Snapshot, dict[str, Any]]]:
-        return (
-            [(self.parent, part) for part in self.parent.manifest["parts"]] if self.parent else []
-        )
+    def _parts(self) -> list[tuple[Snapshot, Part]]:
+        return [(self.parent, part) for part in self.parent.manifest.parts] if self.parent else []
 
 
 def counted(values: pa.ChunkedArray) -> Counter[str]:

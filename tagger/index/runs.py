@@ -1,13 +1,15 @@
 """Run records: one JSON file per run, written when it starts and replaced when it ends."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from schemas.index import RUN_FIELDS
+from msgspec.structs import replace
+
+from schemas.index import Manifest
+from schemas.record import parse, to_json
+from schemas.runs import RunRecord
 from tagger.files import atomic_text
 from tagger.machine import raise_machine_fault
 
@@ -20,27 +22,22 @@ class Runs:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, record: RunRecord) -> None:
         """Write or replace the record of a run."""
-        atomic_text(self._path / f"{record['run_id']}.json", json.dumps(record, indent=1) + "\n")
+        atomic_text(self._path / f"{record.run_id}.json", to_json(record))
 
-    def newest_first(self) -> Iterator[dict[str, Any]]:
-        """Yield every readable record."""
+    def newest_first(self) -> Iterator[RunRecord]:
+        """Yield every readable record; a stranger's file tells nothing, and must stop no night."""
         for path in sorted(self._path.glob("[0-9]*.json"), reverse=True):
             try:
-                record = json.loads(path.read_text()) if path.is_file() else None
-            except (OSError, ValueError, RecursionError) as error:
+                record = parse(path.read_bytes(), RunRecord) if path.is_file() else None
+            except (OSError, ValueError) as error:
                 raise_machine_fault(error)
                 continue
-            # A stranger's file tells nothing, and must not stop a night.
-            if (
-                isinstance(record, dict)
-                and set(record) == set(RUN_FIELDS)
-                and record["run_id"] == path.stem
-            ):
+            if record is not None and record.run_id == path.stem:
                 yield record
 
-    def mark_orphans(self, published: dict[str, Any] | None) -> list[str]:
+    def mark_orphans(self, published: Manifest | None) -> list[str]:
         """Say of runs that are still `running` how they ended, and return their ids.
 
         Call it under the lock: nobody else is running then. `published` is the manifest of the
@@ -50,23 +47,25 @@ class Runs:
         # Not just up to the last run that ended well: clocks are set back, and refused runs record
         # beside others.
         for record in islice(self.newest_first(), _LOOKED_AT):
-            if record["state"] == "running":
-                found.append(record["run_id"])
-                if published and published["snapshot"] == record["run_id"]:
-                    record |= {
-                        "state": "published",
-                        "snapshot": record["run_id"],
-                        "counts": published["counts"],
-                    }
-                    record["message"] = (
-                        "published, then ended without a word before it could say so"
-                    )
-                else:
-                    record["state"] = "killed"
-                    record["message"] = (
-                        "ended without a word (SIGKILL, out of memory, power); noted by the next "
-                        "run"
-                    )
+            if record.state == "running":
+                found.append(record.run_id)
                 with suppress(OSError):  # a full disk must not keep a night from making room
-                    self.write(record)
+                    self.write(_ended(record, published))
         return found
+
+
+def _ended(record: RunRecord, published: Manifest | None) -> RunRecord:
+    """Return the record of a run that could not say how it ended."""
+    if published and published.snapshot == record.run_id:
+        return replace(
+            record,
+            state="published",
+            snapshot=record.run_id,
+            counts=published.counts,
+            message="published, then ended without a word before it could say so",
+        )
+    return replace(
+        record,
+        state="killed",
+        message="ended without a word (SIGKILL, out of memory, power); noted by the next run",
+    )

@@ -1,14 +1,12 @@
 """Snapshots: complete nights that are never written again, and the link that readers follow."""
 
 import hashlib
-import json
 import os
-import re
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,32 +15,42 @@ import pyarrow.parquet as pq
 from schemas.index import (
     CHANGES,
     CHANGES_FILE,
-    FORMAT_VERSION,
     LABELS,
     LABELS_FILE,
     MANIFEST_FILE,
     ROWS_FOLDER,
     UNSETTLED,
     UNSETTLED_FILE,
+    Manifest,
+    Part,
 )
+from schemas.record import FORMAT_VERSION, Versioned, parse, to_json
 from tagger.errors import StoreError
-from tagger.files import atomic_text, sync_file, sync_folder
+from tagger.files import atomic_text, file_digest, sync_file, sync_folder
+from tagger.index.columns import has_columns
 from tagger.parquet import read_parquet
 
 _ROW_GROUP = 50_000
-_SIDE_FILES = {"labels": LABELS_FILE, "changes": CHANGES_FILE, "unsettled": UNSETTLED_FILE}
-"""Each has its digest in the manifest, as `<key>_sha256`."""
 
 
 class Snapshot(NamedTuple):
     """A published night: its folder, whose name is its id, and its manifest."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
-    def part(self, bucket: int) -> dict[str, Any] | None:
+    def part(self, bucket: int) -> Part | None:
         """Return the manifest's entry for a bucket's part."""
-        return next((part for part in self.manifest["parts"] if part["bucket"] == bucket), None)
+        return next((part for part in self.manifest.parts if part.bucket == bucket), None)
+
+    @property
+    def side_files(self) -> dict[str, str]:
+        """The files beside the rows, and the digests that the manifest has of them."""
+        return {
+            LABELS_FILE: self.manifest.labels_sha256,
+            CHANGES_FILE: self.manifest.changes_sha256,
+            UNSETTLED_FILE: self.manifest.unsettled_sha256,
+        }
 
     def read(self, file: str, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of one file of this snapshot.
@@ -57,7 +65,7 @@ class Snapshot(NamedTuple):
         except (OSError, pa.ArrowException, KeyError) as error:
             raise self.damaged(file, error) from error
 
-    def read_whole(self, part: dict[str, Any]) -> pa.Table:
+    def read_whole(self, part: Part) -> pa.Table:
         """Return all rows of a part whose bytes are still those that the manifest names.
 
         Rows that are carried over get a new digest: a bit that has turned on the disk must not get
@@ -69,42 +77,42 @@ class Snapshot(NamedTuple):
             If it is missing or damaged.
         """
         try:
-            data = (self.path / part["file"]).read_bytes()
-            if hashlib.sha256(data).hexdigest() != part["sha256"]:
+            data = (self.path / part.file).read_bytes()
+            if hashlib.sha256(data).hexdigest() != part.sha256:
                 raise OSError("its sha256 is not the manifest's")
             return read_parquet(pa.BufferReader(data))
         except (OSError, pa.ArrowException) as error:
-            raise self.damaged(part["file"], error) from error
+            raise self.damaged(part.file, error) from error
 
     def check_files(self) -> None:
         """Raise StoreError unless every part has its size, and every other file its digest."""
-        for part in self.manifest["parts"]:
+        for part in self.manifest.parts:
             try:
-                size = (self.path / part["file"]).stat().st_size
+                size = (self.path / part.file).stat().st_size
             except OSError as error:
-                raise self.damaged(part["file"], error) from error
-            if size != part["bytes"]:
-                raise self.damaged(part["file"], ValueError(f"{size} bytes, not {part['bytes']}"))
-        for name, file in _SIDE_FILES.items():
+                raise self.damaged(part.file, error) from error
+            if size != part.bytes:
+                raise self.damaged(part.file, ValueError(f"{size} bytes, not {part.bytes}"))
+        for file, expected in self.side_files.items():
             try:
                 digest = file_digest(self.path / file)
             except OSError as error:
                 raise self.damaged(file, error) from error
-            if digest != self.manifest.get(f"{name}_sha256"):
+            if digest != expected:
                 raise self.damaged(file, ValueError("its sha256 is not the manifest's"))
 
     def schema(self) -> pa.Schema | None:
         """Return the schema that all parts have, or None if there is no part."""
-        parts = self.manifest["parts"]
+        parts = self.manifest.parts
         try:
-            return pq.read_schema(self.path / parts[0]["file"]) if parts else None
+            return pq.read_schema(self.path / parts[0].file) if parts else None
         except (OSError, pa.ArrowException) as error:
-            raise self.damaged(parts[0]["file"], error) from error
+            raise self.damaged(parts[0].file, error) from error
 
     def labels(self) -> pa.Table:
         """Return the labels of every model that rows name."""
         table = self.read(LABELS_FILE)
-        if not table.schema.equals(LABELS):
+        if not has_columns(table.schema, LABELS):
             raise self.damaged(LABELS_FILE, ValueError("its schema is not the declared one"))
         return table
 
@@ -136,19 +144,18 @@ def open_snapshot(folder: Path, shown: str) -> Snapshot:
         If its manifest is missing, damaged or not ours.
     """
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text())
-        if manifest["format_version"] != FORMAT_VERSION:
-            found = manifest["format_version"]
+        text = (folder / MANIFEST_FILE).read_bytes()
+        found = parse(text, Versioned).format_version
+        if found != FORMAT_VERSION:
             raise StoreError(
                 f"index {shown}: format_version {found!r}, this program reads {FORMAT_VERSION}; "
                 "tag into a new folder, and move readers there"
             )
-        _check_manifest(manifest)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        manifest = parse(text, Manifest)
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"index {shown}: snapshot {folder.name} has no readable manifest ({error}); go back "
-            "with "
-            "'tagger rollback', restore the index from a backup, or tag into a new folder"
+            "with 'tagger rollback', restore the index from a backup, or tag into a new folder"
         ) from error
     return Snapshot(folder, manifest)
 
@@ -185,9 +192,19 @@ def remove_snapshot(index: Path, snapshot_id: str) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+class Written(NamedTuple):
+    """What a snapshot is made of, as its manifest names it."""
+
+    parts: list[Part]
+    labels_sha256: str
+    changes_sha256: str
+    unsettled_sha256: str
+
+
 class SnapshotWriter:
-    """A snapshot being written in staging: parts first, then labels and changes, then the manifest,
-    then one rename.
+    """A snapshot being written in staging.
+
+    Parts and changes first, then what else there is, then the manifest, then one rename.
 
     Parameters
     ----------
@@ -201,18 +218,18 @@ class SnapshotWriter:
     """
 
     def __init__(self, index: Path, snapshot_id: str) -> None:
-        self._index, self.snapshot_id = index, snapshot_id
+        self._index = index
+        self.snapshot_id = snapshot_id
         self._work = index / "_staging" / f"snapshot-{snapshot_id}"
         (self._work / ROWS_FOLDER).mkdir(parents=True)
-        self._parts: list[dict[str, Any]] = []
+        self._parts: list[Part] = []
         self._changes = pq.ParquetWriter(self._work / CHANGES_FILE, CHANGES, compression="zstd")
         self.changed = False
 
     def add_part(self, bucket: int, rows: pa.Table) -> None:
         """Write a bucket's rows, sorted by `image_id`, as the part of that bucket."""
-        temporary = (
-            self._work / f".part-{bucket:05d}"
-        )  # beside the rows: nothing else ever lies among them
+        # Beside the rows: nothing else ever lies among them.
+        temporary = self._work / f".part-{bucket:05d}"
         pq.write_table(
             rows.sort_by("image_id"),
             temporary,
@@ -225,18 +242,19 @@ class SnapshotWriter:
         os.replace(temporary, self._work / file)
         size = (self._work / file).stat().st_size
         self._parts.append(
-            {"file": file, "bucket": bucket, "rows": len(rows), "bytes": size, "sha256": digest}
+            Part(file=file, bucket=bucket, rows=len(rows), bytes=size, sha256=digest)
         )
 
-    def link_part(self, parent: Snapshot, part: dict[str, Any]) -> None:
+    def link_part(self, parent: Snapshot, part: Part) -> None:
         """Take over a part of `parent` as it is."""
-        source, target = parent.path / part["file"], self._work / part["file"]
+        source = parent.path / part.file
+        target = self._work / part.file
         try:
             size = source.stat().st_size
-            if size != part["bytes"]:
-                raise OSError(f"it has {size} bytes, not {part['bytes']}")
+            if size != part.bytes:
+                raise OSError(f"it has {size} bytes, not {part.bytes}")
         except OSError as error:
-            raise parent.damaged(part["file"], error) from error
+            raise parent.damaged(part.file, error) from error
         try:
             os.link(source, target)
         except OSError:  # no hard links here, or too many of this file
@@ -249,27 +267,23 @@ class SnapshotWriter:
             self.changed = True
             self._changes.write_table(changes)
 
-    def publish(self, labels: pa.Table, unsettled: pa.Array, manifest: dict[str, Any]) -> Path:
-        """Write what is missing, make it durable, and make readers see it; return the snapshot's
-        folder."""
+    def finish(self, labels: pa.Table, unsettled: pa.Array) -> Written:
+        """Write what lies beside the rows; nothing can be added any more."""
         self._changes.close()
         pq.write_table(labels, self._work / LABELS_FILE)
-        pq.write_table(
-            pa.table([pc.cast(unsettled, pa.string())], schema=UNSETTLED),
-            self._work / UNSETTLED_FILE,
+        ids = pa.table([pc.cast(unsettled, pa.string())], schema=UNSETTLED)
+        pq.write_table(ids, self._work / UNSETTLED_FILE)
+        return Written(
+            sorted(self._parts, key=lambda part: part.bucket),
+            labels_sha256=file_digest(self._work / LABELS_FILE),
+            changes_sha256=file_digest(self._work / CHANGES_FILE),
+            unsettled_sha256=file_digest(self._work / UNSETTLED_FILE),
         )
-        digests = {
-            f"{name}_sha256": file_digest(self._work / file) for name, file in _SIDE_FILES.items()
-        }
-        manifest |= digests | {
-            "format_version": FORMAT_VERSION,
-            "snapshot": self.snapshot_id,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parts": sorted(self._parts, key=lambda part: int(part["bucket"])),
-            "rows": sum(part["rows"] for part in self._parts),
-        }
+
+    def publish(self, manifest: Manifest) -> Path:
+        """Make what was written durable, and make readers see it; return the snapshot's folder."""
         sync_folder(self._work / ROWS_FOLDER)
-        atomic_text(self._work / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
+        atomic_text(self._work / MANIFEST_FILE, to_json(manifest))
         sync_folder(self._work)
         final = self._index / "snapshots" / self.snapshot_id
         try:
@@ -296,44 +310,3 @@ def new_id() -> str:
     """
     now = datetime.now(UTC)
     return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 65_536 // 1_000_000:04x}"
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes, as hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_TYPES = {
-    "rows": int,
-    "buckets": int,
-    "catalog": str,
-    "model_id": str,
-    "models": list,
-    "reader": int,
-    "groups": list,
-    "statuses": dict,
-    "counts": dict,
-}
-
-
-def _check_manifest(manifest: dict[str, Any]) -> None:
-    """Raise ValueError for a manifest that cannot be ours: a part's name must not leave the
-    folder."""
-    for name, kind in _TYPES.items():
-        if not isinstance(manifest[name], kind):
-            raise ValueError(f"{name} is {manifest[name]!r}")
-    if not all(isinstance(text, str) for text in (*manifest["models"], *manifest["groups"])):
-        raise ValueError("models and groups are lists of strings")
-    if not (manifest["parent"] is None or isinstance(manifest["parent"], str)):
-        raise ValueError(f"parent is {manifest['parent']!r}")
-    if not 1 <= manifest["buckets"] <= 256:
-        raise ValueError(f"{manifest['buckets']} buckets")
-    for part in manifest["parts"]:
-        if not re.fullmatch(rf"{ROWS_FOLDER}/part-\d{{5}}-[0-9a-f]{{16}}\.parquet", part["file"]):
-            raise ValueError(f"part {part['file']!r} is not a part's name")
-        if (
-            not all(isinstance(part[name], int) for name in ("rows", "bucket", "bytes"))
-            or len(part["sha256"]) != 64
-        ):
-            raise ValueError(f"part {part['file']!r} lacks rows, bucket, bytes or sha256")

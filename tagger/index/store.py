@@ -5,7 +5,6 @@ one rename publishes.
 """
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import tagger.imaging.preprocessing
-from schemas.index import FORMAT_VERSION, MANIFEST_FILE, ROWS_FOLDER
+from schemas.index import MANIFEST_FILE, ROWS_FOLDER, FeaturedModel
+from schemas.record import FORMAT_VERSION, parse, to_json
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.files import Lock, atomic_text
 from tagger.index.features import FeatureStore
@@ -210,9 +210,9 @@ class Index:
             As `current`; also if the index is of another catalog.
         """
         snapshot = self.current()
-        if snapshot and snapshot.manifest["catalog"] != catalog and not moved:
+        if snapshot and snapshot.manifest.catalog != catalog and not moved:
             raise StoreError(
-                f"index {self._shown} is of the catalog {snapshot.manifest['catalog']!r}, not of "
+                f"index {self._shown} is of the catalog {snapshot.manifest.catalog!r}, not of "
                 f"{catalog!r}; "
                 "name another index. If it is the same catalog, at another place now, go on with "
                 f"{setting('same_catalog')}"
@@ -271,9 +271,8 @@ class Index:
         limit = (now or datetime.now(UTC)) - KEPT_FOR
         if store.exists():
             store.touch()
-            atomic_text(
-                self.path / "features" / "_model.json", json.dumps({"model": str(model)}) + "\n"
-            )
+            featured = FeaturedModel(model=str(model))
+            atomic_text(self.path / "features" / "_model.json", to_json(featured, indent=None))
             if everything_read:
                 store.prune()
         for folder in (self.path / "features").glob("*"):
@@ -289,8 +288,9 @@ class Index:
             If no features were ever kept.
         """
         try:
-            return str(json.loads((self.path / "features" / "_model.json").read_text())["model"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            text = (self.path / "features" / "_model.json").read_bytes()
+            return parse(text, FeaturedModel).model
+        except (OSError, ValueError) as error:
             raise StoreError(
                 f"index {self._shown} keeps no features; tag with {setting('features')} first"
             ) from error
@@ -326,7 +326,7 @@ class Index:
         """
         limit = (now or datetime.now(UTC)) - KEPT_FOR
         current = self.current()
-        spared = {current.path.name, current.manifest["parent"]} if current else set()
+        spared = {current.path.name, current.manifest.parent} if current else set()
         removed = []
         for name in self.snapshots()[:-keep]:
             folder = self.path / "snapshots" / name

@@ -1,10 +1,15 @@
-"""Checking a published index: that it is what its manifest says, and that answers and tags follow
-from the scores."""
+"""Checking a published index.
+
+It is what its manifest says, and answers and tags follow from the scores.
+"""
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,78 +21,103 @@ from schemas.index import (
     CHANGES_FILE,
     LABELS,
     LABELS_FILE,
-    MANIFEST_FIELDS,
     MANIFEST_FILE,
     ROWS_FOLDER,
     UNSETTLED,
     UNSETTLED_FILE,
+    Manifest,
+    Part,
 )
-from schemas.rows import STATUSES, LabelLike, rows_schema
-from tagger.arrays import BoolArray, Float64Array
+from schemas.rows import STATUSES, rows_schema
+from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.catalog import bucket_of
-from tagger.index.snapshots import Snapshot, file_digest
+from tagger.files import file_digest
+from tagger.index.columns import added_columns, has_columns, is_kept
+from tagger.index.snapshots import Snapshot
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
 
 HALF_STEP = 0.00005
 """Stored scores are rounded to four decimals; an answer must be possible within this of them."""
 
+_SIDE_SCHEMAS = {LABELS_FILE: LABELS, CHANGES_FILE: CHANGES, UNSETTLED_FILE: UNSETTLED}
 
-class _Label:
-    def __init__(self, row: dict[str, Any]) -> None:
-        self.group, self.name, self.column = row["group"], row["label"], row["column"]
-        self.threshold: float = row["threshold"]
-        self.retired: bool = row["retired"]
+
+class _Label(NamedTuple):
+    group: str
+    name: str
+    column: str
+    threshold: float
+    retired: bool
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """What the parts are held to; `statuses` are counted on the way."""
+
+    snapshot: Snapshot
+    models: Mapping[str, list[_Label]]
+    schema: pa.Schema
+    statuses: Counter[str]
 
 
 def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     """Yield every fault of a snapshot, as a line that names file, row and what was expected."""
-    manifest, path = snapshot.manifest, snapshot.path
-    if missing := sorted(set(MANIFEST_FIELDS) - set(manifest)):
-        yield f"{MANIFEST_FILE}: lacks {missing}"
-        return
-    if manifest["snapshot"] != path.name:
-        yield f"{MANIFEST_FILE}: says it is {manifest['snapshot']!r}, lies in {path.name!r}"
+    manifest = snapshot.manifest
+    if manifest.snapshot != snapshot.path.name:
+        yield f"{MANIFEST_FILE}: says it is {manifest.snapshot!r}, lies in {snapshot.path.name!r}"
     try:
-        yield from _side_file(path / LABELS_FILE, LABELS, manifest["labels_sha256"])
-        yield from _side_file(path / CHANGES_FILE, CHANGES, manifest["changes_sha256"])
-        yield from _side_file(path / UNSETTLED_FILE, UNSETTLED, manifest["unsettled_sha256"])
-        models: dict[str, list[_Label]] = {}
-        for row in read_parquet(path / LABELS_FILE).to_pylist():
-            models.setdefault(row["model_id"], []).append(_Label(row))
+        for name, digest in snapshot.side_files.items():
+            yield from _side_file(snapshot.path / name, digest)
+        models = _models(snapshot)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise_machine_fault(error)
-        yield f"{path.name}: labels or changes cannot be read: {error}"
+        yield f"{snapshot.path.name}: labels or changes cannot be read: {error}"
         return
-    if set(models) != set(manifest["models"]):
-        yield (
-            f"{LABELS_FILE}: has models {sorted(models)}, the manifest {sorted(manifest['models'])}"
-        )
-    if manifest["model_id"] not in models:
-        yield f"{LABELS_FILE}: has no rows of the model {manifest['model_id']}"
+    if set(models) != set(manifest.models):
+        yield f"{LABELS_FILE}: has models {sorted(models)}, the manifest {sorted(manifest.models)}"
+    if manifest.model_id not in models:
+        yield f"{LABELS_FILE}: has no rows of the model {manifest.model_id}"
         return
-    buckets = [part["bucket"] for part in manifest["parts"]]
+    yield from _strangers(snapshot)
+    yield from _sums(manifest)
+    schema = rows_schema(manifest.groups, models[manifest.model_id])
+    claims = _Claims(snapshot, models, schema, Counter())
+    for part in manifest.parts:
+        yield from _part(part, claims)
+    if claims.statuses != manifest.statuses:
+        held = dict(claims.statuses)
+        yield f"{MANIFEST_FILE}: statuses {manifest.statuses}, the parts hold {held}"
+
+
+def _models(snapshot: Snapshot) -> dict[str, list[_Label]]:
+    """Return the labels of each model that the snapshot names."""
+    models: dict[str, list[_Label]] = {}
+    for row in read_parquet(snapshot.path / LABELS_FILE).to_pylist():
+        label = _Label(row["group"], row["label"], row["column"], row["threshold"], row["retired"])
+        models.setdefault(row["model_id"], []).append(label)
+    return models
+
+
+def _sums(manifest: Manifest) -> Iterator[str]:
+    """Check that the numbers of a manifest add up."""
+    buckets = [part.bucket for part in manifest.parts]
     if len(set(buckets)) != len(buckets):
         yield f"{MANIFEST_FILE}: a bucket has two parts: {buckets}"
-    yield from _strangers(snapshot)
-    schema = rows_schema(manifest["groups"], _labels_of(models[manifest["model_id"]]))
-    counts = manifest["counts"]
-    kinds = [counts.get(name, 0) for name in ("new", "changed", "rescored", "unchanged")]
-    if not sum(kinds) == counts.get("found") == manifest["rows"]:
-        yield f"{MANIFEST_FILE}: counts {counts} do not add up to {manifest['rows']} rows"
-    statuses: dict[str, int] = {}
-    for part in manifest["parts"]:
-        yield from _part(snapshot, part, schema, models, statuses)
-    if sum(part["rows"] for part in manifest["parts"]) != manifest["rows"]:
-        yield f"{MANIFEST_FILE}: {manifest['rows']} rows, its parts add up to another number"
-    if statuses != manifest["statuses"]:
-        yield f"{MANIFEST_FILE}: statuses {manifest['statuses']}, the parts hold {statuses}"
+    counts = manifest.counts
+    kinds = counts.new + counts.changed + counts.rescored + counts.unchanged
+    if not kinds == counts.found == manifest.rows:
+        yield f"{MANIFEST_FILE}: counts {counts} do not add up to {manifest.rows} rows"
+    if sum(part.rows for part in manifest.parts) != manifest.rows:
+        yield f"{MANIFEST_FILE}: {manifest.rows} rows, its parts add up to another number"
 
 
 def _strangers(snapshot: Snapshot) -> Iterator[str]:
-    """Yield what lies among the parts and is none: hidden files and folders too, since some readers
-    take them."""
-    listed = {part["file"] for part in snapshot.manifest["parts"]}
+    """Yield what lies among the parts and is none.
+
+    Hidden files and folders too, since some readers take them.
+    """
+    listed = {part.file for part in snapshot.manifest.parts}
     try:
         names = os.listdir(snapshot.path / ROWS_FOLDER)
     except OSError as error:
@@ -97,29 +127,30 @@ def _strangers(snapshot: Snapshot) -> Iterator[str]:
         if f"{ROWS_FOLDER}/{name}" not in listed:
             yield (
                 f"{ROWS_FOLDER}: {name!r} is not in the manifest, and readers may count it as "
-                f"rows; move it elsewhere"
+                "rows; move it elsewhere"
             )
 
 
-def _labels_of(labels: list[_Label]) -> list[LabelLike]:
-    return list(labels)
-
-
-def _side_file(path: Any, schema: pa.Schema, digest: str) -> Iterator[str]:
+def _side_file(path: Path, digest: str) -> Iterator[str]:
     if file_digest(path) != digest:
         yield f"{path.name}: its sha256 is not the manifest's; the file was changed"
-    if not pq.read_schema(path).equals(schema, check_metadata=True):
-        yield f"{path.name}: its schema is not the declared one"
+    yield from _columns(path.name, pq.read_schema(path), _SIDE_SCHEMAS[path.name])
 
 
-def _part(
-    snapshot: Snapshot,
-    part: dict[str, Any],
-    schema: pa.Schema,
-    models: dict[str, list[_Label]],
-    statuses: dict[str, int],
-) -> Iterator[str]:
-    name, path = part["file"], snapshot.path / part["file"]
+def _columns(name: str, found: pa.Schema, ours: pa.Schema) -> Iterator[str]:
+    """Check columns; those that a later version added are no fault, if they say what they mean."""
+    if not has_columns(found, ours):
+        yield f"{name}: its schema is not the declared one"
+        return
+    strange = [field.name for field in added_columns(found, ours) if not is_kept(field)]
+    if strange:
+        yield f"{name}: its schema has columns that do not say what they mean: {strange}"
+
+
+def _part(part: Part, claims: _Claims) -> Iterator[str]:
+    """Check the file of a bucket, and all its rows."""
+    name = part.file
+    path = claims.snapshot.path / name
     try:
         digest = file_digest(path)
         table = read_parquet(path)
@@ -127,21 +158,26 @@ def _part(
         raise_machine_fault(error)
         yield f"{name}: cannot be read: {error}"
         return
-    if digest != part["sha256"] or path.name != f"part-{part['bucket']:05d}-{digest[:16]}.parquet":
+    if digest != part.sha256 or path.name != f"part-{part.bucket:05d}-{digest[:16]}.parquet":
         yield f"{name}: its sha256 is not the manifest's, or not its name's; the file was changed"
-    if not table.schema.equals(schema, check_metadata=True):
-        yield f"{name}: its schema is not that of its model's labels"
+    wrong = list(_columns(name, table.schema, claims.schema))
+    yield from wrong
+    if wrong:
         return
-    if path.stat().st_size != part["bytes"]:
-        yield f"{name}: {path.stat().st_size} bytes, the manifest says {part['bytes']}"
-    if len(table) != part["rows"]:
-        yield f"{name}: {len(table)} rows, the manifest says {part['rows']}"
+    if path.stat().st_size != part.bytes:
+        yield f"{name}: {path.stat().st_size} bytes, the manifest says {part.bytes}"
+    if len(table) != part.rows:
+        yield f"{name}: {len(table)} rows, the manifest says {part.rows}"
     for row in table["status"].value_counts().to_pylist():
-        statuses[row["values"]] = statuses.get(row["values"], 0) + row["counts"]
-    manifest = snapshot.manifest
-    yield from (f"{name}: {fault}" for fault in _ids(table, part["bucket"], manifest["buckets"]))
-    yield from (f"{name}: {fault}" for fault in _facts(table))
-    yield from (f"{name}: {fault}" for fault in _scores(table, models, manifest["groups"]))
+        claims.statuses[row["values"]] += row["counts"]
+    yield from (f"{name}: {fault}" for fault in _rows(table, part, claims))
+
+
+def _rows(table: pa.Table, part: Part, claims: _Claims) -> Iterator[str]:
+    manifest = claims.snapshot.manifest
+    yield from _ids(table, part.bucket, manifest.buckets)
+    yield from _facts(table)
+    yield from _scores(table, claims.models, manifest.groups)
 
 
 def _ids(table: pa.Table, bucket: int, buckets: int) -> Iterator[str]:
@@ -157,6 +193,8 @@ def _ids(table: pa.Table, bucket: int, buckets: int) -> Iterator[str]:
 
 
 def _facts(table: pa.Table) -> Iterator[str]:
+    """Check what rows say of their files."""
+
     def first(mask: Any, fault: str) -> Iterator[str]:
         at = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
         if len(at):
@@ -183,15 +221,14 @@ def _facts(table: pa.Table) -> Iterator[str]:
             yield from first(pc.is_null(table[field.name]), f"{field.name} is null")
 
 
-def _scores(table: pa.Table, models: dict[str, list[_Label]], groups: list[str]) -> Iterator[str]:
+def _scores(
+    table: pa.Table, models: Mapping[str, list[_Label]], groups: list[str]
+) -> Iterator[str]:
     """Check values, answers and tags, model by model."""
     bad = table.filter(pc.invert(pc.equal(table["status"], "ok")))
     for field in bad.schema:
-        if (
-            field.metadata
-            and (b"group" in field.metadata)
-            and bad[field.name].null_count != len(bad)
-        ):
+        of_a_model = field.metadata and b"group" in field.metadata
+        if of_a_model and bad[field.name].null_count != len(bad):
             yield f"{field.name} has values on rows that are not ok"
     if pc.any(pc.greater(pc.list_value_length(bad["tags"]), 0)).as_py():
         yield "tags are not empty on rows that are not ok"
@@ -200,13 +237,12 @@ def _scores(table: pa.Table, models: dict[str, list[_Label]], groups: list[str])
         if model_id not in models:
             yield f"rows name the model {model_id!r}, which {LABELS_FILE} does not have"
             continue
-        yield from _model_scores(
-            good.filter(pc.equal(good["model_id"], model_id)), models[model_id], groups
-        )
+        rows = good.filter(pc.equal(good["model_id"], model_id))
+        yield from _model_scores(rows, models[model_id], groups)
 
 
 def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> Iterator[str]:
-    ids = table["image_id"].to_pylist()
+    """Check the rows of one model: its scores, and that answers and tags follow from them."""
     own = {label.column for label in labels}
     others = {f.name for f in table.schema if f.metadata and b"label" in f.metadata} - own
     for name in sorted(others):
@@ -215,67 +251,93 @@ def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> I
     if any(table[label.column].null_count for label in labels):
         yield "a score is null on a row that its model scored"
         return
-    scores = np.stack([table[label.column].to_numpy() for label in labels], axis=1)
+    scores = np.stack([table[label.column].to_numpy() for label in labels], axis=1)  # (n, labels)
     wrong = ~((scores >= 0) & (scores <= 1) & (np.round(scores, 4) == scores))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         yield (
-            f"row {ids[row]!r}: {labels[column].column} is {scores[row, column]}, not four "
-            f"decimals within 0 and 1"
+            f"row {table['image_id'][int(row)].as_py()!r}: {labels[column].column} is "
+            f"{scores[row, column]}, not four decimals within 0 and 1"
         )
         return
     thresholds = np.array([label.threshold for label in labels])
-    tags = (scores >= thresholds) & ~np.array([label.retired for label in labels])
-    for group in dict.fromkeys(
-        label.group for label in labels if label.group in groups and not label.retired
-    ):
+    tags = (scores >= thresholds) & ~np.array([label.retired for label in labels])  # (n, labels)
+    active = [label.group for label in labels if label.group in groups and not label.retired]
+    for group in dict.fromkeys(active):
         members = [
             i for i, label in enumerate(labels) if label.group == group and not label.retired
         ]
-        names = {labels[i].name: k for k, i in enumerate(members)}
-        given = np.array(
-            [names.get(answer, -2 if answer else -1) for answer in table[group].to_pylist()]
+        names = [labels[i].name for i in members]
+        given = _given(table[group], names)
+        yield from _group(
+            table, group, names, _Evidence(given, scores[:, members], thresholds[members])
         )
-        probability = table[f"{group}_score"].to_numpy(zero_copy_only=False).astype(np.float64)
-        for row in np.flatnonzero(
-            ~_answer_possible(given, probability, scores[:, members], thresholds[members])
-        )[:1]:
-            yield (
-                f"row {ids[row]!r}: {group} = {table[group][int(row)].as_py()!r} with "
-                f"{probability[row]} does not "
-                "follow from the scores "
-                f"{dict(zip(names, scores[row, members].tolist(), strict=True))}"
-            )
         tags[:, members] = given[:, None] == np.arange(len(members))
+    yield from _tags(table, labels, tags)
+
+
+class _Evidence(NamedTuple):
+    """The answers of a group, int64 (n,): -1 is none, -2 no label of it; and what they rest on."""
+
+    given: Int64Array
+    scores: Float64Array  # (n, members)
+    thresholds: Float64Array  # (members,)
+
+
+def _given(answers: pa.ChunkedArray, names: list[str]) -> Int64Array:
+    numbers = {name: k for k, name in enumerate(names)}
+    return np.array([numbers.get(a, -2 if a else -1) for a in answers.to_pylist()], np.int64)
+
+
+def _group(table: pa.Table, group: str, names: list[str], evidence: _Evidence) -> Iterator[str]:
+    """Yield the first answer of a group that does not follow from the scores."""
+    column = table[f"{group}_score"]
+    probability = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    impossible = np.flatnonzero(~_answer_possible(evidence, probability))
+    for row in impossible[:1].tolist():
+        scores = dict(zip(names, evidence.scores[row].tolist(), strict=True))
+        yield (
+            f"row {table['image_id'][row].as_py()!r}: {group} = {table[group][row].as_py()!r} "
+            f"with {probability[row]} does not follow from the scores {scores}"
+        )
+
+
+def _tags(table: pa.Table, labels: list[_Label], tags: BoolArray) -> Iterator[str]:
+    """Yield the first row whose tags are not those of answers and scores."""
     for row, (written, expected) in enumerate(zip(table["tags"].to_pylist(), tags, strict=True)):
         wanted = [label.name for label, tag in zip(labels, expected, strict=True) if tag]
         if written != wanted:
-            yield f"row {ids[row]!r}: tags {written}, but answers and scores give {wanted}"
+            image_id = table["image_id"][row].as_py()
+            yield f"row {image_id!r}: tags {written}, but answers and scores give {wanted}"
             break
 
 
-def _answer_possible(
-    given: Any, probability: Float64Array, scores: Float64Array, thresholds: Float64Array
-) -> BoolArray:
-    """Return bool (n,): whether logits within half a step of the stored scores could have given
-    these answers."""
-    rows, holds = np.arange(len(scores)), scores >= thresholds
+def _answer_possible(evidence: _Evidence, probability: Float64Array) -> BoolArray:
+    """Return bool (n,): whether logits near the stored scores could have given these answers.
+
+    Near is within half a step of their four decimals.
+    """
+    given, scores, thresholds = evidence
+    rows = np.arange(len(scores))
+    holds = scores >= thresholds  # (n, members)
+    k = np.maximum(given, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.clip(scores - HALF_STEP, 0, 1), np.clip(scores + HALF_STEP, 0, 1)
-        odds_low, odds_high = low / (1 - low), high / (1 - high)
+        low = np.clip(scores - HALF_STEP, 0, 1)
+        high = np.clip(scores + HALF_STEP, 0, 1)
+        odds_low = low / (1 - low)
+        odds_high = high / (1 - high)
         limit = thresholds / (1 - thresholds)
         margin_low = np.where(holds, odds_low / limit, -np.inf)
-        k = np.maximum(given, 0)
-        right = holds[rows, k] & (
-            odds_high[rows, k] / limit[k] >= margin_low.max(axis=1) * (1 - 1e-9)
-        )
-        others_low, others_high = odds_low.sum(axis=1) - odds_low[rows, k], odds_high.copy()
-        others_high[rows, k] = 0
-        least = odds_low[rows, k] / (1 + odds_low[rows, k] + others_high.sum(axis=1))
+        margin = odds_high[rows, k] / limit[k]
+        right = holds[rows, k] & (margin >= margin_low.max(axis=1) * (1 - 1e-9))
+        others_low = odds_low.sum(axis=1) - odds_low[rows, k]
+        others_high = odds_high.sum(axis=1, where=np.arange(len(thresholds)) != k[:, None])
+        least = odds_low[rows, k] / (1 + odds_low[rows, k] + others_high)
         # p rises with the label's own odds, to 1 / (1 + (1 + others) / odds)
         most = 1 / (1 + (1 + others_low) / odds_high[rows, k])
     # An infinite bound (a score rounded to 1) bounds nothing.
-    least, most = np.nan_to_num(least, nan=0.0), np.nan_to_num(most, nan=1.0)
+    least = np.nan_to_num(least, nan=0.0)
+    most = np.nan_to_num(most, nan=1.0)
     near = (probability >= least - 2 * HALF_STEP) & (probability <= most + 2 * HALF_STEP)
     none = ~holds.any(axis=1) & np.isnan(probability)
     return np.asarray(np.where(given == -1, none, (given >= 0) & right & near))

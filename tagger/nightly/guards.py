@@ -1,47 +1,60 @@
-"""What stops a night before it publishes something doubtful: each says why, and how to override
-it."""
+"""What stops a night before it publishes something doubtful.
 
-from collections.abc import Mapping
+Each guard says why, and how to override it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.catalog import Walk
-from tagger.errors import InputError, Refused
+from tagger.errors import InputError, MachineFault, Refused
+from tagger.imaging.worker import FileFacts
+from tagger.index.columns import has_columns
 from tagger.index.plan import Plan
 from tagger.index.rows import schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.models.bundle import Bundle
+from tagger.nightly.context import Night
+from tagger.nightly.run import Run
 from tagger.settings import setting
 
 MIN_DELETIONS = 20
 """Fewer deletions than this never refuse a run."""
 
+MIN_FAILURES = 20
+"""Fewer failures than this never refuse a run."""
+
 _SHOWN = 5
 
 
-def estimated_bytes(plan: Plan, parent: Snapshot | None, bundle: Bundle, *, features: int) -> int:
-    """Return what staging, the rewritten parts, the change feed and `features` a picture may take
-    on the disk."""
-    per_row = 200 + 8 * len(
-        bundle.vocabulary
-    )  # from what real catalogs took: the digest alone does not compress
+def estimated_bytes(night: Night, plan: Plan) -> int:
+    """Return what staging, rewritten parts, changes and features may take on the disk."""
+    parent = night.parent
+    # From what real catalogs took: the digest alone does not compress.
+    per_row = 200 + 8 * len(night.bundle.vocabulary)
+    features = 2 * night.features.width if night.options.features else 0
     carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
     fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
-    grown = parent is not None and parent.schema() != schema_of(bundle.vocabulary)
+    before = parent.schema() if parent else None
+    grown = before is not None and not has_columns(before, night.fresh_schema)
     rewritten = sum(
-        part["bytes"]
-        for part in (parent.manifest["parts"] if parent else [])
-        if grown or fresh[part["bucket"]] or carried[part["bucket"]] != part["rows"]
+        part.bytes
+        for part in (parent.manifest.parts if parent else [])
+        if grown or fresh[part.bucket] or carried[part.bucket] != part.rows
     )
-    staged = plan.counts["to_read"] + plan.counts["from_features"]
-    return int(rewritten + per_row * (fresh.sum() + staged) + 2 * features * plan.counts["to_read"])
+    staged = plan.counts.to_read + plan.counts.from_features
+    return int(rewritten + per_row * (fresh.sum() + staged) + features * plan.counts.to_read)
 
 
 def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
-    """Refuse a catalog without a picture: an unmounted share looks like one; `explanation` says
-    what was skipped."""
+    """Refuse a catalog without a picture: an unmounted share looks like one.
+
+    `explanation` says what was skipped.
+    """
     if not pictures:
         said = f"; {explanation}" if explanation else ""
         raise Refused(
@@ -49,9 +62,11 @@ def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
         )
 
 
-def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[str, int]) -> None:
-    """Refuse a night that would delete too many rows; what is left out of the catalog counts as
-    deleted."""
+def check_deletions(deleted: int, before: int, *, limit: float, skipped: Mapping[str, int]) -> None:
+    """Refuse a night that would delete too many rows.
+
+    What is left out of the catalog counts as deleted.
+    """
     if deleted >= MIN_DELETIONS and deleted > limit * before:
         kinds = [kind for kind in ("system_folder", "excluded") if skipped.get(kind)]
         left_out = " and ".join(f"{skipped[kind]:,} {kind}" for kind in kinds)
@@ -63,35 +78,87 @@ def check_deletions(deleted: int, before: int, limit: float, skipped: Mapping[st
         )
 
 
-def check_still_there(gone: int, found: int, walk: Walk, limit: float) -> None:
-    """Refuse a night in which the catalog went away after the walk: an unmounted share looks like
-    deletions."""
+def check_still_there(gone: int, found: int, *, walk: Walk, limit: float) -> None:
+    """Refuse a night in which the catalog went away after the walk.
+
+    An unmounted share looks like deletions.
+    """
     if not walk.is_still_there() or (gone >= MIN_DELETIONS and gone > limit * found):
         raise Refused(
             f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} "
-            "mounted? Nothing was "
-            "changed. Start again when the catalog is there, or if they were deleted, with "
-            f"{setting('max_delete_rate')} 1"
+            "mounted? Nothing was changed. Start again when the catalog is there, or if they were "
+            f"deleted, with {setting('max_delete_rate')} 1"
+        )
+
+
+def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> None:
+    """Refuse a night with too many failures.
+
+    Before its end only if the rest can no longer mend the rate. Pictures that failed before, have
+    not changed and fail again are no news, and count in neither number; nor do those that the
+    machine could not read.
+    """
+    others = counts["failed_again"] + counts["lacking"]
+    failed = counts["failed_now"] - others
+    tried = counts["tried"] - others
+    if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
+        raise Refused(
+            f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was "
+            f"published. Look at the catalog, or allow it with {setting('max_error_rate')}"
+        )
+
+
+def check_readable(run: Run, *, ended: bool = False) -> None:
+    """End a night whose machine cannot read pictures: many, or at its end all of several.
+
+    Unless it could not read any of those before, either: they must not keep all else from being
+    published.
+    """
+    lacking = run.counts["lacking"]
+    tried = run.counts["tried"] - run.counts["reused"]
+    all_of_several = 1 < lacking == tried and run.counts["lacking_anew"]
+    if lacking >= MIN_FAILURES or (ended and all_of_several):
+        raise MachineFault(
+            f"{lacking:,} of {tried:,} pictures tried could not be read, which is not their fault: "
+            f"{run.lack}. Nothing was published; what was read is kept for the next run"
+        )
+
+
+def check_answering(facts: Sequence[FileFacts], counts: Counter[str], root: str) -> None:
+    """Refuse to go on where every reading hangs.
+
+    A share that is dead takes the timeout for each picture.
+    """
+    for one in facts:
+        hangs = one.status == "timeout" and one.content_sha256 is None
+        counts["hanging"] = counts["hanging"] + 1 if hangs else 0
+    if counts["hanging"] >= MIN_FAILURES:
+        raise Refused(
+            f"{counts['hanging']} pictures in a row could not be read in time; does {root!r} still "
+            "answer? Nothing was published, what was done is kept. Start again when it does, or "
+            f"allow more time with {setting('decode_timeout')}"
         )
 
 
 def check_starter_is_meant(parent: Snapshot, bundle: Bundle) -> None:
     """Refuse to score an index again with the starter model only because a night named no model."""
-    if parent.manifest["model_id"] != bundle.model_id:
+    if parent.manifest.model_id != bundle.model_id:
         lost = f" {setting('replace_columns')}" if columns_that_would_go(parent, bundle) else ""
         raise InputError(
             f"no {setting('model')} was given, and this index was scored by "
-            f"{parent.manifest['model_id'][:12]}..., not by "
-            f"this version's starter model; give {setting('model')}, or to score all of it with "
-            "the starter "
+            f"{parent.manifest.model_id[:12]}..., not by this version's starter model; give "
+            f"{setting('model')}, or to score all of it with the starter "
             f"{setting('model')} {str(bundle.path)!r}{lost}"
         )
 
 
 def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
-    """Return what readers of a snapshot would miss in rows of this model, in words: columns, and
-    what they mean."""
-    published, now = parent.schema(), schema_of(bundle.vocabulary)
+    """Return what readers of a snapshot would miss in rows of this model, in words.
+
+    Columns, and what they mean.
+    """
+    published = parent.schema()
+    now = schema_of(bundle.vocabulary)
     gone = []
     for field in published or ():
         meaning = _meaning(field)
@@ -102,13 +169,12 @@ def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
     labels = parent.labels()
     answered = set(labels["group"].filter(pc.invert(labels["retired"])).to_pylist())
     views = {group.name for group in bundle.vocabulary.exclusive_groups}
-    turned = sorted(views & answered - set(parent.manifest["groups"]))
+    turned = sorted(views & answered - set(parent.manifest.groups))
     return gone + [f"tags (of {group}, which would have one at most)" for group in turned]
 
 
 def _meaning(field: pa.Field) -> str:
-    """Return what a column says: the score of a label, the answer of a group, or nothing that a
-    model decides."""
+    """Return what a column says: a label's score, a group's answer, or nothing of a model."""
     facts = field.metadata or {}
     if b"label" in facts:
         return f"{facts[b'group'].decode()}:{facts[b'label'].decode()}"
@@ -116,8 +182,10 @@ def _meaning(field: pa.Field) -> str:
 
 
 def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
-    """Refuse a night that would take columns from the index, or give them another meaning: readers
-    filter on them."""
+    """Refuse a night that would take columns from the index, or give them another meaning.
+
+    Readers filter on them.
+    """
     if gone := columns_that_would_go(parent, bundle):
         raise Refused(
             f"the model {bundle.name} would take from this index what its readers may ask for: "
@@ -130,9 +198,8 @@ def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
 
 
 def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> None:
-    """Refuse to keep rows of an older model for a later night where tonight's model lacks their
-    columns."""
-    if sum(part["rows"] for part in parent.manifest["parts"]) <= limit:
+    """Refuse to keep rows of an older model where tonight's model lacks their columns."""
+    if sum(part.rows for part in parent.manifest.parts) <= limit:
         return
     if gone := columns_that_would_go(parent, bundle):
         raise InputError(

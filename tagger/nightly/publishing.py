@@ -1,122 +1,171 @@
-"""The end of the nightly job: merge rows bucket by bucket, write the change feed and the manifest,
-publish."""
+"""The end of a night: merge rows bucket by bucket, write changes and manifest, publish."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
-from schemas.index import RUN_COUNTS
-from tagger.errors import StoreError
-from tagger.index.merge import Donors, as_donors, fill_in, merge
+from schemas.index import Manifest
+from schemas.record import FORMAT_VERSION
+from tagger.errors import StoreError, TaggerError
+from tagger.index.columns import has_columns
+from tagger.index.merge import Donors, aligned, as_donors, fill_in, merge
 from tagger.index.plan import Plan
-from tagger.index.previous import Previous, counted
-from tagger.index.rows import labels_table, schema_of
+from tagger.index.previous import counted
+from tagger.index.rows import labels_table
 from tagger.index.snapshots import SnapshotWriter
 from tagger.index.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
-from tagger.models.bundle import Bundle
-from tagger.nightly.run import Run
-from tagger.nightly.scoring import StagedUnit
+from tagger.nightly.context import Agenda, Night
+from tagger.nightly.guards import check_deletions, check_not_empty
+from tagger.nightly.units import StagedUnit
 
 _NOTHING = pa.array([], pa.large_string())
 _NOWHERE = np.zeros(0, np.int64)
 
 
+def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
+    """Write the next snapshot and make it current, if it differs from the one that is.
+
+    Raises
+    ------
+    Refused
+        If too many rows would go, or none would be left.
+    """
+    run = night.run
+    publisher = Publisher(night, agenda, units)
+    writer = night.index.new_snapshot(run.run_id)
+    try:
+        publisher.merge(writer)
+        _check_none_lost(night, agenda.plan)
+        check_deletions(
+            run.counts["deleted"],
+            len(agenda.previous),
+            limit=night.options.max_delete_rate,
+            skipped=run.skipped,
+        )
+        check_not_empty(run.counts["found"], night.root)
+        published = publisher.publish(writer)
+    finally:
+        writer.discard()
+    run.end("published" if published else "unchanged")
+    if published:
+        run.snapshot = run.run_id
+
+
+def _check_none_lost(night: Night, plan: Plan) -> None:
+    """Raise TaggerError unless every picture has a row, or went away meanwhile."""
+    found = plan.counts.found
+    gone = night.run.counts["gone"]
+    rows = night.run.counts["published_rows"]
+    if rows + gone != found:
+        raise TaggerError(
+            f"{found:,} pictures were found, {gone:,} went away and {rows:,} have rows: some were "
+            "lost on the way, which is a fault of this program. Nothing was published; please "
+            "report it with the run's record"
+        )
+
+
 class Publisher:
-    """What the next snapshot is made of: carried rows, rows left in staging, and the units of this
-    run.
+    """What the next snapshot is made of.
+
+    Carried rows, rows left in staging, and the units of this run.
 
     Parameters
     ----------
-    plan : Plan
-    previous : Previous
-    staged : Staged
-        What lay in staging before this run.
     units : sequence of StagedUnit
         What this run has staged.
-    bundle : Bundle
-    full : bool
-        Whether scores of the parent snapshot are not to be used.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        previous: Previous,
-        staged: Staged,
-        units: Sequence[StagedUnit],
-        bundle: Bundle,
-        *,
-        full: bool = False,
-    ) -> None:
-        self._buckets, self._previous, self._bundle, self._full = (
-            plan.buckets,
-            previous,
-            bundle,
-            full,
-        )
-        self._schema = schema_of(bundle.vocabulary)
+    def __init__(self, night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
+        self._night = night
+        self._previous = agenda.previous
+        self._buckets = agenda.plan.buckets
+        self._listing = agenda.plan.listing
+        self._carried = dict(agenda.plan.by_bucket(agenda.plan.carried))
+        self._files = [*(unit.path for unit in units), *agenda.staged.files]
         self._units: defaultdict[int, list[StagedUnit]] = defaultdict(list)
-        for unit in [*units, *_reused(plan, staged)]:
+        for unit in [*units, *_reused(agenda.plan, agenda.staged)]:
             self._units[unit.bucket].append(unit)
-        self._files = [*(unit.path for unit in units), *staged.files]
-        self._listing, self._carried = plan.listing, dict(plan.by_bucket(plan.carried))
-        before = previous.parent.schema() if previous.parent else None
-        self._same_schema = before is not None and before.equals(self._schema, check_metadata=True)
-        self._statuses, self._models = Counter[str](), Counter[str]()
+        before = night.parent.schema() if night.parent else None
+        self._same_schema = (
+            before is not None
+            and before.names == night.schema.names
+            and has_columns(before, night.schema)
+        )
+        self._statuses = Counter[str]()
+        self._models = Counter[str]()
         self._unsettled = [_NOTHING]
 
-    def merge(self, writer: SnapshotWriter, run: Run) -> None:
+    def merge(self, writer: SnapshotWriter) -> None:
         """Write or link every part, and the change feed; count."""
+        counts = self._night.run.counts
         donors = self._donors()
         for bucket in range(self._buckets):
-            run.counts.update(self._add_bucket(writer, bucket, donors))
-        run.counts["found"] = run.counts["published_rows"]
-        run.counts["failed"] = run.counts["published_rows"] - self._statuses["ok"]
+            counts.update(self._add_bucket(writer, bucket, donors))
+        counts["found"] = counts["published_rows"]
+        counts["failed"] = counts["published_rows"] - self._statuses["ok"]
 
-    def publish(self, writer: SnapshotWriter, root: str, run: Run) -> bool:
-        """Make the merged snapshot current; return False if it would not differ from the one that
-        is."""
-        parent, unsettled = self._previous.parent, pa.concat_arrays(self._unsettled)
-        same_model = parent is not None and parent.manifest["model_id"] == self._bundle.model_id
-        same_place = parent is not None and parent.manifest["catalog"] == root
-        same_unsettled = set(unsettled.to_pylist()) == set(self._previous.unsettled.to_pylist())
-        if same_model and same_place and same_unsettled and not writer.changed:
+    def publish(self, writer: SnapshotWriter) -> bool:
+        """Make the merged snapshot current; return False if it would not differ."""
+        unsettled = pa.concat_arrays(self._unsettled)
+        if not writer.changed and self._is_the_same_night(unsettled):
             return False
-        models = sorted({*self._models, self._bundle.model_id})
-        manifest = {
-            "parent": parent.path.name if parent else None,
-            "catalog": root,
-            "buckets": self._buckets,
-            "model_id": self._bundle.model_id,
-            "models": models,
-            "reader": tagger.imaging.preprocessing.READER,
-            "groups": [group.name for group in self._bundle.vocabulary.exclusive_groups],
-            "statuses": dict(sorted(self._statuses.items())),
-            "counts": {name: run.counts[name] for name in RUN_COUNTS},
-            "versions": run.record["versions"],
-        }
-        writer.publish(self._labels(models), unsettled, manifest)
+        models = sorted({*self._models, self._night.bundle.model_id})
+        written = writer.finish(self._labels(models), unsettled)
+        writer.publish(
+            Manifest(
+                format_version=FORMAT_VERSION,
+                snapshot=writer.snapshot_id,
+                parent=self._night.parent.path.name if self._night.parent else None,
+                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                catalog=self._night.root,
+                buckets=self._buckets,
+                model_id=self._night.bundle.model_id,
+                models=models,
+                reader=tagger.imaging.preprocessing.READER,
+                groups=[group.name for group in self._night.bundle.vocabulary.exclusive_groups],
+                parts=written.parts,
+                labels_sha256=written.labels_sha256,
+                changes_sha256=written.changes_sha256,
+                unsettled_sha256=written.unsettled_sha256,
+                rows=sum(part.rows for part in written.parts),
+                statuses=dict(sorted(self._statuses.items())),
+                counts=self._night.run.published_counts(),
+                versions=self._night.run.versions,
+            )
+        )
         return True
+
+    def _is_the_same_night(self, unsettled: pa.Array) -> bool:
+        """Return whether all but the rows is as in the parent."""
+        parent = self._night.parent
+        if parent is None:
+            return False
+        same_model = parent.manifest.model_id == self._night.bundle.model_id
+        same_place = parent.manifest.catalog == self._night.root
+        before = set(self._previous.unsettled.to_pylist())
+        return same_model and same_place and set(unsettled.to_pylist()) == before
 
     def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: Donors) -> Counter[str]:
         """Write one part, or link the old one where nothing in it changes; return the counts."""
-        previous, parent = self._previous, self._previous.parent
+        previous = self._previous
+        parent = self._night.parent
         part = parent.part(bucket) if parent else None
         carried = self._carried.get(bucket, _NOWHERE)
-        untouched = not self._units[bucket] and part and len(carried) == part["rows"]
+        untouched = not self._units[bucket] and part and len(carried) == part.rows
         if parent and part and untouched and self._same_schema:
             writer.link_part(parent, part)
             self._statuses.update(previous.statuses[bucket])
             self._models.update(previous.models[bucket])
-            return Counter({"unchanged": part["rows"], "published_rows": part["rows"]})
+            return Counter({"unchanged": part.rows, "published_rows": part.rows})
         ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
-        merged = merge(
-            previous.rows(bucket, self._schema), ids, fill_in(self._fresh(bucket), donors)
-        )
+        before = previous.rows(bucket, self._night.schema)
+        fresh = fill_in(self._fresh(bucket), donors)
+        merged = merge(before, ids, aligned(fresh, self._night.schema))
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
@@ -126,57 +175,57 @@ class Publisher:
 
     def _fresh(self, bucket: int) -> pa.Table:
         """Return the rows that were made for a bucket; notes which of them are unsettled."""
-        tables = [self._schema.empty_table()]
+        tables = [self._night.fresh_schema.empty_table()]
         for unit in self._units[bucket]:
             rows = _read(unit)
-            self._unsettled.append(
-                rows.filter(rows[UNSETTLED_COLUMN])["image_id"]
-                .cast(pa.large_string())
-                .combine_chunks()
-            )
-            tables.append(rows.drop_columns(UNSETTLED_COLUMN).cast(self._schema))
+            ids = rows.filter(rows[UNSETTLED_COLUMN])["image_id"]
+            self._unsettled.append(ids.cast(pa.large_string()).combine_chunks())
+            tables.append(rows.drop_columns(UNSETTLED_COLUMN).cast(self._night.fresh_schema))
         return pa.concat_tables(tables)
 
     def _donors(self) -> Donors:
-        """Return the scores of every known content that waits for them: as many rows as were
-        touched or moved."""
+        """Return the scores of every known content that waits for them.
+
+        As many rows as were touched or moved.
+        """
         waiting = [_NOTHING]
         for unit in (unit for units in self._units.values() for unit in units):
             rows = _read(unit, ["status", "model_id", "content_sha256"])
-            waiting.append(
-                rows.filter(is_pointer(rows))["content_sha256"]
-                .cast(pa.large_string())
-                .combine_chunks()
-            )
-        digests = pc.unique(pa.concat_arrays(waiting))
-        found = [self._schema.empty_table()]
-        for path in self._files if len(digests) else ():
+            digests = rows.filter(is_pointer(rows))["content_sha256"]
+            waiting.append(digests.cast(pa.large_string()).combine_chunks())
+        wanted = pc.unique(pa.concat_arrays(waiting))
+        schema = self._night.fresh_schema
+        found = [schema.empty_table()]
+        for path in self._files if len(wanted) else ():
             staged = read_unit(path)
             if staged is not None:
-                wanted = pc.is_in(
-                    staged["content_sha256"].cast(pa.large_string()), value_set=digests
-                )
-                scored = staged.filter(pc.and_(wanted, pc.is_valid(staged["model_id"])))
-                found.append(scored.drop_columns(UNSETTLED_COLUMN).cast(self._schema))
-        if not self._full:
-            found.append(self._previous.donors(digests, self._schema))
+                digests = staged["content_sha256"].cast(pa.large_string())
+                here = pc.and_(pc.is_in(digests, value_set=wanted), pc.is_valid(staged["model_id"]))
+                found.append(staged.filter(here).drop_columns(UNSETTLED_COLUMN).cast(schema))
+        if not self._night.options.full:
+            found.append(self._previous.donors(wanted, schema))
         return as_donors(pa.concat_tables(found))
 
     def _labels(self, models: Sequence[str]) -> pa.Table:
-        """Return the labels of tonight's model, and of the older ones that rows still name."""
-        tables = [labels_table(self._bundle)]
-        older = [model for model in models if model != self._bundle.model_id]
-        if older and self._previous.parent:
-            before = self._previous.parent.labels()
-            tables.append(before.filter(pc.is_in(before["model_id"], value_set=pa.array(older))))
-        return pa.concat_tables(tables)
+        """Return the labels of tonight's model, and of the older ones that rows still name.
+
+        Columns that a later version added stay.
+        """
+        tables = [labels_table(self._night.bundle)]
+        older = [model for model in models if model != self._night.bundle.model_id]
+        if self._night.parent:
+            before = self._night.parent.labels()
+            is_older = pc.is_in(before["model_id"], value_set=pa.array(older, pa.string()))
+            tables.append(before.filter(is_older))
+        return pa.concat_tables(tables, promote_options="default")
 
 
 def _reused(plan: Plan, staged: Staged) -> Iterator[StagedUnit]:
     """Yield the rows of earlier runs' units that the plan takes."""
     taken = np.flatnonzero(plan.staged >= 0)
     keys = staged.keys.select(["file", "row"]).take(pa.array(plan.staged[taken]))
-    files, rows = keys["file"].to_numpy(), keys["row"].to_numpy()
+    files = keys["file"].to_numpy()
+    rows = keys["row"].to_numpy()
     buckets = plan.bucket[taken]
     order = np.lexsort([files, buckets])
     places = np.stack([buckets[order], files[order]], axis=1)

@@ -1,4 +1,4 @@
-"""The record of a run in the making: written as running, replaced at the end, whatever the end."""
+"""A run in the making; its record is written as running, and replaced at the end, whatever that."""
 
 import os
 import resource
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from schemas.index import FORMAT_VERSION, RUN_COUNTS
+from schemas.nightly import TagReport
+from schemas.record import FORMAT_VERSION
+from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord, State
 from tagger import exit_codes
 from tagger.errors import GateFailed, InputError, Locked, Refused, TaggerError, TimeUp
 from tagger.index.snapshots import current_name, new_id
@@ -34,18 +35,39 @@ _VERSIONS = (
 
 @dataclass
 class Run:
-    """What happened so far."""
+    """What is known of a run so far; see `schemas.runs.RunRecord`.
 
-    record: dict[str, Any]
+    Attributes
+    ----------
+    counts : Counter
+        Those of the record, and some that only guards look at.
+    peak_mib : float
+        Of processes that are not this one's children.
+    lack : str or None
+        What the machine lacked when it could not read some picture.
+    """
+
+    catalog: str | None
+    run_id: str = field(default_factory=new_id)
+    state: State = "running"
+    message: str | None = None
+    exit_code: int | None = None
+    model_id: str | None = None
+    backend: str | None = None
+    snapshot: str | None = None
+    plan: PlanCounts | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, int] = field(default_factory=dict)
+    idle_patterns: list[IdlePattern] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    peak_mib: float = 0.0  # of processes that are not this one's children
-    lack: str | None = None  # what the machine lacked when it could not read some picture
+    peak_mib: float = 0.0
+    lack: str | None = None
+    versions: dict[str, str] = field(default_factory=lambda: installed_versions(_VERSIONS))
     started: float = field(default_factory=time.perf_counter)
+    started_at: str = field(default_factory=lambda: _now())
 
     def answered(self) -> None:
-        """Note the moment: pictures have been answered; the first and the last such moment are
-        kept."""
+        """Note the moment: pictures have been answered; the first and the last one are kept."""
         self.seconds["last"] = time.perf_counter() - self.started
         self.seconds.setdefault("first", self.seconds["last"])
 
@@ -56,104 +78,109 @@ class Run:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+            self.spend(name, time.perf_counter() - start)
 
-    def summary(self) -> dict[str, Any]:
-        """Return the object declared in `schemas.reports.TAG`."""
+    def spend(self, name: str, seconds: float) -> None:
+        """Add to the time of a stage."""
+        self.seconds[name] = self.seconds.get(name, 0) + seconds
+
+    def end(self, state: State, message: str | None = None) -> None:
+        """Note how the run ended."""
+        self.state = state
+        self.message = message
+
+    def record(self) -> RunRecord:
+        """Return the record as it is now."""
+        running = self.state == "running"
+        return RunRecord(
+            format_version=FORMAT_VERSION,
+            run_id=self.run_id,
+            state=self.state,
+            message=self.message,
+            exit_code=self.exit_code,
+            command=list(sys.argv),
+            host=socket.gethostname(),
+            process=os.getpid(),
+            started_at=self.started_at,
+            ended_at=None if running else _now(),
+            catalog=self.catalog,
+            model_id=self.model_id,
+            backend=self.backend,
+            snapshot=self.snapshot,
+            plan=self.plan,
+            counts=None if running else self.published_counts(),
+            skipped=self.skipped,
+            idle_patterns=self.idle_patterns,
+            seconds={name: round(seconds, 3) for name, seconds in self.seconds.items()},
+            peak_mib=0.0 if running else round(max(self.peak_mib, peak_mib()), 1),
+            versions=self.versions,
+        )
+
+    def published_counts(self) -> Counts:
+        """Return the counts that records and reports have."""
+        return Counts(**{name: self.counts[name] for name in Counts.__struct_fields__})
+
+    def report(self) -> TagReport:
+        """Return what `tagger tag --json` prints."""
         spent = self.seconds.get("wait", 0) + self.seconds.get("infer", 0)
         tried = self.counts["tried"] - self.counts["reused"]
-        return {
-            "run_id": self.record["run_id"],
-            "snapshot": self.record["snapshot"],
-            **{name: self.counts[name] for name in RUN_COUNTS},
-            "plan": self.record["plan"],
-            "skipped": self.record["skipped"],
-            "idle_patterns": self.record["idle_patterns"],
-            "seconds": round(self.seconds.get("total", 0), 3),
-            "images_per_second": round(tried / spent, 1) if spent else 0.0,
-            "exit_code": self.record["exit_code"],
-        }
-
-
-def new_run(catalog: str | None) -> Run:
-    """Return a run that has just started."""
-    return Run(
-        {
-            "format_version": FORMAT_VERSION,
-            "run_id": new_id(),
-            "state": "running",
-            "message": None,
-            "exit_code": None,
-            "command": list(sys.argv),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "started_at": _now(),
-            "ended_at": None,
-            "catalog": catalog,
-            "model_id": None,
-            "backend": None,
-            "snapshot": None,
-            "plan": {},
-            "counts": {},
-            "skipped": {},
-            "idle_patterns": [],
-            "seconds": {},
-            "peak_mib": 0.0,
-            "versions": installed_versions(_VERSIONS),
-        }
-    )
+        return TagReport(
+            **{name: self.counts[name] for name in Counts.__struct_fields__},
+            run_id=self.run_id,
+            snapshot=self.snapshot,
+            plan=self.plan,
+            skipped=self.skipped,
+            idle_patterns=self.idle_patterns,
+            seconds=round(self.seconds.get("total", 0), 3),
+            images_per_second=round(tried / spent, 1) if spent else 0.0,
+            exit_code=self.exit_code,
+        )
 
 
 @contextmanager
 def recorded(index: Index, run: Run) -> Iterator[Run]:
-    """Keep the record of `run`: running, then how it ended; a job that returns has set state
-    `published` or another."""
-    index.runs.write(run.record)
+    """Keep the record of `run`: running, then how it ended; a job that returns has said that."""
+    index.runs.write(run.record())
     try:
         yield run
-        run.record["exit_code"] = 0
+        run.exit_code = 0
     except BaseException as error:
-        _note(run.record, error)
-        if current_name(index.path) == run.record["run_id"]:
+        _note(run, error)
+        if current_name(index.path) == run.run_id:
             told = "published; what should follow, tidying up and saying so, was cut short: "
-            run.record |= {"state": "published", "message": told + str(run.record["message"])}
+            run.end("published", told + str(run.message))
         raise
     finally:
         run.seconds["total"] = time.perf_counter() - run.started
-        run.record["snapshot"] = current_name(index.path)
-        close(run)
+        run.snapshot = current_name(index.path)
+        forget_unpublished(run)
         try:
-            index.runs.write(run.record)
+            index.runs.write(run.record())
         except OSError as error:  # a full disk: the next run will note what this one cannot
             say(f"the run's record could not be written: {error.strerror}")
 
 
 def refused_at_the_door(index: Index, run: Run, error: TaggerError) -> None:
-    """Give `error` the report of a run that ended before it began, and record that in an index that
-    is there."""
-    _note(run.record, error)
-    close(run)
-    error.report = run.summary()
+    """Give `error` the report of a run that ended before it began.
+
+    It is recorded in an index that is there.
+    """
+    _note(run, error)
+    forget_unpublished(run)
+    error.report = run.report()
     if index.is_there():
         with suppress(OSError):  # one that cannot be written: the message on standard error must do
-            index.runs.write(run.record)
+            index.runs.write(run.record())
 
 
-def close(run: Run) -> None:
-    """Write into the record what is known at the end."""
-    if run.record["state"] not in ("published", "unchanged"):
+def forget_unpublished(run: Run) -> None:
+    """Count no rows as published if none were."""
+    if run.state not in ("published", "unchanged"):
         run.counts["published_rows"] = 0
-    run.record |= {
-        "counts": {name: run.counts[name] for name in RUN_COUNTS},
-        "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
-        "peak_mib": round(max(run.peak_mib, peak_mib()), 1),
-        "ended_at": _now(),
-    }
 
 
 def peak_mib() -> float:
-    """Return the most memory that this process, or any of its children that have ended, has held,
-    in MiB."""
+    """Return the most memory, in MiB, that this process or an ended child of it has held."""
     peaks = [
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -161,20 +188,20 @@ def peak_mib() -> float:
     return max(peaks) / 1024
 
 
-def _note(record: dict[str, Any], error: BaseException) -> None:
-    """Say in the record how `error` ended the run."""
+def _note(run: Run, error: BaseException) -> None:
+    """Note how `error` ended the run."""
     error = machine_fault(error) or error
-    record["exit_code"], record["message"] = exit_codes.exit_code(error), str(error)
+    run.exit_code = exit_codes.exit_code(error)
     if exit_codes.received or not isinstance(error, Exception):
-        record |= {"state": "killed", "message": "ended by a signal; what was done is in staging"}
+        run.end("killed", "ended by a signal; what was done is in staging")
     elif isinstance(error, TimeUp):
-        record["state"] = "stopped"
+        run.end("stopped", str(error))
     elif isinstance(error, Refused | InputError | Locked | GateFailed):
-        record["state"] = "refused"
+        run.end("refused", str(error))
+    elif isinstance(error, TaggerError):
+        run.end("failed", str(error))
     else:
-        record["state"] = "failed"
-        if not isinstance(error, TaggerError):
-            record["message"] = f"{type(error).__name__}: {error}"
+        run.end("failed", f"{type(error).__name__}: {error}")
 
 
 def _now() -> str:

@@ -1,0 +1,127 @@
+"""What a night was asked to do, and what it works on: one object, handed from step to step."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import pyarrow as pa
+
+from tagger.catalog import Walk
+from tagger.digests import DigestKeys
+from tagger.index.columns import continued
+from tagger.index.features import FeatureStore
+from tagger.index.plan import Plan, Rules
+from tagger.index.previous import Previous
+from tagger.index.rows import schema_of
+from tagger.index.snapshots import Snapshot
+from tagger.index.staging import Staged, Staging
+from tagger.index.store import Index
+from tagger.models.bundle import Bundle
+from tagger.models.predictor import Backend
+from tagger.nightly.run import Run
+
+
+@dataclass(frozen=True)
+class TagOptions:
+    """What `tagger tag` was asked to do; its help says what each means."""
+
+    catalog: str
+    model: str | None  # None: the starter that comes with the package
+    index: str
+    backend: Backend = "auto"
+    engine: Literal["local", "ray"] = "local"
+    workers: int = 0  # 0: one per core
+    decode_timeout: float = 60.0
+    max_error_rate: float = 0.05
+    max_delete_rate: float = 0.2
+    force_model: bool = False
+    replace_columns: bool = False
+    retry_errors: bool = False
+    full: bool = False
+    features: bool = False
+    backfill_limit: int | None = None
+    exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    same_catalog: bool = False
+    max_seconds: float | None = None
+    keep: int = 7
+
+    @property
+    def rules(self) -> Rules:
+        """What to read again though it looks the same."""
+        return Rules(self.full, self.retry_errors, self.backfill_limit)
+
+    def deadline(self) -> float:
+        """Return when to stop, by `time.monotonic`, for a night that begins now."""
+        return time.monotonic() + (math.inf if self.max_seconds is None else self.max_seconds)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night: the index and what it held before, the catalog, the model, and how to go about it.
+
+    Attributes
+    ----------
+    parent : Snapshot or None
+        What readers see meanwhile; None on the first night.
+    until : float
+        When to stop, by `time.monotonic`.
+    run : Run
+        Where everything that happens is noted.
+    """
+
+    index: Index
+    parent: Snapshot | None
+    walk: Walk
+    bundle: Bundle
+    options: TagOptions
+    until: float
+    run: Run
+
+    @property
+    def root(self) -> str:
+        """The absolute path of the catalog."""
+        return self.walk.root
+
+    @cached_property
+    def staging(self) -> Staging:
+        """Where finished rows lie until they are published."""
+        return self.index.staging(self.bundle.model_id, full=self.options.full)
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        """What the model's trunk made of contents, kept or not."""
+        return self.index.features(self.bundle.features_id, self.bundle.width)
+
+    @cached_property
+    def fresh_schema(self) -> pa.Schema:
+        """The columns of the rows that this version makes."""
+        return schema_of(self.bundle.vocabulary)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of the next snapshot: those, and what a later version has added."""
+        return continued(self.fresh_schema, self.parent.schema() if self.parent else None)
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What a night has to do, and what it can rest on.
+
+    Attributes
+    ----------
+    previous : Previous
+        The rows before.
+    staged : Staged
+        What lay in staging before this run.
+    known : uint64 (n, 2)
+        Contents whose scores need not be computed.
+    """
+
+    previous: Previous
+    staged: Staged
+    known: DigestKeys
+    plan: Plan

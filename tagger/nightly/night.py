@@ -1,0 +1,127 @@
+"""A night from its first line to its last: walk, plan, decode, infer, view, write, publish."""
+
+from collections import Counter
+
+import numpy as np
+
+from tagger.nightly.context import Agenda, Night
+from tagger.nightly.guards import (
+    check_error_rate,
+    check_readable,
+    check_still_there,
+    estimated_bytes,
+)
+from tagger.nightly.planning import plan_night
+from tagger.nightly.publishing import publish
+from tagger.nightly.rescoring import rescore
+from tagger.nightly.run import Run
+from tagger.nightly.scoring import Engine
+from tagger.nightly.units import Scoring, StagedUnit, Work
+from tagger.progress import say
+
+
+def tag_night(night: Night, engine: Engine) -> None:
+    """Make the index equal to the catalog; its lock is held.
+
+    Parameters
+    ----------
+    engine : callable
+        What reads, scores and stages, such as `tagger.nightly.scoring.score`.
+    """
+    run = night.run
+    options = night.options
+    run.snapshot = night.parent.path.name if night.parent else None
+    night.index.retire(options.keep)
+    agenda = plan_night(night)
+    if nothing_to_do(night, agenda):
+        carry_everything(agenda, run)
+    else:
+        night.index.check_space(estimated_bytes(night, agenda.plan))
+        count_staged(agenda, run)
+        agenda, units = rescore(night, agenda)
+        run.plan = agenda.plan.counts
+        units += read_and_score(night, agenda, engine)
+        check_the_whole(night, agenda)
+        with run.stage("publish"):
+            publish(night, agenda, units)
+    night.index.keep_features(
+        night.features, night.bundle.path, everything_read=options.full and options.features
+    )
+    if run.counts["lacking"]:
+        say(
+            f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be "
+            f"read: {run.lack}"
+        )
+    say(last_line(run))
+    night.staging.clear()
+
+
+def nothing_to_do(night: Night, agenda: Agenda) -> bool:
+    """Return whether the current snapshot is what the catalog holds and the model says."""
+    if night.parent is None:
+        return False
+    before = night.parent.manifest
+    if (before.model_id, before.catalog) != (night.bundle.model_id, night.root):
+        return False
+    return bool(agenda.plan.carried.all()) and not agenda.plan.counts.deleted
+
+
+def carry_everything(agenda: Agenda, run: Run) -> None:
+    """Count a night that changes nothing."""
+    rows = len(agenda.previous)
+    statuses = sum(agenda.previous.statuses.values(), Counter[str]())
+    failed = rows - statuses["ok"]
+    run.counts.update(found=rows, unchanged=rows, published_rows=rows, failed=failed)
+    run.end("unchanged")
+
+
+def count_staged(agenda: Agenda, run: Run) -> None:
+    """Count the rows that an interrupted run left.
+
+    Its pictures were tried for this night too, so failures count.
+    """
+    plan = agenda.plan
+    here = np.flatnonzero(plan.staged >= 0)
+    failed = agenda.staged.keys["failed"].to_numpy()[plan.staged[here]]
+    run.counts["reused"] = len(here)
+    run.counts["tried"] = len(here)
+    run.counts["failed_now"] = int(failed.sum())
+    run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
+
+
+def read_and_score(night: Night, agenda: Agenda, engine: Engine) -> list[StagedUnit]:
+    """Return the staged units of all pictures that are to be read."""
+    if not agenda.plan.counts.to_read:
+        return []
+    options = night.options
+    how = Scoring(
+        backend=options.backend,
+        workers=options.workers,
+        decode_timeout=options.decode_timeout,
+        max_error_rate=options.max_error_rate,
+        until=night.until,
+        features=night.features if options.features else None,
+    )
+    work = Work(agenda.plan, night.bundle, night.root, night.staging, agenda.known, how)
+    return engine(work, night.run)
+
+
+def check_the_whole(night: Night, agenda: Agenda) -> None:
+    """Refuse to publish if too much failed, or the catalog went away meanwhile."""
+    run = night.run
+    check_readable(run, ended=True)
+    check_error_rate(run.counts, night.options.max_error_rate, 0)
+    check_still_there(
+        run.counts["gone"],
+        agenda.plan.counts.found,
+        walk=night.walk,
+        limit=night.options.max_delete_rate,
+    )
+
+
+def last_line(run: Run) -> str:
+    """Return the line that ends a night's log."""
+    rows = run.counts["published_rows"]
+    if run.state == "unchanged":
+        return f"nothing has changed: {run.snapshot} stays, {rows:,} rows"
+    return f"published {rows:,} rows as {run.snapshot}"
