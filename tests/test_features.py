@@ -48,8 +48,8 @@ def family(
         result = retrain(
             RetrainOptions(**options.__dict__ | {"tolerance": 100.0, "promote": False})
         )
-        assert result["same_trunk"] == freeze
-        found.append(Path(result["bundle"]))
+        assert result.same_trunk == freeze
+        found.append(Path(result.bundle))
     return found[0], found[1], found[2]
 
 

@@ -136,13 +136,13 @@ def test_every_reader_reads_the_same_rows_night_by_night(
             architecture=TINY,
         )
     )
-    tag_catalog(replace(night, model=other["bundle"], backfill_limit=9, force_model=True))
+    tag_catalog(replace(night, model=other.bundle, backfill_limit=9, force_model=True))
     rows = every_reader_reads_the_pictures(night)
     assert len(set(rows["model_id"].drop_null().to_pylist())) == 2
 
     for image_id in rows.filter(pc.field("status") != "ok")["image_id"].to_pylist():
         (catalog / image_id).unlink()
-    tag_catalog(replace(night, model=other["bundle"], backfill_limit=9, force_model=True))
+    tag_catalog(replace(night, model=other.bundle, backfill_limit=9, force_model=True))
     rows = every_reader_reads_the_pictures(night)
     assert set(rows["status"].to_pylist()) == {"ok"}
 

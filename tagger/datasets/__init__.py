@@ -1,2 +1,1 @@
-"""Labelled pictures: folders and tables, decoded once, split by near-duplicates; and the drawn
-sample."""
+"""Labelled pictures: folders and tables, decoded once, split; and the drawn sample."""

@@ -1,5 +1,7 @@
-"""Training from a parent: its vocabulary grows, its pictures keep their parts, and the new model
-must still know what it knew."""
+"""Training from a parent: the new model must still know what that knew.
+
+The vocabulary grows, and pictures keep their parts.
+"""
 
 from collections import Counter
 from dataclasses import dataclass

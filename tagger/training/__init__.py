@@ -1,2 +1,1 @@
-"""Fitting a network: layers, augmentation, losses, checkpoints, calibration. With `tagger.backend`,
-all of TensorFlow."""
+"""Fitting a network: layers, augmentation, losses, checkpoints, calibration."""

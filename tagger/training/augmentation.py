@@ -52,10 +52,10 @@ class Mix(NamedTuple):
 def transform(
     pixels: Tensor, seed: Tensor, *, strength: float = 1.0, crop: tuple[float, float] | None = None
 ) -> Tensor:
-    """Return float32 (n, size, size, channels) pictures turned up to 25 degrees, shifted 10 %,
-    zoomed and sheared 20 %.
+    """Return the pictures turned up to 25 degrees, shifted 10 %, zoomed and sheared 20 %.
 
     Half of them are mirrored, all stretched by up to 20 %; edges are filled with the nearest pixel.
+    They are float32 (n, size, size, channels).
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ def transform(
     crop : (float, float), optional
         Instead of the zoom: the share of the side that is left, drawn between these.
     """
-    n, size = tf.shape(pixels)[0], pixels.shape[1]
+    n = tf.shape(pixels)[0]
+    size = pixels.shape[1]
     seeds = tf.random.split(seed, 7)
 
     def uniform(i: int, low: float, high: float) -> Tensor:
@@ -73,24 +74,27 @@ def transform(
     def up_to(i: int, limit: float) -> Tensor:
         return uniform(i, -limit * strength, limit * strength)
 
-    angle, shear = up_to(0, ROTATION), up_to(1, SHEAR)
+    angle = up_to(0, ROTATION)  # (n,), as all below
+    shear = up_to(1, SHEAR)
     mirror = tf.where(uniform(2, -1.0, 1.0) < 0, -1.0, 1.0)
     zoom = 1 + up_to(3, ZOOM) if crop is None else uniform(3, *crop)
-    # A crop may lie anywhere near the middle; garments are taller than wide.
-    room_x, room_y = (
-        (SHIFT * strength,) * 2 if crop is None else (0.25 * (1 - zoom), 0.35 * (1 - zoom))
-    )
+    room_x = room_y = SHIFT * strength
+    if crop is not None:  # it may lie anywhere near the middle; garments are taller than wide
+        room_x = 0.25 * (1 - zoom)
+        room_y = 0.35 * (1 - zoom)
     middle = (size - 1) / 2
     # Output (x, y) is read from the input at A (x, y) + shift, about the middle.
     stretch = zoom * (tf.exp(up_to(6, ASPECT)) if crop is None else 1)
-    a, b = tf.cos(angle) * zoom * mirror, -tf.sin(angle + shear) * stretch
-    c, d = tf.sin(angle) * zoom * mirror, tf.cos(angle + shear) * stretch
+    a = tf.cos(angle) * zoom * mirror
+    b = -tf.sin(angle + shear) * stretch
+    c = tf.sin(angle) * zoom * mirror
+    d = tf.cos(angle + shear) * stretch
     dx = middle - (a + b) * middle + uniform(4, -1.0, 1.0) * room_x * size
     dy = middle - (c + d) * middle + uniform(5, -1.0, 1.0) * room_y * size
     zeros = tf.zeros_like(a)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
-        transforms=tf.stack([a, b, dx, c, d, dy, zeros, zeros], axis=1),
+        transforms=tf.stack([a, b, dx, c, d, dy, zeros, zeros], axis=1),  # (n, 8)
         output_shape=tf.shape(pixels)[1:3],
         fill_value=0.0,
         interpolation="BILINEAR",
@@ -114,14 +118,14 @@ def recolour(pixels: Tensor, seed: Tensor) -> Tensor:
 
     to_yiq = tf.constant(_YIQ)
     turn = uniform(0, (1, 1), -3.14159265, 3.14159265)
-    saturation = tf.where(
-        uniform(1, (1, 1)) < 0.25, 0.0, uniform(1, (1, 1)) * 2 - 0.5
-    )  # 0 to 1.5 of what is left
-    y, i, q = tf.unstack(tf.einsum("nhwc,dc->nhwd", pixels, to_yiq), axis=-1)
-    cosine, sine = tf.cos(turn) * saturation, tf.sin(turn) * saturation
+    draw = uniform(1, (1, 1))
+    saturation = tf.where(draw < 0.25, 0.0, draw * 2 - 0.5)  # what is left, up to 1.5
+    y, i, q = tf.unstack(tf.einsum("nhwc,dc->nhwd", pixels, to_yiq), axis=-1)  # (n, size, size)
+    cosine = tf.cos(turn) * saturation  # (n, 1, 1)
+    sine = tf.sin(turn) * saturation
     turned = tf.stack([y, i * cosine - q * sine, i * sine + q * cosine], axis=-1)
     x = tf.clip_by_value(tf.einsum("nhwc,dc->nhwd", turned, tf.linalg.inv(to_yiq)), 0, 1)
-    order = tf.argsort(uniform(2, (3,)), axis=1)
+    order = tf.argsort(uniform(2, (3,)), axis=1)  # (n, 3)
     order = tf.where(uniform(3, (1,)) < 0.5, order, tf.range(3)[None])
     x = tf.einsum("nhwc,ncd->nhwd", x, tf.one_hot(order, 3, axis=1))
     x = tf.pow(x + 1e-4, tf.exp(uniform(4, (1, 1, 1), -1.0, 1.2)))
@@ -131,22 +135,25 @@ def recolour(pixels: Tensor, seed: Tensor) -> Tensor:
 
 
 def shuffle_tiles(pixels: Tensor, seed: Tensor) -> Tensor:
-    """Return pictures cut into g x g pieces that are put together at random; g is one of `GRIDS`
-    for all of them.
+    """Return pictures cut into g x g pieces that are put together at random.
+
+    The g is one of `GRIDS`, the same for all of them.
 
     Raises
     ------
     ValueError
         Where the side cannot be divided by any of `GRIDS`.
     """
-    n, size = tf.shape(pixels)[0], pixels.shape[1]
+    n = tf.shape(pixels)[0]
+    size = pixels.shape[1]
     grids = [grid for grid in GRIDS if size % grid == 0]
     if not grids:
         raise ValueError(f"a side of {size} pixels is a multiple of none of {GRIDS}")
     seeds = tf.random.split(seed, 2)
 
     def shuffled(grid: int) -> Tensor:
-        side, count = size // grid, grid * grid
+        side = size // grid
+        count = grid * grid
         # (n, rows, side, columns, side, 3) to (n, rows * columns, side, side, 3) and back
         tiles = tf.transpose(tf.reshape(pixels, [n, grid, side, grid, side, 3]), [0, 1, 3, 2, 4, 5])
         order = tf.argsort(tf.random.stateless_uniform([n, count], seeds[1]), axis=1)
@@ -159,15 +166,21 @@ def shuffle_tiles(pixels: Tensor, seed: Tensor) -> Tensor:
 
 
 def cut_out(pixels: Tensor, backdrop: Tensor, seed: Tensor) -> Tensor:
-    """Return the pictures, half of them within a random smooth outline before `backdrop`, (n, 1, 1,
-    3)."""
-    n, size = tf.shape(pixels)[0], pixels.shape[1]
+    """Return the pictures, half of them within a random smooth outline.
+
+    Parameters
+    ----------
+    backdrop : float32 (n, 1, 1, 3)
+        What is seen outside of it.
+    """
+    n = tf.shape(pixels)[0]
+    size = pixels.shape[1]
     seeds = tf.random.split(seed, 4)
     line = tf.linspace(-1.0, 1.0, size)
     wide, high = (tf.random.stateless_uniform([n, 1, 1, 1], seeds[i], 0.35, 1.0) for i in (0, 1))
-    radius = tf.sqrt(
-        (line[None, None, :, None] / wide) ** 2 + (line[None, :, None, None] / high) ** 2
-    )
+    across = (line[None, None, :, None] / wide) ** 2  # (n, 1, size, 1)
+    down = (line[None, :, None, None] / high) ** 2  # (n, size, 1, 1)
+    radius = tf.sqrt(across + down)  # (n, size, size, 1)
     waves = tf.image.resize(
         tf.random.stateless_normal([n, 5, 5, 1], seeds[2]), [size, size], "bicubic"
     )
@@ -177,15 +190,15 @@ def cut_out(pixels: Tensor, backdrop: Tensor, seed: Tensor) -> Tensor:
 
 
 def garment_region(pixels: Tensor) -> Tensor:
-    """Return float32 (n, size, size, 1) in [0, 1]: how surely each pixel belongs to the garment in
-    the middle.
+    """Return how surely each pixel belongs to the garment in the middle.
 
-    The garment is what differs from the median colour of the border and resembles the commonest
-    colour in the middle. That is found by mean shift (Fukunaga and Hostetler, 1975) from nine
-    starts; from a single start, the mean of all, a dress was missed for its background in a quarter
-    of the pictures. Skin, hair and what is worn with it mostly stay outside, and folds inside,
-    since lightness counts less than hue. Where the background is busy the region may be wrong, or
-    nearly empty: look at its area before you rely on it.
+    That is float32 (n, size, size, 1) in [0, 1]. The garment is what differs from the median colour
+    of the border and resembles the commonest colour in the middle. That is found by mean shift
+    (Fukunaga and Hostetler, 1975) from nine starts; from a single start, the mean of all, a dress
+    was missed for its background in a quarter of the pictures. Skin, hair and what is worn with it
+    mostly stay outside, and folds inside, since lightness counts less than hue. Where the
+    background is busy the region may be wrong, or nearly empty: look at its area before you rely on
+    it.
     """
     half = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
     main = _main_colour(tf.nn.avg_pool2d(half, 2, 2, "SAME"))
@@ -198,27 +211,24 @@ def garment_region(pixels: Tensor) -> Tensor:
 
 
 def _main_colour(small: Tensor) -> Tensor:
-    """Return float32 (n, 3): the commonest colour in the middle of each picture that is not its
-    border's."""
+    """Return float32 (n, 3): the commonest colour in the middle that is not the border's."""
     size = small.shape[1]
     line = tf.linspace(-1.0, 1.0, size)
     centred = tf.exp(-((line[None, :] / 0.56) ** 2 + (line[:, None] / 0.72) ** 2) / 2)
     # What is far from the border's colour counts more: cloth, rather than a shadow or a gradient
     # behind it.
     weight = tf.clip_by_value((_from_border(small)[..., 0] - 0.08) / 0.4, 0, 1) * centred
-    colours = tf.reshape(_flat_light(small), [-1, size * size, 3])
-    weight = tf.reshape(weight, [-1, size * size, 1])
-    rows, columns = [
-        [round(size * share) for share in shares]
-        for shares in ((0.3, 0.5, 0.68), (0.38, 0.5, 0.62))
-    ]
-    mains = tf.gather(colours, [row * size + column for row in rows for column in columns], axis=1)
+    colours = tf.reshape(_flat_light(small), [-1, size * size, 3])  # (n, pixels, 3)
+    weight = tf.reshape(weight, [-1, size * size, 1])  # (n, pixels, 1)
+    rows = [round(size * share) for share in (0.3, 0.5, 0.68)]
+    columns = [round(size * share) for share in (0.38, 0.5, 0.62)]
+    starts = [row * size + column for row in rows for column in columns]
+    mains = tf.gather(colours, starts, axis=1)  # (n, starts, 3)
     for width in (0.15, 0.12, 0.1, 0.08):
         distance = tf.reduce_sum((colours[:, :, None] - mains[:, None]) ** 2, axis=-1)
-        near = weight * tf.exp(-distance / (2 * width**2))
-        mains = tf.einsum("npk,npc->nkc", near, colours) / (
-            tf.reduce_sum(near, axis=1)[..., None] + 1e-3
-        )
+        near = weight * tf.exp(-distance / (2 * width**2))  # (n, pixels, starts)
+        total = tf.reduce_sum(near, axis=1)[..., None]  # (n, starts, 1)
+        mains = tf.einsum("npk,npc->nkc", near, colours) / (total + 1e-3)
     most = tf.argmax(tf.reduce_sum(near, axis=1), axis=1)
     return tf.gather(mains, most, axis=1, batch_dims=1)
 
@@ -231,8 +241,9 @@ def _flat_light(pixels: Tensor) -> Tensor:
 
 
 def dye(pixels: Tensor, region: Tensor, others: Tensor, other_regions: Tensor) -> Tensor:
-    """Return pictures in [0, 1] whose garment has the mean and spread of colour of the garment in
-    `others`.
+    """Return pictures whose garment has the colours of the garment in `others`.
+
+    That is its mean and its spread. The pictures are in [0, 1].
 
     Parameters
     ----------
@@ -265,8 +276,9 @@ def augment(
     colour: Tensor,
     geometry: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return the batch as training sees it: float32 pictures in [0, 1], and targets, NaN where they
-    teach nothing.
+    """Return the batch as training sees it.
+
+    That is float32 pictures in [0, 1], and targets, NaN where they teach nothing.
 
     Parameters
     ----------
@@ -289,7 +301,8 @@ def augment(
     x = tf.cast(pixels, tf.float32) / 255
     n = tf.shape(x)[0]
     plain, recoloured, shuffled, dyed = tf.split(tf.range(n), [n - sum(mix), *mix])
-    parts, answers = [moved(tf.gather(x, plain), 0)], [tf.gather(targets, plain)]
+    parts = [moved(tf.gather(x, plain), 0)]
+    answers = [tf.gather(targets, plain)]
     if mix.recoloured:
         parts.append(recolour(moved(tf.gather(x, recoloured), 1), seeds[2]))
         answers.append(tf.where(shape, tf.gather(targets, recoloured), float("nan")))
@@ -309,8 +322,7 @@ def augment(
 def recombine(
     pixels: Tensor, targets: Tensor, rows: Tensor, seed: Tensor, *, shape: Tensor, colour: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the pictures `rows` of a batch, each dyed as another of the batch is, and what they
-    then show.
+    """Return some pictures of a batch, each dyed as another of it is, and what they then show.
 
     A picture whose garment, or whose donor's, covers less than 3 % of it teaches its shape alone.
 
@@ -325,54 +337,47 @@ def recombine(
     """
     donors = _donors(targets, colour, tf.shape(rows)[0], seed)
     regions = garment_region(pixels)
-    own, other = tf.gather(regions, rows), tf.gather(regions, donors)
+    own = tf.gather(regions, rows)  # (m, size, size, 1)
+    other = tf.gather(regions, donors)
     dyed = dye(tf.gather(pixels, rows), own, tf.gather(pixels, donors), other)
-    sure = tf.minimum(tf.reduce_mean(own, [1, 2]), tf.reduce_mean(other, [1, 2])) > 0.03
+    sure = tf.minimum(tf.reduce_mean(own, [1, 2]), tf.reduce_mean(other, [1, 2])) > 0.03  # (m, 1)
     taken = tf.where(colour & sure, tf.gather(targets, donors), float("nan"))
     return dyed, tf.where(shape, tf.gather(targets, rows), taken)
 
 
 def _donors(targets: Tensor, colour: Tensor, count: Tensor, seed: Tensor) -> Tensor:
-    """Return int64 (count,): pictures of the batch to take colours from, each colour about as often
-    as any other."""
-    has = tf.cast(colour & (targets == 1), tf.float32)
-    weight = tf.reduce_sum(has / tf.maximum(tf.reduce_sum(has, axis=0), 1), axis=1)
+    """Return int64 (count,): pictures to take colours from, each colour about as often."""
+    has = tf.cast(colour & (targets == 1), tf.float32)  # (n, n_labels)
+    weight = tf.reduce_sum(has / tf.maximum(tf.reduce_sum(has, axis=0), 1), axis=1)  # (n,)
     # Gumbel's trick: the largest of log(weight) plus such noise is drawn in proportion to weight.
-    noise = -tf.math.log(
-        -tf.math.log(tf.random.stateless_uniform([count, tf.shape(targets)[0]], seed, 1e-6, 1.0))
-    )
+    draw = tf.random.stateless_uniform([count, tf.shape(targets)[0]], seed, 1e-6, 1.0)
+    noise = -tf.math.log(-tf.math.log(draw))  # (count, n)
     return tf.argmax(tf.math.log(weight + 1e-6)[None] + noise, axis=1)
 
 
 def _from_border(pixels: Tensor) -> Tensor:
-    """Return float32 (n, size, size, 1): the distance of each pixel to the median colour of the
-    border."""
-    return tf.sqrt(
-        tf.reduce_sum((pixels - _border_median(pixels)) ** 2, axis=-1, keepdims=True) + 1e-9
-    )
+    """Return float32 (n, size, size, 1): how far each pixel is from the border's median colour."""
+    square = (pixels - _border_median(pixels)) ** 2  # (n, size, size, 3)
+    return tf.sqrt(tf.reduce_sum(square, axis=-1, keepdims=True) + 1e-9)
 
 
 def _border_median(pixels: Tensor) -> Tensor:
     """Return float32 (n, 1, 1, 3): the median of each channel along the border."""
     size = pixels.shape[1]
     wide = max(1, size // 24)
-    bands = [pixels[:, :wide], pixels[:, -wide:]]
-    bands += [
-        tf.transpose(band, [0, 2, 1, 3]) for band in (pixels[:, :, :wide], pixels[:, :, -wide:])
-    ]
-    border = tf.reshape(tf.concat(bands, axis=1), [tf.shape(pixels)[0], 4 * wide * size, 3])
+    sides = [tf.transpose(x, [0, 2, 1, 3]) for x in (pixels[:, :, :wide], pixels[:, :, -wide:])]
+    bands = tf.concat([pixels[:, :wide], pixels[:, -wide:], *sides], axis=1)  # (n, 4 wide, size, 3)
+    border = tf.reshape(bands, [tf.shape(pixels)[0], 4 * wide * size, 3])
     return tf.sort(border, axis=1)[:, 2 * wide * size][:, None, None]
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean of each picture, (n, channels)."""
     return tf.reduce_sum(values * weight, axis=[1, 2]) / (tf.reduce_sum(weight, axis=[1, 2]) + 1e-3)
 
 
 def _moments(pixels: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean (n, 1, 1, 3) and root mean square deviation over all channels (n, 1, 1, 1) inside
-    the region."""
-    mean = _mean(pixels, region)[:, None, None]
-    square = _mean(tf.reduce_mean((pixels - mean) ** 2, axis=-1, keepdims=True), region)[
-        :, None, None
-    ]
-    return mean, tf.sqrt(square + 1e-4)
+    """Return mean (n, 1, 1, 3) and root mean square deviation (n, 1, 1, 1) inside the region."""
+    mean = _mean(pixels, region)[:, None, None]  # (n, 1, 1, 3)
+    square = tf.reduce_mean((pixels - mean) ** 2, axis=-1, keepdims=True)  # over all channels
+    return mean, tf.sqrt(_mean(square, region)[:, None, None] + 1e-4)

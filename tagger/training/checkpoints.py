@@ -67,7 +67,9 @@ class Checkpoints:
     def __init__(
         self, network: keras.Model, optimizer: Any, average: WeightAverage, folder: Path
     ) -> None:
-        self._network, self._average, self._folder = network, average, folder
+        self._network = network
+        self._average = average
+        self._folder = folder
         self._all = [*network.variables, *optimizer.variables, *average.variables]
         folder.mkdir(parents=True, exist_ok=True)
 

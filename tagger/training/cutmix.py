@@ -1,5 +1,4 @@
-"""CutMix: pictures with a piece of another in them, which teach both in the shares of the area that
-each has.
+"""CutMix: pictures with a piece of another in them teach both, each by its share of the area.
 
 After S. Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
 Features", 2019. The pieces keep their colours, unlike those of MixUp, so that groups judged by
@@ -17,8 +16,7 @@ LARGEST = 0.5
 
 
 def patch(pixels: Tensor, targets: Tensor, seed: Tensor, *, share: float) -> tuple[Tensor, Tensor]:
-    """Return the batch, about `share` of it with a square piece of another picture of the batch,
-    and what it teaches.
+    """Return the batch, some of it with a square piece of another picture, and what it teaches.
 
     Parameters
     ----------
@@ -28,11 +26,12 @@ def patch(pixels: Tensor, targets: Tensor, seed: Tensor, *, share: float) -> tup
         NaN, unknown, in either picture stays NaN.
     seed : int32 (2,)
     share : float
-        From 0 to 1.
+        About how much of the batch, from 0 to 1.
     """
-    n, size = tf.shape(pixels)[0], pixels.shape[1]
+    n = tf.shape(pixels)[0]
+    size = pixels.shape[1]
     seeds = tf.random.split(seed, 5)
-    order = tf.argsort(tf.random.stateless_uniform([n], seeds[0]))
+    order = tf.argsort(tf.random.stateless_uniform([n], seeds[0]))  # (n,)
     chosen = tf.random.stateless_uniform([n], seeds[1]) < share
     side = tf.where(chosen, tf.sqrt(tf.random.stateless_uniform([n], seeds[2], 0.0, LARGEST)), 0.0)
     line = (tf.range(size, dtype=tf.float32) + 0.5) / size
@@ -41,9 +40,8 @@ def patch(pixels: Tensor, targets: Tensor, seed: Tensor, *, share: float) -> tup
         for i in (3, 4)
     )
     piece = tf.cast(down[:, :, None] & across[:, None, :], tf.float32)[..., None]
-    area = tf.reduce_mean(piece, axis=[1, 2])
-    mixed = targets * (1 - area) + tf.gather(targets, order) * area
+    area = tf.reduce_mean(piece, axis=[1, 2])  # (n, 1)
+    patched = pixels * (1 - piece) + tf.gather(pixels, order) * piece
+    mixed = targets * (1 - area) + tf.gather(targets, order) * area  # (n, n_labels)
     # A picture without a piece knows what it knew, whatever the other does not.
-    return pixels * (1 - piece) + tf.gather(pixels, order) * piece, tf.where(
-        area > 0, mixed, targets
-    )
+    return patched, tf.where(area > 0, mixed, targets)

@@ -1,5 +1,4 @@
-"""What a retraining takes over from its parent: weights to start from and, where old pictures are
-gone, its answers.
+"""What a retraining takes over from its parent: weights, and answers where old pictures are gone.
 
 Source of the latter: Z. Li and D. Hoiem, "Learning without forgetting", 2016, here with the
 parent's sigmoid scores as targets for labels about which a picture says nothing, changed pictures
@@ -51,42 +50,36 @@ class Inheritance:
         return int(self.parent.get_layer(HEAD).units)
 
     def start(self, network: keras.Model, targets: Float32Array) -> None:
-        """Give `network` the parent's weights; new columns of the head answer their label's share
-        in `targets`.
+        """Give `network` the parent's weights; new labels start at their share of `targets`.
 
         Parameters
         ----------
         targets : float32 (n, n_labels)
             Of the train part.
         """
-        for layer in network.layers:
-            if layer.name != HEAD and layer.weights:
-                layer.set_weights(self.parent.get_layer(layer.name).get_weights())
-                layer.trainable = not self.frozen
+        for layer in _trunk(network):
+            layer.set_weights(self.parent.get_layer(layer.name).get_weights())
+            layer.trainable = not self.frozen
         old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
-        old = len(old_bias)
-        known = (~np.isnan(targets[:, old:])).sum(axis=0)
-        prior = (np.nansum(targets[:, old:], axis=0) + 1) / (known + 2)
-        kernel = np.concatenate(
-            [old_kernel, np.zeros((len(old_kernel), len(prior)), np.float32)], axis=1
-        )
-        network.get_layer(HEAD).set_weights(
-            [kernel, np.concatenate([old_bias, logit(prior).astype(np.float32)])]
-        )
+        new = targets[:, len(old_bias) :]  # (n, new)
+        known = (~np.isnan(new)).sum(axis=0)
+        prior = (np.nansum(new, axis=0) + 1) / (known + 2)  # (new,)
+        new_kernel = np.zeros((len(old_kernel), len(prior)), np.float32)
+        kernel = np.concatenate([old_kernel, new_kernel], axis=1)  # (n_features, n_labels)
+        bias = np.concatenate([old_bias, logit(prior).astype(np.float32)])  # (n_labels,)
+        network.get_layer(HEAD).set_weights([kernel, bias])
 
     def settle(self, network: keras.Model) -> None:
-        """Bring the fitted `network` back towards the parent, as far as it is to stay what that
-        was.
+        """Bring the fitted `network` back towards the parent, as far as it is to stay as that was.
 
         A frozen trunk becomes the parent's bit for bit: the running mean of equal weights is equal
         but for rounding. Where old pictures are gone, all that the parent has goes back by 1 -
         `KEPT`; columns of new labels stay.
         """
         if self.frozen or self.distils:
-            for layer in network.layers:
-                if layer.name != HEAD and layer.weights:
-                    old = self.parent.get_layer(layer.name).get_weights()
-                    layer.set_weights(old if self.frozen else _between(old, layer.get_weights()))
+            for layer in _trunk(network):
+                old = self.parent.get_layer(layer.name).get_weights()
+                layer.set_weights(old if self.frozen else _between(old, layer.get_weights()))
         if self.distils:
             kernel, bias = network.get_layer(HEAD).get_weights()
             old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
@@ -96,18 +89,25 @@ class Inheritance:
 
     @property
     def teacher(self) -> Callable[[Any, Any], Any] | None:
-        """Return what fills in unknown targets of old labels, (pictures, targets) to targets, or
-        None."""
+        """Return what fills in unknown targets of old labels, or None.
+
+        It takes pictures and targets, and returns targets.
+        """
         if not self.distils:
             return None
 
         def fill_in(pictures: Any, targets: Any) -> Any:
-            scores = tf.stop_gradient(self.parent(pictures, training=False)["scores"])
+            scores = tf.stop_gradient(self.parent(pictures, training=False)["scores"])  # (n, old)
             new = tf.shape(targets)[1] - tf.shape(scores)[1]
             answers = tf.pad(scores, [[0, 0], [0, new]], constant_values=float("nan"))
             return tf.where(tf.math.is_nan(targets), answers, targets)
 
         return fill_in
+
+
+def _trunk(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers that have weights, but the head."""
+    return [layer for layer in network.layers if layer.name != HEAD and layer.weights]
 
 
 def _between(old: list[Any], new: list[Any]) -> list[Any]:

@@ -1,5 +1,4 @@
-"""Fitting: epochs over the decoded pictures, a checkpoint after each, the best one by the
-validation part.
+"""Fitting: epochs over the decoded pictures, a checkpoint after each, the best is kept.
 
 Everything random is drawn from (seed, epoch, step), so that a training that was killed and resumed
 goes on as if it had not been, and the same seed on the same machine gives the same network.
@@ -245,8 +244,7 @@ def _step(model: keras.Model, lesson: _Lesson, optimizer: Any) -> Callable[..., 
 
 
 def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any]]:
-    """Return what turns (pixels, targets, seed) into what a training step sees at `size`, as one
-    compiled graph."""
+    """Return the compiled graph that turns a batch into what a training step sees at `size`."""
     recipe = lesson.recipe
     teacher = lesson.teacher
     whole = lesson.data.pixels.shape[1]

@@ -1,5 +1,4 @@
-"""The network: SmallerVGGNet, one sigmoid head over the whole vocabulary, and a view per exclusive
-group.
+"""The network: SmallerVGGNet, one sigmoid head over the vocabulary, a view per exclusive group.
 
 Source: A. Rosebrock, "Multi-label classification with Keras", PyImageSearch, 2018; blocks after
 Simonyan and Zisserman, arXiv 1409.1556.
@@ -23,17 +22,19 @@ answered nothing at all, and from epoch to epoch the validation loss jumped thre
 
 
 LAST_OF_TRUNK = "dense_norm"
-"""The layer whose output is the features, to which the head is applied; the dropout in between only
-trains."""
+"""The layer whose output is the features; the dropout between it and the head only trains."""
+
+# Of each of the three blocks.
+_CONVOLUTIONS = (1, 2, 2)
+_POOLS = (3, 2, 2)
 
 
 class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
-    """Batch normalisation that trains in one operation; Keras 3 takes a dozen, each a pass over the
-    whole tensor.
+    """Batch normalisation that trains in one operation.
 
-    The same weights and the same results but for the running variance, which is the unbiased one.
-    Only for fitting: a bundle has Keras's own layer. Measured on two cores, 64 pictures a step:
-    0.53 s with this, 0.71 s without.
+    Keras 3 takes a dozen, each a pass over the whole tensor. The same weights and the same results
+    but for the running variance, which is the unbiased one. Only for fitting: a bundle has Keras's
+    own layer. Measured on two cores, 64 pictures a step: 0.53 s with this, 0.71 s without.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -63,37 +64,38 @@ def build_network(
     fitting: bool = False,
     dropout: float = 0.25,
 ) -> keras.Model:
-    """Return the trunk and its head: float32 (n, size, size, 3) RGB in [0, 1] to logits (n,
-    labels).
+    """Return the trunk and its head: pictures in, logits out.
 
-    With the default sizes and six labels it has 8,679,302 parameters. With `fitting` its
-    normalisation is `FusedNormalization`, and its trunk computes in `fitting_dtype`; weights fit
-    either, and are float32 in both. The `dropout` is that of the blocks.
+    Pictures are float32 (n, size, size, 3), RGB in [0, 1]; logits float32 (n, labels). With the
+    default sizes and six labels it has 8,679,302 parameters. With `fitting` its normalisation is
+    `FusedNormalization`, and its trunk computes in `fitting_dtype`; weights fit either, and are
+    float32 in both. The `dropout` is that of the blocks.
     """
     normalization = FusedNormalization if fitting else keras.layers.BatchNormalization
     dtype = fitting_dtype() if fitting else "float32"
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
-    x = inputs = keras.Input((architecture.size, architecture.size, 3), name="pixels")
-    for block, (filters, convolutions, pool) in enumerate(
-        zip(architecture.filters, (1, 2, 2), (3, 2, 2), strict=True)
-    ):
+    size = architecture.size
+    x = inputs = keras.Input((size, size, 3), name="pixels")
+    blocks = zip(architecture.filters, _CONVOLUTIONS, _POOLS, strict=True)
+    for block, (filters, convolutions, pool) in enumerate(blocks, start=1):
         for i in range(convolutions):
-            name = f"block{block + 1}_conv{i + 1}"
+            name = f"block{block}_conv{i + 1}"
             start = keras.initializers.GlorotUniform(seed=next(seeds))
             x = keras.layers.Conv2D(
                 filters, 3, padding="same", kernel_initializer=start, dtype=dtype, name=name
             )(x)
             x = keras.layers.Activation("relu", dtype=dtype, name=f"{name}_relu")(x)
             x = normalization(momentum=MOMENTUM, dtype=dtype, name=f"{name}_norm")(x)
-        x = keras.layers.MaxPooling2D(pool, dtype=dtype, name=f"block{block + 1}_pool")(x)
-        x = keras.layers.Dropout(
-            dropout, seed=next(seeds), dtype=dtype, name=f"block{block + 1}_dropout"
-        )(x)
-    x = keras.layers.Flatten(dtype=dtype, name="flatten")(x)
+        # (n, size, size, filters) > (n, size / pool, size / pool, filters)
+        x = keras.layers.MaxPooling2D(pool, dtype=dtype, name=f"block{block}_pool")(x)
+        name = f"block{block}_dropout"
+        x = keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=name)(x)
+    x = keras.layers.Flatten(dtype=dtype, name="flatten")(x)  # (n, size / 12 * size / 12 * filters)
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    x = keras.layers.Dense(architecture.dense, kernel_initializer=start, dtype=dtype, name="dense")(
-        x
+    dense = keras.layers.Dense(
+        architecture.dense, kernel_initializer=start, dtype=dtype, name="dense"
     )
+    x = dense(x)  # (n, dense)
     x = keras.layers.Activation("relu", dtype=dtype, name="dense_relu")(x)
     x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=LAST_OF_TRUNK)(x)
     x = keras.layers.Dropout(0.5, seed=next(seeds), name="dense_dropout")(x)
@@ -103,11 +105,10 @@ def build_network(
 
 
 def at_half_size(network: keras.Model) -> keras.Model | None:
-    """Return the same layers, with the same weights, applied to pictures of half the side, or None
-    if that cannot be.
+    """Return the same layers and weights, applied to pictures of half the side, or None.
 
-    Each value that reaches the dense layer stands for four of the whole size, so all weights fit. A
-    step costs a third.
+    None is returned where that cannot be. Each value that reaches the dense layer stands for four
+    of the whole size, so all weights fit. A step costs a third.
     """
     half = network.input_shape[1] // 2
     x = inputs = keras.Input((half, half, 3), name="half_pixels")
@@ -169,7 +170,11 @@ def architecture_of(network: keras.Model) -> Architecture:
 
 
 def fold_calibration(network: keras.Model, scale: Float64Array, shift: Float64Array) -> None:
-    """Change the head so that it gives `scale * z + shift` where it gave z; both float64
-    (n_labels,)."""
+    """Change the head so that it gives `scale * z + shift` where it gave z.
+
+    Parameters
+    ----------
+    scale, shift : float64 (n_labels,)
+    """
     kernel, bias = network.get_layer(HEAD).get_weights()
     network.get_layer(HEAD).set_weights([kernel * scale, bias * scale + shift])

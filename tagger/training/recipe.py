@@ -6,8 +6,9 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fit; what is not said here is as in `tagger.training.augmentation`. The defaults are
-    the evidence-aware recipe.
+    """How to fit; what is not said here is as in `tagger.training.augmentation`.
+
+    The defaults are the evidence-aware recipe.
 
     Attributes
     ----------
@@ -79,12 +80,12 @@ class Recipe:
 
     @classmethod
     def continued(cls, pictures: int) -> Self:
-        """Return what a trained network is trained on with: half of the work, at a smaller rate,
-        all at full side.
+        """Return what a trained network is trained on with: half the work, at a smaller rate.
 
-        A trunk that stays as it is gives other features at half the side, and a parent's answers
-        need the whole. No pieces of other pictures: so short a training ended before it had
-        digested them. In a third of the work with them, one old label of six lost 4 points of AP.
+        All of it is at full side: a trunk that stays as it is gives other features at half the
+        side, and a parent's answers need the whole. No pieces of other pictures: so short a
+        training ended before it had digested them. In a third of the work with them, one old label
+        of six lost 4 points of AP.
         """
         recipe = cls.evidence(pictures)
         work = recipe.epochs * (1 - 2 / 3 * recipe.coarse)
@@ -98,9 +99,9 @@ class Recipe:
 
     @classmethod
     def plain(cls) -> Self:
-        """Return the method's own: changes of geometry, binary cross-entropy, Adam at 0.001, 30
-        epochs, batches of 32.
+        """Return the method's own recipe.
 
+        It has changes of geometry, binary cross-entropy, Adam at 0.001, 30 epochs, batches of 32.
         Not the method's: the rate falls along a cosine, and the best epoch is kept.
         """
         return cls(

@@ -22,6 +22,7 @@ from non_garments import KINDS, draw_non_garment
 from jobs.evaluate import evaluate
 from jobs.predict import predict
 from jobs.train import TrainOptions, train
+from schemas.record import to_json
 from tagger.models.bundle import load_bundle
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
@@ -49,7 +50,7 @@ def trained(models: Path, name: str, dataset: Path, groups: str, **more: Any) ->
     beside it."""
     if not (models / f"{name}-v1").is_dir():
         result = train(TrainOptions((str(dataset),), str(models), name, groups, **more))
-        (models / f"{name}.json").write_text(json.dumps(result))
+        (models / f"{name}.json").write_text(to_json(result))
     return models / f"{name}-v1"
 
 

@@ -17,6 +17,7 @@ from test_accuracy import models, say, trained
 
 from jobs.evaluate import evaluate
 from jobs.retrain import RetrainOptions, gate_text, retrain
+from schemas.record import to_json
 from tagger.imaging.decoder import Decoder
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.predictor import make_predictor
@@ -52,7 +53,7 @@ def grown(models: Path, parent: Path, name: str, *sets: Path, **more: object) ->
             tuple(map(str, sets)), str(parent), str(models), NEW, name=name, promote=False
         )
         result = retrain(RetrainOptions(**options.__dict__ | more))
-        (models / f"{name}.json").write_text(json.dumps(result))
+        (models / f"{name}.json").write_text(to_json(result))
     return models / f"{name}-v1"
 
 

@@ -193,5 +193,5 @@ def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> 
     port = float(ended.said.strip().splitlines()[-1].split()[0]) / 3 / len(rows)
     ratio(
         "training, a picture and epoch: port / --recipe plain",
-        port / (result["seconds"] / 3 / result["pictures"]["train"]),
+        port / (result.seconds / 3 / result.pictures.train),
     )
