@@ -4,6 +4,9 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	&& echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/ready
+# Of what pip says: wheels of 10 MB and more, and that it unpacks them.
+SHOW := sed -un -E -e 's/^ *(Downloading|Using cached) (.*\/)?([A-Za-z0-9_]+)-.*\.whl \(([0-9]{2,}[0-9.]* MB)\)/  \3, \4/p' \
+	-e 's/^Installing collected packages.*/unpacking all of them/p'
 
 .PHONY: setup demo test test-long test-drawn check bench accuracy
 
@@ -11,9 +14,14 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is missing; run: sudo apt-get install python3 python3-venv"; exit 2; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear .venv; }
+	@echo "installing $$(grep -c == constraints.txt) packages into .venv: 4 GB, a few minutes; the large ones are"
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+		--constraint constraints.txt --editable '.[dev]'; echo $$? >.venv/ended; } | $(SHOW); \
+		exit $$(cat .venv/ended)
 	@touch $(STAMP)
+	@echo "ready: .venv/bin/tagger --help"
 
 demo: $(STAMP)
 	$(BIN)/tagger demo --out demo

@@ -22,6 +22,8 @@ def _leave_working_folder_out() -> None:
 if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
     _leave_working_folder_out()
 
-from tagger.settings import spell_settings  # noqa: E402 - nothing else is imported from there
+from jobs.console.messages import show_messages  # noqa: E402 - nothing is imported from there
+from tagger.settings import spell_settings  # noqa: E402
 
+show_messages()
 spell_settings(lambda name: f"--{name.replace('_', '-')}")

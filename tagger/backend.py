@@ -17,7 +17,9 @@ import os
 from pathlib import Path
 
 from tagger.cache import keep_matplotlib_here
+from tagger.libraries import require
 
+require("keras", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")

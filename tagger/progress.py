@@ -1,15 +1,18 @@
-"""What a person sees meanwhile, on standard error: a bar on a terminal, a line a minute anywhere
-else (cron mail)."""
+"""What a person sees meanwhile: a bar on a terminal, a line a minute anywhere else (cron mail).
 
+Lines go to the logger `tagger`; commands show them on standard error.
+"""
+
+import logging
 import sys
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
 _LINE_EVERY = 60.0  # seconds
+_LOG = logging.getLogger("tagger")
 
 
 class Progress:
@@ -59,8 +62,5 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, above a bar if there is one; a full disk under the log stops
-    no job."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            tqdm.write(text, file=sys.stderr)
+    """Log a line for whoever watches the work."""
+    _LOG.info("%s", text)

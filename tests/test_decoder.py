@@ -83,7 +83,7 @@ def test_a_worker_that_dies_while_idle_blames_no_picture(tmp_path: Path) -> None
             (chunk,) = decoder.decode([(0, paths)])
             assert [facts.status for facts in chunk.facts] == ["ok"] * 3
             os.kill(decoder._workers[0].process.pid, signal.SIGKILL)
-            decoder._workers[0].process.join()
+            decoder._workers[0].process.wait()
 
 
 def test_a_slow_consumer_is_no_timeout(tmp_path: Path) -> None:

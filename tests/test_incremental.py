@@ -98,9 +98,9 @@ def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(
     tag_catalog(options)
     script = tmp_path / "script.py"
     script.write_text(
-        "import multiprocessing, sys\n"
+        "import subprocess, sys\n"
         "from jobs.tag_catalog import TagOptions, tag_catalog\n"
-        "multiprocessing.get_context = None\n"
+        "subprocess.Popen = None\n"
         "assert tag_catalog(TagOptions(*sys.argv[1:]))['unchanged'] == 41\n"
         "heavy = {'tensorflow', 'keras', 'openvino', 'sklearn', 'matplotlib', 'cv2', 'PIL'} & "
         "set(sys.modules)\n"

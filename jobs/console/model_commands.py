@@ -16,6 +16,7 @@ from jobs.console.options import (
     Workers,
 )
 from jobs.console.output import print_result
+from tagger.libraries import NEEDED_TO_AUDIT, NEEDED_TO_TRAIN, require
 
 PANEL = "Models"
 
@@ -100,6 +101,8 @@ def train(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
+    if not check:
+        require(*NEEDED_TO_TRAIN)
     from jobs import train as job
 
     options = job.TrainOptions(
@@ -158,6 +161,8 @@ def evaluate(
     backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
+    if audit:
+        require(*NEEDED_TO_AUDIT)
     from jobs import evaluate as job
 
     report = job.evaluate(
@@ -277,6 +282,7 @@ def retrain(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
+    require(*NEEDED_TO_TRAIN)
     from jobs import retrain as job
 
     options = job.RetrainOptions(

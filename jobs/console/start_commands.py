@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from tagger.libraries import NEEDED_TO_TRAIN, require
+
 PANEL = "Start here"
 
 commands = typer.Typer()
@@ -17,6 +19,7 @@ commands = typer.Typer()
 def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Where everything goes.")] = "demo",
 ) -> None:
+    require(*NEEDED_TO_TRAIN)
     from jobs.demo import demo
 
     demo(out)

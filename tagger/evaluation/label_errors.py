@@ -16,6 +16,7 @@ import pandas as pd
 from tagger.arrays import Float32Array, Float64Array, Int64Array
 from tagger.labels.views import group_probabilities, true_answers
 from tagger.labels.vocabulary import Vocabulary
+from tagger.libraries import NEEDED_TO_AUDIT, require
 
 NONE = "none"
 
@@ -98,6 +99,7 @@ def _questions(vocabulary: Vocabulary) -> list[tuple[str, list[str], list[int]]]
 
 
 def _issues(given: Int64Array, probabilities: Float64Array) -> Int64Array:
+    require(*NEEDED_TO_AUDIT)
     from cleanlab.filter import find_label_issues
 
     present, compact = np.unique(given, return_inverse=True)

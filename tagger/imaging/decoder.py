@@ -1,23 +1,30 @@
 """Decode workers: the only place where strangers' bytes are read.
 
-`Decoder.decode` hands chunks of files to spawned processes and yields uint8 batches with one
+`Decoder.decode` hands chunks of files to other processes and yields uint8 batches with one
 `FileFacts` per file, in the order given. A worker that dies is replaced; the picture it died on is
 tried once more on its own worker and is then reported as `crashed`, so one bad file costs one row.
 A picture that takes longer than the timeout is `timeout`. Pictures whose content is known already
 are read, but not decoded. No wait here is without a bound.
+
+Workers are plain processes of their own. Those of `multiprocessing` would import the program that
+started them, and so run a script without a `__main__` guard once more in each.
 """
 
+import json
 import math
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.spawn import get_executable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -27,7 +34,7 @@ from tagger.digests import DigestKeys
 from tagger.errors import MachineFault, TaggerError, TimeUp
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
-from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, serve, with_note
+from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, Setup, with_note
 from tagger.machine import memory_is_limited
 from tagger.settings import setting
 
@@ -39,7 +46,11 @@ leave."""
 _END_WITHIN = (
     5.0  # seconds; a killed process that waits for a dead disk or share stays, and is left behind
 )
-_SAFE_PATH = "PYTHONSAFEPATH"
+_PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "  # Ctrl-C is ours to handle
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from tagger.imaging.worker import spawn_main; spawn_main(sys.argv[2:])"
+)
 _PATH_BYTES = (
     32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
 )
@@ -108,9 +119,10 @@ class Decoder:
         self.size = reading.size
         self.timeout = timeout
         self.read_seconds = self.decode_seconds = 0.0
-        context = multiprocessing.get_context("spawn")
-        shared = SharedArray.of(np.zeros((0, 2), np.uint64) if known is None else known)
-        self._workers = [_Worker(context, reading, shared, inside) for _ in range(workers)]
+        keys = np.zeros((0, 2), np.uint64) if known is None else known
+        shared = SharedArray.of(keys)
+        setup = Setup(reading, inside, len(keys))
+        self._workers = [_Worker(setup, shared) for _ in range(workers)]
 
     def __enter__(self) -> Self:
         return self
@@ -176,12 +188,12 @@ class Decoder:
     def _collect(self) -> None:
         """Wait, at most a second, for answers and deaths, and take them in."""
         busy = [worker for worker in self._workers if worker.queue]
-        wait([w.connection for w in busy] + [w.process.sentinel for w in busy], timeout=1.0)
+        wait([worker.connection for worker in busy], timeout=1.0)  # one that died has ended it
         for worker in busy:
             self._receive(worker)
-            if worker.queue and not worker.process.is_alive():
+            if worker.queue and (code := worker.process.poll()) is not None:
                 self._receive(worker)  # what it said before it died
-                worker.recover(_verdict_on_death(-(worker.process.exitcode or 0)), tries=2)
+                worker.recover(_verdict_on_death(-code), tries=2)
             elif worker.queue and worker.stuck_for() > self.timeout:
                 begun = worker.begun
                 worker.kill()
@@ -215,31 +227,34 @@ def _verdict_on_death(signalled: int) -> FileFacts:
 class _Worker:
     """The parent's side of one decode process."""
 
-    def __init__(
-        self, context: SpawnContext, reading: Reading, known: SharedArray, inside: str | None
-    ) -> None:
-        self._context = context
-        self._reading = reading
+    def __init__(self, setup: Setup, known: SharedArray) -> None:
+        self._setup = setup
         self._known = known
-        self._inside = inside
         self._failed_starts = 0
         self.queue: deque[tuple[_Task, list[int], int]] = deque()  # task, positions sent, slot
         self._start()
 
     def _start(self) -> None:
-        slots = SharedArray(QUEUED * CHUNK * self._reading.size**2 * 3, np.uint8)
+        size = self._setup.reading.size
+        slots = SharedArray(QUEUED * CHUNK * size**2 * 3, np.uint8)
         note = SharedArray.of(np.array([0, IDLE, *[0] * (NOTE_LENGTH - 2)], np.int64))
-        self.connection, theirs = self._context.Pipe()
-        arguments = (theirs, slots, note, self._known, self._reading, self._inside)
-        self.process: SpawnProcess = self._context.Process(
-            target=serve, args=arguments, daemon=True
+        self.connection, theirs = Pipe()
+        life, self._life = Pipe(duplex=False)  # ends when we do
+        inherited = (
+            *(theirs.fileno(), life.fileno()),
+            *(slots.descriptor, note.descriptor, self._known.descriptor),
         )
-        with _imports_of_our_own():
-            self.process.start()
+        self.process = subprocess.Popen(
+            [*_python(), "-c", _PROGRAM, _import_path(), *map(str, inherited)],
+            pass_fds=inherited,
+            stdin=subprocess.DEVNULL,
+        )
+        self._end = weakref.finalize(self, _end, self.process, os.getpid())
         theirs.close()
-        self._views: Pixels = slots.values.reshape(
-            QUEUED, CHUNK, self._reading.size, self._reading.size, 3
-        )
+        life.close()
+        with suppress(OSError):  # it died; _collect sees that and recovers
+            self.connection.send(self._setup)
+        self._views: Pixels = slots.values.reshape(QUEUED, CHUNK, size, size, 3)
         self._progress = note.values
         self._free = list(range(QUEUED))
         self._last = (0, time.monotonic())
@@ -295,12 +310,11 @@ class _Worker:
         death."""
         begun = self._progress[0]
         at = self._progress[1]
-        if self.process.is_alive():
-            self.process.join(_END_WITHIN)
+        self.kill()
         self._failed_starts = 0 if begun else self._failed_starts + 1
         if self._failed_starts >= _START_TRIES:
             raise MachineFault(
-                f"decode workers cannot start (exit code {self.process.exitcode}): this machine "
+                f"decode workers cannot start (exit code {self.process.returncode}): this machine "
                 "lacks memory, file "
                 "handles or processes for them, or the installation is damaged. Raise the limits "
                 "that this job runs "
@@ -323,27 +337,35 @@ class _Worker:
                 self.send(task)
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.join(_END_WITHIN)
-        if self.process.is_alive():
-            # It waits in the kernel, for a dead share say, and will end when that answers. Python
-            # must not wait for it at exit, and has no public way to be told so.
-            multiprocessing.process._children.discard(self.process)  # type: ignore[attr-defined]
+        """End the process, at once."""
+        self._end()
 
 
-@contextmanager
-def _imports_of_our_own() -> Iterator[None]:
-    """Let processes started meanwhile import nothing from the working folder: a user's signal.py is
-    not Python's."""
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
+def _end(process: "subprocess.Popen[bytes]", parent: int) -> None:
+    """Kill a worker, unless we are a fork of its parent.
+
+    One that waits in the kernel, for a dead share say, is left behind: it ends when that answers.
+    """
+    if os.getpid() == parent:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_WITHIN)
+
+
+def _python() -> list[str]:
+    """Return the command of a Python like this one, which imports nothing from the working folder:
+    a user's signal.py is not Python's."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [os.fsdecode(get_executable()), *flags, "-P"]
+
+
+def _import_path() -> str:
+    """Return where modules are imported from here, as JSON."""
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = before
+        here = [os.getcwd()]
+    except OSError:  # deleted
+        here = []
+    return json.dumps([folder for entry in sys.path for folder in ([entry] if entry else here)])
 
 
 def chunked(paths: Iterable[str]) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from tagger.imaging.codecs import decode
 from tagger.imaging.headers import read_header
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.profiles import cmyk_to_rgb, to_srgb
+from tagger.imaging.squares import squashed
 from tagger.imaging.stored import Stored
 
 
@@ -60,7 +61,7 @@ def read_picture(data: bytes, reading: Reading) -> Picture:
     # Resized before it is laid over white and converted: a small part of the cost. Over white that
     # is the same but for rounding. Converted it is on photographs (0.1 to 1.6 of 255 on average),
     # not where single pixels alternate.
-    square = _resized(_premultiplied(stored._replace(pixels=upright)), reading.size)
+    square = squashed(_premultiplied(stored._replace(pixels=upright)), reading.size)
     profile = header.profile if reading.profiles == "sRGB" else None
     return Picture(_to_rgb(square, stored.order, profile), *header.upright_size)
 
@@ -93,10 +94,6 @@ def _premultiplied(stored: Stored) -> Pixels:
     if pixels.shape[2] == 3 or stored.premultiplied:
         return pixels
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2mRGBA), np.uint8)
-
-
-def _resized(pixels: Pixels, size: int) -> Pixels:
-    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _to_rgb(square: Pixels, order: str, profile: bytes | None) -> Pixels:

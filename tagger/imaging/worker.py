@@ -4,7 +4,6 @@ may die."""
 import ctypes
 import errno
 import hashlib
-import multiprocessing
 import os
 import signal
 import stat
@@ -14,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tagger.arrays import Pixels
 from tagger.catalog import stored_time
@@ -161,22 +162,46 @@ def _place_of(path: str, descriptor: int) -> str:
         return os.path.realpath(path)
 
 
-def serve(
-    connection: Connection,
-    slots: SharedArray,
-    note: SharedArray,
-    known: SharedArray,
-    reading: Reading,
-    inside: str | None,
-) -> None:
-    """Answer chunks until the parent goes away; the one answer of a worker that cannot start is a
-    `TaggerError`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+class Setup(NamedTuple):
+    """What a worker is told first; `known` is the number of keys in that array."""
+
+    reading: Reading
+    inside: str | None
+    known: int
+
+
+def spawn_main(arguments: Sequence[str]) -> None:
+    """Be a decode worker.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Inherited descriptors: of the connection, of a pipe that ends when the parent does, and of
+        three shared arrays: pixels, the note, and the keys of known contents.
+    """
+    answers, life, *shared = map(int, arguments)
+    connection = Connection(answers)
     try:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        setup = connection.recv()
+    except (EOFError, OSError):  # the parent went away
+        return
+    serve(connection, life, shared, setup)
+
+
+def serve(connection: Connection, life: int, shared: Sequence[int], setup: Setup) -> None:
+    """Answer chunks until the parent goes away; see `spawn_main`.
+
+    The one answer of a worker that cannot start is a `TaggerError`.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    size = setup.reading.size
+    try:
+        threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
         _load_decoders()
-        views = slots.values.reshape(QUEUED, CHUNK, reading.size, reading.size, 3)
+        slots = SharedArray(QUEUED * CHUNK * size**2 * 3, np.uint8, descriptor=shared[0])
+        note = SharedArray(NOTE_LENGTH, np.int64, descriptor=shared[1])
+        known = SharedArray(setup.known * 2, np.uint64, descriptor=shared[2])
+        views = slots.values.reshape(QUEUED, CHUNK, size, size, 3)
         contents = Contents(known.values.reshape(-1, 2))
         begun = note.values
     except Exception as error:
@@ -184,7 +209,7 @@ def serve(
             machine_fault(error) or TaggerError(f"decode workers cannot start: {error}")
         )
         return
-    _answer(connection, views, begun, contents, reading, inside)
+    _answer(connection, views, begun, contents, setup.reading, setup.inside)
 
 
 def _load_decoders() -> None:
@@ -244,13 +269,11 @@ _M_MMAP_THRESHOLD = -3
 _KEPT = 32 * 1024 * 1024  # the most that glibc takes as threshold of the second
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(life: int) -> None:
     """End this process when its parent has ended, even in the middle of a picture that takes for
     ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    os.read(life, 1)
+    os._exit(1)
 
 
 def _read_one(
