@@ -17,7 +17,6 @@ from tagger.errors import InputError
 from tagger.evaluation.plots import contact_sheet, png
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.worker import CHUNK
 from tagger.progress import say
 
 EPOCHS = 30
@@ -198,20 +197,12 @@ def _contact_sheet(index: Path, catalog: Path) -> bytes:
     good = rows[rows["status"] == "ok"]
     chosen = good.sample(min(_TILES, len(good)), random_state=0).sort_values("image_id")
     paths = [str(catalog / image_id) for image_id in chosen["image_id"]]
-    tiles = []
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
-        for chunk in decoder.decode(
-            (at, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
-        ):
-            for pixels, row in zip(
-                chunk.pixels, chosen.iloc[chunk.key :].to_dict("records"), strict=False
-            ):
-                tiles.append(
-                    (
-                        pixels,
-                        [_caption(row[view], row[f"{view}_score"]) for view in ("color", "type")],
-                    )
-                )
+        pictures = [pixels for chunk in decoder.decode_files(paths) for pixels in chunk.pixels]
+    tiles = [
+        (pixels, [_caption(row[view], row[f"{view}_score"]) for view in ("color", "type")])
+        for pixels, row in zip(pictures, chosen.to_dict("records"), strict=True)
+    ]
     return png(contact_sheet(tiles))
 
 

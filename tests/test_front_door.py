@@ -161,6 +161,7 @@ def test_it_works_without_a_main_guard(bundle_path: Path, tmp_path: Path, way: s
     assert ended.stdout.splitlines() == ["once", " ".join(["gone", *["ok"] * 39])]
 
 
+@pytest.mark.serial
 def test_workers_stay_outlive_one_another_and_end_with_the_model(
     bundle_path: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +309,7 @@ def test_a_forked_process_is_told_to_load_its_own(bundle_path: Path, tmp_path: P
         model._process -= 1
 
 
+@pytest.mark.tensorflow
 def test_the_keras_backend_agrees(bundle_path: Path, sample: Sample) -> None:
     paths = sorted(Path(sample.catalog).rglob("*.jpg"))[:5]
     with tagger.load(bundle_path) as one, tagger.load(bundle_path, backend="keras") as other:
@@ -335,6 +337,8 @@ def test_a_table_takes_columns_and_filters(index: tuple[Path, Path]) -> None:
     assert len(night.changes()) == len(whole)
     with pytest.raises(InputError, match="no column 'colour'; it has: image_id, status"):
         night.table(columns=["colour"])
+    with pytest.raises(InputError, match="columns 'color': give a list"):
+        night.table(columns="color")  # type: ignore[arg-type]
     for nonsense in ([("colour", "=", "x")], [("color", "~", "x")], [("color", "<", 3)], 3, "x"):
         with pytest.raises(InputError, match="filters"):
             night.table(filters=nonsense)

@@ -1,40 +1,59 @@
-"""`--config nightly.toml`: the options of a command in a file, by the same names; what the command
-line says wins."""
+"""`--config nightly.toml`: the options of a command in a file; what the command line says wins."""
 
 import os
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tagger.errors import InputError
 
 
-def read_settings(
-    path: str,
-    allowed: Sequence[str],
-    lists: Sequence[str],
-    flags: Sequence[str],
-    paths: Sequence[str],
-) -> dict[str, Any]:
-    """Return the settings in a TOML file; one with a byte order mark, as some editors write it, is
-    read all the same.
+@dataclass(frozen=True)
+class Allowed:
+    """What a configuration file may set, by the names of a command's options without dashes.
 
-    Parameters
+    Attributes
     ----------
-    allowed : sequence of str
-        Names that may be set, as on the command line without their dashes.
+    names : sequence of str
+        All of them.
     lists, flags, paths : sequence of str
         Those of them that take a list of texts, true or false, and a path, see `as_path`.
+    """
+
+    names: Sequence[str]
+    lists: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    paths: Sequence[str] = ()
+
+
+def read_settings(path: str, allowed: Allowed) -> dict[str, Any]:
+    """Return the settings in a TOML file; one with a byte order mark is read all the same.
 
     Raises
     ------
     InputError
         If the file cannot be read, is no TOML, or sets something else.
     """
+    settings = _parsed(path)
+    for name, value in settings.items():
+        if name not in allowed.names:
+            may = ", ".join(sorted(allowed.names))
+            raise InputError(f"--config {path!r} sets {name!r}; it may set: {may}")
+        wanted, good = _looked_at(value, name, allowed)
+        if not good:
+            raise InputError(f"--config {path!r}: {name} = {value!r} should be {wanted}")
+    return {
+        name: as_path(value, name, path) if name in allowed.paths else value
+        for name, value in settings.items()
+    }
+
+
+def _parsed(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8-sig") as file:
-            settings = tomllib.loads(file.read())
+            return tomllib.loads(file.read())
     except OSError as error:
         raise InputError(f"--config {path!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -43,31 +62,20 @@ def read_settings(
         ) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"--config {path!r} is no TOML: {error}") from error
-    for name, value in settings.items():
-        if name not in allowed:
-            raise InputError(
-                f"--config {path!r} sets {name!r}; it may set: {', '.join(sorted(allowed))}"
-            )
-        if name in lists:
-            wanted = "a list of texts"
-            good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        elif name in flags:
-            wanted = "true or false"
-            good = isinstance(value, bool)
-        elif name in paths:
-            wanted = "a path"
-            good = isinstance(value, str) and value.strip() != ""
-        else:  # true is a number to Python, and would be one to an option
-            wanted = "a text or a number"
-            good = (
-                isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
-            )
-        if not good:
-            raise InputError(f"--config {path!r}: {name} = {value!r} should be {wanted}")
-    return {
-        name: as_path(value, name, path) if name in paths else value
-        for name, value in settings.items()
-    }
+
+
+def _looked_at(value: Any, name: str, allowed: Allowed) -> tuple[str, bool]:
+    """Return what the setting `name` takes, in words, and whether `value` is such."""
+    if name in allowed.lists:
+        texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return "a list of texts", texts
+    if name in allowed.flags:
+        return "true or false", isinstance(value, bool)
+    if name in allowed.paths:
+        return "a path", isinstance(value, str) and value.strip() != ""
+    # true is a number to Python, and would be one to an option
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return "a text or a number", plain and value != ""
 
 
 def as_path(text: str, name: str, source: str) -> str:

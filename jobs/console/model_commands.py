@@ -1,9 +1,41 @@
 """Commands about models: train, measure, retrain, promote. Heavy imports happen inside."""
 
-from typing import Annotated, Literal
-
 import typer
 
+from jobs.console.model_options import (
+    AcceptNewLabels,
+    Add,
+    Audit,
+    Check,
+    Epochs,
+    Folder,
+    Force,
+    FreezeTrunk,
+    Groups,
+    HoldOutPair,
+    Images,
+    IncludeTraining,
+    MinPictures,
+    Models,
+    Name,
+    NoPromote,
+    Out,
+    Overlay,
+    PackDatasets,
+    Parent,
+    PromoteModel,
+    Recipe,
+    Resume,
+    Retire,
+    RetrainDatasets,
+    RetrainEpochs,
+    RetrainMinPictures,
+    RetrainName,
+    RetrainResume,
+    Splits,
+    Tolerance,
+    Vocabulary,
+)
 from jobs.console.options import (
     BackendOption,
     Datasets,
@@ -32,72 +64,20 @@ commands = typer.Typer()
 )
 def train(
     datasets: Datasets,
-    models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
-    name: Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")] = "fashion",
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[:EVIDENCE][+],...",
-            help="What the folder names' tokens are, by position, or the table's columns. "
-            "EVIDENCE is pixels, shape or "
-            "both; + means not exclusive.",
-        ),
-    ] = None,
+    models: Models,
+    name: Name = "fashion",
+    groups: Groups = None,
     names: Names = None,
     exclude: Exclude = None,
-    vocabulary: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A vocabulary.json whose labels folder names spell, longest match first.",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Passes over the train part; by default 45, or 60 above 3,000 pictures, fewer "
-            "above 12,000; 30 with "
-            "--recipe plain.",
-        ),
-    ] = None,
+    vocabulary: Vocabulary = None,
+    epochs: Epochs = None,
     seed: Seed = 0,
-    recipe: Annotated[
-        Literal["evidence", "plain"],
-        typer.Option(
-            help=(
-                "evidence recombines pictures, for pairs that none shows; plain is the "
-                "method's own."
-            )
-        ),
-    ] = "evidence",
-    hold_out_pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PAIR",
-            help="Keep pictures of this pair (red_dress, or color:red+garment:dress) from "
-            "training and measure on "
-            "them; may be repeated.",
-        ),
-    ] = None,
-    min_pictures: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Labels of fewer pictures are left out, unknown where they were.",
-        ),
-    ] = 1,
+    recipe: Recipe = "evidence",
+    hold_out_pair: HoldOutPair = None,
+    min_pictures: MinPictures = 1,
     min_precision: MinPrecision = None,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check", help="Count labels, pairs, duplicates and unreadable files; train nothing."
-        ),
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted training.")
-    ] = False,
+    check: Check = False,
+    resume: Resume = False,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
@@ -145,19 +125,8 @@ def evaluate(
     datasets: Datasets,
     names: Names = None,
     exclude: Exclude = None,
-    include_training: Annotated[
-        bool,
-        typer.Option("--include-training", help="Measure on training and validation pictures too."),
-    ] = False,
-    audit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write to DIR which labels of all these pictures the model doubts, and "
-            "near-duplicates with different "
-            "labels: audit.csv, and sheets to look at.",
-        ),
-    ] = None,
+    include_training: IncludeTraining = False,
+    audit: Audit = None,
     backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
@@ -184,13 +153,8 @@ def evaluate(
 )
 def predict(
     model: Model,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...")],
-    overlay: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR", help="Draw scores and answers on a copy of each picture, in DIR."
-        ),
-    ] = None,
+    images: Images,
+    overlay: Overlay = None,
     backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
@@ -212,73 +176,24 @@ def predict(
     ),
 )
 def retrain(
-    datasets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATASET...", help="Labelled sets, with the old pictures or without them."
-        ),
-    ],
-    parent: Annotated[
-        str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")
-    ],
-    models: Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")],
-    add: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")
-    ] = None,
+    datasets: RetrainDatasets,
+    parent: Parent,
+    models: Models,
+    add: Add = None,
     names: Names = None,
     exclude: Exclude = None,
-    splits: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NEW=]OLD",
-            help="An old label that a new one of its group is split from: whether its older "
-            "pictures have the new one "
-            "is unknown.",
-        ),
-    ] = None,
-    retire: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="Answer this label no more; its column stays."),
-    ] = None,
-    min_pictures: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Undeclared labels of fewer pictures are left out."),
-    ] = 1,
-    accept_new_labels: Annotated[
-        bool,
-        typer.Option(
-            "--accept-new-labels", help="Take every label of the data that the model does not have."
-        ),
-    ] = False,
-    freeze_trunk: Annotated[
-        bool,
-        typer.Option(
-            "--freeze-trunk", help="Train the head alone, so that stored features stay valid."
-        ),
-    ] = False,
-    tolerance: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="POINTS",
-            help="Loss of macro AP on old labels that is allowed; of one, 4 times.",
-        ),
-    ] = 0.5,
-    no_promote: Annotated[
-        bool, typer.Option("--no-promote", help="Leave `current` as it is.")
-    ] = False,
-    name: Annotated[
-        str | None, typer.Option(help="The bundle becomes NAME-vK; by default the parent's name.")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes; by default half the work of train.")
-    ] = None,
+    splits: Splits = None,
+    retire: Retire = None,
+    min_pictures: RetrainMinPictures = 1,
+    accept_new_labels: AcceptNewLabels = False,
+    freeze_trunk: FreezeTrunk = False,
+    tolerance: Tolerance = 0.5,
+    no_promote: NoPromote = False,
+    name: RetrainName = None,
+    epochs: RetrainEpochs = None,
     seed: Seed = 0,
     min_precision: MinPrecision = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on from the last epoch of an interrupted retraining."),
-    ] = False,
+    resume: RetrainResume = False,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
@@ -322,13 +237,8 @@ def retrain(
 )
 def pack(
     model: Model,
-    datasets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATASET...", help="Labelled sets with pictures of the model's test part."
-        ),
-    ],
-    out: Annotated[str, typer.Option(metavar="DIR", help="The new bundle's folder.")],
+    datasets: PackDatasets,
+    out: Out,
     names: Names = None,
     exclude: Exclude = None,
     as_json: Json = False,
@@ -345,10 +255,8 @@ def pack(
     help="Point `current`, beside the model, to it.",
 )
 def promote(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder.")],
-    force: Annotated[
-        bool, typer.Option("--force", help="Even if it did not pass its gate.")
-    ] = False,
+    model: PromoteModel,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     from jobs import models as job
@@ -366,7 +274,7 @@ def promote(
     ),
 )
 def models(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where bundles are kept.")],
+    folder: Folder,
     as_json: Json = False,
 ) -> None:
     from jobs import models as job

@@ -17,7 +17,7 @@ from tagger.arrays import BoolArray
 from tagger.files import atomic_text
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import READER, Reading
-from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+from tagger.imaging.worker import FileFacts, check_machine
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,12 @@ def decode_to_disk(
         folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3)
     )
     _take_room(folder / "pixels.npy")
-    facts = []
+    facts: list[FileFacts] = []
     with Decoder(reading, workers=workers) as decoder:
-        chunks = (
-            (start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK)
-        )
-        for chunk in decoder.decode(chunks):
-            check_machine(paths[chunk.key :], chunk.facts)
-            pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
+        for chunk in decoder.decode_files(paths):
+            at = len(facts)
+            check_machine(paths[at:], chunk.facts)
+            pixels[at : at + len(chunk.pixels)] = chunk.pixels
             facts.extend(chunk.facts)
             progress(len(chunk.facts))
     pixels.flush()

@@ -1,4 +1,4 @@
-"""The night that an index shows, as tables for pandas."""
+"""The current night of an index, as tables for pandas."""
 
 import os
 from os import PathLike
@@ -53,7 +53,8 @@ class OpenIndex:
     def __init__(self, path: str | PathLike[str]) -> None:
         if not isinstance(path, str | PathLike):
             raise InputError(f"index: {path!r:.80} ({type(path).__name__}); give a path")
-        self._index, self._shown = Index(path), repr(os.fspath(path))
+        self._index = Index(path)
+        self._shown = repr(os.fspath(path))
         snapshot = self._index.current()
         if snapshot is None:
             there = "has no night yet" if self._index.is_there() else "is not there"
@@ -90,7 +91,9 @@ class OpenIndex:
         0  dresses/0001.jpg  [blue, dress]
         """
         schema = self._snapshot.schema() or rows_schema([], [])
-        wanted = schema.names if columns is None else list(columns)
+        wanted = schema.names if columns is None else columns
+        if not isinstance(wanted, list | tuple):
+            raise InputError(f"columns {columns!r:.80}: give a list of names")
         unknown = [name for name in wanted if name not in schema.names]
         if unknown:
             raise InputError(

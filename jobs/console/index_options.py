@@ -1,0 +1,156 @@
+"""Arguments and options of the commands about the index, each with what its help says."""
+
+from typing import Annotated, Literal
+
+import typer
+
+_PATHS = ("catalog", "model", "index")
+
+
+def _configure(context: typer.Context, path: str | None) -> str | None:
+    """Take the file's settings as defaults, before the other options are looked at."""
+    if path is not None:
+        from jobs.console.config_file import Allowed, read_settings
+
+        known = [parameter for parameter in context.command.params if not parameter.is_eager]
+        names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
+        lists = [name for name, parameter in names.items() if parameter.multiple]
+        flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
+        settings = read_settings(path, Allowed([*names], lists, flags, _PATHS))
+        context.default_map = {str(names[name].name): value for name, value in settings.items()}
+    return path
+
+
+Catalog = Annotated[
+    str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")
+]
+Index = Annotated[
+    str, typer.Option(metavar="INDEX", help="The index folder; made if it is not there.")
+]
+IndexModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help=(
+            "A bundle's folder, or MODELS/current; by default the starter model that comes "
+            "with the package."
+        ),
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        help="local: this machine; ray: the Ray cluster at RAY_ADDRESS, or one started here."
+    ),
+]
+DecodeTimeout = Annotated[
+    float,
+    typer.Option(
+        min=0.1, metavar="SECONDS", help="What one picture may take; then it is a timeout."
+    ),
+]
+MaxErrorRate = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Refuse to publish above this share of failures, from 20 failures up.",
+    ),
+]
+MaxDeleteRate = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Refuse to delete more than this share of rows, from 20 deletions up.",
+    ),
+]
+ForceModel = Annotated[
+    bool, typer.Option("--force-model", help="Use a model that did not pass its gate.")
+]
+ReplaceColumns = Annotated[
+    bool,
+    typer.Option(
+        "--replace-columns",
+        help="Use a model that lacks columns of the index: readers lose them.",
+    ),
+]
+RetryErrors = Annotated[
+    bool,
+    typer.Option(
+        "--retry-errors", help="Read pictures again that failed before and have not changed."
+    ),
+]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features",
+        help="Keep what the model's trunk makes of each picture in the index: a later model "
+        "with the same trunk is "
+        "scored from that.",
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Read and score every picture again.")]
+BackfillLimit = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Score at most N pictures again for a new model or reader in this run, the "
+        "newest first; others keep "
+        "their older rows until a later run.",
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Take in folders of this name, which a NAS or a desktop makes: they are left "
+        "out (@eaDir, #recycle "
+        "...); may be repeated.",
+    ),
+]
+SameCatalog = Annotated[
+    bool,
+    typer.Option(
+        "--same-catalog", help="The catalog is the index's, though it lies at another path now."
+    ),
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="N", help="Stop after N seconds; what was done is kept for the next run."
+    ),
+]
+Keep = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Snapshots to keep; a replaced one is kept for 48 h at least."
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        is_eager=True,
+        callback=_configure,
+        help="A TOML file with these names; the command line wins.",
+    ),
+]
+Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many, the newest first.")]
+Snapshot = Annotated[
+    str, typer.Argument(metavar="SNAPSHOT", help="One that 'tagger runs INDEX' lists as kept.")
+]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="Any picture, of the catalog or not.")]
+Top = Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")]
+SimilarModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Whose features to compare; by default the model that last kept some.",
+    ),
+]
+Sheet = Annotated[
+    str | None, typer.Option(metavar="FILE.png", help="Draw them on a contact sheet.")
+]
