@@ -1,8 +1,8 @@
 """Accuracy on the real pictures: full-size networks, hours of training. `make accuracy`; skipped
 without the pictures.
 
-Every figure of the README's tables comes from here. ACCURACY_MODELS=/path keeps the bundles there,
-and takes those that are there already instead of training again.
+Every accuracy on the page beside this file comes from here. ACCURACY_MODELS=/path keeps the bundles
+there, and takes those that are there already instead of training again.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
             found.setdefault(pair, []).append(share)
     means = {pair: float(np.mean(shares)) for pair, shares in found.items()}
     say("means", means)
-    # What is wanted; the README says what was measured, which is less for shirts and, by a little,
+    # What is wanted; README.md says what was measured, which is less for shirts and, by a little,
     # for dresses.
     wanted = {
         "black_dress": 0.88,
