@@ -32,7 +32,7 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest --quiet -n 2 --dist loadscope --no-loadscope-reorder
 
 test-long: $(STAMP)
-	@echo "Running every long test, for hours, one after another."
+	@echo "Running every long test, one after another: about an hour."
 	@$(BIN)/python -m pytest -m long -s --record-long
 
 test-drawn: $(STAMP)

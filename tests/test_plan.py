@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,3 +163,51 @@ def test_rows_get_the_columns_of_a_grown_vocabulary() -> None:
     rows = aligned(table({"a.jpg": ("x",) * 8}), grown)
     assert rows.schema.equals(grown)
     assert rows["score_new"].to_pylist() == [None]
+
+
+def one_row(
+    *, failed: bool = False, behind: bool = False, misread: bool = False, size: int = 7
+) -> pa.Table:
+    row = [["a.jpg"], [size], [0], [0], [failed], [behind or misread], [misread]]
+    return pa.table(row, schema=KNOWN)
+
+
+NO_ROW = KNOWN.empty_table()
+
+
+@pytest.mark.parametrize(
+    ("row", "unsettled", "rules", "carried", "counted"),
+    [
+        (NO_ROW, False, Rules(), False, "new"),
+        (one_row(size=8), False, Rules(), False, "changed"),
+        (one_row(size=8), True, Rules(), False, "changed"),
+        (one_row(), False, Rules(full=True), False, "rescored"),
+        (one_row(behind=True), False, Rules(), False, "rescored"),
+        (one_row(failed=True, misread=True), False, Rules(), False, "rescored"),
+        (one_row(behind=True), True, Rules(), False, "rescored"),
+        (one_row(failed=True), False, Rules(retry_errors=True), False, "rescored"),
+        (one_row(), True, Rules(), False, "unchanged"),
+        (one_row(behind=True), True, Rules(backfill_limit=0), False, "unchanged"),
+        (one_row(behind=True), False, Rules(backfill_limit=0), True, "unchanged"),
+        (one_row(failed=True), False, Rules(), True, "unchanged"),
+        (one_row(), False, Rules(retry_errors=True), True, "unchanged"),
+    ],
+)
+def test_the_plan_is_that_of_its_table(
+    row: pa.Table, unsettled: bool, rules: Rules, carried: bool, counted: str
+) -> None:
+    listing = pa.table([["a.jpg"], [7], [0]], schema=LISTING)
+    marked = pa.array(["a.jpg"] if unsettled else [], pa.large_string())
+    plan = make_plan(listing, Before([row], marked, staged([]), NO_CONTENTS, 1), rules)
+    assert plan.carried.tolist() == [carried]
+    kinds = {name: getattr(plan.counts, name) for name in ("new", "changed", "rescored")}
+    kinds["unchanged"] = plan.counts.unchanged
+    assert kinds == {name: int(name == counted) for name in kinds}
+    assert plan.counts.to_read == int(not carried)
+
+
+def test_a_row_whose_picture_is_gone_is_deleted() -> None:
+    marked = pa.array([], pa.large_string())
+    before = Before([one_row()], marked, staged([]), NO_CONTENTS, 1)
+    plan = make_plan(LISTING.empty_table(), before, Rules())
+    assert (plan.counts.found, plan.counts.deleted) == (0, 1)
