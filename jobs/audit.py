@@ -20,7 +20,7 @@ from tagger.errors import InputError
 from tagger.evaluation.label_errors import contradictions, doubted_labels
 from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes, atomic_text
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import Backend, logits_of, make_predictor
 from tagger.progress import Progress

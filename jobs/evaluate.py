@@ -19,7 +19,7 @@ from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import DatasetError
 from tagger.evaluation.metrics import measure, unanswered
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
 from tagger.models.file_scoring import score_files

@@ -14,8 +14,8 @@ from tagger.arrays import Float32Array, Pixels
 from tagger.errors import InputError
 from tagger.evaluation.plots import overlay, png
 from tagger.imaging.decoder import Decoder
+from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.worker import FileFacts
 from tagger.labels.views import stored_scores, tag_matrix, view
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.file_scoring import score_files

@@ -17,9 +17,10 @@ from conftest import jpeg, textured
 from tagger.digests import keys_of
 from tagger.errors import TimeUp
 from tagger.imaging.decoder import Decoder, chunked
+from tagger.imaging.file_facts import FileFacts, read_stable
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.reader import read_picture
-from tagger.imaging.worker import CHUNK, FileFacts, read_stable
+from tagger.imaging.worker import CHUNK
 
 pytestmark = pytest.mark.serial
 

@@ -137,7 +137,7 @@ def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
     from tagger.datasets.labelled_set import Example, LabelledSet
     from tagger.datasets.pixel_cache import PixelCache
     from tagger.datasets.prepared_set import PreparedSet
-    from tagger.imaging.worker import FileFacts
+    from tagger.imaging.file_facts import FileFacts
 
     digests = [f"{i:064x}" for i in range(4)]
     examples = [

@@ -21,9 +21,9 @@ from picture_matrix import Made
 from test_fuzz import mutated
 
 from tagger.imaging.decoder import Decoder, chunked
+from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.reader import read_picture
-from tagger.imaging.worker import FileFacts
 
 READING = Reading(96)
 AT_MOST = 3.0

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from tagger.arrays import BoolArray
 from tagger.files import atomic_text
 from tagger.imaging.decoder import Decoder
+from tagger.imaging.file_facts import FileFacts, check_machine
 from tagger.imaging.preprocessing import READER, Reading
-from tagger.imaging.worker import FileFacts, check_machine
 
 _PIXELS = "pixels.npy"
 _FACTS = "facts.json"

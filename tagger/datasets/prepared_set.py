@@ -16,8 +16,8 @@ from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
 from tagger.datasets.split import SIDE, near_duplicates, split_clusters
 from tagger.errors import DatasetError
+from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.worker import FileFacts
 from tagger.labels.pairs import has_any
 
 

@@ -14,7 +14,8 @@ from tagger.arrays import Float32Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
 from tagger.imaging.decoder import Decoder
-from tagger.imaging.worker import CHUNK, FileFacts
+from tagger.imaging.file_facts import FileFacts
+from tagger.imaging.worker import CHUNK
 from tagger.index.rows import make_rows, schema_of
 from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import load_bundle

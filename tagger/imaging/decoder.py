@@ -32,9 +32,10 @@ import numpy as np
 from tagger.arrays import Pixels
 from tagger.digests import DigestKeys
 from tagger.errors import MachineFault, TaggerError, TimeUp
+from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
-from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, FileFacts, Setup, with_note
+from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, Setup, with_note
 from tagger.machine import memory_is_limited
 from tagger.settings import setting
 

@@ -1,12 +1,12 @@
-"""What a decode worker does: read files, hash them, decode them, and write down where it is, for it
-may die."""
+"""What a decode worker does: read files, hash them, decode them.
+
+It writes down where it is, for it may die.
+"""
 
 import ctypes
-import errno
 import hashlib
 import os
 import signal
-import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -19,17 +19,11 @@ import numpy as np
 from tagger.arrays import Pixels
 from tagger.catalog import stored_time
 from tagger.digests import Contents, key_of
-from tagger.errors import MachineFault, TaggerError
+from tagger.errors import TaggerError
+from tagger.imaging.file_facts import MAX_BYTES, FileFacts, not_read, read_stable
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
 from tagger.machine import asks_too_much, machine_fault
-
-MAX_BYTES = 512 * 1024 * 1024
-"""Larger files are `too_large` and are not read."""
-
-SETTLED_AFTER = 2_000_000_000
-"""Nanoseconds. Some file systems count time in steps of 2 s: a file read sooner after its last
-change may change once more and keep its modification time."""
 
 _MOST_MEMORY = 1_500_000_000
 """Bytes that decoding the largest picture takes."""
@@ -43,53 +37,6 @@ infers."""
 
 IDLE = -1
 """In place of a position, between two chunks."""
-
-_READ_TRIES = 3
-
-
-class FileFacts(NamedTuple):
-    """What one look at a file gave; all fields are of the same moment.
-
-    Attributes
-    ----------
-    status : str
-        As in the index, or `gone` if the file vanished, or `known` if its content is and it was not
-        decoded.
-    error : str or None
-        The reason in words; None when ok.
-    content_sha256 : str or None
-        Hex digest of the bytes; None if they were never read.
-    size_bytes, mtime_ns : int or None
-        From `fstat` of the open file, the same before and after reading; None if it could not be
-        opened.
-    width, height : int or None
-        Pixels after EXIF orientation; None unless known.
-    unsettled : bool
-        Whether the file is to be read again though it may look the same: it was read within
-        `SETTLED_AFTER` of its modification time, or what failed was not the file.
-    lacking : bool
-        Whether the machine lacked something that reading it needs; it says nothing of the file
-        then, and is unsettled.
-    """
-
-    status: str
-    error: str | None = None
-    content_sha256: str | None = None
-    size_bytes: int | None = None
-    mtime_ns: int | None = None
-    width: int | None = None
-    height: int | None = None
-    unsettled: bool = False
-    lacking: bool = False
-
-
-def check_machine(paths: Sequence[str], facts: Sequence[FileFacts]) -> None:
-    """Raise `MachineFault` if the machine kept any file from being read; `facts` are those of the
-    first `paths`."""
-    for path, one in zip(paths, facts, strict=False):
-        if one.lacking:
-            raise MachineFault(f"{path!r} could not be read: {one.error}")
-
 
 # What a worker writes down for the parent to find should it die: pictures begun, the position in
 # the chunk, and of the picture it has read last: which one (as begun), size, mtime, whether it was
@@ -108,58 +55,6 @@ def with_note(verdict: FileFacts, note: Any) -> FileFacts:
     return verdict._replace(
         content_sha256=digest, size_bytes=size, mtime_ns=mtime, unsettled=unsettled
     )
-
-
-def read_stable(path: str, inside: str | None = None) -> tuple[bytes, os.stat_result, bool]:
-    """Return the bytes of a regular file, its `fstat`, the same before and after, and whether it is
-    unsettled.
-
-    Parameters
-    ----------
-    inside : str or None
-        Resolved path of a folder that the file must lie in; a link may have taken its place since
-        it was found.
-
-    Raises
-    ------
-    FileNotFoundError
-        Also if it is not regular, or lies outside.
-    OSError
-        As `open` and `read` do; also if the file was being written at every try.
-    """
-    for _ in range(_READ_TRIES):
-        began = time.time_ns()
-        with open(path, "rb", opener=_open_at_once) as file:
-            before = os.fstat(file.fileno())
-            if inside is not None and not _place_of(path, file.fileno()).startswith(
-                os.path.join(inside, "")
-            ):
-                raise FileNotFoundError(f"not in the catalog any more: {path!r}")
-            if not stat.S_ISREG(before.st_mode):
-                raise FileNotFoundError(f"not a regular file any more: {path!r}")
-            if before.st_size > MAX_BYTES:
-                return b"", before, False
-            data = file.read()
-            after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(
-            data
-        ) == after.st_size:
-            unsettled = began - SETTLED_AFTER < after.st_mtime_ns < time.time_ns() + SETTLED_AFTER
-            return data, after, unsettled
-    raise OSError(f"it was written to during each of {_READ_TRIES} readings")
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting: a pipe that took the file's place since the walk must not hang the
-    worker."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _place_of(path: str, descriptor: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:  # no such thing on this system
-        return os.path.realpath(path)
 
 
 class Setup(NamedTuple):
@@ -203,13 +98,12 @@ def serve(connection: Connection, life: int, shared: Sequence[int], setup: Setup
         known = SharedArray(setup.known * 2, np.uint64, descriptor=shared[2])
         views = slots.values.reshape(QUEUED, CHUNK, size, size, 3)
         contents = Contents(known.values.reshape(-1, 2))
-        begun = note.values
     except Exception as error:
         connection.send(
             machine_fault(error) or TaggerError(f"decode workers cannot start: {error}")
         )
         return
-    _answer(connection, views, begun, contents, setup.reading, setup.inside)
+    _answer(connection, views, _Reader(setup, contents, note.values))
 
 
 def _load_decoders() -> None:
@@ -225,31 +119,23 @@ def _load_decoders() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _answer(
-    connection: Connection,
-    views: Pixels,
-    note: Any,
-    contents: Contents,
-    reading: Reading,
-    inside: str | None,
-) -> None:
+def _answer(connection: Connection, views: Pixels, reader: "_Reader") -> None:
     while True:
         try:
             slot, paths = connection.recv()
         except (EOFError, OSError):
             return
         answers = []
-        seconds = [0.0, 0.0]
+        reader.seconds = [0.0, 0.0]
         for i, path in enumerate(paths):
-            note[1] = i
-            note[0] += 1
-            facts, pixels = _read_one(path, reading, contents, note, seconds, inside)
+            reader.begins(i)
+            facts, pixels = reader.read(path)
             if pixels is not None:
                 views[slot, i] = pixels
             answers.append(facts)
-        note[1] = IDLE
+        reader.rests()
         try:
-            connection.send((answers, *seconds))
+            connection.send((answers, *reader.seconds))
         except OSError:
             return
 
@@ -276,66 +162,53 @@ def _end_with_parent(life: int) -> None:
     os._exit(1)
 
 
-def _read_one(
-    path: str,
-    reading: Reading,
-    contents: Contents,
-    note: Any,
-    seconds: list[float],
-    inside: str | None,
-) -> tuple[FileFacts, Pixels | None]:
-    start = time.perf_counter()
-    try:
-        data, facts, unsettled = read_stable(path, inside)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        IsADirectoryError,
-    ) as error:  # it, or a folder on its way
-        return FileFacts("gone", str(error)), None
-    except PermissionError:
-        return FileFacts("denied", "permission denied"), None
-    except OSError as error:
-        if error.errno in (
-            errno.ELOOP,
-            errno.ENXIO,
-        ):  # a link that goes round, or a socket, took its place
-            return FileFacts("gone", str(error)), None
-        if fault := machine_fault(error):
-            return FileFacts("unreadable", str(fault), unsettled=True, lacking=True), None
-        # A disk or a share that fails is not the file's fault: read again the next night.
-        return FileFacts(
-            "unreadable", f"cannot be read: {error.strerror or error}", unsettled=True
-        ), None
-    except MemoryError as error:
-        return FileFacts(
-            "unreadable", str(machine_fault(error)), unsettled=True, lacking=True
-        ), None
-    mtime = stored_time(facts.st_mtime_ns)
-    seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
-    if facts.st_size > MAX_BYTES:
-        return seen._replace(
-            status="too_large", error=f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"
-        ), None
-    digest = hashlib.sha256(data).digest()
-    note[3:] = [
-        facts.st_size,
-        mtime,
-        unsettled,
-        *(int.from_bytes(digest[i : i + 8], "big", signed=True) for i in _QUARTERS),
-    ]
-    note[2] = note[0]
-    seen = seen._replace(content_sha256=digest.hex())
-    seconds[0] += time.perf_counter() - start
-    if key_of(digest) in contents:
-        return seen._replace(status="known"), None
-    start = time.perf_counter()
-    answer = _decode(data, reading, seen)
-    seconds[1] += time.perf_counter() - start
-    return answer
+class _Reader:
+    """Reads and decodes one file after the other, and writes down for the parent where it is."""
 
+    def __init__(self, setup: Setup, contents: Contents, note: Any) -> None:
+        self._reading = setup.reading
+        self._inside = setup.inside
+        self._contents = contents
+        self._note = note
+        self.seconds = [0.0, 0.0]  # reading, decoding
 
-_QUARTERS = (0, 8, 16, 24)
+    def begins(self, position: int) -> None:
+        """Note that the picture at this position of the chunk is begun."""
+        self._note[1] = position
+        self._note[0] += 1
+
+    def rests(self) -> None:
+        """Note that the chunk is done."""
+        self._note[1] = IDLE
+
+    def read(self, path: str) -> tuple[FileFacts, Pixels | None]:
+        """Return the facts of a file, and its pixels if it is ok and its content is not known."""
+        start = time.perf_counter()
+        try:
+            data, facts, unsettled = read_stable(path, self._inside)
+        except (OSError, MemoryError) as error:
+            return not_read(error), None
+        mtime = stored_time(facts.st_mtime_ns)
+        seen = FileFacts("ok", None, None, facts.st_size, mtime, unsettled=unsettled)
+        if facts.st_size > MAX_BYTES:
+            reason = f"{facts.st_size:,} bytes, more than {MAX_BYTES:,}"
+            return seen._replace(status="too_large", error=reason), None
+        digest = hashlib.sha256(data).digest()
+        self._has_read(seen, digest)
+        seen = seen._replace(content_sha256=digest.hex())
+        self.seconds[0] += time.perf_counter() - start
+        if key_of(digest) in self._contents:
+            return seen._replace(status="known"), None
+        start = time.perf_counter()
+        answer = _decode(data, self._reading, seen)
+        self.seconds[1] += time.perf_counter() - start
+        return answer
+
+    def _has_read(self, seen: FileFacts, digest: bytes) -> None:
+        quarters = [digest[i : i + 8] for i in (0, 8, 16, 24)]
+        signed = [int.from_bytes(quarter, "big", signed=True) for quarter in quarters]
+        self._note[3:] = [seen.size_bytes, seen.mtime_ns, seen.unsettled, *signed]
+        self._note[2] = self._note[0]
 
 
 def _decode(data: bytes, reading: Reading, seen: FileFacts) -> tuple[FileFacts, Pixels | None]:

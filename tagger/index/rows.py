@@ -10,7 +10,7 @@ import tagger.imaging.preprocessing
 from schemas.index import LABELS
 from schemas.rows import FIXED_COLUMNS, rows_schema
 from tagger.arrays import BoolArray, Float32Array, Float64Array
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.index.staging import staged_schema
 from tagger.labels.views import stored_scores, tag_matrix, view
 from tagger.labels.vocabulary import Vocabulary

@@ -7,7 +7,8 @@ import numpy as np
 from tagger.arrays import Float32Array
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder
-from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+from tagger.imaging.file_facts import FileFacts, check_machine
+from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import Backend, Inferred, Predictor, make_predictor
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tagger.catalog import Walk
 from tagger.errors import InputError, MachineFault, Refused
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.index.columns import has_columns
 from tagger.index.plan import Plan
 from tagger.index.rows import schema_of

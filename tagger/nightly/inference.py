@@ -10,7 +10,8 @@ import numpy as np
 from tagger.arrays import Float16Array, Float32Array, Pixels
 from tagger.digests import Contents, key_of
 from tagger.imaging.decoder import DecodedChunk
-from tagger.imaging.worker import CHUNK, FileFacts
+from tagger.imaging.file_facts import FileFacts
+from tagger.imaging.worker import CHUNK
 from tagger.models.predictor import Predictor
 from tagger.nightly.run import Run
 from tagger.nightly.units import Work

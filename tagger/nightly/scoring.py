@@ -10,7 +10,7 @@ from tagger.arrays import BoolArray
 from tagger.catalog import absolute_path
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder, chunked
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.models.predictor import Predictor, make_predictor
 from tagger.nightly.guards import check_answering, check_error_rate, check_readable
 from tagger.nightly.inference import Inference

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tagger.arrays import Int64Array
 from tagger.catalog import UNSEEN
-from tagger.imaging.worker import FileFacts
+from tagger.imaging.file_facts import FileFacts
 from tagger.index.plan import Plan
 from tagger.index.rows import make_rows
 from tagger.nightly.inference import Answers, no_answers
