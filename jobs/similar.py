@@ -16,9 +16,8 @@ from tagger.catalog import absolute_path
 from tagger.errors import InputError, StoreError
 from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes
-from tagger.imaging.decoder import Decoder
+from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.worker import CHUNK
 from tagger.index.look_alikes import Gallery
 from tagger.index.store import Index
 from tagger.models.bundle import load_bundle
@@ -106,13 +105,10 @@ def _draw(catalog: str, image: str, results: Sequence[SimilarPicture], path: Pat
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
-        for chunk in decoder.decode(
-            (None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
-        ):
+        for chunk in decoder.decode((None, part) for part in chunked(paths)):
             pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
-    drawn = contact_sheet(
-        [(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7
-    )
+    captions = [words for _, words in tiles]
+    drawn = contact_sheet(list(zip(pictures, captions, strict=True)), columns=7)
     try:
         atomic_bytes(path, png(np.asarray(drawn, np.uint8)))
     except (OSError, cv2.error) as error:
