@@ -29,10 +29,10 @@ demo: $(STAMP)
 # Two processes: what is killed, timed or on Ray in one, what needs TensorFlow in the other.
 test: $(STAMP)
 	@echo "Running the tests in two processes; what is long is left to make test-long."
-	@$(BIN)/python -m pytest --quiet -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --quiet -n 2 --dist loadscope --no-loadscope-reorder
 
 test-long: $(STAMP)
-	@echo "Running every long test, for hours, one after another."
+	@echo "Running every long test, one after another: about an hour."
 	@$(BIN)/python -m pytest -m long -s --record-long
 
 test-drawn: $(STAMP)

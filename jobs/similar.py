@@ -16,7 +16,7 @@ from tagger.catalog import absolute_path
 from tagger.errors import InputError, StoreError
 from tagger.evaluation.plots import contact_sheet, png
 from tagger.files import atomic_bytes
-from tagger.imaging.decoder import Decoder, chunked
+from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
 from tagger.index.look_alikes import Gallery
 from tagger.index.store import Index
@@ -55,15 +55,7 @@ def similar(
     facts, inferred = infer_files(bundle, [image], backend="openvino")  # as those that are kept
     if facts[0].status != "ok":
         raise InputError(f"image {image!r}: {facts[0].status}: {facts[0].error}")
-    found = [
-        SimilarPicture(
-            image_id=one.images[0],
-            similarity=one.similarity,
-            answers=one.answers,
-            same=one.images,
-        )
-        for one in gallery.like(inferred.features[0], top, but=facts[0].content_sha256)
-    ]
+    found = gallery.like(inferred.features[0], top, but=facts[0].content_sha256)
     if sheet is not None:
         _draw(snapshot.manifest.catalog, image, found, Path(sheet))
     return SimilarReport(
@@ -105,7 +97,7 @@ def _draw(catalog: str, image: str, results: Sequence[SimilarPicture], path: Pat
     pictures: list[Pixels] = []
     paths = [where for where, _ in tiles]
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
-        for chunk in decoder.decode((None, part) for part in chunked(paths)):
+        for chunk in decoder.decode_files(paths):
             pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
     captions = [words for _, words in tiles]
     drawn = contact_sheet(list(zip(pictures, captions, strict=True)), columns=7)

@@ -12,9 +12,9 @@ from tagger.errors import TaggerError
 
 if TYPE_CHECKING:
     from tagger.front_door.model import Model
-    from tagger.front_door.night import Night
+    from tagger.front_door.open_index import OpenIndex
 
-__all__ = ["Model", "Night", "TaggerError", "__version__", "load", "open_index"]
+__all__ = ["Model", "OpenIndex", "TaggerError", "__version__", "load", "open_index"]
 
 __version__ = "0.1.0"
 
@@ -52,8 +52,8 @@ def load(
     return Model(path, backend=backend)
 
 
-def open_index(path: "str | PathLike[str]") -> "Night":
-    """Return the night that an index shows now; a later night does not change what it returns.
+def open_index(path: "str | PathLike[str]") -> "OpenIndex":
+    """Return the tables of an index, of the night that is current; later nights change nothing.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def open_index(path: "str | PathLike[str]") -> "Night":
     0  jeans/0002.jpg  green
     1  jeans/0003.jpg    red
     """
-    from tagger.front_door.night import Night
+    from tagger.front_door.open_index import OpenIndex
 
-    return Night(path)
+    return OpenIndex(path)
 
 
 def __getattr__(name: str) -> Any:
@@ -85,8 +85,8 @@ def __getattr__(name: str) -> Any:
         from tagger.front_door.model import Model
 
         return Model
-    if name == "Night":
-        from tagger.front_door.night import Night
+    if name == "OpenIndex":
+        from tagger.front_door.open_index import OpenIndex
 
-        return Night
+        return OpenIndex
     raise AttributeError(f"module 'tagger' has no attribute {name!r}")

@@ -52,9 +52,15 @@ def atomic_bytes(path: Path, content: bytes) -> None:
         sibling.write_bytes(content)
 
 
-def atomic_link(path: Path, target: str) -> None:
-    """Make `path` a symlink to `target`, by one rename, durably."""
-    sibling = path.with_name(f".{path.name}.{os.getpid()}")
+def atomic_link(path: Path, target: str, *, prefix: str = ".") -> None:
+    """Make `path` a symlink to `target`, by one rename, durably.
+
+    Parameters
+    ----------
+    prefix : str
+        Of the sibling's name, for whoever sweeps up after a kill.
+    """
+    sibling = path.with_name(f"{prefix}{path.name}-{os.getpid()}")
     sibling.unlink(missing_ok=True)
     try:
         sibling.symlink_to(target)

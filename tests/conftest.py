@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from long_tests import draw, record, recorded
-from sharing import grouped, made_once
+from sharing import Groups, groups_file, in_order, made_once, write_groups
 
 from jobs.cli import run
 from jobs.tag_catalog import TagOptions
@@ -32,6 +32,8 @@ from tagger.models.versions import set_current
 
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads than processors only wait
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 _DRAWN = pytest.StashKey[list[str]]()
 
 
@@ -56,7 +58,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
     if (minutes := config.getoption("--long-minutes")) is not None:
         _keep_drawn(config, items, minutes)
-    items[:] = grouped(items)
+    items[:] = in_order(items)
+    write_groups(config, items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process, which is about to start, where to write its groups."""
+    node.workerinput["groups"] = str(groups_file(node.config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 def _keep_drawn(config: pytest.Config, items: list[pytest.Item], minutes: float) -> None:
@@ -123,6 +137,29 @@ def bundle_path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Pat
         passed(train(TrainOptions(sets, str(models), "tiny", groups, epochs=3, architecture=TINY)))
 
     return made_once(tmp_path_factory, "models", trained) / "tiny-v1"
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Train step by step rather than as a compiled graph.
+
+    Of the seconds that a training of three steps takes, most go into compiling. It is for tests of
+    what a training is given and what becomes of it; tests of fitting itself compile.
+    """
+    from tagger.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """The test's trainings compile nothing."""
+    with eager():
+        yield
 
 
 def passed(trained: TrainReport) -> Path:

@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from conftest import clean_environment, in_this_process, jpeg, textured
+from pages import consumer_code
 from small_nights import small_nights
-
-from jobs.queries import CONSUMER
 
 _NIGHT = f"""
 import os, sys
@@ -34,10 +33,10 @@ NOTHING = pa.table({"image_id": pa.array([], pa.string())})
 
 
 def consumer() -> Callable[[Path, pa.Table, str | None], tuple[pa.Table, str]]:
-    """Return the README's consumer of the change feed."""
+    """Return the consumer of the change feed, as its page has it."""
     names: dict[str, Any] = {}
-    code = CONSUMER[: CONSUMER.index("\ntable, seen = ")]
-    exec(code, names)  # noqa: S102 - our own constant code
+    code, _, _ = consumer_code().partition("\ntable, seen = ")
+    exec(code, names)  # noqa: S102 - the page's own code
     return names["follow"]
 
 

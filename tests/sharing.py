@@ -1,17 +1,23 @@
 """What several pytest processes do together: fixtures that one makes for all, who runs what."""
 
+import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tagger.errors import Locked
-from tagger.files import Lock
+from tagger.files import Lock, atomic_text
 
 FIRST = ("serial", "tensorflow")
 """Groups in the order of their length: the longest are begun first, each in a process."""
+_WRITTEN = pytest.StashKey[Path]()
 
 
 def shared_root(factory: pytest.TempPathFactory) -> Path:
@@ -48,9 +54,39 @@ def group(item: pytest.Item) -> str:
     return item.path.stem
 
 
-def grouped(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests with their groups, the longest first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests group by group, the longest groups first."""
     first = [item for name in FIRST for item in items if group(item) == name]
     return first + [item for item in items if group(item) not in FIRST]
+
+
+class Groups(LoadScopeScheduling):
+    """Gives a process one whole group after another.
+
+    The processes write down which test is in which group, since this one collects none. (xdist's
+    own groups are part of a test's id, which pytest 9.2 no longer lets it change.)
+    """
+
+    @cached_property
+    def _group_of(self) -> dict[str, str]:
+        written = groups_file(self.config)
+        groups: dict[str, str] = json.loads(written.read_text())
+        shutil.rmtree(written.parent)
+        return groups
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._group_of[nodeid]
+
+
+def groups_file(config: pytest.Config) -> Path:
+    """Return where the processes of this run write their groups."""
+    if _WRITTEN not in config.stash:
+        config.stash[_WRITTEN] = Path(tempfile.mkdtemp()) / "groups.json"
+    return config.stash[_WRITTEN]
+
+
+def write_groups(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Write down each test's group where tests run side by side."""
+    given = getattr(config, "workerinput", {})
+    if "groups" in given:
+        atomic_text(Path(given["groups"]), json.dumps({i.nodeid: group(i) for i in items}))

@@ -226,10 +226,8 @@ def test_openvino_and_keras_agree_within_0_005(bundle_path: Path) -> None:
         .integers(0, 256, (50, bundle.size, bundle.size, 3))
         .astype(np.uint8)
     )
-    fast, reference = (
-        make_predictor(bundle, "openvino").logits(pixels),
-        make_predictor(bundle, "keras").logits(pixels),
-    )
+    fast = make_predictor(bundle, "openvino").logits(pixels)
+    reference = make_predictor(bundle, "keras").logits(pixels)
     assert fast.shape == reference.shape == (50, len(bundle.vocabulary))
     from tagger.labels.views import sigmoid
 

@@ -146,6 +146,7 @@ def test_what_takes_no_column_is_never_refused(night: Callable[..., Any], change
     assert night(change, dry_run)["rescored"] > 0
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_group_that_had_any_number_of_tags_does_not_become_exclusive_without_a_word(
     night: Callable[..., Any], sample: Sample, tmp_path: Path
 ) -> None:

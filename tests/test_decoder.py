@@ -88,9 +88,9 @@ def test_a_worker_that_dies_while_idle_blames_no_picture(tmp_path: Path) -> None
 
 def test_a_slow_consumer_is_no_timeout(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 3)
-    with Decoder(Reading(8), workers=1, timeout=1.0) as decoder:
+    with Decoder(Reading(8), workers=1, timeout=3.0) as decoder:
         list(decoder.decode([(0, paths)]))
-        time.sleep(1.5)
+        time.sleep(3.5)
         (chunk,) = decoder.decode([(0, paths)])
     assert [facts.status for facts in chunk.facts] == ["ok"] * 3
 
@@ -212,7 +212,7 @@ def test_tasks_are_small_enough_for_a_pipe_whatever_the_paths_length() -> None:
 
 def test_a_worker_that_hangs_is_replaced_at_the_cost_of_a_picture_at_most(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, 12 * CHUNK)
-    with Decoder(Reading(8), workers=1, timeout=1.5) as decoder:
+    with Decoder(Reading(8), workers=1, timeout=3.0) as decoder:
         chunks = decoder.decode(chunks_of(paths))
         found = [next(chunks)]
         process = decoder._workers[0].process

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import clean_environment, settle
+from conftest import clean_environment, eager, settle
 
 from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
@@ -45,9 +45,10 @@ def family(
         options = RetrainOptions(
             (str(sample.labelled),), str(found[0]), str(models), freeze_trunk=freeze, epochs=3
         )
-        result = retrain(
-            RetrainOptions(**options.__dict__ | {"tolerance": 100.0, "promote": False})
-        )
+        with eager():
+            result = retrain(
+                RetrainOptions(**options.__dict__ | {"tolerance": 100.0, "promote": False})
+            )
         assert result.same_trunk == freeze
         found.append(Path(result.bundle))
     return found[0], found[1], found[2]

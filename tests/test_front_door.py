@@ -57,7 +57,14 @@ def public(thing: object) -> list[str]:
 
 
 def test_the_surface_is_exactly_this(bundle_path: Path, index: tuple[Path, Path]) -> None:
-    assert tagger.__all__ == ["Model", "Night", "TaggerError", "__version__", "load", "open_index"]
+    assert tagger.__all__ == [
+        "Model",
+        "OpenIndex",
+        "TaggerError",
+        "__version__",
+        "load",
+        "open_index",
+    ]
     assert all(hasattr(tagger, name) for name in tagger.__all__)
     with tagger.load(bundle_path) as model:
         assert public(model) == [
@@ -67,7 +74,7 @@ def test_the_surface_is_exactly_this(bundle_path: Path, index: tuple[Path, Path]
     assert public(tagger.open_index(index[0])) == [
         *("changes", "labels", "look_alikes", "model_id", "snapshot", "table"),
     ]
-    assert public(tagger.Night) == ["changes", "labels", "look_alikes", "table"]
+    assert public(tagger.OpenIndex) == ["changes", "labels", "look_alikes", "table"]
     assert (Path(tagger.__path__[0]) / "py.typed").is_file()
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         tagger.laod  # noqa: B018
@@ -109,7 +116,7 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("docs")
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    for name in ("tagger", "tagger.front_door.model", "tagger.front_door.night"):
+    for name in ("tagger", "tagger.front_door.model", "tagger.front_door.open_index"):
         failed, tried = doctest.testmod(importlib.import_module(name))
         assert (failed, tried > 5) == (0, True), name
 
@@ -154,6 +161,7 @@ def test_it_works_without_a_main_guard(bundle_path: Path, tmp_path: Path, way: s
     assert ended.stdout.splitlines() == ["once", " ".join(["gone", *["ok"] * 39])]
 
 
+@pytest.mark.serial
 def test_workers_stay_outlive_one_another_and_end_with_the_model(
     bundle_path: Path, tmp_path: Path
 ) -> None:
@@ -301,6 +309,7 @@ def test_a_forked_process_is_told_to_load_its_own(bundle_path: Path, tmp_path: P
         model._process -= 1
 
 
+@pytest.mark.tensorflow
 def test_the_keras_backend_agrees(bundle_path: Path, sample: Sample) -> None:
     paths = sorted(Path(sample.catalog).rglob("*.jpg"))[:5]
     with tagger.load(bundle_path) as one, tagger.load(bundle_path, backend="keras") as other:
@@ -328,6 +337,8 @@ def test_a_table_takes_columns_and_filters(index: tuple[Path, Path]) -> None:
     assert len(night.changes()) == len(whole)
     with pytest.raises(InputError, match="no column 'colour'; it has: image_id, status"):
         night.table(columns=["colour"])
+    with pytest.raises(InputError, match="columns 'color': give a list"):
+        night.table(columns="color")  # type: ignore[arg-type]
     for nonsense in ([("colour", "=", "x")], [("color", "~", "x")], [("color", "<", 3)], 3, "x"):
         with pytest.raises(InputError, match="filters"):
             night.table(filters=nonsense)

@@ -359,6 +359,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
 
 
 @pytest.mark.tensorflow
+@pytest.mark.usefixtures("eagerly")
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

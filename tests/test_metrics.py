@@ -54,7 +54,8 @@ def test_each_label_agrees_with_scikit_learn_on_what_is_known() -> None:
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
     for i, row in enumerate(found.labels[:4]):
         known = ~np.isnan(targets[:, i])
-        truth, claimed = targets[known, i], stored_scores(logits)[known, i] >= THRESHOLDS[i]
+        truth = targets[known, i]
+        claimed = stored_scores(logits)[known, i] >= THRESHOLDS[i]
         assert row.ap == pytest.approx(average_precision_score(truth, logits[known, i]))
         assert row.precision == pytest.approx(precision_score(truth, claimed))
         assert row.recall == pytest.approx(recall_score(truth, claimed))
@@ -74,7 +75,8 @@ def test_a_label_without_positives_has_no_ap_and_does_not_count() -> None:
 def test_exact_match_binary_accuracy_and_top1_agree_with_scikit_learn() -> None:
     logits, targets = drawn()
     found = measure(logits, targets, vocabulary=VOCABULARY, thresholds=THRESHOLDS, trained={})
-    tags, complete = tag_matrix(logits, THRESHOLDS, VOCABULARY), ~np.isnan(targets).any(axis=1)
+    tags = tag_matrix(logits, THRESHOLDS, VOCABULARY)
+    complete = ~np.isnan(targets).any(axis=1)
     assert found.exact_match == pytest.approx(
         accuracy_score(targets[complete] == 1, tags[complete])
     )
@@ -141,7 +143,8 @@ def test_calibration_error_agrees_with_scikit_learns_bins() -> None:
     from sklearn.calibration import calibration_curve
 
     logits, targets = drawn(unknown=0)
-    scores, truth = sigmoid(logits[:, 0]), targets[:, 0] == 1
+    scores = sigmoid(logits[:, 0])
+    truth = targets[:, 0] == 1
     share, mean = calibration_curve(truth, scores, n_bins=15)
     counts = np.histogram(scores, bins=np.linspace(0, 1, 16))[0]
     expected = (np.abs(share - mean) * counts[counts > 0]).sum() / len(scores)

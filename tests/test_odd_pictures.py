@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import picture_matrix
 import pytest
+import pyvips
 from conftest import textured
 from PIL import Image, ImageCms, PngImagePlugin
 from test_reader import encoded, quadrants, status_of
@@ -166,9 +167,7 @@ def test_a_profile_of_nonsense_changes_nothing() -> None:
 
 
 def test_a_bundle_that_ignores_profiles_gets_the_numbers_as_they_are() -> None:
-    black = picture_matrix.pyvips.Image.new_from_array(np.zeros((1, 1, 3), np.uint8)).copy(
-        interpretation="srgb"
-    )
+    black = pyvips.Image.new_from_array(np.zeros((1, 1, 3), np.uint8)).copy(interpretation="srgb")
     profile = black.icc_transform("p3", input_profile="srgb")
     data = encoded(
         Image.new("RGB", (8, 8), (200, 40, 40)), "PNG", icc_profile=profile.get("icc-profile-data")

@@ -55,7 +55,8 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
 def test_a_packed_bundle_is_another_model_with_another_trunk_and_cannot_be_retrained(
     packed: PackReport, bundle_path: Path, sample: Sample, tmp_path: Path
 ) -> None:
-    whole, small = load_bundle(bundle_path), load_bundle(packed.bundle)
+    whole = load_bundle(bundle_path)
+    small = load_bundle(packed.bundle)
     assert whole.model_id != small.model_id
     assert whole.trunk != small.trunk
     assert json.loads((small.path / "bundle.json").read_text())["parent"] == whole.model_id

@@ -108,6 +108,7 @@ def every_reader_reads_the_pictures(options: TagOptions) -> pa.Table:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.usefixtures("eagerly")
 def test_every_reader_reads_the_same_rows_night_by_night(
     night: TagOptions, sample: Sample, tmp_path: Path
 ) -> None:

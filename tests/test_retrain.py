@@ -29,12 +29,11 @@ from schemas.training import RetrainReport
 from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
 from tagger.evaluation.gate import Answers, compare, judge
+from tagger.files import Lock
 from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
 from tagger.pipeline.from_parent import silent_unknown
-
-pytestmark = pytest.mark.tensorflow
 
 pytestmark = pytest.mark.tensorflow
 
@@ -106,6 +105,7 @@ def test_new_labels_are_appended_and_old_columns_keep_name_and_place(
     assert "macro AP" in gate_text(result.gate)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_every_picture_keeps_its_part_for_ever_and_near_duplicates_join_theirs(
     family: Path, old_set: Path, new_set: Path, tmp_path: Path
 ) -> None:
@@ -162,6 +162,7 @@ def test_a_picture_that_looks_like_old_ones_of_two_parts_is_in_none() -> None:
     )
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
@@ -174,6 +175,21 @@ def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     assert (family / "current").resolve().name == "tiny-v2"
 
 
+def test_a_model_that_cannot_be_promoted_now_is_saved_and_says_how_to_promote_it(
+    family: Path, old_set: Path, new_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Lock(family / "_lock"):
+        result = again(family, old_set, new_set)
+    assert result.gate.passed
+    assert not result.promoted
+    assert load_bundle(result.bundle).model_id == result.model_id
+    assert (family / "current").resolve().name == "tiny-v1"
+    said = capsys.readouterr().err
+    assert "not promoted: " in said
+    assert f"'tagger promote {result.bundle}' makes it current" in said
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_undeclared_labels_of_few_pictures_can_be_left_out(
     family: Path, old_set: Path, new_set: Path
 ) -> None:
@@ -216,6 +232,7 @@ def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Pat
     assert Inheritance(network).teacher is None
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     family: Path, new_set: Path
 ) -> None:
@@ -233,6 +250,7 @@ def test_without_old_pictures_labels_that_the_new_ones_lack_are_the_teacher_s(
     assert softened[3, 0] == 0
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     family: Path, old_set: Path, new_set: Path, catalog: Path, tmp_path: Path
 ) -> None:
@@ -257,6 +275,7 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     assert [row.group for row in gone.gate.parts[0].groups] == ["garment"]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
     family: Path, old_set: Path, new_set: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from conftest import TINY, clean_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.retrain import RetrainOptions, retrain
 from jobs.train import TrainOptions, check, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
-from schemas.training import CheckReport, TrainReport
+from schemas.training import CheckReport, ResumeNote, RetrainReport, TrainReport
 from tagger.datasets.labelled_set import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -34,10 +36,18 @@ pytestmark = pytest.mark.tensorflow
 
 ONE = Vocabulary.build(parse_groups("color"), [("color", "red")])
 
+SIX_EPOCHS = {"epochs": 6, "seed": 5}
+
 
 def options(sample: Sample, models: Path, **more: object) -> TrainOptions:
     given_ = {"epochs": 2, "architecture": TINY, "name": "tiny"} | more
     return TrainOptions((str(sample.labelled),), str(models), groups="color,garment", **given_)
+
+
+@pytest.fixture(scope="module")
+def whole(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
+    """What a training of six epochs that nothing disturbed said; others are compared with it."""
+    return train(options(sample, tmp_path_factory.mktemp("whole"), **SIX_EPOCHS))
 
 
 def test_the_network_is_the_published_one() -> None:
@@ -69,9 +79,10 @@ def test_unknown_targets_cost_nothing() -> None:
     assert float(masked_loss(np.full((2, 3), np.nan, np.float32), logits)) == 0
 
 
-def test_the_same_seed_gives_the_same_split_and_metrics(sample: Sample, tmp_path: Path) -> None:
-    first = train(options(sample, tmp_path / "a", seed=5))
-    second = train(options(sample, tmp_path / "b", seed=5))
+def test_the_same_seed_gives_the_same_split_and_metrics(
+    sample: Sample, whole: TrainReport, tmp_path: Path
+) -> None:
+    first, second = whole, train(options(sample, tmp_path, **SIX_EPOCHS))
     assert first.evaluation == second.evaluation
     splits = [load_bundle(result.bundle).split() for result in (first, second)]
     assert splits[0].equals(splits[1])
@@ -100,14 +111,13 @@ def test_a_bundle_s_metrics_are_those_of_its_saved_network_on_its_test_part(
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
-    sample: Sample, tmp_path: Path
+    sample: Sample, whole: TrainReport, tmp_path: Path
 ) -> None:
-    whole = train(options(sample, tmp_path / "whole", epochs=6))
     script = (
         "import json, sys; from jobs.train import TrainOptions, train\n"
         "if __name__ == '__main__': train(TrainOptions(**json.loads(sys.argv[1])))"
     )
-    arguments = options(sample, tmp_path / "killed", epochs=6).__dict__
+    arguments = options(sample, tmp_path / "killed", **SIX_EPOCHS).__dict__
     process = subprocess.Popen(
         [sys.executable, "-c", script, json.dumps(arguments)],
         env=clean_environment(),
@@ -122,7 +132,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
     assert not list((tmp_path / "killed").glob("tiny-v*"))
     done = len(json.loads(history.read_text())["epochs"])
     assert 1 <= done < 6
-    resumed = train(options(sample, tmp_path / "killed", epochs=6, resume=True))
+    resumed = train(options(sample, tmp_path / "killed", **SIX_EPOCHS, resume=True))
     assert resumed.evaluation == whole.evaluation
     assert resumed.model_id == whole.model_id
 
@@ -201,8 +211,6 @@ def test_a_second_epoch_decodes_nothing(sample: Sample, tmp_path: Path) -> None:
 
 
 def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None:
-    import shutil
-
     root = Path(shutil.copytree(sample.labelled, tmp_path / "set"))
     one = next((root / "red_dress").iterdir())
     shutil.copy(one, root / "red_dress" / "copy.jpg")
@@ -356,11 +364,11 @@ def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(
     )
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
-    sample: Sample, tmp_path: Path
+    sample: Sample, whole: TrainReport, tmp_path: Path
 ) -> None:
-    result = train(options(sample, tmp_path, hold_out_pairs=("red_dress",)))
-    everything = train(options(sample, tmp_path))
+    result = train(options(sample, tmp_path, hold_out_pairs=("red_dress",), seed=5))
     red = {
         hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (sample.labelled / "red_dress").iterdir()
@@ -369,8 +377,7 @@ def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
         row["content_sha256"]: row["part"] for row in load_bundle(result.bundle).split().to_pylist()
     }
     before = {
-        row["content_sha256"]: row["part"]
-        for row in load_bundle(everything.bundle).split().to_pylist()
+        row["content_sha256"]: row["part"] for row in load_bundle(whole.bundle).split().to_pylist()
     }
     assert {parts[digest] for digest in red} == {"test"}
     assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
@@ -385,6 +392,7 @@ def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
     assert "color:red + garment:dress | 0 |" in (Path(result.bundle) / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_pairs_that_cannot_be_taught_are_named(
     sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -425,6 +433,7 @@ def test_a_pair_that_no_picture_shows_cannot_be_held_out(sample: Sample, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -506,6 +515,61 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
     assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
 
 
+@pytest.mark.parametrize("job", ["train", "retrain"])
+def test_a_training_resumes_from_the_same_pictures_labels_and_options_wherever_they_lie(
+    job: str, sample: Sample, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(labelled: Path, **more: Any) -> TrainReport | RetrainReport:
+        sets, models = (str(labelled),), str(tmp_path / "models")
+        if job == "train":
+            tiny = {"name": "tiny", "groups": "color,garment", "architecture": TINY}
+            return train(TrainOptions(sets, models, epochs=1, **tiny, **more))
+        aside: dict[str, Any] = {"name": "tiny", "promote": False}
+        return retrain(RetrainOptions(sets, str(bundle_path), models, epochs=1, **aside, **more))
+
+    def copied(name: str) -> Path:
+        return Path(shutil.copytree(sample.labelled, tmp_path / name / "set"))
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    first = copied("first")
+    monkeypatch.setattr("tagger.pipeline.training.measure_network", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(first)
+    monkeypatch.undo()
+    note = tmp_path / "models" / "_training" / "tiny" / "training.json"
+    assert set(json.loads(note.read_text())) == set(ResumeNote.__struct_fields__)
+
+    with pytest.raises(InputError, match="other pictures, labels or options"):
+        run(first, resume=True, seed=1)
+    relabelled = copied("relabelled")
+    one = next((relabelled / "red_dress").iterdir())
+    one.rename(relabelled / "blue_dress" / "moved.jpg")
+    with pytest.raises(InputError, match="other pictures, labels or options"):
+        run(relabelled, resume=True)
+    changed = copied("changed")
+    one = next((changed / "red_dress").iterdir())
+    one.write_bytes(one.read_bytes() + b"0")
+    with pytest.raises(InputError, match="pictures changed"):
+        run(changed, resume=True)
+    moved = run(copied("moved"), resume=True)
+    assert load_bundle(moved.bundle).model_id == moved.model_id
+    assert not note.exists()
+
+
+def test_a_damaged_note_of_a_training_is_said_and_not_a_traceback(
+    sample: Sample, tmp_path: Path
+) -> None:
+    work = tmp_path / "_training" / "tiny"
+    (work / "checkpoints").mkdir(parents=True)
+    (work / "checkpoints" / "history.json").write_text('{"epochs": []}')
+    (work / "training.json").write_text('{"asked": 1}')
+    with pytest.raises(InputError, match=r"tiny' is damaged .*asked.*start it without"):
+        train(options(sample, tmp_path, resume=True))
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_damaged_state_is_said_and_not_a_traceback(sample: Sample, tmp_path: Path) -> None:
     work = tmp_path / "_training" / "tiny"
     given_ = options(sample, tmp_path, epochs=1)

@@ -109,7 +109,8 @@ def test_a_model_of_shuffled_labels_is_saved_and_not_promoted(
 def test_training_a_useless_model_ends_with_exit_code_5_and_its_json(
     tmp_path: Path, tagger: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    labelled, models = drawn_set(tmp_path / "set", shuffled=True), tmp_path / "models"
+    labelled = drawn_set(tmp_path / "set", shuffled=True)
+    models = tmp_path / "models"
     command = [
         "train",
         labelled,

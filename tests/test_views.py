@@ -30,7 +30,8 @@ VOCABULARY = Vocabulary.build(
 def test_the_answer_holds_its_threshold_and_none_means_that_no_label_does(
     z: np.ndarray, t: np.ndarray
 ) -> None:
-    found, scores = view(z, t, [0, 1, 2]), stored_scores(z)
+    found = view(z, t, [0, 1, 2])
+    scores = stored_scores(z)
     holds = scores[:, :3] >= t[:3]
     assert np.array_equal(found.answer == -1, ~holds.any(axis=1))
     assert np.array_equal(np.isnan(found.probability), found.answer == -1)
@@ -40,7 +41,8 @@ def test_the_answer_holds_its_threshold_and_none_means_that_no_label_does(
 
 @given(logits_of_five, thresholds_of_five)
 def test_tags_are_answers_and_all_other_labels_over_threshold(z: np.ndarray, t: np.ndarray) -> None:
-    tags, answer = tag_matrix(z, t, VOCABULARY), view(z, t, [0, 1, 2]).answer
+    tags = tag_matrix(z, t, VOCABULARY)
+    answer = view(z, t, [0, 1, 2]).answer
     assert np.array_equal(tags[:, 3:], stored_scores(z)[:, 3:] >= t[3:])
     assert (tags[:, :3].sum(axis=1) == (answer >= 0)).all()
     assert all(tags[row, column] for row, column in enumerate(answer) if column >= 0)

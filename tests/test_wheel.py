@@ -122,7 +122,7 @@ def test_the_wheel_works_in_an_environment_of_its_own(
 ) -> None:
     said = run(whole.parent / "tagger", "--version", cwd=tmp_path)
     assert (said.returncode, said.stdout) == (0, f"tagger {__version__}\n")
-    where = run(whole, "-c", "import tagger, keras; print(tagger.__file__)", cwd=tmp_path)
+    where = run(whole, "-c", "import tagger; print(tagger.__file__)", cwd=tmp_path)
     assert where.stdout.startswith(str(whole.parents[1])), where.stderr
     command = [whole.parent / "tagger", "tag", sample.catalog, "--index", "index", "--json"]
     tagged = run(*command, "--max-error-rate", 1, cwd=tmp_path)

@@ -54,11 +54,10 @@ class ImageFinder:
         return image_id(os.fsencode(self._inside(path)))
 
     def _below(self, image: str) -> str | None:
-        for start in (
-            self.root,
-            self._shown,
-        ):  # an absolute path may go by a link that leads to the folder
-            path, folder = os.path.normpath(os.path.join(start, image)), os.path.join(start, "")
+        # An absolute path may go by a link that leads to the folder.
+        for start in (self.root, self._shown):
+            path = os.path.normpath(os.path.join(start, image))
+            folder = os.path.join(start, "")
             if path.startswith(folder):
                 return os.path.join(self.root, path[len(folder) :])
         return None

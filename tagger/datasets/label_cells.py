@@ -103,17 +103,15 @@ def _unquoted(item: str) -> str | None:
 
 
 def _check(label: str) -> None:
-    """Raise DatasetError for a label that is a piece of a list, or wrapped in its brackets or
-    quotes."""
+    """Raise DatasetError for a label that is a piece of a list, or wrapped in its marks."""
     wrapped = any(label[0] == pair[0] and label[-1] == pair[1] for pair in _PAIRS if pair != "()")
     torn = any(
         label.count(pair[0]) != label.count(pair[1])
         and (label[0] == pair[0] or label[-1] == pair[1])
         for pair in _PAIRS[:3]
     )
-    torn = torn or (
-        label[0] == '"' and label.count('"') % 2 == 1
-    )  # an inch sign stands behind, a quote before
+    # An inch sign stands behind, a quote before.
+    torn = torn or (label[0] == '"' and label.count('"') % 2 == 1)
     if wrapped or torn:
         raise DatasetError(
             f"{_shown(label)} has brackets or quotes of a list that cannot be read; {FORMS}"

@@ -1,10 +1,13 @@
-"""Label tables: CSV and Parquet files, cell by cell as they are written. Only an empty cell says
-nothing."""
+"""Label tables: CSV and Parquet files, cell by cell as they are written.
+
+Only an empty cell says nothing.
+"""
 
 import codecs
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +59,9 @@ class LabelTable:
 
 
 def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
-    """Return a CSV file in UTF-8; it is separated by semicolons or tabs if only so its header has
-    the column `key`.
+    """Return a CSV file in UTF-8.
+
+    It is separated by semicolons or tabs if only so its header has the column `key`.
 
     Raises
     ------
@@ -65,14 +69,7 @@ def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
         If it cannot be read.
     """
     text = _decoded(path, shown)
-    header = next(iter(text.splitlines()), "")
-    named = [
-        {canonical_name(name.strip().strip('"')) for name in header.split(each)}
-        for each in _SEPARATORS
-    ]
-    separator = next(
-        (each for each, names in zip(_SEPARATORS, named, strict=True) if key in names), ","
-    )
+    separator = _separator(text, key)
     try:
         # The header is read as a row, or pandas would rename a name that is there twice; no word
         # means an empty cell.
@@ -83,8 +80,7 @@ def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
         reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise DatasetError(
             f"{shown} cannot be read: {reason}; each row needs as many cells as the header, and a "
-            "cell that "
-            f"holds {separator!r} stands in double quotes"
+            f"cell that holds {separator!r} stands in double quotes"
         ) from error
     rows = table.iloc[1:]
     names = [canonical_name(name) for name in table.iloc[0]]
@@ -118,6 +114,16 @@ def read_parquet(path: Path, *, shown: str) -> LabelTable:
     )
 
 
+def _separator(text: str, key: str) -> str:
+    """Return what separates the header so that it has the column `key`; a comma if nothing does."""
+    header = next(iter(text.splitlines()), "")
+    for separator in _SEPARATORS:
+        names = (name.strip().strip('"') for name in header.split(separator))
+        if key in map(canonical_name, names):
+            return separator
+    return ","
+
+
 def _decoded(path: Path, shown: str) -> str:
     try:
         data = path.read_bytes()
@@ -133,8 +139,7 @@ def _decoded(path: Path, shown: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise DatasetError(
             f"{shown} cannot be read: byte 0x{data[error.start]:02x} in line {line} is not UTF-8, "
-            "perhaps "
-            "Windows-1252; save it as CSV in UTF-8"
+            "perhaps Windows-1252; save it as CSV in UTF-8"
         ) from error
 
 
@@ -143,8 +148,10 @@ def _text_or_none(cell: Any) -> str | None:
 
 
 def _cells(column: pa.ChunkedArray) -> list[Cell]:
-    """Return a column's cells: whole numbers without a point, which a gap among them brings, all
-    else as it is."""
+    """Return a column's cells: whole numbers without a point, all else as it is.
+
+    A gap among whole numbers makes Arrow store them with a point.
+    """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     values = column.to_pylist()
     if not _is_list(kind):
@@ -164,18 +171,22 @@ def _writer(kind: pa.DataType, values: list[Any]) -> Callable[[Any], str | None]
     types = pa.types
     kind = kind.value_type if types.is_dictionary(kind) else kind
     if types.is_floating(kind):
-        whole = all(
-            float(value).is_integer() for value in values if value is not None and value == value
-        )
-        number = np.dtype(kind.to_pandas_dtype()).type
-        return lambda value: (
-            None
-            if value is None or value != value
-            else str(int(value))
-            if whole
-            else str(number(value))
-        )
+        return _number_writer(kind, values)
     textual = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     if textual or types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
         return lambda value: None if value is None else str(value)
     raise TypeError(f"it holds values of type {kind}; labels are text, so write them as text")
+
+
+def _number_writer(kind: pa.DataType, values: list[Any]) -> Callable[[Any], str | None]:
+    """Return what writes a number, without its point where all are whole; NaN is no number."""
+    known = [value for value in values if value is not None and not isnan(value)]
+    whole = all(float(value).is_integer() for value in known)
+    as_stored = np.dtype(kind.to_pandas_dtype()).type  # else a float32 would show float64's digits
+
+    def write(value: Any) -> str | None:
+        if value is None or isnan(value):
+            return None
+        return str(int(value)) if whole else str(as_stored(value))
+
+    return write

@@ -1,5 +1,7 @@
-"""Labelled sets: folders named after labels, or a CSV/Parquet table. What is not said is unknown,
-not absent."""
+"""Labelled sets: folders named after labels, or a CSV/Parquet table.
+
+What is not said is unknown, not absent.
+"""
 
 import os
 from collections import Counter
@@ -61,8 +63,7 @@ class LabelledSet:
     groups: tuple[Group, ...]
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
-        """Return a new vocabulary of all labels that `min_pictures` pictures have, by group, then
-        by name.
+        """Return a new vocabulary of all labels that have enough pictures, by group, then by name.
 
         Raises
         ------
@@ -109,8 +110,7 @@ class LabelledSet:
         )
 
     def counts(self) -> tuple[Counter[str], Counter[str]]:
-        """Return pictures per label and per pair of labels, as `group:name` and `group:name +
-        group:name`."""
+        """Return pictures per label, `group:name`, and per pair, `group:name + group:name`."""
         order = [group.name for group in self.groups]
         singles: Counter[str] = Counter()
         pairs: Counter[str] = Counter()
@@ -201,9 +201,8 @@ def _folder_keys(
         if spelled is not None:
             return frozenset(spelled)
         tokens = _tokens(folder)
-        if len(tokens) == len(vocabulary.groups) and all(
-            tokens
-        ):  # a label the vocabulary does not have, by position
+        # A label that the vocabulary does not have is found by its position.
+        if len(tokens) == len(vocabulary.groups) and all(tokens):
             return frozenset(zip((group.name for group in vocabulary.groups), tokens, strict=True))
         names = ", ".join(label.name for label in vocabulary.labels[:12])
         raise DatasetError(
@@ -237,7 +236,9 @@ def _read_table(
     columns = _label_columns(table, named, all_needed=groups is not None)
     all_groups = named or tuple(default_groups())
     cells = {name: table.column(name) for name in columns}
-    finder, missing, examples = ImageFinder(path.parent), [], []
+    finder = ImageFinder(path.parent)
+    missing = []
+    examples = []
     for i, image in enumerate(table.column("image")):
         try:
             where = finder.find(image if isinstance(image, str) else "")
@@ -292,22 +293,20 @@ def _labels(column: str, cell: Cell) -> list[str] | None:
 def _statement(
     said: dict[str, list[str] | None], groups: Sequence[Group], vocabulary: Vocabulary | None
 ) -> tuple[LabelKeys, frozenset[str]]:
-    """Return the labels that a row says its picture has, and the groups about which it says
-    something."""
+    """Return the labels that a row says its picture has, and the groups it speaks of."""
     if list(said) == ["labels"] and "labels" not in [group.name for group in groups]:
         labels = said["labels"]
-        known = () if labels is None else (group.name for group in groups)
-        return frozenset(_key(label, groups, vocabulary) for label in labels or ()), frozenset(
-            known
-        )
+        if labels is None:
+            return frozenset(), frozenset()
+        keys = (_key(label, groups, vocabulary) for label in labels)
+        return frozenset(keys), frozenset(group.name for group in groups)
     present = (
         (group, _within(group, label, groups))
         for group, labels in said.items()
         for label in labels or ()
     )
-    return frozenset(present), frozenset(
-        group for group, labels in said.items() if labels is not None
-    )
+    known = (group for group, labels in said.items() if labels is not None)
+    return frozenset(present), frozenset(known)
 
 
 def _within(column: str, label: str, groups: Sequence[Group]) -> str:
@@ -323,8 +322,7 @@ def _within(column: str, label: str, groups: Sequence[Group]) -> str:
 
 
 def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
-    group, _, name = label.partition(":")
-    group, name = canonical_name(group), canonical_name(name)
+    group, _, name = map(canonical_name, label.partition(":"))
     if name and group in [x.name for x in groups]:
         return group, name
     if vocabulary is not None:

@@ -74,17 +74,15 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
         present = frozenset((group, name) for group, name in keys if group not in unknown)
         return replace(old, present=present, known=old.known - unknown)
 
-    result = []
-    for each in sets:
-        result.append(
-            replace(each, examples=[example(_called(each), one) for one in each.examples])
-        )
+    result = [
+        replace(each, examples=[example(_called(each), one) for one in each.examples])
+        for each in sets
+    ]
     left = [key for key in names.keys() - used if key[0] in here]
     if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in left]:
         raise DatasetError(
             f"{setting('names')} renames labels that no picture has: "
-            f"{', '.join(sorted(idle)[:10])}; correct "
-            "them"
+            f"{', '.join(sorted(idle)[:10])}; correct them"
         )
     return result
 
@@ -94,23 +92,21 @@ def _called(labelled: LabelledSet) -> str:
 
 
 def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
-    """Return the sets as one, named by all; a picture that several hold counts once, as the last of
-    them labels it.
+    """Return the sets as one, named by all.
+
+    A picture that several hold counts once, as the last of them labels it.
 
     Where there are several, the id of a picture begins with what its set is called.
     """
     if len(sets) == 1:
         return sets[0]
-    by_path = {
-        os.path.realpath(example.path): replace(
-            example, image_id=f"{_called(each)}/{example.image_id}"
-        )
-        for each in sets
-        for example in each.examples
-    }
-    return LabelledSet(
-        " and ".join(each.source for each in sets), list(by_path.values()), sets[0].groups
-    )
+    by_path = {}
+    for each in sets:
+        for example in each.examples:
+            image_id = f"{_called(each)}/{example.image_id}"
+            by_path[os.path.realpath(example.path)] = replace(example, image_id=image_id)
+    source = " and ".join(each.source for each in sets)
+    return LabelledSet(source, list(by_path.values()), sets[0].groups)
 
 
 def read_sets(
@@ -121,8 +117,10 @@ def read_sets(
     vocabulary: Vocabulary | None = None,
     exclude: Exclusions | None = None,
 ) -> LabelledSet:
-    """Return labelled sets as one, renamed by the table at the path `names`; see `read_dataset` for
-    the rest."""
+    """Return labelled sets as one, renamed by the table at the path `names`.
+
+    See `read_dataset` for the rest.
+    """
     renames = read_names(names) if names else {}
     sets = [
         read_dataset(each, groups=groups, vocabulary=vocabulary, exclude=exclude)

@@ -1,12 +1,13 @@
-"""The decoded labelled set, on disk as uint8: every picture is decoded once per training, not once
-per epoch."""
+"""The decoded labelled set, on disk as uint8.
+
+Every picture is decoded once per training, not once per epoch.
+"""
 
 import errno
 import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from tagger.arrays import BoolArray
 from tagger.files import atomic_text
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import READER, Reading
-from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+from tagger.imaging.worker import FileFacts, check_machine
+
+_PIXELS = "pixels.npy"
+_FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ def decode_to_disk(
     workers: int,
     progress: Callable[[int], object],
 ) -> PixelCache:
-    """Return the pictures at `paths`, decoded into `folder`, or found there if the very same files
-    already are.
+    """Return the pictures at `paths`, decoded into `folder`, or found there if they are the same.
 
     Same means: paths, sizes and modification times, read by this reader with these settings.
     `progress` is called with the number of pictures just done.
@@ -60,52 +63,55 @@ def decode_to_disk(
     MachineFault
         If the machine kept a file from being read.
     """
-    fingerprint = [_fingerprint(path) for path in paths]
-    read_by, size = [READER, *reading], reading.size
-    with suppress(OSError, ValueError, KeyError):  # none there, or damaged: begun anew
-        stored = json.loads((folder / "facts.json").read_text())
-        if stored["read_by"] == read_by and stored["files"] == fingerprint:
-            pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-            progress(len(paths))
-            return PixelCache(pixels, [FileFacts(*row) for row in stored["facts"]])
+    asked = {"read_by": [READER, *reading], "files": [_fingerprint(path) for path in paths]}
+    found = _found(folder, asked)
+    if found is not None:
+        progress(len(paths))
+        return found
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    pixels = np.lib.format.open_memmap(
-        folder / "pixels.npy", "w+", np.uint8, (len(paths), size, size, 3)
-    )
-    _take_room(folder / "pixels.npy")
-    facts = []
+    file = folder / _PIXELS
+    shape = (len(paths), reading.size, reading.size, 3)
+    pixels = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    _take_room(file)
+    facts: list[FileFacts] = []
     with Decoder(reading, workers=workers) as decoder:
-        chunks = (
-            (start, list(paths[start : start + CHUNK])) for start in range(0, len(paths), CHUNK)
-        )
-        for chunk in decoder.decode(chunks):
-            check_machine(paths[chunk.key :], chunk.facts)
-            pixels[chunk.key : chunk.key + len(chunk.pixels)] = chunk.pixels
+        for chunk in decoder.decode_files(paths):
+            at = len(facts)
+            check_machine(paths[at:], chunk.facts)
+            pixels[at : at + len(chunk.pixels)] = chunk.pixels
             facts.extend(chunk.facts)
             progress(len(chunk.facts))
     pixels.flush()
     # Written last: a cache without it is begun anew.
-    atomic_text(
-        folder / "facts.json",
-        json.dumps({"read_by": read_by, "files": fingerprint, "facts": facts}),
-    )
-    return PixelCache(np.load(folder / "pixels.npy", mmap_mode="r"), facts)
+    atomic_text(folder / _FACTS, json.dumps(asked | {"facts": facts}))
+    return PixelCache(np.load(file, mmap_mode="r"), facts)
+
+
+def _found(folder: Path, asked: dict[str, object]) -> PixelCache | None:
+    """Return what is in the folder, None if it is of other files, or nothing, or damaged."""
+    try:
+        stored = json.loads((folder / _FACTS).read_text())
+        facts = [FileFacts(*row) for row in stored.pop("facts")]
+        if stored == asked:
+            return PixelCache(np.load(folder / _PIXELS, mmap_mode="r"), facts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # it is decoded anew
+    return None
 
 
 def _take_room(path: Path) -> None:
-    """Have the disk give a file all of its room: a process that writes to one mapped in memory dies
-    on a full disk."""
+    """Have the disk give a file all of its room.
+
+    A process that writes to one mapped in memory dies on a full disk.
+    """
     if not hasattr(os, "posix_fallocate"):
         return
     with open(path, "rb+") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         except OSError as error:
-            if error.errno not in (
-                errno.EINVAL,
-                errno.EOPNOTSUPP,
-            ):  # this file system does not know of it
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # the file system cannot
                 raise
 
 

@@ -1,5 +1,4 @@
-"""A sample catalog, drawn: garment silhouettes with folds, prints and shadows before varied
-backgrounds."""
+"""A sample catalog, drawn: garments with folds, prints and shadows before varied backgrounds."""
 
 import io
 from dataclasses import dataclass
@@ -57,13 +56,20 @@ GARMENTS: dict[str, list[tuple[float, float]]] = {
 UNSEEN = ("black", "dress")
 """A pair that the labelled part leaves out, and the catalog has."""
 
-HEIGHT, WIDTH = 320, 256
+HEIGHT = 320
+WIDTH = 256
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Where a drawn sample lies, and what its catalog really shows (image_id to color and
-    garment)."""
+    """Where a drawn sample lies, and what its catalog really shows.
+
+    Attributes
+    ----------
+    labelled, catalog : Path
+    truth : dict
+        image_id to color and garment.
+    """
 
     labelled: Path
     catalog: Path
@@ -71,8 +77,7 @@ class Sample:
 
 
 def draw_sample(folder: Path, *, labelled: int = 480, catalog: int = 320, seed: int = 0) -> Sample:
-    """Return a sample drawn into `folder`: labelled pictures in label folders, and a catalog to
-    tag.
+    """Return a sample drawn into `folder`: labelled pictures, and a catalog to tag.
 
     A tenth of the catalog is stored turned, to be set upright by its EXIF orientation; some
     pictures are PNG with transparency; six files are empty, cut off, or no pictures at all.
@@ -118,8 +123,10 @@ def draw(color: str, garment: str, random: np.random.Generator) -> Pixels:
 def _cloth(
     color: str, garment: str, random: np.random.Generator
 ) -> tuple[Float64Array, Float64Array]:
-    """Return the garment's soft mask (HEIGHT, WIDTH) in [0, 1] and its cloth (HEIGHT, WIDTH, 3) in
-    0 to 255."""
+    """Return the garment's soft mask and its cloth.
+
+    The mask is (HEIGHT, WIDTH) in [0, 1], the cloth (HEIGHT, WIDTH, 3) from 0 to 255.
+    """
     outline = np.array(GARMENTS[garment])
     outline = outline + random.normal(0, 0.012, outline.shape) * (outline[:, :1] > 0)
     points = np.concatenate([outline, outline[::-1] * [-1, 1]])
@@ -139,8 +146,7 @@ def _cloth(
 
 
 def _folds(random: np.random.Generator) -> Float64Array:
-    """Return light and shade (HEIGHT, WIDTH) about 1: soft folds that hang from the top, and light
-    from one side."""
+    """Return light and shade (HEIGHT, WIDTH) about 1: folds from the top, light from one side."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     light = 1 + random.uniform(-0.15, 0.15) * (x / WIDTH - 0.5) * 2
     for _ in range(random.integers(2, 5)):
@@ -151,10 +157,10 @@ def _folds(random: np.random.Generator) -> Float64Array:
 
 
 def _print_on(cloth: Float64Array, random: np.random.Generator) -> Float64Array:
-    """Return the cloth plain, striped, dotted or checked, in a lighter or darker shade of its own
-    color."""
+    """Return the cloth plain, striped, dotted or checked, in another shade of its own color."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
-    period, kind = random.uniform(12, 30), random.integers(0, 6)
+    period = random.uniform(12, 30)
+    kind = random.integers(0, 6)
     if kind == 0:
         where = (x + y * random.uniform(-0.3, 0.3)) % period < period / 3
     elif kind == 1:
@@ -168,8 +174,7 @@ def _print_on(cloth: Float64Array, random: np.random.Generator) -> Float64Array:
 
 
 def _background(random: np.random.Generator) -> Float64Array:
-    """Return a backdrop (HEIGHT, WIDTH, 3): white, plain, a gradient, a room with a floor, or a
-    mottled wall."""
+    """Return a backdrop (HEIGHT, WIDTH, 3): white, plain, graded, with a floor, or mottled."""
     tone = np.array([random.uniform(150, 245)] * 3) + random.normal(0, 14, 3)
     backdrop = np.ones((HEIGHT, WIDTH, 3)) * tone
     kind = random.integers(0, 5)

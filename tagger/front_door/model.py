@@ -13,11 +13,12 @@ from schemas.rows import FIXED_COLUMNS
 from tagger.arrays import Float32Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
-from tagger.imaging.decoder import Decoder, chunked
-from tagger.imaging.worker import CHUNK, FileFacts, check_machine
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.worker import CHUNK, FileFacts
 from tagger.index.rows import make_rows, schema_of
 from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import load_bundle
+from tagger.models.file_scoring import read_and_infer
 from tagger.models.predictor import Backend, make_predictor
 from tagger.models.starter import STARTER
 from tagger.progress import say
@@ -73,7 +74,8 @@ class Model:
         self._workers = 0
         self._lock = threading.Lock()
         self._process = os.getpid()
-        vocabulary, thresholds = self._bundle.vocabulary, self._bundle.thresholds.tolist()
+        vocabulary = self._bundle.vocabulary
+        thresholds = self._bundle.thresholds.tolist()
         self.name = self._bundle.name
         self.model_id = self._bundle.model_id
         self.labels = MappingProxyType({label.key: label.column for label in vocabulary.labels})
@@ -96,7 +98,8 @@ class Model:
 
     def close(self) -> None:
         """End the decode processes; a later call of `predict` starts new ones."""
-        decoder, self._decoder = self._decoder, None
+        decoder = self._decoder
+        self._decoder = None
         if decoder is not None:
             decoder.close()
 
@@ -155,10 +158,9 @@ class Model:
         places = [os.path.abspath(path) for path in paths]  # workers may be in another folder
         try:
             decoder = self._decoder_for(len(places))
-            for chunk in decoder.decode((None, part) for part in chunked(places)):
-                check_machine(places[len(facts) :], chunk.facts)
-                facts.extend(chunk.facts)
-                logits.append(self._predictor.logits(chunk.pixels))
+            for some, inferred in read_and_infer(self._predictor, decoder, places):
+                facts.extend(some)
+                logits.append(inferred.logits)
         except BaseException:
             self.close()  # workers may be in the middle of something
             raise
@@ -169,7 +171,8 @@ class Model:
         wanted = max(1, min(usable_cpus(), pictures // 8))  # one starts as slowly as some decode
         if self._decoder is None or self._workers < wanted:
             self.close()
-            self._decoder, self._workers = Decoder(self._bundle.reading, workers=wanted), wanted
+            self._decoder = Decoder(self._bundle.reading, workers=wanted)
+            self._workers = wanted
         return self._decoder
 
     def _score_arrays(self, arrays: Sequence[Any]) -> tuple[list[FileFacts], Float32Array]:

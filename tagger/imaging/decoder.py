@@ -169,6 +169,10 @@ class Decoder:
             if in_order:
                 self._collect()
 
+    def decode_files(self, paths: Iterable[str]) -> Iterator[DecodedChunk]:
+        """Yield the pictures of files, some at a time, in order."""
+        return self.decode((None, some) for some in chunked(paths))
+
     def _hand_out(self, source: Iterator[tuple[Any, list[str]]], in_order: deque[_Task]) -> None:
         for _ in range(QUEUED):
             for worker in self._workers:

@@ -18,6 +18,7 @@ saying so, XMP ignored.
 """
 
 _REFUSED = "its preprocessing.json is not what this program can do"
+_DO = "use the version that saved it"
 
 
 class Reading(NamedTuple):
@@ -58,8 +59,8 @@ class Reading(NamedTuple):
         try:
             record = parse(text, Preprocessing)
         except ValueError as error:
-            raise ValueError(f"{_REFUSED}: {error}") from error
+            raise ValueError(f"{_REFUSED}: {error}; {_DO}") from error
         if record.scale != 1 / 255:
-            raise ValueError(f"{_REFUSED}: scale is 1/255 here; received {record.scale!r}")
+            raise ValueError(f"{_REFUSED}: scale is 1/255 here; received {record.scale!r}; {_DO}")
         profiles = "ignored" if record.color_profiles is UNSET else record.color_profiles
         return cls(record.size, profiles, record.reduced_jpeg_decode)

@@ -1,12 +1,12 @@
 """Pictures of a night that look like a given one, by the features that the nightly job may keep."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.nightly import SimilarPicture
 from tagger.arrays import Float16Array, Float32Array
 from tagger.digests import DigestKeys, are_in, raw_keys, sorted_keys
 from tagger.errors import InputError
@@ -16,24 +16,6 @@ from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.models.bundle import Bundle
 from tagger.settings import setting
-
-
-class LookAlike(NamedTuple):
-    """A content that looks like the picture that was asked about.
-
-    Attributes
-    ----------
-    images : list of str
-        The ids of all pictures with this content, in order.
-    similarity : float
-        The cosine of both features, at most 1.
-    answers : dict of str to (str or None)
-        Of each exclusive group.
-    """
-
-    images: list[str]
-    similarity: float
-    answers: dict[str, str | None]
 
 
 class Gallery:
@@ -76,7 +58,9 @@ class Gallery:
             return None
         return np.asarray(self._store.read(places)[0], np.float32)
 
-    def like(self, features: Float32Array, n: int, *, but: str | None = None) -> list[LookAlike]:
+    def like(
+        self, features: Float32Array, n: int, *, but: str | None = None
+    ) -> list[SimilarPicture]:
         """Return the `n` most similar contents, the most similar first, without `but`, a digest."""
         found = nearest(features, _blocks_of(self._store, self._there), n, but=but)
         wanted = pa.array([one.content_sha256 for one in found], pa.string())
@@ -84,14 +68,17 @@ class Gallery:
         of_content: dict[str, list[dict[str, str | None]]] = {}
         for row in self._rows.filter(which).to_pylist():
             of_content.setdefault(row["content_sha256"], []).append(row)
-        return [
-            LookAlike(
-                [str(row["image_id"]) for row in of_content[one.content_sha256]],
-                one.similarity,
-                {group: of_content[one.content_sha256][0][group] for group in self._groups},
-            )
-            for one in found
-        ]
+        return [self._picture(of_content[one.content_sha256], one.similarity) for one in found]
+
+    def _picture(self, rows: list[dict[str, str | None]], similarity: float) -> SimilarPicture:
+        """Return what is said of the rows of one content."""
+        images = [str(row["image_id"]) for row in rows]
+        return SimilarPicture(
+            image_id=images[0],
+            similarity=similarity,
+            answers={group: rows[0][group] for group in self._groups},
+            same=images,
+        )
 
 
 def _rows(snapshot: Snapshot, groups: list[str]) -> pa.Table:

@@ -26,7 +26,7 @@ from schemas.index import (
 )
 from schemas.record import FORMAT_VERSION, Versioned, parse, to_json
 from tagger.errors import StoreError
-from tagger.files import atomic_text, file_digest, sync_file, sync_folder
+from tagger.files import atomic_link, atomic_text, file_digest, sync_file, sync_folder
 from tagger.index.columns import has_columns
 from tagger.parquet import read_parquet
 
@@ -166,11 +166,7 @@ def point_current(index: Path, snapshot_id: str) -> None:
     """
     with suppress(OSError):  # there is none, or it is another user's
         os.utime(index / "current" / os.pardir)
-    link = index / f"_current-{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(f"snapshots/{snapshot_id}/{ROWS_FOLDER}")
-    os.replace(link, index / "current")
-    sync_file(index)
+    atomic_link(index / "current", f"snapshots/{snapshot_id}/{ROWS_FOLDER}", prefix="_")
 
 
 def current_name(index: Path) -> str | None:

@@ -220,7 +220,9 @@ class Vocabulary:
         try:
             return cls.from_record(parse(text, VocabularyFile))
         except ValueError as error:
-            raise VocabularyError(f"{source}: not a vocabulary: {error}; {_SHAPE}") from error
+            raise VocabularyError(
+                f"{source} cannot be read as a vocabulary: {error}; {_SHAPE}"
+            ) from error
 
     def _label(self, entry: LabelEntry) -> Label:
         """Return the next label after those here; one without a column gets its own."""

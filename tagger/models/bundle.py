@@ -217,7 +217,9 @@ def _load(folder: Path) -> Bundle:
     )
     thresholds = read_record(folder, "thresholds.json", Thresholds).labels
     if [row.label for row in thresholds] != [label.key for label in vocabulary.labels]:
-        raise BundleError("thresholds.json and vocabulary.json name different labels")
+        raise BundleError(
+            "thresholds.json and vocabulary.json name different labels; take it from a backup"
+        )
     return Bundle(
         path=folder,
         name=described.name,

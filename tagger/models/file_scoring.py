@@ -1,6 +1,6 @@
 """Scoring single files outside the nightly job: decoded in a worker, like everything else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.worker import CHUNK, FileFacts, check_machine
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import Backend, Inferred, make_predictor
+from tagger.models.predictor import Backend, Inferred, Predictor, make_predictor
 
 
 def infer_files(
@@ -37,14 +37,29 @@ def infer_files(
     ]
     workers = max(1, min(usable_cpus(), -(-len(paths) // CHUNK)))
     with Decoder(bundle.reading, workers=workers) as decoder:
-        chunks = ((None, list(paths[at : at + CHUNK])) for at in range(0, len(paths), CHUNK))
-        for chunk in decoder.decode(chunks):
-            check_machine(paths[len(facts) :], chunk.facts)
-            facts.extend(chunk.facts)
-            found.append(predictor.infer(chunk.pixels))
-            progress(len(chunk.facts))
+        for some, inferred in read_and_infer(predictor, decoder, paths):
+            facts.extend(some)
+            found.append(inferred)
+            progress(len(some))
     logits, features = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return facts, Inferred(logits, features)
+
+
+def read_and_infer(
+    predictor: Predictor, decoder: Decoder, paths: Sequence[str]
+) -> Iterator[tuple[list[FileFacts], Inferred]]:
+    """Yield facts of files and what the network makes of them, some at a time, in order.
+
+    Raises
+    ------
+    MachineFault
+        If the machine kept a file from being read.
+    """
+    done = 0
+    for chunk in decoder.decode_files(paths):
+        check_machine(paths[done:], chunk.facts)
+        done += len(chunk.facts)
+        yield chunk.facts, predictor.infer(chunk.pixels)
 
 
 def score_files(

@@ -72,7 +72,7 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
-    history = _fit(network, split, recipe, inherited, work)
+    history = _fit(network, split, recipe, work, inherited=inherited)
     title = Path(split.prepared.labelled.source).name
     curves = history_png(history.epochs, best=history.best, title=title)
     weights = network.get_weights()
@@ -111,8 +111,9 @@ def _fit(
     network: Any,
     split: SplitSet,
     recipe: Recipe,
-    inherited: "Inheritance | None",
     work: WorkFolder,
+    *,
+    inherited: "Inheritance | None",
 ) -> History:
     """Fit the network in place, in sight of the user."""
     from tagger.training.fit import TrainingData, fit

@@ -123,7 +123,9 @@ def measure_network(
     truth = split.targets[rows]  # (n, n_labels)
     trained = Counter(count_pairs(split.targets[split.rows("train")], split.vocabulary))
     trained.update(remembered.pairs)
-    metrics, reliability = _metrics(calibrated, logits, truth, trained, split.vocabulary)
+    metrics, reliability = _metrics(
+        calibrated, logits, truth, trained=trained, vocabulary=split.vocabulary
+    )
     shown = ~_shows_any(truth, split.vocabulary, split.held_out)
     return Measured(
         network=add_views(calibrated.network, split.vocabulary),
@@ -151,6 +153,7 @@ def _metrics(
     calibrated: Calibrated,
     logits: Float32Array,
     truth: Float32Array,
+    *,
     trained: Mapping[Pair, int],
     vocabulary: Vocabulary,
 ) -> tuple[Metrics, bytes]:

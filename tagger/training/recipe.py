@@ -1,4 +1,4 @@
-"""Recipes: how to fit a network. What is tried and kept is in the README."""
+"""Recipes: how to fit a network. What was tried is on the benchmarks' page."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -61,7 +61,7 @@ class Recipe:
         Below 3,000 it is as above. In a larger set more pairs are among the pictures, so fewer are
         made; the pictures themselves vary, so they are moved less and less is dropped; half have a
         piece of another in them; and most epochs see them at half the side. What each of these gave
-        on 11,900 pictures is in the README.
+        on 11,900 pictures is on the benchmarks' page.
         """
         times = max(pictures / 1500, 1.0)
         if times < 2:

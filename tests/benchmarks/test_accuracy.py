@@ -1,8 +1,8 @@
 """Accuracy on the real pictures: full-size networks, hours of training. `make accuracy`; skipped
 without the pictures.
 
-Every figure of the README's tables comes from here. ACCURACY_MODELS=/path keeps the bundles there,
-and takes those that are there already instead of training again.
+Every accuracy on the page beside this file comes from here. ACCURACY_MODELS=/path keeps the bundles
+there, and takes those that are there already instead of training again.
 """
 
 import hashlib
@@ -17,11 +17,13 @@ import cv2
 import numpy as np
 import pytest
 from conftest import clean_environment
+from msgspec.structs import asdict
 from non_garments import KINDS, draw_non_garment
 
 from jobs.evaluate import evaluate
 from jobs.predict import predict
 from jobs.train import TrainOptions, train
+from schemas.evaluation import EvaluateReport
 from schemas.record import to_json
 from tagger.models.bundle import load_bundle
 
@@ -54,16 +56,15 @@ def trained(models: Path, name: str, dataset: Path, groups: str, **more: Any) ->
     return models / f"{name}-v1"
 
 
-def pairs(report: dict[str, Any]) -> dict[str, tuple[int, float]]:
+def pairs(report: EvaluateReport) -> dict[str, tuple[int, float]]:
     """Return pictures and share with both answers right, by pair."""
-    rows = report["evaluation"]["combinations"]
     return {
-        "_".join(key.split(":")[1] for key in row["pair"]): (
-            row["pictures"],
-            row["both_right"] / row["pictures"],
+        "_".join(key.split(":")[1] for key in row.pair): (
+            row.pictures,
+            row.both_right / row.pictures,
         )
-        for row in rows
-        if row["pictures"]
+        for row in report.evaluation.combinations
+        if row.pictures
     }
 
 
@@ -77,22 +78,22 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
         path = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
         report = evaluate(str(path), [str(shared / "apparel")])
         saved = load_bundle(path).metrics()
-        test = saved["evaluation"]
+        test = asdict(saved.evaluation)
         keys = ("binary_accuracy", "exact_match", "macro_ap")
         say(
             f"seed {seed}, fashion6 test part",
-            {key: round(test[key], 4) for key in keys} | saved["calibration"],
+            {key: round(test[key], 4) for key in keys} | asdict(saved.calibration),
         )
         say(
             f"seed {seed}, apparel",
             {pair: [n, round(share, 4)] for pair, (n, share) in pairs(report).items()},
         )
-        say(f"seed {seed}, no answer to what it does not know", report["unanswered"])
+        say(f"seed {seed}, no answer to what it does not know", report.unanswered)
         for pair, (_, share) in pairs(report).items():
             found.setdefault(pair, []).append(share)
     means = {pair: float(np.mean(shares)) for pair, shares in found.items()}
     say("means", means)
-    # What is wanted; the README says what was measured, which is less for shirts and, by a little,
+    # What is wanted; README.md says what was measured, which is less for shirts and, by a little,
     # for dresses.
     wanted = {
         "black_dress": 0.88,
@@ -107,15 +108,12 @@ def test_pairs_never_seen_come_out_right(shared: Path, models: Path) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_published_examples_come_out_right(seed: int, shared: Path, models: Path) -> None:
     path = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
-    results = predict(
-        str(path), sorted(str(picture) for picture in (shared / "examples").iterdir())
-    )
-    answers = [
-        f"{r['answers']['color']['label']} {r['answers']['garment']['label']}" for r in results
-    ]
+    pictures = sorted(str(picture) for picture in (shared / "examples").iterdir())
+    results = predict(str(path), pictures).predictions
+    answers = [f"{r.answers['color'].label} {r.answers['garment'].label}" for r in results]
     say(f"seed {seed}, examples", answers)
     assert answers[6] == EXAMPLES[6]
-    assert "shirt" not in results[0]["tags"]
+    assert "shirt" not in results[0].tags
 
 
 def port(models: Path, seed: int, dataset: Path, like: Path, folder: Path) -> dict[str, float]:
@@ -154,7 +152,7 @@ def test_the_pairs_it_saw_are_not_worse_than_the_method_s(
 ) -> None:
     path = trained(models, f"evidence{seed}", shared / "fashion6", "color,garment", seed=seed)
     theirs = port(models, seed, shared / "fashion6", path, tmp_path)
-    ours = load_bundle(path).metrics()["evaluation"]
+    ours = asdict(load_bundle(path).metrics().evaluation)
     say(f"seed {seed}, port", theirs)
     worse = {key: (ours[key], theirs[key]) for key in METRICS if ours[key] < theirs[key] - 0.005}
     assert worse == {}
@@ -170,7 +168,7 @@ def test_the_method_s_own_recipe_is_as_good_in_half_the_time(
         models, f"plain{seed}", shared / "fashion6", "color,garment", seed=seed, recipe="plain"
     )
     theirs = port(models, seed, shared / "fashion6", path, tmp_path)
-    ours = load_bundle(path).metrics()["evaluation"]
+    ours = asdict(load_bundle(path).metrics().evaluation)
     seconds = float(json.loads((models / f"plain{seed}.json").read_text())["seconds"])
     say(f"seed {seed}, --recipe plain", {key: ours[key] for key in METRICS} | {"seconds": seconds})
     say(f"seed {seed}, port", theirs)
@@ -189,12 +187,10 @@ def test_what_is_no_garment_mostly_gets_none(shared: Path, models: Path, tmp_pat
         for i in range(50):
             files.append(tmp_path / f"{kind}{i}.png")
             cv2.imwrite(str(files[-1]), draw_non_garment(kind, random)[..., ::-1])
-        answers = predict(str(path), [str(file) for file in files])
-        shares[kind] = sum(
-            answer["answers"]["garment"]["label"] is None for answer in answers
-        ) / len(answers)
+        found = predict(str(path), [str(file) for file in files]).predictions
+        shares[kind] = sum(one.answers["garment"].label is None for one in found) / len(found)
     say("no garment found in drawn things", shares)
-    silent = evaluate(str(path), [str(shared / "apparel")])["unanswered"]["garment:shoes"]
+    silent = evaluate(str(path), [str(shared / "apparel")]).unanswered["garment:shoes"]
     say("no garment found in apparel's shoes", silent)
     assert np.mean([*shares.values()]) > 0.5
     assert silent > 0.5
@@ -203,20 +199,20 @@ def test_what_is_no_garment_mostly_gets_none(shared: Path, models: Path, tmp_pat
 def test_many_labels_in_five_groups(shared: Path, models: Path) -> None:
     table, groups = shared / "products" / "styles.csv", "color,type,gender,season,usage"
     path = trained(models, "products", table, groups, min_pictures=100, seed=1)
-    rows = {row["group"]: row for row in load_bundle(path).metrics()["evaluation"]["groups"]}
+    rows = {row.group: row for row in load_bundle(path).metrics().evaluation.groups}
     say(
         "products",
         {
-            name: [row["labelled"], round(row["top1"], 4), round(row["right"], 4)]
+            name: [row.labelled, round(row.top1, 4), round(row.right, 4)]
             for name, row in rows.items()
         },
     )
-    assert rows["type"]["top1"] >= 0.87
-    assert rows["color"]["top1"] >= 0.72
+    assert rows["type"].top1 >= 0.87
+    assert rows["color"].top1 >= 0.72
 
 
 def test_all_of_apparel(shared: Path, models: Path) -> None:
     path = trained(models, "apparel", shared / "apparel", "color,garment", seed=1)
-    evaluation = load_bundle(path).metrics()["evaluation"]
-    say("apparel", evaluation["seen"])
-    assert evaluation["seen"]["share"] >= 0.92
+    seen = load_bundle(path).metrics().evaluation.seen
+    say("apparel", asdict(seen))
+    assert seen.share >= 0.92

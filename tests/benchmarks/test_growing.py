@@ -58,8 +58,8 @@ def grown(models: Path, parent: Path, name: str, *sets: Path, **more: object) ->
 
 
 def label_aps(path: Path, dataset: Path) -> dict[str, float | None]:
-    rows = evaluate(str(path), [str(dataset)])["evaluation"]["labels"]
-    return {row["label"]: row["ap"] for row in rows}
+    rows = evaluate(str(path), [str(dataset)]).evaluation.labels
+    return {row.label: row.ap for row in rows}
 
 
 def seconds(models: Path, name: str) -> float:
@@ -81,7 +81,7 @@ def test_new_labels_are_learned_and_old_ones_kept(
     parent = trained(models, "parent", old, "color,garment", seed=1)
     path = grown(models, parent, name, *((old, new) if replay else (new,)))
     result = json.loads((models / f"{name}.json").read_text())
-    print("\n" + gate_text(result["gate"]))
+    print("\n" + gate_text(load_bundle(path).gate))
     before, after, on_new = label_aps(parent, old), label_aps(path, old), label_aps(path, new)
     kept = [label.key for label in load_bundle(parent).vocabulary.labels]
     say(

@@ -62,7 +62,7 @@ def night(root: Path, model: Path, index: Path) -> tuple[Ended, dict[str, Any]]:
 
 
 def query(index: Path, pictures: int) -> float:
-    """Return the seconds of the README's counts per color and garment: of every row, where others
+    """Return the seconds of the page's counts per color and garment: of every row, where others
     may skip some."""
     path = os.path.realpath(index / "current")
     start = time.perf_counter()

@@ -7,13 +7,13 @@ card's own command. ACCURACY_MODELS=/path keeps that, and takes it if it is ther
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 from test_accuracy import models, say
 
 from jobs.cli import run
 from jobs.evaluate import evaluate
+from schemas.evaluation import Evaluation
 from tagger.models.bundle import load_bundle
 from tagger.models.starter import STARTER
 
@@ -33,21 +33,21 @@ def paths(shared: Path) -> dict[str, str]:
     }
 
 
-def figures(evaluation: dict[str, Any]) -> dict[str, float]:
+def figures(evaluation: Evaluation) -> dict[str, float]:
     groups = {
-        f"{row['group']} {key}": row[key]
-        for row in evaluation["groups"]
+        f"{row.group} {key}": getattr(row, key)
+        for row in evaluation.groups
         for key in ("right", "top1")
     }
     return groups | {
-        key: evaluation[key] for key in ("macro_ap", "exact_match", "calibration_error")
+        key: getattr(evaluation, key) for key in ("macro_ap", "exact_match", "calibration_error")
     }
 
 
 def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str]) -> None:
     sets = [paths[name] for name in ("styles.csv", "apparel", "fashion6")]
-    report = evaluate(str(STARTER), sets, names=str(NAMES))["evaluation"]
-    saved = load_bundle(STARTER).metrics()["evaluation"]
+    report = evaluate(str(STARTER), sets, names=str(NAMES)).evaluation
+    saved = load_bundle(STARTER).metrics().evaluation
     now, then = (
         figures(report),
         figures(saved),
@@ -58,7 +58,7 @@ def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str]) -
     } == {}
     for path in sets:  # each source apart: what is learned may be a source
         own = None if path == paths["apparel"] else str(NAMES)
-        apart = evaluate(str(STARTER), [path], names=own)["evaluation"]
+        apart = evaluate(str(STARTER), [path], names=own).evaluation
         say(
             Path(path).name,
             {key: round(value, 4) for key, value in figures(apart).items() if value is not None},
@@ -77,7 +77,7 @@ def test_the_card_s_command_trains_a_model_as_good(paths: dict[str, str], models
         )
         assert run(words) == 0
     then, now = (
-        figures(load_bundle(path).metrics()["evaluation"])
+        figures(load_bundle(path).metrics().evaluation)
         for path in (STARTER, models / "starter-again-v1")
     )
     say(

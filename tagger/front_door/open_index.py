@@ -1,4 +1,4 @@
-"""The night that an index shows, as tables for pandas."""
+"""The current night of an index, as tables for pandas."""
 
 import os
 from os import PathLike
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tagger.models.bundle import Bundle
 
 
-class Night:
-    """One night of an index, whole and unchanging; `tagger.open_index` makes one.
+class OpenIndex:
+    """An index as it is now, one whole night of it; `tagger.open_index` makes one.
 
     A later night is seen by opening the index again. The files of this one are kept for two days at
     least after it was replaced.
@@ -53,17 +53,18 @@ class Night:
     def __init__(self, path: str | PathLike[str]) -> None:
         if not isinstance(path, str | PathLike):
             raise InputError(f"index: {path!r:.80} ({type(path).__name__}); give a path")
-        self._index, self._shown = Index(path), repr(os.fspath(path))
+        self._index = Index(path)
+        self._shown = repr(os.fspath(path))
         snapshot = self._index.current()
         if snapshot is None:
             there = "has no night yet" if self._index.is_there() else "is not there"
             raise StoreError(f"index {self._shown} {there}; the nightly job makes one")
         self._snapshot = snapshot
         self.snapshot = snapshot.path.name
-        self.model_id: str = snapshot.manifest.model_id
+        self.model_id = snapshot.manifest.model_id
 
     def __repr__(self) -> str:
-        return f"<tagger.Night {self.snapshot} of {self._shown}>"
+        return f"<tagger.OpenIndex {self.snapshot} of {self._shown}>"
 
     def table(self, columns: list[str] | None = None, filters: Any = None) -> "pd.DataFrame":
         """Return the rows of the night, one per picture of the catalog.
@@ -90,7 +91,9 @@ class Night:
         0  dresses/0001.jpg  [blue, dress]
         """
         schema = self._snapshot.schema() or rows_schema([], [])
-        wanted = schema.names if columns is None else list(columns)
+        wanted = schema.names if columns is None else columns
+        if not isinstance(wanted, list | tuple):
+            raise InputError(f"columns {columns!r:.80}: give a list of names")
         unknown = [name for name in wanted if name not in schema.names]
         if unknown:
             raise InputError(
@@ -167,9 +170,9 @@ class Night:
         features, content = self._features(gallery, bundle, picture)
         found = gallery.like(features, n, but=content)
         rows = [
-            {"image_id": one.images[0], "similarity": one.similarity}
+            {"image_id": one.image_id, "similarity": one.similarity}
             | one.answers
-            | {"same": one.images}
+            | {"same": one.same}
             for one in found
         ]
         columns = ["image_id", "similarity", *self._snapshot.manifest.groups, "same"]
