@@ -99,9 +99,8 @@ def _draw(catalog: str, image: str, results: Sequence[SimilarPicture], path: Pat
     with Decoder(Reading(_TILE_SIDE), workers=1) as decoder:
         for chunk in decoder.decode_files(paths):
             pictures.extend(np.array(pixels) for pixels in chunk.pixels[: len(chunk.facts)])
-    drawn = contact_sheet(
-        [(p, words) for p, (_, words) in zip(pictures, tiles, strict=True)], columns=7
-    )
+    captions = [words for _, words in tiles]
+    drawn = contact_sheet(list(zip(pictures, captions, strict=True)), columns=7)
     try:
         atomic_bytes(path, png(np.asarray(drawn, np.uint8)))
     except (OSError, cv2.error) as error:
