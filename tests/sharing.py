@@ -34,6 +34,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             with Lock(folder.with_name(f"{name}.lock")):
                 if not folder.is_dir():
                     new = folder.with_name(f"{name}.new")
+                    shutil.rmtree(new, ignore_errors=True)  # of one that failed
                     new.mkdir()
                     make(new)
                     new.rename(folder)

@@ -3,11 +3,19 @@ whatever dies."""
 
 import json
 import os
+import secrets
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import clean_environment
 from nights import World, wait_until
 from test_faults import needs_root, run_out_of_space, small_disk
 
@@ -18,6 +26,32 @@ pytestmark = pytest.mark.serial
 pytest.importorskip("ray", reason="the ray extra is not installed")
 __all__ = ["small_disk"]  # a fixture
 RAY = ("--engine", "ray", "--workers", 2)
+
+_CLUSTER = """
+import sys, ray
+own = {"num_cpus": 2, "include_dashboard": False, "_temp_dir": sys.argv[1]}
+started = ray.init(address="local", logging_level="error", **own)
+print(started.address_info["address"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[dict[str, str]]:
+    """What a night is told of a cluster that is there already, and so need not start its own."""
+    folder = tempfile.mkdtemp(prefix="r-")  # short: sockets lie in it
+    command = [sys.executable, "-c", _CLUSTER, folder]
+    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    own = {"PYTHONPATH": os.getcwd(), "RAY_USAGE_STATS_ENABLED": "0"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(
+        command, env=clean_environment() | known | own, text=True, **pipes
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield known | {"RAY_ADDRESS": process.stdout.readline().strip()}
+        process.stdin.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -59,7 +93,10 @@ def assert_whole(world: World) -> None:
     assert not list((world.index / "_staging").iterdir())
 
 
-def test_both_engines_make_the_same_index_night_after_night(world: World) -> None:
+def test_both_engines_make_the_same_index_night_after_night(
+    world: World, cluster: dict[str, str]
+) -> None:
+    world.environment |= cluster
     first = json.loads(world.run_apart(*RAY, "--json"))
     assert first["published_rows"] == len(world.pictures())
     assert first["failed"] > 5  # cut and empty pictures are rows, not failures of units
@@ -97,7 +134,7 @@ def test_a_unit_that_fails_ends_the_night_and_nothing_is_lost(
     [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)],
 )
 def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
-    number: signal.Signals, code: int, world: World
+    number: signal.Signals, code: int, world: World, cluster: dict[str, str]
 ) -> None:
     process = world.start(*RAY)
     wait_until(lambda: world.index.is_dir() and world.staged_rows() > 0, process)
@@ -106,6 +143,7 @@ def test_what_a_killed_driver_s_workers_staged_is_used_by_the_next(
     assert process.returncode == code
     assert not (world.index / "current").exists()
     wait_until_gone(process.pid)
+    world.environment |= cluster
     again = json.loads(world.run_apart(*RAY, "--json"))
     assert again["reused"] > 0
     assert_whole(world)
