@@ -3,19 +3,9 @@
 `python -m schemas.page` writes them.
 """
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
-
-import msgspec
-import pyarrow as pa
-from msgspec import UnsetType
+from typing import NamedTuple
 
 from schemas import (
     bundle,
@@ -30,7 +20,8 @@ from schemas import (
     training,
     vocabulary,
 )
-from schemas.record import FORMAT_VERSION, Record
+from schemas.record import FORMAT_VERSION
+from schemas.tables import columns, meanings, records
 
 _FOLDER = Path(__file__).parent
 _TITLES = {
@@ -74,16 +65,16 @@ def _format_page() -> list[str]:
         _READING,
         _PROMISE,
         "## Layout of an index",
-        _meanings(index.LAYOUT, "path"),
+        meanings(index.LAYOUT, "path"),
         "## Rows",
         _ROWS,
-        _schema(example),
+        columns(example),
         "### Status",
-        _meanings(rows.STATUSES, "status"),
+        meanings(rows.STATUSES, "status"),
         f"## {index.LABELS_FILE}",
-        _schema(index.LABELS),
+        columns(index.LABELS),
         f"## {index.CHANGES_FILE}",
-        _schema(index.CHANGES),
+        columns(index.CHANGES),
     ]
 
 
@@ -96,14 +87,14 @@ def _index_page() -> list[str]:
         "## runs/*.json",
         *records(runs.RunRecord),
         "### What a `state` says",
-        _meanings(runs.RUN_STATES, "state"),
+        meanings(runs.RUN_STATES, "state"),
         "### What is `skipped`",
-        _meanings(runs.SKIPPED, "reason"),
+        meanings(runs.SKIPPED, "reason"),
         f"## {index.UNSETTLED_FILE}",
-        _schema(index.UNSETTLED),
+        columns(index.UNSETTLED),
         "## features/&lt;features_id>/*.parquet",
         _FEATURES,
-        _schema(features.features_schema(1024)),
+        columns(features.features_schema(1024)),
         "## features/_model.json",
         *records(index.FeaturedModel),
         "## _lock",
@@ -116,7 +107,7 @@ def _bundle_page() -> list[str]:
         "What the folder of a model holds. `bundle.json` lists every file with its digest. A later "
         "version may add files and fields: check the digests of all files that are listed, ignore "
         "those that you do not know, and read none that is not listed.",
-        _meanings(bundle.FILES, "file"),
+        meanings(bundle.FILES, "file"),
         "## bundle.json",
         *records(bundle.Description),
         "## vocabulary.json",
@@ -130,7 +121,7 @@ def _bundle_page() -> list[str]:
         "## metrics.json",
         *records(bundle.Metrics),
         "## split.parquet",
-        _schema(split.SPLIT),
+        columns(split.SPLIT),
     ]
 
 
@@ -177,7 +168,7 @@ def _model_reports() -> list[str]:
         "An `Evaluation` is declared [with metrics.json](BUNDLE.md).",
         *records(evaluation.EvaluateReport, but=(evaluation.Evaluation,)),
         "The CSV of an audit:",
-        _meanings(evaluation.AUDIT_COLUMNS, "column"),
+        meanings(evaluation.AUDIT_COLUMNS, "column"),
         "## tagger pack",
         *records(models.PackReport),
         "## tagger promote",
@@ -231,137 +222,6 @@ slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes
 
 _FEATURES = """With `tagger tag --features`, for each content that went through the network since:
 what the trunk of the model made of it. The width is the model's, 1,024 as a rule."""
-
-
-def records(kind: type[msgspec.Struct], *, but: tuple[type, ...] = ()) -> list[str]:
-    """Return what a record is and its fields, then those of the records in it, each once.
-
-    Parameters
-    ----------
-    but : types, optional
-        Records that are shown elsewhere.
-    """
-    parts = []
-    for one in _kinds_in(kind, [Record, *but]):
-        name = f"`{one.__name__}`: " if one is not kind else ""
-        parts += [name + _escaped(_paragraph(one.__doc__ or "")), _fields(one)]
-    return parts
-
-
-def _kinds_in(kind: type[msgspec.Struct], seen: list[type]) -> Iterator[type[msgspec.Struct]]:
-    """Yield a record, and those in it that were not seen."""
-    if kind in seen:
-        return
-    seen.append(kind)
-    yield kind
-    for field in msgspec.structs.fields(kind):
-        for inner in _parts_of(field.type):
-            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-                yield from _kinds_in(inner, seen)
-
-
-def _parts_of(kind: Any) -> Iterator[Any]:
-    """Yield a type and all types within it."""
-    yield kind
-    for inner in get_args(kind):
-        yield from _parts_of(inner)
-
-
-def _fields(kind: type[msgspec.Struct]) -> str:
-    """Return the table of a record's fields."""
-    meanings = _meanings_of(kind)
-    lines = ["| field | type | meaning |", "|---|---|---|"]
-    for field in msgspec.structs.fields(kind):
-        meaning = _escaped(meanings[field.name])
-        lines.append(f"| `{field.encode_name}` | {_escaped(spoken(field.type))} | {meaning} |")
-    return "\n".join(lines)
-
-
-def _meanings_of(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the text below each field of a record, its bases' too."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if issubclass(base, Record) and base is not Record:
-            match ast.parse(textwrap.dedent(inspect.getsource(base))).body:
-                case [ast.ClassDef(body=body)]:
-                    found |= dict(_texts_below(body))
-    return found
-
-
-def _texts_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a class, and the texts below them."""
-    for field, text in pairwise(body):
-        match field, text:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(meaning))),
-            ):
-                yield name, _paragraph(meaning)
-
-
-_WORDS = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "true or false",
-    datetime: "string",
-    NoneType: "null",
-    UnsetType: "left out",
-}
-
-
-def spoken(kind: Any) -> str:
-    """Return a type in words for readers in any language.
-
-    Examples
-    --------
-    >>> spoken(dict[str, list[int]] | None)
-    'object of list of integer, or null'
-    """
-    origin = get_origin(kind)
-    inner = get_args(kind)
-    if kind in _WORDS:
-        return _WORDS[kind]
-    if origin is Annotated:
-        return spoken(inner[0])
-    if origin is Literal:
-        return " | ".join("null" if value is None else f"`{value}`" for value in inner)
-    if origin in (Union, UnionType):
-        return ", or ".join(spoken(one) for one in inner)
-    if origin is list:
-        return f"list of {spoken(inner[0])}"
-    if origin is tuple:
-        return f"list of {', '.join(map(spoken, inner))}"
-    if origin is dict:
-        return f"object of {spoken(inner[1])}"
-    return f"`{kind.__name__}`"
-
-
-def _paragraph(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _meanings(fields: Mapping[str, str], what: str = "field") -> str:
-    lines = [f"| {what} | meaning |", "|---|---|"]
-    lines += [f"| `{name}` | {_escaped(text)} |" for name, text in fields.items()]
-    return "\n".join(lines)
-
-
-def _escaped(text: str) -> str:
-    """Return text that a Markdown table shows as it is."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
-
-
-def _schema(schema: pa.Schema) -> str:
-    lines = ["| column | type | null | meaning |", "|---|---|---|---|"]
-    for field in schema:
-        meaning = (field.metadata or {}).get(b"meaning", b"").decode()
-        kind = str(field.type).replace(" not null", "")
-        lines.append(
-            f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'never'} | "
-            f"{_escaped(meaning)} |"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
