@@ -9,10 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import picture_matrix
 import pytest
 import pyvips
 from conftest import textured
+from picture_matrix.drawing import drawn
+from picture_matrix.tiff import written_tiff
 from PIL import Image, ImageCms, PngImagePlugin
 from test_reader import encoded, quadrants, status_of
 
@@ -271,12 +272,10 @@ def test_a_long_tail_of_anything_takes_no_time_to_look_at(tail: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["B", "H", "I"])
 def test_a_tiff_is_turned_once_whatever_type_its_orientation_has(kind: str) -> None:
-    picture = picture_matrix.drawn(12)
+    picture = drawn(12)
     stored = np.ascontiguousarray(picture.swapaxes(0, 1)[::-1])  # orientation 6
     number = {"B": 1, "H": 3, "I": 4}[kind]
-    data = picture_matrix.written_tiff(
-        stored, photometric="rgb", extratags=[(274, number, 1, 6, True)]
-    )
+    data = written_tiff(stored, photometric="rgb", extratags=[(274, number, 1, 6, True)])
     assert np.abs(read_picture(data, Reading(96)).pixels - small(picture)).mean() < 1
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import picture_matrix
 import pytest
 from conftest import SHARED
 from opinions import Pixels, difference, opinions, resized
-from picture_matrix import Made
+from picture_matrix import everything
+from picture_matrix.drawing import Made, drawn, saved
+from PIL import Image
 from test_fuzz import mutated
 
 from tagger.imaging.decoder import Decoder, chunked
@@ -144,7 +145,7 @@ def _agree(pictures: list[Pixels]) -> bool:
 
 @pytest.fixture(scope="module")
 def matrix() -> list[Made]:
-    return list(picture_matrix.everything())
+    return list(everything())
 
 
 def test_every_kind_of_picture_shows_what_was_drawn(matrix: list[Made]) -> None:
@@ -252,11 +253,9 @@ def test_many_thousand_mutants_are_too(matrix: list[Made], tmp_path: Path, seed:
 def test_a_jpeg_at_every_reduced_scale_is_the_whole_one_made_small(
     size: int, progressive: bool
 ) -> None:
-    picture = picture_matrix.drawn(11)
+    picture = drawn(11)
     large = np.asarray(cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
-    data = picture_matrix.saved(
-        picture_matrix.Image.fromarray(large), "JPEG", quality=85, progressive=progressive
-    )
+    data = saved(Image.fromarray(large), "JPEG", quality=85, progressive=progressive)
     wanted = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
     assert (
         difference(read_picture(data, Reading(size)).pixels, np.asarray(wanted, np.uint8)) < AT_MOST
