@@ -87,7 +87,7 @@ def test_a_night_with_nothing_to_do_loads_no_network_and_starts_no_worker(
         "import subprocess, sys\n"
         "from jobs.tag_catalog import TagOptions, tag_catalog\n"
         "subprocess.Popen = None\n"
-        "assert tag_catalog(TagOptions(*sys.argv[1:]))['unchanged'] == 41\n"
+        "assert tag_catalog(TagOptions(*sys.argv[1:])).unchanged == 41\n"
         "heavy = {'tensorflow', 'keras', 'openvino', 'sklearn', 'matplotlib', 'cv2', 'PIL'} & "
         "set(sys.modules)\n"
         "assert not heavy, heavy\n"
@@ -316,7 +316,7 @@ def test_too_many_deletions_are_refused_unless_allowed(options: TagOptions, cata
         tag_catalog(options)
     report = refused.value.report
     assert report is not None
-    assert (report["exit_code"], report["snapshot"], report["plan"]["deleted"]) == (3, before, 21)
+    assert (report.exit_code, report.snapshot, report.plan.deleted) == (3, before, 21)
     assert os.readlink(Path(options.index) / "current") == f"snapshots/{before}/rows"
     assert counted(tag_catalog(replace(options, max_delete_rate=0.6)), "deleted", "unchanged") == (
         21,
