@@ -16,6 +16,7 @@ from conftest import clean_environment
 
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.verify import verify
+from schemas.record import to_json
 from tagger.catalog import SYSTEM_FOLDERS
 from tagger.errors import InputError, Refused, StoreError
 
@@ -205,13 +206,14 @@ def test_a_pattern_that_matched_nothing_is_in_the_summary_the_record_and_the_tex
 ) -> None:
     asked = replace(options, exclude=["2026/Incoming/", "2026/00", "nowhere"])
     for run in (dry_run, tag_catalog):
-        summary = run(asked)
+        report = run(asked)
+        summary = json.loads(to_json(report))
         assert summary["skipped"]["excluded"] == 1
         assert summary["idle_patterns"] == [
             {"pattern": "2026/Incoming/", "meant": "2026/incoming"},
             {"pattern": "nowhere", "meant": None},
         ]
-        text = summary_text(summary, dry=run is dry_run)
+        text = summary_text(report, dry=run is dry_run)
         assert "'2026/Incoming/' matched nothing; did you mean '2026/incoming'?" in text
         assert "'nowhere' matched nothing" in text
     (record,) = (
