@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -55,6 +56,13 @@ def test_one_changed_byte_is_refused(copy: Path, file: str) -> None:
 def test_a_missing_file_is_named(copy: Path, file: str) -> None:
     (copy / file).unlink()
     with pytest.raises(BundleError, match=file.replace(".", r"\.")):
+        load_bundle(copy)
+
+
+def test_a_pipe_in_a_file_s_place_is_not_waited_for(copy: Path) -> None:
+    (copy / "history.png").unlink()
+    os.mkfifo(copy / "history.png")
+    with pytest.raises(BundleError, match="no history.png there"):
         load_bundle(copy)
 
 

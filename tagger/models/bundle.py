@@ -4,6 +4,7 @@ Loading trusts nothing: every digest is checked before a byte is used, only file
 lists are read, and the network's configuration may only name layers that this product builds.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -261,6 +262,8 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
     for file, digest in listed.items():
         if not _is_inside(file):
             raise BundleError(f"bundle.json lists {file!r}, which is no path below its folder")
+        if not (folder / file).is_file():  # a pipe would be waited for
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(folder / file))
         if file_digest(folder / file) != digest:
             raise BundleError(
                 f"{file} was changed after it was saved; take the bundle from a backup"
