@@ -62,7 +62,7 @@ def test_a_missing_file_is_named(copy: Path, file: str) -> None:
 def test_a_pipe_in_a_file_s_place_is_not_waited_for(copy: Path) -> None:
     (copy / "history.png").unlink()
     os.mkfifo(copy / "history.png")
-    with pytest.raises(BundleError, match="no history.png there"):
+    with pytest.raises(BundleError, match=r"no history\.png there"):
         load_bundle(copy)
 
 
