@@ -175,6 +175,7 @@ def test_a_version_grown_from_an_older_one_does_not_take_the_place_of_a_newer(
     assert (family / "current").resolve().name == "tiny-v2"
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_model_that_cannot_be_promoted_now_is_saved_and_says_how_to_promote_it(
     family: Path, old_set: Path, new_set: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

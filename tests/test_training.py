@@ -515,6 +515,7 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
     assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("job", ["train", "retrain"])
 def test_a_training_resumes_from_the_same_pictures_labels_and_options_wherever_they_lie(
     job: str, sample: Sample, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
