@@ -41,7 +41,7 @@ print({"tensorflow", "keras", "cleanlab", "matplotlib"} & set(sys.modules))
 
 def run(python: Path, *arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
     environment = clean_environment()
-    del environment["PYTHONPATH"]
+    environment.pop("PYTHONPATH", None)
     command = [str(python), *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=environment, cwd=cwd

@@ -35,7 +35,7 @@ class WeightAverage:
         )
         self.variables = [tf.Variable(value) for value in self._weights]
         self._decay = decay
-        self._compiled = tf.function(self._update)
+        self._compiled = tf.function(self._update, autograph=False)
 
     def update(self, step: int) -> None:
         """Take in the network's weights after step number `step`, from 0."""

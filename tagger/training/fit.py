@@ -266,7 +266,9 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
         tf.TensorSpec((lesson.batch, len(lesson.vocabulary)), tf.float32),
         tf.TensorSpec((2,), tf.int32),
     ]
-    compiled: Callable[..., tuple[Any, Any]] = tf.function(prepare, input_signature=signature)
+    compiled: Callable[..., tuple[Any, Any]] = tf.function(
+        prepare, input_signature=signature, autograph=False
+    )
     return compiled
 
 
