@@ -201,7 +201,9 @@ To compute an answer yourself: a label that is not retired *holds* when its stor
 least its stored threshold in `{index.LABELS_FILE}`, of the row's `model_id`. Take the scores s of
 a group's labels that are not retired, with odds o = s / (1 - s). Then
 p(label i) = o_i / (1 + sum o), and "none" has the rest. The answer is, among the labels that hold,
-the one with the largest o_i / odds(threshold_i), or none."""
+the one with the largest o_i / odds(threshold_i), or none. Stored scores have
+four decimals, and answers come from unrounded ones: the last digit of p(answer) may differ, and an
+answer that was a close call."""
 
 _PROMISE = f"""## What stays
 

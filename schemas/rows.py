@@ -14,9 +14,15 @@ STATUSES = {
     "ok": "scored",
     "empty": "the file has no bytes",
     "truncated": "the file ends before the picture does",
-    "unreadable": "damaged, or of a kind that the decoder cannot read",
+    "unreadable": (
+        "damaged, or of a kind that the decoder cannot read; or the disk or share failed on "
+        "it, then it is read again"
+    ),
     "unsupported": "not a picture format that is known",
-    "too_large": "claims too many pixels or has too many bytes; never decoded",
+    "too_large": (
+        "claims too many pixels, has too many bytes, or decoding it needs more memory than a "
+        "picture may"
+    ),
     "denied": "no permission to read it",
     "timeout": "decoding took too long and was stopped",
     "crashed": "the decoder died on it, twice",
@@ -114,7 +120,7 @@ def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) ->
     fields.append(_TAGS)
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
-        score = f"the view's probability of that answer, 0 to 1; null where {group} is null"
+        score = f"p(answer) of the formula above, 0 to 1, four decimals; null where {group} is null"
         fields.append(pa.field(group, pa.string(), metadata={"meaning": answer, "group": group}))
         fields.append(
             pa.field(f"{group}_score", pa.float64(), metadata={"meaning": score, "group": group})

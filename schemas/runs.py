@@ -35,7 +35,7 @@ RUN_STATES = {
     "published": "a snapshot was published; it has the run's name",
     "unchanged": "nothing to publish: the current snapshot is what the catalog holds",
     "rolled_back": "`tagger rollback` pointed current to `snapshot`",
-    "refused": "a guard, the lock or unusable input; nothing was published",
+    "refused": "a guard, the model's gate, the lock or unusable input; nothing was published",
     "stopped": "--max-seconds was up; nothing was published, what was done is in staging",
     "failed": "an unexpected failure; nothing was published",
     "killed": "ended by a signal, or without a word (SIGKILL, power): the next run notes that",
@@ -63,8 +63,8 @@ class Counts(Record):
     changed: int = 0
     """Found, with another size or modification time than its row."""
     rescored: int = 0
-    """Found, the same file, tried again with another result: another model, --full,
-    --retry-errors."""
+    """Found, the same file, tried again with another result: another model or reader,
+    --full, --retry-errors."""
     unchanged: int = 0
     """Found, its row carried over."""
     deleted: int = 0

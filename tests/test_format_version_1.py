@@ -20,9 +20,11 @@ from test_columns import changed
 from jobs.runs import list_runs, roll_back
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.verify import verify
+from schemas.index import LABELS, LABELS_FILE
 from tagger.errors import StoreError
 from tagger.files import file_digest
 from tagger.index.store import Index
+from tagger.index.verify import _SIDE_SCHEMAS
 from tagger.models.bundle import load_bundle
 
 BRAND = pa.field("brand", pa.string(), metadata={"meaning": "who made it", "unit": "none"})
@@ -192,3 +194,18 @@ def test_an_index_opens_with_a_manifest_of_more_fields(options: TagOptions) -> N
     snapshot = Index(options.index).current()
     assert snapshot is not None
     assert snapshot.manifest.rows == 41
+
+
+def test_a_column_that_this_version_adds_is_null_in_what_earlier_ones_wrote(
+    committed: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = pa.field("temperature", pa.float64(), metadata={"meaning": "of the group's answer"})
+    grown = LABELS.append(added)
+    monkeypatch.setattr("tagger.index.snapshots.LABELS", grown)
+    monkeypatch.setitem(_SIDE_SCHEMAS, LABELS_FILE, grown)
+    assert verify(committed.index).faults == []
+    snapshot = Index(committed.index).current()
+    assert snapshot is not None
+    labels = snapshot.labels()
+    assert labels.column_names == grown.names
+    assert labels["temperature"].null_count == len(labels)

@@ -204,7 +204,7 @@ def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
     if not n:
         return None, None
     interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    return max(0.0, float(interval.low)), min(1.0, float(interval.high))  # -1e-17 is no share
 
 
 def harmonic_mean(one: float | None, other: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Columns that a later version added: they are left alone, and kept."""
+"""Columns that one version has and another has not: nothing is lost, and nothing is a fault."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,15 @@ def has_columns(found: pa.Schema, ours: pa.Schema) -> bool:
     if [name for name in found.names if name in known] != ours.names:
         return False
     return all(_alike(found.field(field.name), field) for field in ours)
+
+
+def has_needed_columns(found: pa.Schema, ours: pa.Schema) -> bool:
+    """Return whether `found` has the columns of `ours` that even an earlier version has.
+
+    What we have added since may be null, and says nothing of a group or a label.
+    """
+    needed = [field for field in ours if field.name in found.names or not is_kept(field)]
+    return has_columns(found, pa.schema(needed))
 
 
 def added_columns(found: pa.Schema, ours: pa.Schema) -> Iterator[pa.Field]:
@@ -38,6 +47,19 @@ def continued(ours: pa.Schema, before: pa.Schema | None) -> pa.Schema:
     """Return the columns of a night: ours, and those that a later version added before."""
     kept = [field for field in added_columns(before, ours) if is_kept(field)] if before else []
     return pa.schema([*ours, *kept], metadata=ours.metadata)
+
+
+def aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows with the columns of `schema`: null where there was none before."""
+    if rows.schema.equals(schema, check_metadata=True):
+        return rows
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _alike(found: pa.Field, ours: pa.Field) -> bool:

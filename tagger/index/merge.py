@@ -114,19 +114,6 @@ def fill_in(fresh: pa.Table, donors: Donors) -> pa.Table:
     return pa.concat_tables([fresh.filter(pc.invert(pointer)), filled])
 
 
-def aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the rows with the columns of `schema`: null where there was none before."""
-    if rows.schema.equals(schema, check_metadata=True):
-        return rows
-    columns = [
-        rows[field.name].cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(len(rows), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
-
-
 def _digests(rows: pa.Table) -> npt.NDArray[np.bytes_]:
     return np.array(rows["content_sha256"].to_pylist(), "S64")
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import tagger.imaging.preprocessing
 from schemas.index import Part
 from tagger.digests import DigestKeys, raw_keys, sorted_keys
-from tagger.index.merge import aligned
+from tagger.index.columns import aligned
 from tagger.index.plan import KNOWN
 from tagger.index.snapshots import Snapshot
 

@@ -27,7 +27,7 @@ from schemas.index import (
 from schemas.record import FORMAT_VERSION, Versioned, parse, to_json
 from tagger.errors import StoreError
 from tagger.files import atomic_link, atomic_text, file_digest, sync_file, sync_folder
-from tagger.index.columns import has_columns
+from tagger.index.columns import aligned, continued, has_needed_columns
 from tagger.parquet import read_parquet
 
 _ROW_GROUP = 50_000
@@ -110,11 +110,11 @@ class Snapshot(NamedTuple):
             raise self.damaged(parts[0].file, error) from error
 
     def labels(self) -> pa.Table:
-        """Return the labels of every model that rows name."""
+        """Return the labels of every model that rows name; null is what earlier ones lack."""
         table = self.read(LABELS_FILE)
-        if not has_columns(table.schema, LABELS):
+        if not has_needed_columns(table.schema, LABELS):
             raise self.damaged(LABELS_FILE, ValueError("its schema is not the declared one"))
-        return table
+        return aligned(table, continued(LABELS, table.schema))
 
     def unsettled(self) -> pa.Array:
         """Return the ids of the pictures that the next run reads again."""

@@ -32,7 +32,7 @@ from schemas.rows import STATUSES, rows_schema
 from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.catalog import bucket_of
 from tagger.files import file_digest
-from tagger.index.columns import added_columns, has_columns, is_kept
+from tagger.index.columns import added_columns, has_needed_columns, is_kept
 from tagger.index.snapshots import Snapshot
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
@@ -138,8 +138,8 @@ def _side_file(path: Path, digest: str) -> Iterator[str]:
 
 
 def _columns(name: str, found: pa.Schema, ours: pa.Schema) -> Iterator[str]:
-    """Check columns; those that a later version added are no fault, if they say what they mean."""
-    if not has_columns(found, ours):
+    """Check columns; those of a later or not yet of an earlier version are no fault."""
+    if not has_needed_columns(found, ours):
         yield f"{name}: its schema is not the declared one"
         return
     strange = [field.name for field in added_columns(found, ours) if not is_kept(field)]

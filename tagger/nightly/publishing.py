@@ -12,8 +12,8 @@ import tagger.imaging.preprocessing
 from schemas.index import Manifest
 from schemas.record import FORMAT_VERSION
 from tagger.errors import StoreError, TaggerError
-from tagger.index.columns import has_columns
-from tagger.index.merge import Donors, aligned, as_donors, fill_in, merge
+from tagger.index.columns import aligned, has_columns
+from tagger.index.merge import Donors, as_donors, fill_in, merge
 from tagger.index.plan import Plan
 from tagger.index.previous import counted
 from tagger.index.rows import labels_table
