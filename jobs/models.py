@@ -1,6 +1,5 @@
 """The versions of a model: which there are, where they come from, which is current."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -11,8 +10,6 @@ from tagger.machine import raise_machine_fault
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
 from tagger.models.versions import current_name, set_current
-
-_UNKNOWN = datetime.min.replace(tzinfo=UTC)  # what cannot be read comes first
 
 
 def check_gate(bundle: Bundle, option: str) -> None:
@@ -78,7 +75,7 @@ def list_models(folder: str) -> ModelsReport:
         )
     paths = [path.parent for path in models.glob("*/bundle.json") if not path.parent.is_symlink()]
     rows = [_version(path) for path in paths if not path.name.startswith(".")]
-    rows.sort(key=lambda row: (row.created_at or _UNKNOWN, row.name))
+    rows.sort(key=lambda row: (row.created_at or "", row.name))
     names = {row.model_id: row.name for row in rows if row.model_id is not None}
     named = [
         replace(row, parent=names.get(row.parent, row.parent)) if row.parent else row
@@ -102,7 +99,7 @@ def models_text(report: ModelsReport) -> str:
 
 
 def _facts(row: ModelVersion) -> str:
-    created = row.created_at.strftime("%Y-%m-%d %H:%M") if row.created_at else ""
+    created = (row.created_at or "")[:16].replace("T", " ")
     gate = "failed"
     if row.gate_passed:
         gate = "-" if row.parent is None else "passed"
@@ -128,7 +125,7 @@ def _version(path: Path) -> ModelVersion:
     return ModelVersion(
         name=path.name,
         model_id=bundle.model_id,
-        created_at=bundle.created_at,
+        created_at=bundle.created_at.isoformat(timespec="seconds"),
         parent=bundle.parent,
         trunk=bundle.trunk,
         labels=len(bundle.vocabulary),

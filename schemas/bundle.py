@@ -4,7 +4,6 @@
 read those that they know, and never one that is not listed, so a later version may add files.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -50,6 +49,7 @@ ONLY_FOR_TRAINING = ("model.keras",)
 """What a packed bundle, which is for tagging alone, does not have."""
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Moment = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\Z")]
 BundleName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
 
 
@@ -74,7 +74,7 @@ class Description(Record):
     trunk: Sha256
     """sha256 of the weights of all layers but the head: bundles with the same trunk have the same
     features."""
-    created_at: Annotated[datetime, Meta(tz=True)]
+    created_at: Moment
     """ISO 8601, UTC."""
 
 
@@ -94,17 +94,17 @@ class Preprocessing(Record, forbid_unknown_fields=True):
     """As in bundle.json."""
     size: Annotated[int, Meta(ge=8, le=1024)]
     """Side of the square input in pixels; the picture is squashed."""
-    channels: Literal["RGB"] = "RGB"
+    channels: Literal["RGB"]
     """In this order."""
-    resize: Literal["area"] = "area"
+    resize: Literal["area"]
     """Each pixel is the mean of the area that it covers."""
-    background: Literal["white"] = "white"
+    background: Literal["white"]
     """Under transparent pixels."""
-    orientation: Literal["exif"] = "exif"
+    orientation: Literal["exif"]
     """Applied, in every format; what XMP says of it is not looked at."""
-    scale: float = 1 / 255
+    scale: float
     """1 / 255: input = uint8 * scale, so 0 to 1."""
-    reduced_jpeg_decode: Annotated[int, Meta(ge=1, le=16)] = MIN_SIDE_FACTOR
+    reduced_jpeg_decode: Annotated[int, Meta(ge=1, le=16)]
     """The smallest 1/2, 1/4, 1/8 scale whose short side is at least this times size."""
     color_profiles: Literal["sRGB"] | UnsetType = UNSET
     """sRGB: a picture with another embedded color profile is converted, relative colorimetric with
@@ -195,14 +195,14 @@ class Gate(Record):
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""
-    parent: str | None = None
+    parent: str | None
     """Name of the bundle it was compared with, or null for one that has no parent."""
     passed: bool
     """True if nothing got worse than allowed, or, without a parent, unless it is no better than
     guessing."""
     tolerance: float | None = None
     """How many points of macro AP may be lost; any one label may lose four times as much."""
-    worse: list[str] = field(default_factory=list)
+    worse: list[str]
     """What got worse than allowed; without a parent, the verdict in one sentence."""
     parts: list[ComparedPart] = field(default_factory=list)
     """Empty without a parent."""

@@ -116,8 +116,10 @@ UNSETTLED = pa.schema(
     metadata={"tagger.format_version": str(FORMAT_VERSION)},
 )
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-PartFile = Annotated[str, Meta(pattern=rf"^{ROWS_FOLDER}/part-[0-9]{{5}}-[0-9a-f]{{16}}\.parquet$")]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+PartFile = Annotated[
+    str, Meta(pattern=rf"\A{ROWS_FOLDER}/part-[0-9]{{5}}-[0-9a-f]{{16}}\.parquet\Z")
+]
 """No other path: a manifest must not lead out of its snapshot."""
 
 

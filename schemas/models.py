@@ -1,7 +1,5 @@
 """What commands about models report: predict, pack, promote, models."""
 
-from datetime import datetime
-
 from schemas.record import Record
 
 
@@ -92,7 +90,7 @@ class ModelVersion(Record):
     """The folder."""
     model_id: str | None = None
     """Digest of what decides its scores."""
-    created_at: datetime | None = None
+    created_at: str | None = None
     """ISO 8601, UTC."""
     parent: str | None = None
     """Name of the model it was retrained from, or its model_id if that is not here."""

@@ -55,4 +55,11 @@ def parse(content: bytes | str, kind: type[Kind]) -> Kind:
 
 def to_json(record: msgspec.Struct, *, indent: int | None = 1) -> str:
     """Return the record as JSON in ASCII: indented for files, on one line for standard output."""
-    return json.dumps(msgspec.to_builtins(record), indent=indent) + "\n"
+    return json.dumps(msgspec.to_builtins(record, enc_hook=_number), indent=indent) + "\n"
+
+
+def _number(value: Any) -> Any:
+    """Return a NumPy number as Python's: one that was forgotten must not end a long training."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise NotImplementedError

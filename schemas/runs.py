@@ -124,7 +124,7 @@ class RunRecord(Record):
 
     format_version: Literal[1]
     """As in a manifest."""
-    run_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]+$")]
+    run_id: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z-]+\Z")]
     """UTC time and four hex digits of its fraction; a published snapshot has the same name."""
     state: State
     """How it ended, see below."""

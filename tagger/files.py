@@ -98,12 +98,21 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def _opened(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError:
+            # Another user's, in a folder that we may write: it can be held all the same.
+            if not os.access(self._path.parent, os.W_OK):
+                raise
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+
     def __enter__(self) -> Self:
         # Not inherited by spawned workers (Python's descriptors never are), so a worker that lives
         # on holds nothing.
         new = not self._path.exists()
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = self._opened()
         except OSError as error:
             raise InputError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
         try:

@@ -53,6 +53,16 @@ def test_chunks_come_back_in_order_with_the_pixels_the_reader_gives(tmp_path: Pa
     assert (facts[7].width, facts[7].height) == (40, 60)
 
 
+def test_what_is_no_text_in_the_import_path_is_passed_over_as_python_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    paths = write_pictures(tmp_path, 1)
+    with Decoder(Reading(16), workers=1) as decoder:
+        (chunk,) = decoder.decode(chunks_of(paths))
+    assert chunk.facts[0].status == "ok"
+
+
 def test_each_bad_file_is_answered_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "page.jpg").write_text("<html>")

@@ -276,7 +276,6 @@ def test_a_retired_label_is_scored_and_neither_answered_nor_a_tag(
     assert [row.group for row in gone.gate.parts[0].groups] == ["garment"]
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
     family: Path, old_set: Path, new_set: Path
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -92,7 +93,7 @@ def _found(folder: Path, asked: dict[str, object]) -> PixelCache | None:
     """Return what is in the folder, None if it is of other files, or nothing, or damaged."""
     try:
         stored = json.loads((folder / _FACTS).read_text())
-        facts = [FileFacts(*row) for row in stored.pop("facts")]
+        facts = msgspec.convert(stored.pop("facts"), list[FileFacts])
         if stored == asked:
             return PixelCache(np.load(folder / _PIXELS, mmap_mode="r"), facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -370,7 +370,8 @@ def _import_path() -> str:
         here = [os.getcwd()]
     except OSError:  # deleted
         here = []
-    return json.dumps([folder for entry in sys.path for folder in ([entry] if entry else here)])
+    entries = [entry for entry in sys.path if isinstance(entry, str)]  # Python passes over others
+    return json.dumps([folder for entry in entries for folder in ([entry] if entry else here)])
 
 
 def chunked(paths: Iterable[str]) -> Iterator[list[str]]:

@@ -43,6 +43,11 @@ class Reading(NamedTuple):
         """Return the content of preprocessing.json."""
         return Preprocessing(
             size=self.size,
+            channels="RGB",
+            resize="area",
+            background="white",
+            orientation="exif",
+            scale=1 / 255,
             reduced_jpeg_decode=self.min_side_factor,
             color_profiles=UNSET if self.profiles == "ignored" else self.profiles,
         )

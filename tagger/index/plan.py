@@ -87,7 +87,7 @@ class Before:
     buckets: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be done with each listed picture; all arrays are of the listing's length.
 

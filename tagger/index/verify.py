@@ -139,7 +139,9 @@ def _side_file(path: Path, digest: str) -> Iterator[str]:
 
 def _columns(name: str, found: pa.Schema, ours: pa.Schema) -> Iterator[str]:
     """Check columns; those of a later or not yet of an earlier version are no fault."""
-    if not has_needed_columns(found, ours):
+    version = b"tagger.format_version"
+    same = (found.metadata or {}).get(version) == (ours.metadata or {}).get(version)
+    if not (same and has_needed_columns(found, ours)):
         yield f"{name}: its schema is not the declared one"
         return
     strange = [field.name for field in added_columns(found, ours) if not is_kept(field)]

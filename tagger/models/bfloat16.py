@@ -15,10 +15,12 @@ import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
+import msgspec
 import numpy as np
 
+from schemas.record import parse
 from tagger.arrays import Float32Array
 from tagger.cache import cache_folder
 from tagger.evaluation.metrics import macro_average_precision
@@ -30,7 +32,9 @@ PICTURES = 2048
 """How many are compared at least: on fewer, two in a thousand pass for one in a thousand too
 often."""
 
-MEAN_DIFFERENCE, OTHER_TAGS, MACRO_AP_LOST = 0.002, 0.001, 0.001
+MEAN_DIFFERENCE = 0.002
+OTHER_TAGS = 0.001
+MACRO_AP_LOST = 0.001
 """What bfloat16 may cost: mean difference of scores, share of pictures with other tags, macro
 average precision."""
 
@@ -44,7 +48,7 @@ on any of them, and two models of 6 and of 48 labels, no tag was another; 1 to 1
 were computed again."""
 
 
-class Comparison(NamedTuple):
+class Comparison(msgspec.Struct, frozen=True):
     """What bfloat16 changes, with float32 where tags hang on it, against float32 alone on the same
     pictures.
 
@@ -123,23 +127,8 @@ def remembered(bundle: Bundle, machine: str) -> Comparison | None:
     if path is None:
         return None
     try:
-        row: dict[str, Any] = json.loads(path.read_text())
-        lost = row["macro_ap_lost"]
-        return Comparison(
-            pictures=int(row["pictures"]),
-            mean_difference=float(row["mean_difference"]),
-            other_tags=float(row["other_tags"]),
-            margin=float(row["margin"]),
-            repeated=float(row["repeated"]),
-            macro_ap_lost=None if lost is None else float(lost),
-        )
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RecursionError,
-    ):  # not there, or not ours: made again
+        return parse(path.read_bytes(), Comparison)
+    except (OSError, ValueError, RecursionError):  # not there, or not ours: made again
         return None
 
 
@@ -152,7 +141,9 @@ def remember(bundle: Bundle, machine: str, comparison: Comparison) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_text(
             path,
-            json.dumps(comparison._asdict() | {"machine": machine, "passed": comparison.passed}),
+            json.dumps(
+                msgspec.to_builtins(comparison) | {"machine": machine, "passed": comparison.passed}
+            ),
         )
 
 

@@ -57,7 +57,7 @@ class Head(NamedTuple):
     bias: Float32Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A saved model whose digests have been checked.
 
@@ -231,7 +231,7 @@ def _load(folder: Path) -> Bundle:
         trunk=described.trunk,
         gate=read_record(folder, "gate.json", Gate),
         parent=described.parent,
-        created_at=described.created_at,
+        created_at=datetime.fromisoformat(described.created_at),
     )
 
 

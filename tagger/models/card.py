@@ -59,7 +59,7 @@ on a threshold. It says nothing about people.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingFacts:
     """What a card says of how the model was made.
 

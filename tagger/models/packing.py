@@ -54,7 +54,7 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
         # Features of rounded weights are not those of the exact ones.
         trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()
         loss = measured(replace(bundle, path=work, trunk=trunk))
-        card = (bundle.path / "README.md").read_text()
+        card = (bundle.path / "README.md").read_text(encoding="utf-8")
         complete(
             work,
             out,

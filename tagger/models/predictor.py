@@ -274,7 +274,8 @@ class MixedPredictor:
     backend = "openvino bfloat16"
 
     def __init__(self, bundle: Bundle, margin: float, *, threads: int = 0) -> None:
-        self._bundle, self._margin = bundle, margin
+        self._bundle = bundle
+        self._margin = margin
         self._fast = OpenVinoPredictor(bundle, "bf16", threads=threads)
         self._exact = OpenVinoPredictor(bundle, batch=_AGAIN, threads=threads)
 
@@ -307,7 +308,9 @@ class ComparingPredictor:
     def __init__(
         self, bundle: Bundle, report: Callable[[str], object], *, threads: int = 0
     ) -> None:
-        self._bundle, self._report, self._threads = bundle, report, threads
+        self._bundle = bundle
+        self._report = report
+        self._threads = threads
         self._current: Predictor = OpenVinoPredictor(bundle, threads=threads)
         self._fast: OpenVinoPredictor | None = OpenVinoPredictor(bundle, "bf16", threads=threads)
         self._compared: list[tuple[Float32Array, Float32Array]] = []
@@ -337,7 +340,8 @@ class ComparingPredictor:
         self._report(comparison.text())
         if comparison.passed:
             self._current = MixedPredictor(self._bundle, comparison.margin, threads=self._threads)
-        self._fast, self._compared = None, []
+        self._fast = None
+        self._compared = []
 
 
 class KerasPredictor:

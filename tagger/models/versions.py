@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tagger.errors import InputError, Locked
 from tagger.files import Lock, atomic_link
+from tagger.progress import say
 from tagger.settings import setting
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -19,7 +20,7 @@ CURRENT = "current"
 """The link that names the version which the nightly job takes."""
 
 _LOCK = "_lock"
-_PATIENCE = 2.0  # seconds: another promotion takes a moment, and is waited for
+_PATIENCE = 10.0  # seconds: another promotion takes a moment, and is waited for
 
 
 class Promotion(NamedTuple):
@@ -86,7 +87,9 @@ def set_current(
         try:
             atomic_link(link, name)
         except OSError as error:
-            raise InputError(f"{str(link)!r} cannot be written: {error.strerror}") from error
+            if current_name(models) != name:
+                raise InputError(f"{str(link)!r} cannot be written: {error.strerror}") from error
+            say(f"{name} is current, and a power cut may undo that: {error.strerror}")
     return Promotion(True, before)
 
 

@@ -25,7 +25,7 @@ from tagger.models.network_file import number_shared_objects
 if TYPE_CHECKING:
     import keras
 
-NO_GATE = Gate(passed=True)
+NO_GATE = Gate(parent=None, passed=True, worse=[])
 """The gate of a bundle that was trained from nothing, and is better than guessing."""
 
 _VERSIONS = (
@@ -39,7 +39,7 @@ _VERSIONS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BundleContents:
     """All that a bundle is made of.
 
@@ -134,7 +134,7 @@ def complete(
         versions=installed_versions(_VERSIONS),
         parent=parent,
         trunk=trunk,
-        created_at=datetime.now(UTC).replace(microsecond=0),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _write(work / "bundle.json", described)
     for folder in (work / "openvino", work):

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -31,6 +31,7 @@ class TagOptions:
     catalog: str
     model: str | None  # None: the starter that comes with the package
     index: str
+    _: KW_ONLY
     backend: Backend = "auto"
     engine: Literal["local", "ray"] = "local"
     workers: int = 0  # 0: one per core

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 
 from schemas.nightly import TagReport
@@ -48,6 +48,7 @@ class Run:
     """
 
     catalog: str | None
+    _: KW_ONLY
     run_id: str = field(default_factory=new_id)
     state: State = "running"
     message: str | None = None

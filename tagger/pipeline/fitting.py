@@ -53,13 +53,10 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     DatasetError
         If a part has no pictures, or nothing is known about them.
     """
-    from tagger.backend import keras, tf
     from tagger.evaluation.plots import history_png
-    from tagger.training.network import build_network
+    from tagger.training.network import begin_anew, build_network
 
-    tf.config.experimental.enable_op_determinism()
-    # Operations are named by counting: the same seed then gives the same bytes.
-    keras.utils.clear_session()
+    begin_anew()
     inherited = start.inherited
     check_parts(split, inherited=inherited.labels if inherited is not None else 0)
     labels = len(split.vocabulary)
@@ -76,7 +73,7 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     title = Path(split.prepared.labelled.source).name
     curves = history_png(history.epochs, best=history.best, title=title)
     weights = network.get_weights()
-    keras.utils.clear_session()
+    begin_anew()
     plain = build_network(start.architecture, labels, seed=recipe.seed)
     plain.set_weights(weights)
     if inherited is not None:

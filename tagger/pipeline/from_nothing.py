@@ -114,8 +114,8 @@ class FromNothing:
     def judge(self, split: SplitSet, measured: Measured) -> Gate:
         """Return whether the model is better than guessing."""
         if measured.verdict.passed:
-            return Gate(passed=True)
-        return Gate(passed=False, worse=[measured.verdict.sentence])
+            return Gate(parent=None, passed=True, worse=[])
+        return Gate(parent=None, passed=False, worse=[measured.verdict.sentence])
 
     def may_follow(self, current: Path) -> bool:
         """Return whether nothing is current: another model's labels are not this one's."""

@@ -56,6 +56,15 @@ class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
         return normalised
 
 
+def begin_anew() -> None:
+    """Forget the networks of this process: the same seed then gives the same bytes.
+
+    Operations are named by counting, and some are only as exact as their order, unless told so.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+
+
 def build_network(
     architecture: Architecture,
     labels: int,

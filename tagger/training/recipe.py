@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to fit; what is not said here is as in `tagger.training.augmentation`.
 
