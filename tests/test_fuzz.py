@@ -90,7 +90,7 @@ def check_mutants(folder: Path, model: Path, sources: list[Path], *, count: int,
 
 
 def sources_of(sample: Sample) -> list[Path]:
-    drawn = [path for path in sample.catalog.rglob("*") if path.is_file()]
+    drawn = sorted(path for path in sample.catalog.rglob("*") if path.is_file())
     odd = (
         [path for path in sorted((SHARED / "odd").glob("*")) if path.is_file()]
         if SHARED.is_dir()

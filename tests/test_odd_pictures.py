@@ -1,6 +1,7 @@
 """Pictures that are odd and whole, or look whole and are not: each kind that once came out wrong
 without a word."""
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 from conftest import textured
 from picture_matrix.drawing import drawn
 from picture_matrix.tiff import written_tiff
@@ -291,3 +293,14 @@ def test_what_a_file_holds_is_not_taken_for_what_the_machine_says(tmp_path: Path
     with Decoder(Reading(8), workers=1) as decoder:
         (found,) = decoder.decode([(None, [str(path) for path in sorted(tmp_path.iterdir())])])
     assert [(facts.status, facts.lacking) for facts in found.facts] == [("unsupported", False)] * 4
+
+
+def test_a_tiff_of_separate_channels_with_an_entry_of_an_odd_type_is_refused_in_words() -> None:
+    pixels = np.zeros((3, 20, 30), np.uint16)
+    target = io.BytesIO()
+    tifffile.imwrite(target, pixels, photometric="rgb", planarconfig="separate")
+    offsets = struct.pack("<HH", 273, 4)
+    assert target.getvalue().count(offsets) == 1
+    odd = target.getvalue().replace(offsets, struct.pack("<HH", 273, 6))
+    with pytest.raises(PictureError, match="TIFF: its directory cannot be read"):
+        read_picture(odd, Reading(16))

@@ -111,6 +111,13 @@ def channel(data: bytes, number: int) -> bytes:
     ValueError
         If its directory cannot be read.
     """
+    try:
+        return _channel(data, number)
+    except (struct.error, KeyError, IndexError, OverflowError) as error:
+        raise ValueError(f"its directory cannot be read ({error})") from error
+
+
+def _channel(data: bytes, number: int) -> bytes:
     directory = _directory(data)
     values = {tag: entry.values for tag, entry in directory.entries.items()}
     (samples,) = values[_SAMPLES]

@@ -52,10 +52,11 @@ def _decode_by_channel_or_whole(header: Header, facts: tiff.Tiff) -> Stored:
         values, _ = loaded_by_pillow(header, np.asarray)
         pixels = (values * (65_535 / (2**facts.bits - 1))).astype(np.uint16)
     elif facts.separate and facts.samples > 1:
-        planes = [
-            _grey_tiff(tiff.channel(header.data, number), header)
-            for number in range(min(facts.samples, 4))
-        ]
+        try:
+            apart = [tiff.channel(header.data, i) for i in range(min(facts.samples, 4))]
+        except ValueError as error:
+            raise PictureError("unreadable", f"TIFF: {error}", *header.upright_size) from error
+        planes = [_grey_tiff(data, header) for data in apart]
         pixels = np.dstack([*planes[2::-1], *planes[3:]]) if len(planes) > 2 else np.dstack(planes)
     else:
         pixels = unchanged(header.data, header)
