@@ -483,6 +483,18 @@ def test_a_bit_that_turned_on_the_disk_is_not_carried_over(
     assert tag_catalog(options).new == 1
 
 
+def test_a_bit_that_turned_in_a_column_s_name_is_no_column_that_would_go(
+    options: TagOptions,
+) -> None:
+    tag_catalog(options)
+    (part,) = (Path(options.index) / "current").resolve().glob("part-*")
+    whole = part.read_bytes()
+    part.write_bytes(whole.replace(b"garment_score", b"garmant_score"))
+    assert part.read_bytes() != whole
+    with pytest.raises(StoreError, match=r"cannot be read .*nothing was changed"):
+        tag_catalog(options)
+
+
 def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tagger.catalog import bucket_of
 from tagger.digests import Contents
-from tagger.index.merge import aligned, merge
+from tagger.index.columns import aligned
+from tagger.index.merge import merge
 from tagger.index.plan import KNOWN, LISTING, Before, Rules, make_plan
 from tagger.index.staging import KEYS, Staged
 

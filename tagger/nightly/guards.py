@@ -187,6 +187,8 @@ def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
     Readers filter on them.
     """
     if gone := columns_that_would_go(parent, bundle):
+        # A bit that has turned on the disk may stand in a column's name.
+        parent.read_whole(parent.manifest.parts[0])
         raise Refused(
             f"the model {bundle.name} would take from this index what its readers may ask for: "
             f"{_first(gone)}. Nothing was changed. Retrain from the model that scored it ('tagger "
