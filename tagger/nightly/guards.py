@@ -156,6 +156,11 @@ def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
     """Return what readers of a snapshot would miss in rows of this model, in words.
 
     Columns, and what they mean.
+
+    Raises
+    ------
+    StoreError
+        If the file that names the columns is damaged.
     """
     published = parent.schema()
     now = schema_of(bundle.vocabulary)
@@ -170,7 +175,11 @@ def columns_that_would_go(parent: Snapshot, bundle: Bundle) -> list[str]:
     answered = set(labels["group"].filter(pc.invert(labels["retired"])).to_pylist())
     views = {group.name for group in bundle.vocabulary.exclusive_groups}
     turned = sorted(views & answered - set(parent.manifest.groups))
-    return gone + [f"tags (of {group}, which would have one at most)" for group in turned]
+    gone += [f"tags (of {group}, which would have one at most)" for group in turned]
+    if gone and parent.manifest.parts:
+        # A bit that has turned on the disk may stand in a column's name.
+        parent.read_whole(parent.manifest.parts[0])
+    return gone
 
 
 def _meaning(field: pa.Field) -> str:
@@ -187,8 +196,6 @@ def check_columns_stay(parent: Snapshot, bundle: Bundle) -> None:
     Readers filter on them.
     """
     if gone := columns_that_would_go(parent, bundle):
-        # A bit that has turned on the disk may stand in a column's name.
-        parent.read_whole(parent.manifest.parts[0])
         raise Refused(
             f"the model {bundle.name} would take from this index what its readers may ask for: "
             f"{_first(gone)}. Nothing was changed. Retrain from the model that scored it ('tagger "
