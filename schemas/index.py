@@ -33,6 +33,10 @@ LAYOUT = {
     "read within 2 s of their last change, or the disk, the share or the worker failed rather than "
     "the file",
     f"snapshots/<id>/{MANIFEST_FILE}": "what the snapshot holds; written last",
+    "corrections.jsonl": "what persons said of pictures, a JSON object a line, appended and never "
+    "changed: see [the other files](INDEX.md). Back it up with the rest: nothing else has it",
+    "samples/<id>.json": "with `tagger review --sample`: which pictures a person was asked about, "
+    "and how good the answers were by what that person said",
     "runs/<id>.json": "a record per run, refused and killed ones too; ids sort by time",
     "features/<features_id>/*.parquet": "with --features: what the trunk of a model makes of "
     "each content; a model "
@@ -138,6 +142,15 @@ class Part(Record):
     """Digest of the file, hex."""
 
 
+class CorrectionsRead(Record):
+    """How much of corrections.jsonl the rows of a snapshot follow: its first bytes."""
+
+    bytes: Annotated[int, Meta(ge=1)]
+    """How many, up to the end of a line."""
+    sha256: Sha256
+    """Their digest, hex."""
+
+
 class Manifest(Record):
     """What a snapshot holds. It is written last: a folder without it is no snapshot."""
 
@@ -177,6 +190,8 @@ class Manifest(Record):
     """The run's, as in its record; found is rows."""
     versions: dict[str, str]
     """Library to version."""
+    corrections: CorrectionsRead | None = None
+    """What of corrections.jsonl is in the rows; null if nothing was said yet."""
 
 
 class FeaturedModel(Record):

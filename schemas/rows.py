@@ -84,8 +84,18 @@ _TAGS = pa.field(
     },
 )
 
+CORRECTED_TYPE = pa.list_(pa.field("element", pa.string(), nullable=False))
+_CORRECTED = pa.field(
+    "corrected",
+    CORRECTED_TYPE,
+    metadata={
+        "meaning": "what persons answered in place of the model: exclusive groups by name, other "
+        "labels as 'group:label'; null if nobody did"
+    },
+)
+
 FIXED_COLUMNS = tuple(name for name, _, _, _ in _FIXED)
-TAGS_COLUMNS = ("tags",)
+TAGS_COLUMNS = ("tags", "corrected")
 
 
 class LabelLike(Protocol):
@@ -117,10 +127,13 @@ def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) ->
     fields = [
         pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED
     ]
-    fields.append(_TAGS)
+    fields += [_TAGS, _CORRECTED]
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
-        score = f"p(answer) of the formula above, 0 to 1, four decimals; null where {group} is null"
+        score = (
+            f"p(answer) of the formula above, 0 to 1, four decimals; null where {group} is null "
+            "or a person answered"
+        )
         fields.append(pa.field(group, pa.string(), metadata={"meaning": answer, "group": group}))
         fields.append(
             pa.field(f"{group}_score", pa.float64(), metadata={"meaning": score, "group": group})

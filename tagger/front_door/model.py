@@ -204,6 +204,7 @@ class Model:
             model_id=bundle.model_id,
         )
         answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) :]
+        answers.remove("corrected")  # of an index alone
         table = as_pandas(rows.select(["status", "error", *answers]))
         names = list(images)
         kind = object if names and isinstance(names[0], str) else np.int64  # a path may be no text

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 import tagger.imaging.preprocessing
 from schemas.index import LABELS
-from schemas.rows import FIXED_COLUMNS, rows_schema
+from schemas.rows import CORRECTED_TYPE, FIXED_COLUMNS, rows_schema
 from tagger.arrays import BoolArray, Float32Array, Float64Array
 from tagger.imaging.file_facts import FileFacts
 from tagger.index.staging import staged_schema
@@ -90,8 +90,9 @@ def _answer_columns(
     vocabulary: Vocabulary,
     thresholds: Float64Array,
 ) -> list[pa.Array]:
-    """Return tags, answers and scores, null where not ok."""
-    columns = [_tags(logits, thresholds, vocabulary, ok)]
+    """Return tags, answers and scores, null where not ok; no person has answered yet."""
+    nobody = pa.nulls(len(ok), CORRECTED_TYPE)
+    columns = [_tags(logits, thresholds, vocabulary, ok), nobody]
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import tagger.imaging.preprocessing
+from schemas.corrections import CORRECTIONS_FILE
 from schemas.index import MANIFEST_FILE, ROWS_FOLDER, FeaturedModel
 from schemas.record import FORMAT_VERSION, parse, to_json
 from tagger.errors import InputError, StoreError, TaggerError
 from tagger.files import Lock, atomic_text
+from tagger.index.corrections import CorrectionLog
 from tagger.index.features import FeatureStore
 from tagger.index.runs import Runs
 from tagger.index.snapshots import (
@@ -30,7 +32,16 @@ from tagger.index.snapshots import (
 from tagger.index.staging import Staging
 from tagger.settings import setting
 
-_OURS = {"current", "snapshots", "runs", "features", "_staging", "_lock"}
+_OURS = {
+    "current",
+    "snapshots",
+    "runs",
+    "features",
+    "samples",
+    CORRECTIONS_FILE,
+    "_staging",
+    "_lock",
+}
 KEPT_FOR = timedelta(hours=48)
 """A snapshot that is no longer current is kept at least so long, for readers that still have it
 open."""
@@ -239,6 +250,11 @@ class Index:
     def runs(self) -> Runs:
         """The run records."""
         return Runs(self.path / "runs")
+
+    @property
+    def corrections(self) -> CorrectionLog:
+        """What persons said of its pictures."""
+        return CorrectionLog(self.path)
 
     def staging(self, model_id: str, *, full: bool = False) -> Staging:
         """Return the staging of a model and this reader.

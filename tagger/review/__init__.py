@@ -1,0 +1,1 @@
+"""Looking at a night and correcting it, in a browser on this machine."""
