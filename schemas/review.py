@@ -47,6 +47,33 @@ class Wanted(Record):
     """The group whose sureness orders; null: of each picture its least sure answer."""
 
 
+class Find(Record):
+    """A question of the grid."""
+
+    wanted: Wanted
+    """Which pictures."""
+    offset: Annotated[int, Meta(ge=0)] = 0
+    """How many of them to leave out at the beginning."""
+    limit: Annotated[int, Meta(ge=0, le=500)] = 100
+    """How many at most to return."""
+
+
+class WhichIds(Record):
+    """A question for all pictures that are wanted, to select them."""
+
+    wanted: Wanted
+    """Which pictures."""
+    most: Annotated[int, Meta(ge=1, le=20_000)] = 20_000
+    """How many at most to return."""
+
+
+class Opening(Record):
+    """A wish to look at another night."""
+
+    open: Literal["newer"]
+    """Which: the newest."""
+
+
 class AnswerNow(Record):
     """What a picture answers for an exclusive group at this moment."""
 
