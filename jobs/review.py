@@ -44,8 +44,10 @@ def review(
     findings = None if audit is None else read_findings(audit)
     found = _existing(index)
     with listening(port) as listener:
-        desk = Desk(found, name, findings=findings)
+        desk = Desk(found, name, findings=findings, sample=sample)
         _say_what_is_missing(desk)
+        if findings is not None:
+            _say_what_was_found(len(findings), desk.findings_here() or 0)
         token = new_token()
         server = ReviewServer(desk, read_page(found.path.name))
         print(address(listener, token), flush=True)
@@ -66,6 +68,14 @@ def _user() -> str:
         raise InputError(
             "who corrects? This user has no name on this machine: give one with --as"
         ) from error
+
+
+def _say_what_was_found(findings: int, here: int) -> None:
+    """Say how many findings of an audit are pictures of this night."""
+    elsewhere = (
+        "; tag the folder of the others into an index to see them" if here < findings else ""
+    )
+    say(f"the audit has findings about {findings:,} contents; {here:,} pictures here{elsewhere}")
 
 
 def _say_what_is_missing(desk: Desk) -> None:

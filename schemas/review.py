@@ -7,6 +7,7 @@ from msgspec import Meta
 from schemas.corrections import Answer, Correction, Name
 from schemas.index import Sha256
 from schemas.record import Record
+from schemas.samples import SampleFigures
 
 Order = Literal["path", "least_sure", "score"]
 SaidBy = Literal["anyone", "nobody", "against_model", "asked_again", "proposed", "unknown"]
@@ -65,13 +66,6 @@ class WhichIds(Record):
     """Which pictures."""
     most: Annotated[int, Meta(ge=1, le=20_000)] = 20_000
     """How many at most to return."""
-
-
-class Opening(Record):
-    """A wish to look at another night."""
-
-    open: Literal["newer"]
-    """Which: the newest."""
 
 
 class AnswerNow(Record):
@@ -259,3 +253,10 @@ class Kept(Record):
     """What others said meanwhile about the same; ask, then send again with `insist`."""
     lines: int
     """Lines of corrections.jsonl now."""
+
+
+class SampleNow(SampleFigures):
+    """What the sample that is being asked about says by now."""
+
+    order: list[tuple[str, str]]
+    """Its pictures in the order of asking: image_id and content."""

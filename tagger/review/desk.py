@@ -1,15 +1,25 @@
 """What a reviewer works at: a night in memory, and the log that takes what is said of it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.review import Found, Kept, NightNow, PictureDetail, SaidAtOnce, Wanted
+from schemas.review import (
+    Found,
+    Kept,
+    NightNow,
+    Picture,
+    PictureDetail,
+    SaidAtOnce,
+    SampleNow,
+    Wanted,
+)
 from tagger.errors import InputError, StoreError
 from tagger.index.snapshots import Snapshot, current_name
 from tagger.index.store import Index
+from tagger.review.sample_now import RunningSample
 from tagger.review.saying import Saying
 from tagger.review.table import NightTable
 
@@ -37,6 +47,8 @@ class Desk:
         As whom the person corrects.
     findings : mapping of str to str, optional
         What an audit found, by content.
+    sample : int, optional
+        How many pictures to ask about.
 
     Attributes
     ----------
@@ -50,12 +62,19 @@ class Desk:
     """
 
     def __init__(
-        self, index: Index, who: str, *, findings: Mapping[str, str] | None = None
+        self,
+        index: Index,
+        who: str,
+        *,
+        findings: Mapping[str, str] | None = None,
+        sample: int | None = None,
     ) -> None:
         self.index = index
         self.who = who
         self._findings = findings
         self.night = self.read_newest()
+        self._sample = None if sample is None else RunningSample(index, self.night.snapshot, sample)
+        self._mark_sample()
 
     def read_newest(self) -> Night:
         """Return the night that readers see now. Any thread may do this, beside others."""
@@ -73,6 +92,11 @@ class Desk:
     def open(self, night: Night) -> None:
         """Look at another night from now on; what was said is of contents, and stays."""
         self.night = night
+        self._mark_sample()
+
+    def _mark_sample(self) -> None:
+        if self._sample is not None:
+            self.night.table.add_sample(self._sample.sample_id, self._sample.contents)
 
     def now(self) -> NightNow:
         """Return what is being looked at."""
@@ -94,8 +118,8 @@ class Desk:
             corrected=table.corrected(),
             lines=table.lines,
             features=self._has_features(),
-            audit=None if self._findings is None else table.all_of(Wanted(audit=True)),
-            sample=None,
+            audit=self.findings_here(),
+            sample=None if self._sample is None else self._sample.sample_id,
         )
 
     def find(self, wanted: Wanted, offset: int, limit: int) -> Found:
@@ -114,6 +138,40 @@ class Desk:
         """Return the digest of a picture of the night; None where there is no such one."""
         return self.night.table.content_of(image_id)
 
+    def findings_here(self) -> int | None:
+        """Return how many pictures of this night the audit speaks of; None without one."""
+        return None if self._findings is None else self.night.table.all_of(Wanted(audit=True))
+
+    def place_of(self, image_id: str) -> tuple[Night, str]:
+        """Return the night that is being looked at, and the content of a picture of it.
+
+        Raises
+        ------
+        InputError
+            If it has no such picture, or one that was never read.
+        """
+        content = self.content_of(image_id)
+        if content is None:
+            raise InputError(f"picture {image_id!r}: this night has no such picture")
+        return self.night, content
+
+    def pictures(self, night: Night, names: Iterable[str]) -> list[Picture]:
+        """Return pictures of a night that was being looked at, as they are now."""
+        night.table.refresh()
+        return [night.table.picture(name) for name in names]
+
+    def sample_now(self) -> SampleNow:
+        """Return what the sample says by now.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it cannot be written.
+        """
+        if self._sample is None:
+            raise InputError("nobody asked for a sample: start with 'tagger review --sample 200'")
+        return self._sample.now()
+
     def say(self, said: SaidAtOnce) -> Kept:
         """Keep what was said, all of it or nothing; somebody else's newer word is asked about.
 
@@ -128,6 +186,10 @@ class Desk:
             If the disk is full, say.
         """
         table = self._fresh()
+        if said.sample is not None and (
+            self._sample is None or said.sample != self._sample.sample_id
+        ):
+            raise InputError(f"sample {said.sample!r} is not the one that is being asked about")
         corrections = self.night.saying.corrections(said, self.who, datetime.now(UTC))
         for image_id, content in {(item.image_id, item.content) for item in said.items}:
             self._check_row(image_id, content)

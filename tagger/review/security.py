@@ -89,7 +89,7 @@ class Gate:
         except Exception:
             _LOG.exception("a request of the page failed")
             if not started:
-                await failed(None, None)(scope, receive, send_guarded)
+                await failed()(scope, receive, send_guarded)
 
     def _refusal(self, token: str, method: str, headers: Headers) -> Refusal | None:
         """Return why this request is not let in, or None."""
@@ -142,7 +142,7 @@ def error(status: int, words: str) -> Response:
     return Response(msgspec.json.encode({"error": words}), status, media_type="application/json")
 
 
-def failed(_request: object, _error: object) -> Response:
+def failed() -> Response:
     """Return the answer to a request that met a fault of ours; its traceback is in the terminal."""
     return error(
         HTTPStatus.INTERNAL_SERVER_ERROR,

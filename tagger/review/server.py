@@ -6,12 +6,13 @@ All below the token, see `tagger.review.security`:
 GET  /                      the page
 GET  /page/NAME             a file of the page
 GET  /api/night             `NightNow`
-POST /api/night             {"open": "newer"}: read the newest night, then look at it: `NightNow`
+POST /api/night?open=newer  read the newest night, then look at it: `NightNow`
 POST /api/find              `Find` to `Found`
 GET  /api/picture?id=       `PictureDetail`
-GET  /api/like?id=          `LookAlikes`
+GET  /api/like?id=          its look-alikes: a list of `Picture`
 POST /api/ids               `WhichIds` to a list of [image_id, content]
 POST /api/say               `SaidAtOnce` to `Kept`; 409 if somebody else spoke meanwhile
+GET  /api/sample            `SampleNow`
 GET  /picture/CONTENT       ?id=&side=256|1024: JPEG; 409 if the file has other bytes by now
 ==========================  =====================================================================
 
@@ -30,9 +31,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from schemas.review import Find, Opening, SaidAtOnce, WhichIds
+from schemas.review import Find, SaidAtOnce, WhichIds
 from tagger.errors import InputError, MachineFault, StoreError, TaggerError
 from tagger.review.desk import Desk
+from tagger.review.look_alikes import LookAlikes
 from tagger.review.pictures import SIDES, NotShown, Pictures
 from tagger.review.requests import body_of, image_id_of, json_answer
 from tagger.review.security import Gate, error, failed
@@ -47,8 +49,7 @@ class ReviewServer:
     """Answers the page, one night at a time.
 
     The desk is used by one thread, so that what one request checks no other changes meanwhile.
-    Reading a newer night and looking for look-alikes, which take longer, have a thread of their
-    own.
+    Reading a newer night and looking for look-alikes, which take longer, have another thread.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ class ReviewServer:
         self._desk = desk
         self._page = page
         self._at_desk = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._aside = ThreadPoolExecutor(1, thread_name_prefix="aside")
+        self._beside_it = ThreadPoolExecutor(1, thread_name_prefix="beside")
+        self._look_alikes = LookAlikes(desk.index)
         self._pictures = Pictures(desk.night.snapshot.manifest.catalog)
 
     def application(self, token: str, port: int) -> Gate:
@@ -72,16 +74,18 @@ class ReviewServer:
             Route("/api/night", self.open, methods=["POST"]),
             Route("/api/find", self.find, methods=["POST"]),
             Route("/api/picture", self.detail),
+            Route("/api/like", self.like),
             Route("/api/ids", self.ids, methods=["POST"]),
             Route("/api/say", self.say, methods=["POST"]),
+            Route("/api/sample", self.sample),
             Route("/picture/{content}", self.picture),
         ]
-        handlers = {HTTPException: _http_error, TaggerError: _tagger_error, Exception: failed}
+        handlers = {HTTPException: _http_error, TaggerError: _tagger_error, Exception: _fault}
         return Gate(Starlette(routes=routes, exception_handlers=handlers), token, port)
 
     def close(self) -> None:
         """End threads and processes."""
-        for threads in (self._at_desk, self._aside):
+        for threads in (self._at_desk, self._beside_it):
             threads.shutdown(wait=False, cancel_futures=True)
         self._pictures.close()
 
@@ -89,6 +93,11 @@ class ReviewServer:
         """Return what the desk answers."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._at_desk, work, *arguments)
+
+    async def _aside(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+        """Return what takes longer, while the desk goes on answering."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._beside_it, work, *arguments)
 
     async def page(self, _: Request) -> Response:
         """Answer the page itself."""
@@ -107,9 +116,9 @@ class ReviewServer:
 
     async def open(self, request: Request) -> Response:
         """Look at the newest night, if it is another one than this."""
-        await body_of(request, Opening)
-        loop = asyncio.get_running_loop()
-        night = await loop.run_in_executor(self._aside, self._desk.read_newer)
+        if request.query_params.get("open") != "newer":
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "name what to open: ?open=newer")
+        night = await self._aside(self._desk.read_newer)
         if night is not None:
             await self._ask(self._desk.open, night)
             self._pictures.move_to(night.snapshot.manifest.catalog)
@@ -130,6 +139,19 @@ class ReviewServer:
     async def detail(self, request: Request) -> Response:
         """Answer all that is known of a picture."""
         return json_answer(await self._ask(self._desk.detail, image_id_of(request)))
+
+    async def like(self, request: Request) -> Response:
+        """Answer the pictures that look most like one."""
+        night, content = await self._ask(self._desk.place_of, image_id_of(request))
+        try:
+            names = await self._aside(self._look_alikes.like, night.snapshot, content)
+        except InputError as missing:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(missing)) from missing
+        return json_answer(await self._ask(self._desk.pictures, night, names))
+
+    async def sample(self, _: Request) -> Response:
+        """Answer what the sample says by now."""
+        return json_answer(await self._ask(self._desk.sample_now))
 
     async def say(self, request: Request) -> Response:
         """Keep what a person said."""
@@ -155,6 +177,10 @@ class ReviewServer:
 async def _http_error(_: Request, problem: Exception) -> Response:
     code = problem.status_code if isinstance(problem, HTTPException) else 500
     return error(code, getattr(problem, "detail", str(problem)))
+
+
+async def _fault(_: Request, _error: Exception) -> Response:
+    return failed()
 
 
 async def _tagger_error(_: Request, problem: Exception) -> Response:

@@ -1,5 +1,6 @@
 # throw-away
 import time
+
 from schemas.review import *
 from tagger.errors import InputError
 
@@ -12,7 +13,6 @@ class NightTable:
         self.snapshot = snapshot
         self.lines = 0
         self.findings = findings or {}
-        import pyarrow as pa
 
         self._rows = {}
         for part in snapshot.manifest.parts:
