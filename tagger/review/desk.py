@@ -193,28 +193,28 @@ class Desk:
         ):
             raise InputError(f"sample {said.sample!r} is not the one that is being asked about")
         corrections = self.night.saying.corrections(said, self.who, datetime.now(UTC))
-        for image_id, content in {(item.image_id, item.content) for item in said.items}:
-            self._check_row(image_id, content)
+        self._check_rows(said)
         if not said.insist and (conflicts := table.conflicts(said)):
             return Kept(kept=0, conflicts=conflicts, lines=table.lines)
         self.index.corrections.append(corrections)
         return Kept(kept=len(corrections), conflicts=[], lines=self._fresh().lines)
 
-    def _check_row(self, image_id: str, content: str) -> None:
-        """Raise InputError unless this night's row of that name has this content, and is ok."""
-        found = self.night.table.content_of(image_id)
-        if found != content:
-            what = "there is no such picture" if found is None else "it has other bytes"
-            raise InputError(
-                f"picture {image_id!r}: in the night {self.night.name} {what}; nothing was kept. "
-                "Load the page again and look at it once more"
-            )
-        status = self.night.table.picture(image_id).status
-        if status != "ok":
-            raise InputError(
-                f"picture {image_id!r} is {status}: it has no answers that could be corrected; "
-                "nothing was kept"
-            )
+    def _check_rows(self, said: SaidAtOnce) -> None:
+        """Raise InputError unless this night's rows have what was seen, and are ok."""
+        rows = self.night.table.seen([item.image_id for item in said.items])
+        for item, row in zip(said.items, rows, strict=True):
+            content, status = row or (None, "")
+            if content != item.content:
+                what = "there is no such picture" if row is None else "it has other bytes"
+                raise InputError(
+                    f"picture {item.image_id!r}: in the night {self.night.name} {what}; nothing "
+                    "was kept. Load the page again and look at it once more"
+                )
+            if status != "ok":
+                raise InputError(
+                    f"picture {item.image_id!r} is {status}: it has no answers that could be "
+                    "corrected; nothing was kept"
+                )
 
     def _fresh(self) -> NightTable:
         """Return the night with all that was said by now, here or elsewhere."""

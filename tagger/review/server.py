@@ -81,7 +81,9 @@ class ReviewServer:
             Route("/picture/{content}", self.picture),
         ]
         handlers = {HTTPException: _http_error, TaggerError: _tagger_error, Exception: _fault}
-        return Gate(Starlette(routes=routes, exception_handlers=handlers), token, port)
+        application = Starlette(routes=routes, exception_handlers=handlers)
+        application.router.redirect_slashes = False  # an address that is not one of these is none
+        return Gate(application, token, port)
 
     def close(self) -> None:
         """End threads and processes."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from tagger.review.contents import digests_of, text_of
 from tagger.review.filters import Filters
 from tagger.review.labels import NightLabels
 from tagger.review.lines import Log
-from tagger.review.rows import NightRows, load_rows
+from tagger.review.rows import STATUS_NAMES, NightRows, load_rows
 from tagger.review.shown import Shown
 from tagger.review.words import Words
 
@@ -152,6 +152,15 @@ class NightTable:
         """Return the digest of a picture's bytes; None if it is not there or was never read."""
         place = self.place(image_id)
         return None if place is None else text_of(self._rows.digests[place])
+
+    def seen(self, image_ids: Sequence[str]) -> list[tuple[str | None, str] | None]:
+        """Return content and status of each of many pictures; None where there is no such one."""
+        rows = self._rows
+        places = rows.place.find(pa.array(image_ids, pa.large_string())).tolist()
+        return [
+            (text_of(rows.digests[place]), STATUS_NAMES[rows.status[place]]) if place >= 0 else None
+            for place in places
+        ]
 
     def picture(self, image_id: str) -> Picture:
         """Return a picture as in the grid.
