@@ -11,7 +11,7 @@ from tagger.index.store import Index
 from tagger.nightly.run import Run
 from tagger.progress import say
 
-_COUNTS = ("new", "changed", "rescored", "deleted", "failed")
+_COUNTS = ("new", "changed", "rescored", "corrected", "deleted", "failed")
 _COLUMNS = ("run", "state", "exit", "rows", *_COUNTS, "seconds", "message")
 _NUMBERS = range(2, len(_COLUMNS) - 1)
 """The columns that are set flush right."""

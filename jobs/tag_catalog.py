@@ -101,6 +101,7 @@ def _night_lines(report: TagReport) -> list[str]:
     rate = f"{report.images_per_second:.0f} images/s"
     return [
         f"{report.scored:,} contents scored, {again}",
+        f"{report.corrected:,} rows with other answers of persons than before",
         f"{report.failed:,} without scores, {report.failed_now:,} of them tried tonight",
         f"{report.seconds:.1f} s, {rate}; snapshot {report.snapshot}",
     ]

@@ -2,6 +2,7 @@
 
 from schemas.record import Record
 from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord
+from schemas.samples import SampleFigures
 
 
 class TagReport(Counts):
@@ -36,6 +37,8 @@ class RunsReport(Record):
     """Those that are kept, oldest first."""
     runs: list[RunRecord]
     """Newest first."""
+    samples: list[SampleFigures] = []
+    """The newest sample of which persons have judged something; empty if there is none."""
 
 
 class RollbackReport(Record):

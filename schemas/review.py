@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from schemas.corrections import Answer, Correction, Name
 from schemas.index import Sha256
 from schemas.record import Record
+from schemas.samples import SampleFigures
 
 Order = Literal["path", "least_sure", "score"]
 SaidBy = Literal["anyone", "nobody", "against_model", "asked_again", "proposed", "unknown"]
@@ -15,10 +16,10 @@ SaidBy = Literal["anyone", "nobody", "against_model", "asked_again", "proposed",
 class Wanted(Record):
     """Which pictures a person wants to look at: all that is named must hold."""
 
-    answers: dict[str, str | None] = {}
+    answers: dict[str, str | None] = field(default_factory=dict)
     """Exclusive group to the answer that the picture has now, a person's or the model's; null is
     none."""
-    tags: list[str] = []
+    tags: list[str] = field(default_factory=list)
     """Other labels that the picture has now, as `group:label`."""
     status: str | None = None
     """One status; null is any."""
@@ -45,6 +46,26 @@ class Wanted(Record):
     `label`, the highest first."""
     group: str | None = None
     """The group whose sureness orders; null: of each picture its least sure answer."""
+
+
+class Find(Record):
+    """A question of the grid."""
+
+    wanted: Wanted
+    """Which pictures."""
+    offset: Annotated[int, Meta(ge=0)] = 0
+    """How many of them to leave out at the beginning."""
+    limit: Annotated[int, Meta(ge=0, le=500)] = 100
+    """How many at most to return."""
+
+
+class WhichIds(Record):
+    """A question for all pictures that are wanted, to select them."""
+
+    wanted: Wanted
+    """Which pictures."""
+    most: Annotated[int, Meta(ge=1, le=20_000)] = 20_000
+    """How many at most to return."""
 
 
 class AnswerNow(Record):
@@ -232,3 +253,10 @@ class Kept(Record):
     """What others said meanwhile about the same; ask, then send again with `insist`."""
     lines: int
     """Lines of corrections.jsonl now."""
+
+
+class SampleNow(SampleFigures):
+    """What the sample that is being asked about says by now."""
+
+    order: list[tuple[str, str]]
+    """Its pictures in the order of asking: image_id and content."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 import tagger.imaging.preprocessing
 from schemas.index import Part
+from schemas.rows import CORRECTED_TYPE
 from tagger.digests import DigestKeys, raw_keys, sorted_keys
 from tagger.index.columns import aligned
 from tagger.index.plan import KNOWN
@@ -20,6 +22,7 @@ _NO_CONTENTS = pa.table(
         "content_sha256": pa.array([], pa.string()),
     }
 )
+_SPOKEN = pa.schema([("content_sha256", pa.string()), ("corrected", CORRECTED_TYPE)])
 _PLANNED = ["image_id", "size_bytes", "mtime_ns", "status", "reader", "model_id"]
 
 
@@ -101,6 +104,15 @@ class Previous:
             return _NO_CONTENTS
         rows = self.parent.read(part.file, ["image_id", "content_sha256"])
         return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
+
+    def spoken_of(self, bucket: int) -> pa.Table:
+        """Return content_sha256 and corrected (null in rows of an earlier version) of a bucket."""
+        part = self.parent.part(bucket) if self.parent else None
+        if self.parent is None or part is None:
+            return _SPOKEN.empty_table()
+        there = pq.read_schema(self.parent.path / part.file).names
+        columns = [name for name in _SPOKEN.names if name in there]
+        return aligned(self.parent.read(part.file, columns), _SPOKEN)
 
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
         """Return rows of tonight's model and reader with these contents, as large_string."""
