@@ -1,6 +1,6 @@
 // The bar below: what an answer goes to, and the answers as buttons, for hands without a keyboard.
 
-import { byId, button, fill, h, name } from "./dom.js";
+import { byId, button, fill, h, key, name } from "./dom.js";
 import * as grid from "./grid.js";
 import { isWaiting, lastStep, steps, undo } from "./say.js";
 import { emit, keyOf, MOST, on, state } from "./state.js";
@@ -20,7 +20,8 @@ function draw() {
   fill(byId("target"), target());
   fill(byId("all"), selecting());
   const had = byId("actions").contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  fill(byId("actions"), answers(), h("span", { class: "gap" }), undoButton());
+  fill(byId("actions"), answers());
+  showUndo();
   if (had) byId("actions").querySelector(`[data-key="${CSS.escape(had)}"]`)?.focus();
 }
 
@@ -59,8 +60,12 @@ function answers() {
   ];
 }
 
-function undoButton() {
+function showUndo() {
+  const place = byId("undo");
+  const had = place.contains(document.activeElement);
   const step = lastStep();
-  const more = steps() > 1 ? ` (${figure(steps())} steps)` : "";
-  return button(step ? ["Undo ", h("bdi", null, step.words), more] : "Nothing to undo", undo, { letter: "z", disabled: !step, kind: "undo", "data-key": "undo" });
+  const more = steps() > 1 ? ` (${count(steps(), "step")})` : "";
+  const words = step ? ["Undo ", key("z"), " ", h("bdi", null, step.words), more] : "Nothing to undo";
+  fill(place, button(words, undo, { disabled: !step, kind: "undo" }));
+  if (had) (step ? place.firstChild : byId("actions").querySelector("button"))?.focus();
 }

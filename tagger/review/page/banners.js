@@ -30,7 +30,7 @@ function unkeptBanner(job) {
   const what = h("p", null, h("b", null, "Not kept: "), name(job.words), ".");
   return banner(
     "bad", [what, h("p", null, job.error)],
-    button("Send again", () => sendAgain(job)),
+    job.refused ? [] : button("Send again", () => sendAgain(job)),
     button("Let it go", () => letGo(job), { kind: "plain" }),
   );
 }

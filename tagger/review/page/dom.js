@@ -50,7 +50,7 @@ export function openDialog(title, { kind = "", closed = () => {}, modal = true }
   const dialog = h("dialog", { class: kind, "aria-labelledby": id }, h("h2", { id, tabindex: "-1" }, title), ...children);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    if (before?.isConnected) before.focus({ preventScroll: true });
+    if (document.activeElement === document.body && before?.isConnected) before.focus({ preventScroll: true });
     closed();
   });
   dialog.addEventListener("click", (event) => {

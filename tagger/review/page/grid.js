@@ -4,7 +4,7 @@ import { pictureAddress, whyNoPicture } from "./api.js";
 import { byId, fill, h } from "./dom.js";
 import { unsettled, tagSaid } from "./say.js";
 import { emit, state } from "./state.js";
-import { answerWord, askWords, baseName, percent, pictureWords, statusWords, tagLabel, who } from "./words.js";
+import { answerWord, askWords, baseName, byWhom, notKnown, percent, pictureWords, statusWords, tagLabel, who } from "./words.js";
 
 const grid = byId("pictures");
 const selected = new Set();
@@ -138,7 +138,8 @@ export function showAgain(contents) {
     if (!contents.has(picture.content) || !grid.children[index]) continue;
     const old = grid.children[index];
     describe(old, picture);
-    old.querySelector(".facts").replaceWith(facts(picture, busy));
+    old.querySelector(".facts").replaceWith(facts(picture));
+    old.querySelector(".pending").replaceWith(pending(picture, busy));
   }
   if (had && !grid.contains(document.activeElement)) focusTile(focused);
 }
@@ -161,8 +162,8 @@ function tile(picture, index, busy) {
         if (focused !== index) focusTile(index, { scroll: false });
       },
     },
-    h("div", { class: "frame" }, h("span", { class: "tick", "aria-hidden": "true" }), thumbnail(picture)),
-    facts(picture, busy),
+    h("div", { class: "frame" }, h("span", { class: "tick", "aria-hidden": "true" }), thumbnail(picture), pending(picture, busy)),
+    facts(picture),
   );
   describe(element, picture);
   return element;
@@ -190,13 +191,17 @@ function thumbnail(picture) {
   return image;
 }
 
-function facts(picture, busy) {
-  const pending = busy.get(picture.content);
+/** What is being kept, or was not, over the picture: nothing moves when it comes and goes. */
+function pending(picture, busy) {
+  const words = busy.get(picture.content) ?? "";
+  return h("p", { class: words.startsWith("Not") ? "pending bad" : "pending", hidden: words === "" }, words);
+}
+
+function facts(picture) {
   return h(
     "div",
     { class: "facts" },
-    pending ? h("p", { class: pending.startsWith("Not") ? "pending bad" : "pending" }, pending) : null,
-    Object.entries(picture.answers).map(([group, answer]) => answerLine(group, answer)),
+    picture.status !== "ok" ? null : Object.entries(picture.answers).map(([group, answer]) => answerLine(group, answer)),
     tags(picture),
     picture.asks.map((ask) => h("p", { class: "asks" }, askWords(ask))),
     picture.finding ? finding(picture) : null,
@@ -212,18 +217,26 @@ function answerLine(group, answer) {
   const person = answer.said === "is" || answer.said === "none";
   return h(
     "p",
-    { class: person ? "answer person" : "answer", "data-group": group, title: `Change ${group}` },
+    { class: person ? "answer person" : "answer", "data-group": group, title: lineTitle(group, answer) },
     h("span", { class: "group" }, group),
-    h("span", { class: answer.label === null ? "word no-label" : "word" }, person ? "✓ " : null, h("bdi", null, answerWord(answer))),
-    person ? h("span", { class: "by" }, who(answer.who), answer.proposed ? ", proposed" : null) : sureness(answer),
+    h("span", { class: answer.label === null ? "word no-label" : "word" }, person ? "✓ " : null, h("bdi", null, answer.label ?? "none")),
+    person ? personWords(answer) : sureness(answer),
   );
 }
+
+/** What a line has no room for. */
+function lineTitle(group, answer) {
+  const said = answer.said === "unknown" ? `; ${notKnown(answer.who)}` : "";
+  return `${group}: ${answerWord(answer)}${answer.who ? `, ${byWhom(answer.who)}` : ""}${said}. Click to change it.`;
+}
+
+const personWords = (answer) => h("span", { class: answer.proposed ? "by proposed" : "by" }, answer.proposed ? "proposed" : who(answer.who));
 
 function sureness(answer) {
   return h(
     "span",
     { class: "sure" },
-    answer.said === "unknown" ? `${who(answer.who)}: do not know` : percent(answer.sure),
+    answer.said === "unknown" ? "? not known" : percent(answer.sure),
     h("span", { class: "line", share: answer.sure ?? 0 }),
   );
 }

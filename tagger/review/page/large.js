@@ -7,7 +7,7 @@ import { confirmed, say, stroke, undo } from "./say.js";
 import { emit, exclusiveGroups, groupKeys, groupOf, keyOf, on, state } from "./state.js";
 import { bars, details, headline } from "./large_parts.js";
 import { nextOpen, progressWords } from "./sample.js";
-import { answerWord, byWhom, findingParts, percent, statusWords, who } from "./words.js";
+import { answerWord, byWhom, notKnown, openFinding, percent, statusWords } from "./words.js";
 import { go } from "./wanted.js";
 
 /** What is open: {id, window, detail, question}, or null. */
@@ -103,7 +103,7 @@ function show() {
   const { detail, parts } = open;
   const had = open.window.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   fill(parts.place, place());
-  fill(parts.answers, headline(detail.picture, answerFinding), detail.picture.status === "ok" ? state.night.groups.map(question) : null, everything());
+  fill(parts.answers, headline(detail.picture, answerLabel), detail.picture.status === "ok" ? state.night.groups.map(question) : null, everything());
   fill(parts.more, details(detail, (id) => go({ ...state.view, picture: id })));
   const back = had ? open.window.querySelector(`[data-key="${CSS.escape(had)}"]`) : null;
   if (back) back.focus({ preventScroll: true });
@@ -139,13 +139,13 @@ function answerNow(now) {
   const word = h("span", { class: person ? "word person" : "word" }, person ? "✓ " : null, name(answerWord(now)));
   const by = person ? `${byWhom(now.who)}${now.proposed ? ", proposed" : ""}` : `the model, ${percent(now.sure)} sure`;
   const against = person && now.label !== now.model ? `; the model: ${now.model ?? "none"}` : "";
-  const unknown = now.said === "unknown" ? `; ${who(now.who)}: I do not know` : "";
+  const unknown = now.said === "unknown" ? `; ${notKnown(now.who)}` : "";
   return [" ", word, h("span", { class: "quiet" }, ` ${by}${against}${unknown}`)];
 }
 
 function buttons(group, now, current) {
-  const hint = (letter) => (current ? letter : undefined);
   const make = (words, press, letter, id) => button(words, press, { letter, "data-key": `${group.name} ${id}` });
+  const hint = (letter) => (current ? letter : undefined);
   const row = [make("Right", () => right(group.name), hint("Enter"), "right"), make(now ? "Another …" : "Type a label …", () => other(group.name), keyOf(group), "other")];
   if (now) {
     row.push(make("None of these", () => answer_(group, null, "none"), hint("n"), "none"));
@@ -165,11 +165,15 @@ async function answer_(group, label, answer) {
   await told(say([stroke(open.detail.picture, group.name, label, answer)]));
 }
 
+/** Answer by a label's name as an audit has it. */
+function answerLabel(group, label) {
+  if (label === "none") answer_(group, null, "none");
+  else answer_(group, label, "is");
+}
+
 function answerFinding(part) {
-  const found = findingParts(open.detail.picture);
-  if (!found) return;
-  const label = found[part] === "none" ? null : found[part];
-  answer_(found.group, label, label === null ? "none" : "is");
+  const found = openFinding(open.detail.picture);
+  if (found?.[part]) answerLabel(found.group, found[part]);
 }
 
 function right(group) {

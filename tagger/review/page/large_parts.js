@@ -3,26 +3,23 @@
 import * as api from "./api.js";
 import { button, fill, h, key, name } from "./dom.js";
 import { state } from "./state.js";
-import { askWords, byWhom, count, findingParts, saidWords, statusWords, when, who } from "./words.js";
+import { askWords, byWhom, count, findingParts, openFinding, saidWords, statusWords, when, who } from "./words.js";
 
 const FEW = 9;
 
 /** What has to be known before answering: that it asks again, what the audit found. */
 export function headline(picture, answerFinding) {
-  const parts = findingParts(picture);
   return [
     picture.status === "ok" ? null : h("p", { class: "asks" }, statusWords(picture), " It takes no answers."),
     picture.asks.map((ask) => h("p", { class: "asks" }, askWords(ask), `, on ${when(ask.at)}. What does this one show?`)),
-    picture.finding ? h("div", { class: "finding" }, h("p", null, "The audit found: ", name(picture.finding)), parts ? findingButtons(parts, answerFinding) : null) : null,
+    picture.finding ? h("div", { class: "finding" }, h("p", null, "The audit found: ", name(picture.finding)), findingParts(picture).map((part) => findingButtons(part, part.group === openFinding(picture)?.group, answerFinding))) : null,
   ];
 }
 
-function findingButtons({ group, given, suggested }, answer) {
-  return h(
-    "div", { class: "choices" },
-    button([`${group.name} is `, name(given), ", as given"], () => answer("given"), { letter: "," }),
-    button([`${group.name} is `, name(suggested), ", as suggested"], () => answer("suggested"), { letter: "." }),
-  );
+function findingButtons({ group, given, suggested }, keys, answer) {
+  const one = (label, what, letter) =>
+    label === null ? null : button([`${group.name}: `, name(label), `, as ${what}`], () => answer(group, label), { letter: keys ? letter : undefined });
+  return h("div", { class: "choices" }, one(given, "given", ","), one(suggested, "suggested", "."));
 }
 
 /** The labels of a group with their scores; the threshold is a mark on each bar. */

@@ -26,7 +26,7 @@ export function choose(name, pictures, said, { labels = [], closed } = {}) {
 
 function title(group, pictures) {
   const of = h("bdi", null, ofPictures(pictures));
-  return group.exclusive ? [`${group.name} of `, of] : [`${group.name}: what does `, of, " show?"];
+  return [`${group.name} of `, of];
 }
 
 function hints(group) {
@@ -168,6 +168,7 @@ export function whichGroup(words, chosen) {
     else if (event.key === "a") pick(groups);
     else return;
     event.preventDefault();
+    event.stopPropagation();
   });
   buttons[0].focus();
 }

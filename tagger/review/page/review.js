@@ -12,7 +12,7 @@ import { readAll, showSample } from "./sample.js";
 import { apply, confirmed, isWaiting, notKept, say, stroke, tagSaid, undo } from "./say.js";
 import { emit, groupKeys, groupOf, MOST, on, PAGE, state } from "./state.js";
 import { address, go, readAddress, sameWanted } from "./wanted.js";
-import { count, figure, findingParts, nightName } from "./words.js";
+import { count, figure, nightName, openFinding } from "./words.js";
 
 const EVERY = 10_000;
 /** Whether something was said on this page of the grid, so that pictures may no longer match. */
@@ -191,8 +191,8 @@ const sayOfGroups = (what, words) =>
 const confirmAll = () => answer((one) => confirmed(one), "Right as it is");
 
 function answerFinding(part) {
-  const found = grid.targets().length === 1 ? findingParts(grid.targets()[0]) : null;
-  if (!found) return emit("told", "The audit found nothing about this picture that has one key.");
+  const found = grid.targets().length === 1 ? openFinding(grid.targets()[0]) : null;
+  if (!found?.[part]) return emit("told", `The audit names no ${part} label of this picture that the model has.`);
   const label = found[part] === "none" ? null : found[part];
   return answer((one) => [stroke(one, found.group.name, label, label === null ? "none" : "is")], found[part]);
 }
@@ -227,7 +227,7 @@ const ACTIONS = {
 };
 
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || !state.night || !state.view) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !state.night || !state.view) return;
   if (document.querySelector("dialog[open]") || isTyping(event)) return;
   const inGrid = event.target.closest("#pictures");
   const free = inGrid || event.target === document.body;
@@ -277,7 +277,6 @@ function showNight() {
   byId("proposals-button").hidden = night.proposals.length === 0;
   byId("proposals-button").textContent = count(night.proposals.length, "proposed label");
   byId("sample-button").hidden = !night.sample;
-  document.title = `Review · ${nightName(night.snapshot)}`;
 }
 
 async function afterKept(job) {

@@ -4,10 +4,11 @@ import * as api from "./api.js";
 import { byId, button, fill, h, name } from "./dom.js";
 import { apply } from "./say.js";
 import { emit, exclusiveGroups, on, otherGroups, state } from "./state.js";
-import { count, figure, percent } from "./words.js";
+import { figure, percent } from "./words.js";
 import { go } from "./wanted.js";
 
 const place = byId("sample");
+/** Its pictures, in the order of asking. */
 let pictures = [];
 let later = null;
 
@@ -20,8 +21,11 @@ export async function showSample() {
   if (!place.childElementCount) fill(place, h("p", { class: "quiet" }, "Reading the sample …"));
   try {
     const lines = state.night.lines;
-    pictures = (await readAll({ sample: state.night.sample })).map((one) => ({ ...one, lines }));
-    show(await api.getSample());
+    const rows = await readAll({ sample: state.night.sample });
+    const sample = await api.getSample();
+    const byName = new Map(rows.map((one) => [one.image_id, { ...one, lines }]));
+    pictures = sample.order.map(([id]) => byName.get(id)).filter(Boolean);
+    show(sample);
   } catch (refused) {
     fill(place, h("p", { class: "asks" }, refused.message));
   }
@@ -115,8 +119,6 @@ function share(value, low, high, kind) {
   const best = value === null ? "" : `${percent(value)}, `;
   return [h("span", { class: "figures" }, `${best}between ${percent(low)} and ${percent(high)}`), band];
 }
-
-export const sampleName = () => `Sample: ${count(pictures.length, "picture")}`;
 
 on("kept", (job) => {
   for (const picture of pictures) apply(picture, job);

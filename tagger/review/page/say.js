@@ -22,7 +22,7 @@ export function stroke(picture, group, label, answer) {
 }
 
 /** Say these things at once. Returns a promise of whether they were kept. */
-export function say(strokes, { sample = null } = {}) {
+export function say(strokes) {
   if (strokes.length === 0) return Promise.resolve(false);
   if (strokes.length > MOST) {
     emit("told", `That would be ${count(strokes.length, "answer")}; at most ${count(MOST, "answer")} are kept at once. Select fewer pictures.`);
@@ -34,10 +34,16 @@ export function say(strokes, { sample = null } = {}) {
     before: strokes.map((one) => before(one)),
     words: words(strokes, pictures),
     pictures,
-    sample: sample ?? state.view?.wanted.sample ?? null,
+    sample: sampleShown(),
     undoes: null,
   };
   return enqueue(job, false);
+}
+
+/** The sample that is being answered, if its pictures are shown. */
+function sampleShown() {
+  const { sample } = state.night;
+  return sample && state.view?.wanted.sample === sample ? sample : null;
 }
 
 /** Take the last step back: what had been said before is said again. */
@@ -88,6 +94,7 @@ async function send(job, insisting) {
       emit("conflict", { job, conflicts: refused.body.conflicts });
     } else {
       job.error = refused.message;
+      job.refused = refused.code === 422;
       unkept.add(job);
     }
     emit("said", contentsOf(job));

@@ -15,8 +15,9 @@ export function percent(share) {
   return `${Math.round(100 * share)} %`;
 }
 
-export const who = (person) => (person === state.night.who ? "you" : person);
-export const byWhom = (person) => (person === state.night.who ? "by you" : `by ${person}`);
+export const who = (person) => (person === state.night.who ? "you" : (person ?? "a person"));
+export const byWhom = (person) => `by ${who(person)}`;
+export const notKnown = (person) => (who(person) === "you" ? "you do not know" : `${who(person)} does not know`);
 
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
@@ -52,7 +53,7 @@ export function saidWords({ group, label, answer }) {
 function sureWords(answer) {
   if (answer.who && answer.said !== "unknown") return byWhom(answer.who);
   const sure = answer.sure === null ? "by the model" : `the model is ${percent(answer.sure)} sure`;
-  return answer.said === "unknown" ? `${sure}, ${who(answer.who)} did not know` : sure;
+  return answer.said === "unknown" ? `${sure}, ${notKnown(answer.who)}` : sure;
 }
 
 /** A picture in words: what a screen reader says of a tile. */
@@ -107,12 +108,22 @@ export function ofPictures(pictures) {
 
 export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
 
-/** What the audit found, apart: {group, given, suggested}, or null where its words name no label. */
+const FOUND = /^(.*?): given (.*?)(?:, suggested (.*?)(?: \([\d.]+\))?|, another picture like it has another label)$/s;
+
+/** What the audit found, apart: a list of {group, given, suggested} of labels that there are. */
 export function findingParts(picture) {
-  const parts = /^given: (.*), suggested: (.*?)(?: \(([\d.]+)\))?$/s.exec(picture.finding ?? "");
-  if (!parts) return null;
-  const [, given, suggested] = parts;
-  const knows = (group, label) => label === "none" || group.labels.includes(label);
-  const group = state.night.groups.find((one) => one.exclusive && knows(one, given) && knows(one, suggested));
-  return group ? { group, given, suggested } : null;
+  const parts = [];
+  for (const words of (picture.finding ?? "").split("; ")) {
+    const [, name, given, suggested] = FOUND.exec(words) ?? [];
+    const group = state.night.groups.find((one) => one.exclusive && one.name === name);
+    const known = (label) => label !== undefined && (label === "none" || group.labels.includes(label));
+    if (group) parts.push({ group, given: known(given) ? given : null, suggested: known(suggested) ? suggested : null });
+  }
+  return parts;
+}
+
+/** The finding that the keys answer: the first about which no person has spoken. */
+export function openFinding(picture) {
+  const parts = findingParts(picture);
+  return parts.find(({ group }) => !picture.answers[group.name]?.said) ?? parts[0] ?? null;
 }
