@@ -72,10 +72,8 @@ def _user() -> str:
 
 def _say_what_was_found(findings: int, here: int) -> None:
     """Say how many findings of an audit are pictures of this night."""
-    elsewhere = (
-        "; tag the folder of the others into an index to see them" if here < findings else ""
-    )
-    say(f"the audit has findings about {findings:,} contents; {here:,} pictures here{elsewhere}")
+    elsewhere = "; tag the folder of the rest into an index of its own" if here < findings else ""
+    say(f"the audit speaks of {findings:,} contents; {here:,} pictures of this night{elsewhere}")
 
 
 def _say_what_is_missing(desk: Desk) -> None:

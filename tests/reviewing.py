@@ -114,9 +114,9 @@ def said_of(picture: dict[str, Any], label: str | None, **more: object) -> dict[
 
 
 @contextmanager
-def reviewing(index: Path, *options: object, before: tuple[str, ...] = ()) -> Iterator[Reviewing]:
-    """Run `tagger review` on an index; `before` is what starts it, a shell's limit say."""
-    command = [*before, sys.executable, "-m", "jobs.cli", "review", str(index)]
+def reviewing(index: Path, *options: object) -> Iterator[Reviewing]:
+    """Run `tagger review` on an index."""
+    command = [sys.executable, "-m", "jobs.cli", "review", str(index)]
     process = subprocess.Popen(
         [*command, *map(str, options)],
         stdout=subprocess.PIPE,

@@ -77,46 +77,58 @@ def estimate(sample: Judged, answered_rows: Int64Array, rows: int) -> Estimates:
     """
     mine = sample.answered & sample.known  # (n, L)
     others = ~sample.answered & sample.known
-    precision = weighted_share(
-        sample.weight, mine, sample.shows, answered_rows, error=1 - CONFIDENCE
-    )
+    precision = weighted_share(sample.weight, mine, sample.shows, answered_rows)
     return Estimates(
         mine.sum(axis=0),
         (mine & sample.shows).sum(axis=0),
         (others & sample.shows).sum(axis=0),
         precision,
-        _missing(sample, answered_rows, rows),
+        _missing(sample, precision, answered_rows, rows),
     )
 
 
-def _missing(sample: Judged, answered_rows: Int64Array, rows: int) -> Interval:
-    """Return missed / (missed + found), from two intervals that each hold with 97.5 %.
+def _missing(sample: Judged, found: Interval, answered_rows: Int64Array, rows: int) -> Interval:
+    """Return missed / (missed + found) of each label.
 
-    So both hold with 95 % at least (Bonferroni), and the share between their ends.
+    Parameters
+    ----------
+    found : Interval
+        The precision of each label.
     """
-    half = (1 - CONFIDENCE) / 2
     other_rows = rows - answered_rows
-    mine = sample.answered & sample.known  # (n, L)
-    others = ~sample.answered & sample.known
-    right = weighted_share(sample.weight, mine, sample.shows, answered_rows, error=half)
-    miss = weighted_share(sample.weight, others, sample.shows, other_rows, error=half)
-    found = Interval(*(np.where(answered_rows, answered_rows * each, 0) for each in right))
-    missed = Interval(*(np.where(other_rows, other_rows * each, 0) for each in miss))
-    return Interval(
-        _part(missed.estimate, found.estimate),
-        _part(missed.low, found.high),
-        _part(missed.high, found.low),
-    )
+    others = ~sample.answered & sample.known  # (n, L)
+    missed = weighted_share(sample.weight, others, sample.shows, other_rows)
+    return share_of_both(_counts(missed, other_rows), _counts(found, answered_rows))
 
 
-def _part(missed: Float64Array, found: Float64Array) -> Float64Array:
-    """Return missed / (missed + found); NaN where both are 0."""
-    with np.errstate(invalid="ignore"):
-        return missed / (missed + found)
+def _counts(share: Interval, rows: Int64Array) -> Interval:
+    """Return how many rows a share is: none of no rows."""
+    return Interval(*(np.where(rows, rows * each, 0) for each in share))
+
+
+def share_of_both(one: Interval, other: Interval) -> Interval:
+    """Return one / (one + other), from counts of rows that were estimated apart; NaN where both
+    are 0.
+
+    The lower end is that of the lower and the upper end of both, so that no fewer rows than were
+    seen are between the ends. The upper end is that of the ratio of both by the method of variance
+    estimates recovery: MOVER-R of Donner and Zou (2012), Newcombe (2016).
+    """
+    a, low, a_high = one
+    b, b_low, b_high = other
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = a / (a + b)
+        low = np.where(low > 0, low / (low + b_high), 0)
+        spread = a_high * b_low * (2 * a - a_high) * (2 * b - b_low)
+        square = np.maximum((a * b) ** 2 - spread, 0)  # never less, but for the last bit
+        ratio = (a * b + np.sqrt(square)) / (b_low * (2 * b - b_low))
+        high = np.where(b_low > 0, ratio / (1 + ratio), 1)
+    low, high = np.minimum(low, estimate), np.maximum(high, estimate)
+    return Interval(estimate, low, high)  # the least of NaN is NaN
 
 
 def weighted_share(
-    weight: Float64Array, counted: BoolArray, hit: BoolArray, rows: Int64Array, *, error: float
+    weight: Float64Array, counted: BoolArray, hit: BoolArray, rows: Int64Array
 ) -> Interval:
     """Return the share of hits in each of L parts of the rows, NaN where nothing is counted.
 
@@ -129,8 +141,6 @@ def weighted_share(
         What is counted of them.
     rows : int64 (L,)
         How many rows each part has.
-    error : float
-        The probability, at most, that the interval misses the share.
     """
     hits = counted & hit
     total = weight @ counted  # (L,)
@@ -139,16 +149,15 @@ def weighted_share(
         effective = total**2 / (weight**2 @ counted)  # Kish (1965)
         seen = hits.sum(axis=0) / rows
         unseen = (counted & ~hit).sum(axis=0) / rows
-        low, high = clopper_pearson(share * effective, effective, error)
+        ends = clopper_pearson(share, effective)
     # So many rows were seen that the share cannot be less, or more.
-    return Interval(*(np.clip(each, seen, 1 - unseen) for each in (share, low, high)))
+    return Interval(*(np.clip(each, seen, 1 - unseen) for each in (share, *ends)))
 
 
-def clopper_pearson(
-    hits: Float64Array, size: Float64Array, error: float
-) -> tuple[Float64Array, Float64Array]:
-    """Return the ends of the exact interval of a share; hits and size need not be whole."""
-    hits = np.clip(hits, 0, size)
+def clopper_pearson(share: Float64Array, size: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the ends of the exact interval of a share of `size` draws, which may be a fraction."""
+    error = 1 - CONFIDENCE
+    hits = np.clip(share, 0, 1) * size
     low = scipy.stats.beta.ppf(error / 2, hits, size - hits + 1)
     high = scipy.stats.beta.ppf(1 - error / 2, hits + 1, size - hits)
-    return np.where(hits == 0, 0, low), np.where(hits == size, 1, high)
+    return np.where(share <= 0, 0, low), np.where(share >= 1, 1, high)

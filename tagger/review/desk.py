@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.review import (
     Found,
@@ -19,9 +19,11 @@ from schemas.review import (
 from tagger.errors import InputError, StoreError
 from tagger.index.snapshots import Snapshot, current_name
 from tagger.index.store import Index
-from tagger.review.sample_now import RunningSample
 from tagger.review.saying import Saying
 from tagger.review.table import NightTable
+
+if TYPE_CHECKING:
+    from tagger.review.sample_now import RunningSample
 
 
 class Night(NamedTuple):
@@ -73,7 +75,7 @@ class Desk:
         self.who = who
         self._findings = findings
         self.night = self.read_newest()
-        self._sample = None if sample is None else RunningSample(index, self.night.snapshot, sample)
+        self._sample = None if sample is None else _running(index, self.night.snapshot, sample)
         self._mark_sample()
 
     def read_newest(self) -> Night:
@@ -224,6 +226,12 @@ class Desk:
             return Path(self.index.featured_model()).is_dir()
         except InputError:
             return False
+
+
+def _running(index: Index, snapshot: Snapshot, size: int) -> "RunningSample":
+    from tagger.review.sample_now import RunningSample  # loads SciPy's statistics, over a second
+
+    return RunningSample(index, snapshot, size)
 
 
 def _add_command(index: Path, proposals: list[tuple[str, str]]) -> str | None:

@@ -113,8 +113,8 @@ class NightLabels:
     def threshold(self, model: int, label: int) -> float:
         """Return from which score on a label holds for a model; the night's where it is unknown."""
         limit = self.limits[model, label]
-        known = limit if limit != MISSING else self.limits[0, label]
-        return int(known) / SCALE
+        known = int(limit if limit != MISSING else self.limits[0, label])
+        return known / SCALE
 
     def _label(self, row: dict[str, object]) -> NightLabel:
         group = str(row["group"])
