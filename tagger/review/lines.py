@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,11 +69,6 @@ class Log:
     names : list of list of str
         Of each exclusive group, `NightLabels.names` and what else was said.
     persons : list of str
-
-    Raises
-    ------
-    StoreError
-        If the log lacks what the rows follow.
     """
 
     def __init__(
@@ -96,7 +91,7 @@ class Log:
         self._name_at = [{name: i for i, name in enumerate(names)} for names in self.names]
         self._person_at: dict[str, int] = {}
         self._end = 0
-        self._size = 0
+        self._size = -1
 
     def question_at(self, group: str, label: str | None) -> int | None:
         """Return the place of what is asked about a label, or None if nobody ever said anything."""
@@ -108,16 +103,12 @@ class Log:
         return self._log.size() != self._size
 
     def replaced(self) -> bool:
-        """Return whether the log has become shorter than what was read: it is another one."""
-        return self._log.size() < self._end
-
-    def read(self) -> list[Int64Array]:
-        """Take in what was appended; return, batch by batch, the new lines that stand.
+        """Return whether the log has become shorter than what was read: it is another one.
 
         Raises
         ------
         StoreError
-            If it is damaged, or lacks what the rows follow.
+            If it lacks what the rows follow.
         """
         size = self._log.size()
         if self._follows is not None and size < self._follows.bytes:
@@ -126,15 +117,22 @@ class Log:
                 f"{self._follows.bytes:,} of them: some of what people said is gone. Restore the "
                 "file from a backup"
             )
-        fresh = []
-        while True:
-            part = self._log.read(self._end, self._end + _AT_A_TIME)
-            if not part.corrections:
-                break
-            fresh.append(self._take(part))
+        return size < self._end
+
+    def read(self) -> Iterator[Int64Array]:
+        """Take in what was appended; yield, batch by batch, the new lines that stand.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        size = self._log.size()
+        while (part := self._log.read(self._end, self._end + _AT_A_TIME)).corrections:
+            fresh = self._take(part)
             self._end = part.end
+            yield fresh
         self._size = size
-        return fresh
 
     def _take(self, part: LogPart) -> Int64Array:
         """Append lines; return the places of those that stand."""

@@ -71,7 +71,7 @@ class Words:
         Raises
         ------
         StoreError
-            If the log is damaged.
+            If the log is damaged, or lacks what the rows follow.
         """
         if not self._log.grown():
             return False
