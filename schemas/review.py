@@ -89,6 +89,21 @@ class AnswerNow(Record):
     """The number of the last line about this in corrections.jsonl, from 0; -1: there is none."""
 
 
+class TagSaid(Record):
+    """What the last person said of a label of a group that is not exclusive."""
+
+    group: str
+    """The label's group."""
+    label: str
+    """The label."""
+    said: Answer
+    """What was said; it still counts."""
+    who: str
+    """Who said it."""
+    last: int
+    """The number of the line that says so in corrections.jsonl, from 0."""
+
+
 class Picture(Record):
     """A picture in the grid."""
 
@@ -108,6 +123,8 @@ class Picture(Record):
     """Exclusive group to what it answers."""
     tags: list[str]
     """Labels of other groups that it has now, as `group:label`."""
+    said_tags: list[TagSaid]
+    """What persons said of labels of other groups, whether it has them now or not."""
     asks: list[Correction]
     """What persons said about other bytes under this name, where it has not been said of these."""
     finding: str | None = None

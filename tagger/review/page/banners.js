@@ -1,7 +1,7 @@
 // Banners above the grid, and the dialogs that ask or explain.
 
 import { openNewer } from "./api.js";
-import { byId, button, fill, h, key, name, openDialog } from "./dom.js";
+import { byId, button, fill, h, name, openDialog } from "./dom.js";
 import { insist, letGo, notKept, sendAgain } from "./say.js";
 import { emit, groupKeys, on, state } from "./state.js";
 import { baseName, count, nightName, saidWords, when, who } from "./words.js";
@@ -16,12 +16,16 @@ export function setTrouble(words) {
 }
 
 export function showBanners() {
-  const rows = [...notKept().map(unkeptBanner)];
+  for (const place of document.querySelectorAll(".banners")) fillBanners(place);
+}
+
+function fillBanners(place) {
+  const rows = notKept().map(unkeptBanner);
   if (trouble) rows.unshift(banner("bad", [h("p", null, trouble)], button("Try again", () => emit("retry"))));
   if (state.night?.newer) rows.push(newerBanner());
-  const had = byId("banners").contains(document.activeElement);
-  fill(byId("banners"), rows);
-  if (had) (byId("banners").querySelector("button") ?? byId("total")).focus();
+  const had = place.contains(document.activeElement);
+  fill(place, rows);
+  if (had) (place.querySelector("button") ?? place.closest("dialog")?.querySelector("h2") ?? byId("total")).focus();
 }
 
 const banner = (kind, words, ...buttons) => h("div", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : "status" }, h("div", null, words), h("div", { class: "choices" }, buttons));
@@ -69,7 +73,7 @@ export function askConflict({ job, conflicts }) {
     "Somebody else has answered meanwhile",
     { kind: "small", closed: () => decided || keepTheirs() },
     h("p", null, `Nothing of “${job.words}” is kept yet.`),
-    h("ul", { class: "conflicts" }, conflicts.slice(0, 20).map(line), conflicts.length > 20 ? h("li", null, `and ${count(conflicts.length - 20, "more")}`.replace("mores", "more")) : null),
+    h("ul", { class: "conflicts" }, conflicts.slice(0, 20).map(line), conflicts.length > 20 ? h("li", null, `and ${count(conflicts.length - 20, "other")}`) : null),
     h("div", { class: "choices" }, button("Keep theirs", decide(keepTheirs), { kind: "main" }), button("Keep mine", decide(() => insist(job)))),
   );
   window.querySelector("button").focus();

@@ -1,6 +1,7 @@
 // One picture large: what it answers, every score, who said what, its copies and look-alikes.
 
 import * as api from "./api.js";
+import { showBanners } from "./banners.js";
 import { button, fill, h, isTyping, key, name, openDialog } from "./dom.js";
 import { choose } from "./palette.js";
 import { confirmed, say, stroke, undo } from "./say.js";
@@ -44,7 +45,8 @@ function create() {
     if (state.view.picture !== null) go({ ...state.view, picture: null });
     emit("closed", id);
   };
-  const window = openDialog(parts.title, { kind: "large", closed }, tools(), h("div", { class: "both" }, parts.figure, side), parts.told);
+  const window = openDialog(parts.title, { kind: "large", closed }, tools(), h("div", { class: "both" }, parts.figure, side), parts.told, h("div", { class: "banners" }));
+  showBanners();
   window.addEventListener("keydown", pressed);
   open = { window, parts, id: null };
   window.querySelector("h2").focus();
@@ -146,7 +148,7 @@ function answerNow(now) {
 function buttons(group, now, current) {
   const make = (words, press, letter, id) => button(words, press, { letter, "data-key": `${group.name} ${id}` });
   const hint = (letter) => (current ? letter : undefined);
-  const row = [make("Right", () => right(group.name), hint("Enter"), "right"), make(now ? "Another …" : "Type a label …", () => other(group.name), keyOf(group), "other")];
+  const row = [make("Right", () => right(group.name), hint("↵"), "right"), make(now ? "Another …" : "Type a label …", () => other(group.name), keyOf(group), "other")];
   if (now) {
     row.push(make("None of these", () => answer_(group, null, "none"), hint("n"), "none"));
     row.push(make("I do not know", () => answer_(group, null, "unknown"), hint("u"), "unknown"));

@@ -1,18 +1,18 @@
 // The page: reads the night, shows what the address asks for, and says what persons answer.
 
 import * as api from "./api.js";
-import { confirmMany, setTrouble, showHelp, showProposals } from "./banners.js";
+import { answerFinding, chooseFor, confirmAll, readTagsAgain, sayOfGroups, selectAll } from "./answering.js";
+import { setTrouble, showHelp, showProposals } from "./banners.js";
 import { showActions } from "./actions.js";
 import { byId, button, fill, h, isTyping } from "./dom.js";
 import { showChips, showFilters } from "./filters.js";
 import * as grid from "./grid.js";
-import { isOpen, showLarge } from "./large.js";
-import { choose, whichGroup } from "./palette.js";
-import { readAll, showSample } from "./sample.js";
-import { apply, confirmed, isWaiting, notKept, say, stroke, tagSaid, undo } from "./say.js";
-import { emit, groupKeys, groupOf, MOST, on, PAGE, state } from "./state.js";
+import { showLarge } from "./large.js";
+import { showSample } from "./sample.js";
+import { apply, isWaiting, notKept, undo } from "./say.js";
+import { emit, groupKeys, on, PAGE, state } from "./state.js";
 import { address, go, readAddress, sameWanted } from "./wanted.js";
-import { count, figure, nightName, openFinding } from "./words.js";
+import { count, figure, nightName } from "./words.js";
 
 const EVERY = 10_000;
 /** Whether something was said on this page of the grid, so that pictures may no longer match. */
@@ -142,72 +142,6 @@ async function turnPage(by) {
   await readPage({ focus: by > 0 ? 0 : "last" });
 }
 
-/** Answer for the selected pictures or the one in focus; then the focus goes on. */
-async function answer(strokesOf, words) {
-  let pictures = grid.targets().filter((one) => one.status === undefined || one.status === "ok");
-  if (!pictures.length) return emit("told", "This picture could not be read, so it takes no answers.");
-  const everywhere = grid.isEverywhere();
-  if (everywhere || pictures.length > PAGE) {
-    const n = count(pictures.length, "picture");
-    if (!(await confirmMany(`${words}: answer this for ${n}?`, `Yes, for all ${n}`))) return;
-    pictures = await asTheyAre(pictures);
-  }
-  const alone = grid.selection().length === 0;
-  const strokes = pictures.flatMap(strokesOf);
-  if (!strokes.length) emit("told", "There is nothing to confirm: a person has answered every group.");
-  const kept = say(strokes);
-  if (alone && !isOpen()) grid.goOn();
-  if (await kept) if (!alone) grid.selectNone();
-}
-
-/** What is said of pictures beyond this page has to be known, so that it can be undone. */
-async function asTheyAre(pictures) {
-  const lines = state.night.lines;
-  const { wanted } = state.view;
-  const tell = (n, total) => emit("told", `Reading what is known of ${count(total, "picture")}: ${figure(n)} …`);
-  const all = await readAll({ ...wanted, status: "ok", order: "path" }, tell);
-  const known = new Map(all.map((one) => [one.image_id, { ...one, lines }]));
-  return pictures.filter((one) => known.get(one.image_id)?.content === one.content).map((one) => known.get(one.image_id));
-}
-
-const isIs = (group) => groupOf(group).exclusive;
-
-function chooseFor(group) {
-  const pictures = grid.targets().filter((one) => one.status === undefined || one.status === "ok");
-  if (!pictures.length) return emit("told", "This picture could not be read, so it takes no answers.");
-  let spoken = false;
-  const said = async (strokes) => {
-    spoken = true;
-    const { label, answer: what } = strokes[0];
-    if (isIs(group) || grid.isEverywhere()) return answer((one) => stroke(one, group, label, what), `${group}: ${label ?? what}`);
-    return say(strokes);
-  };
-  choose(group, pictures, said, { closed: () => spoken && !isIs(group) && !grid.selection().length && grid.goOn() });
-}
-
-const sayOfGroups = (what, words) =>
-  whichGroup(words, (groups) => answer((one) => groups.map((group) => stroke(one, group.name, null, what)), words));
-
-const confirmAll = () => answer((one) => confirmed(one), "Right as it is");
-
-function answerFinding(part) {
-  const found = grid.targets().length === 1 ? openFinding(grid.targets()[0]) : null;
-  if (!found?.[part]) return emit("told", `The audit names no ${part} label of this picture that the model has.`);
-  const label = found[part] === "none" ? null : found[part];
-  return answer((one) => [stroke(one, found.group.name, label, label === null ? "none" : "is")], found[part]);
-}
-
-async function selectAll() {
-  emit("told", "Selecting …");
-  try {
-    const pairs = await api.findIds({ ...state.view.wanted, status: "ok" }, MOST);
-    grid.selectEverywhere(pairs.map(([image_id, content]) => ({ image_id, content })));
-    emit("told", `${count(pairs.length, "picture")} selected, those on other pages too.`);
-  } catch (refused) {
-    emit("told", refused.message);
-  }
-}
-
 const ACTIONS = {
   Enter: () => grid.focusedPicture() && emit("open", grid.focusedPicture()),
   " ": () => grid.toggle(state.pictures.indexOf(grid.focusedPicture())),
@@ -285,17 +219,6 @@ async function afterKept(job) {
   showPager();
   await readTagsAgain(job);
   await poll();
-}
-
-/** A label that is taken back or not known is the model's again: only the server knows what it said. */
-async function readTagsAgain(job) {
-  const back = job.items.filter((one) => !isIs(one.group) && (one.answer === "withdrawn" || one.answer === "unknown"));
-  const contents = new Set(back.map((one) => one.picture.content));
-  for (const picture of state.pictures.filter((one) => contents.has(one.content))) {
-    const { picture: now } = await api.getPicture(picture.image_id);
-    Object.assign(picture, { tags: now.tags, said_tags: now.said_tags ?? picture.said_tags });
-  }
-  if (back.length) grid.showAgain(contents);
 }
 
 on("night", showNight);

@@ -11,6 +11,7 @@ const place = byId("sample");
 /** Its pictures, in the order of asking. */
 let pictures = [];
 let later = null;
+const NONE = "none of its labels";
 
 const isHere = () => Boolean(state.night?.sample) && state.view?.wanted.sample === state.night.sample;
 
@@ -89,35 +90,46 @@ function show(sample) {
 }
 
 function estimates(list) {
-  const judged = list.filter((one) => one.judged > 0);
-  if (!judged.length) {
+  const known = list.filter((one) => isKnown(one.precision_low) || isKnown(one.missing_low));
+  const others = list.filter((one) => !known.includes(one));
+  if (!known.length) {
     return h("p", { class: "quiet" }, "Once some pictures are answered, this page says of each label how often it is right, and how many pictures it misses, with how far that can be trusted.");
   }
+  known.sort((one, other) => (one.precision ?? 2) - (other.precision ?? 2));
   const head = ["Label", "When the model says it, it is right", "Of pictures that show it, missed", "Judged"].map((words) => h("th", { scope: "col" }, words));
   return h(
     "div", { class: "estimates", tabindex: "0", role: "region", "aria-label": "Estimates per label" },
-    h("table", null, h("caption", null, "The band is the 95 % interval: with what is known so far, the truth lies within it. It narrows with every answer."), h("thead", null, h("tr", null, head)), h("tbody", null, list.map(row))),
+    h("table", null, h("caption", null, "Bars show 95 % intervals: of 20 samples like this, 19 have the truth within theirs. They narrow with every answer. The label that is right least often comes first."), h("thead", null, h("tr", null, head)), h("tbody", null, known.map(row))),
+    others.length ? h("p", { class: "quiet" }, "Nothing is known yet of: ", others.map((one, index) => [index ? ", " : "", name(labelWords(one))]), ".") : null,
   );
 }
+
+const isKnown = (end) => end !== null && end !== undefined;
+const labelWords = (one) => (one.label === null ? `${one.group} ${NONE}` : one.label);
 
 function row(one) {
   return h(
     "tr", null,
-    h("th", { scope: "row" }, h("span", { class: "quiet" }, `${one.group} `), name(one.label ?? "none of its labels")),
+    h("th", { scope: "row" }, h("span", { class: "quiet" }, `${one.group} `), name(one.label ?? NONE)),
     h("td", null, share(one.precision, one.precision_low, one.precision_high, "good")),
     h("td", null, share(one.missing, one.missing_low, one.missing_high, "bad")),
     h("td", null, figure(one.judged), one.unknown ? h("span", { class: "quiet" }, ` and ${figure(one.unknown)} not known`) : null),
   );
 }
 
+function between(low, high) {
+  if (low <= 0 && high >= 1) return "between none and all";
+  return `between ${percent(low)} and ${percent(high)}`;
+}
+
 function share(value, low, high, kind) {
-  if (low === null || low === undefined || high === null) return h("span", { class: "quiet" }, "nothing is known yet");
+  if (!isKnown(low)) return h("span", { class: "quiet" }, "nothing is known yet");
   const band = h("span", { class: `band ${kind}`, "aria-hidden": "true" });
   band.style.setProperty("--low", `${100 * low}%`);
   band.style.setProperty("--high", `${100 * high}%`);
   band.style.setProperty("--mark", `${100 * (value ?? low)}%`);
   const best = value === null ? "" : `${percent(value)}, `;
-  return [h("span", { class: "figures" }, `${best}between ${percent(low)} and ${percent(high)}`), band];
+  return [h("span", { class: "figures" }, `${best}${between(low, high)}`), band];
 }
 
 on("kept", (job) => {
