@@ -20,8 +20,9 @@ What goes wrong is {"error": words}, with a fitting code.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -123,6 +124,7 @@ class ReviewServer:
         night = await self._aside(self._desk.read_newer)
         if night is not None:
             await self._ask(self._desk.open, night)
+            self._look_alikes = LookAlikes(self._desk.index)
             self._pictures.move_to(night.snapshot.manifest.catalog)
         return json_answer(await self._ask(self._desk.now))
 
@@ -140,20 +142,22 @@ class ReviewServer:
 
     async def detail(self, request: Request) -> Response:
         """Answer all that is known of a picture."""
-        return json_answer(await self._ask(self._desk.detail, image_id_of(request)))
+        image_id = image_id_of(request)
+        with _not_found():
+            return json_answer(await self._ask(self._desk.detail, image_id))
 
     async def like(self, request: Request) -> Response:
         """Answer the pictures that look most like one."""
-        night, content = await self._ask(self._desk.place_of, image_id_of(request))
-        try:
+        image_id = image_id_of(request)
+        with _not_found():
+            night, content = await self._ask(self._desk.place_of, image_id)
             names = await self._aside(self._look_alikes.like, night.snapshot, content)
-        except InputError as missing:
-            raise HTTPException(HTTPStatus.NOT_FOUND, str(missing)) from missing
         return json_answer(await self._ask(self._desk.pictures, night, names))
 
     async def sample(self, _: Request) -> Response:
         """Answer what the sample says by now."""
-        return json_answer(await self._ask(self._desk.sample_now))
+        with _not_found():
+            return json_answer(await self._ask(self._desk.sample_now))
 
     async def say(self, request: Request) -> Response:
         """Keep what a person said."""
@@ -174,6 +178,15 @@ class ReviewServer:
         encoded = await asyncio.wrap_future(self._pictures.jpeg(image_id, content, side))
         headers = {"Cache-Control": _FOR_EVER}
         return Response(encoded, media_type="image/jpeg", headers=headers)
+
+
+@contextmanager
+def _not_found() -> Iterator[None]:
+    """Answer 404 where something that an address names is not there."""
+    try:
+        yield
+    except InputError as missing:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(missing)) from missing
 
 
 async def _http_error(_: Request, problem: Exception) -> Response:
