@@ -464,7 +464,7 @@ def raw(page: Reviewing, request: bytes) -> bytes:
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65_536):
                 answered += part
-        except ConnectionError:
+        except OSError:
             pass  # it hung up in the middle of what it does not want
         return answered
 
