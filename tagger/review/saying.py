@@ -15,6 +15,9 @@ from tagger.labels.vocabulary import Group, Label, Vocabulary, canonical_name
 
 _OF_EXCLUSIVE = ("is", "none", "unknown", "withdrawn")
 _OF_OTHERS = ("is", "is_not", "unknown", "withdrawn")
+_LONGEST = 200
+"""Letters of a name, as `schemas.corrections.Name` has it; composing may make it longer."""
+
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make text read as another one."""
 
@@ -114,17 +117,18 @@ def checked_name(who: str) -> str:
     InputError
         If it is empty, too long, or holds what cannot be seen.
     """
-    name = who.strip()
-    if not 1 <= len(name) <= 200:
-        raise InputError(f"who corrects, {who!r}: a name has 1 to 200 letters; give one with --as")
-    _check_visible(name, f"who corrects, {who!r}")
+    name = canonical_name(who)
+    _check_visible(name, f"--as {who!r}")
     return name
 
 
 def _check_visible(name: str, shown: str) -> None:
+    """Raise InputError unless a name may stand in a line of the log, which is read again."""
     hidden = any(
         unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING
         for letter in name
     )
-    if hidden or not name:
-        raise InputError(f"{shown}: a name has letters that can be seen, on one line")
+    if hidden or not 1 <= len(name) <= _LONGEST:
+        raise InputError(
+            f"{shown:.300}: a name is 1 to {_LONGEST} letters that can be seen, on one line"
+        )

@@ -44,6 +44,11 @@ from tagger.review.static import PageFiles
 Answer = TypeVar("Answer")
 _FOR_EVER = "private, max-age=31536000, immutable"
 """A picture's address names its bytes."""
+_WORDS = {
+    HTTPStatus.NOT_FOUND.phrase: "there is nothing at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED.phrase: "this address does not take such a request",
+}
+"""In place of what the library says."""
 
 
 class ReviewServer:
@@ -190,8 +195,10 @@ def _not_found() -> Iterator[None]:
 
 
 async def _http_error(_: Request, problem: Exception) -> Response:
-    code = problem.status_code if isinstance(problem, HTTPException) else 500
-    return error(code, getattr(problem, "detail", str(problem)))
+    if not isinstance(problem, HTTPException):
+        return failed()
+    words = _WORDS.get(problem.detail, problem.detail)
+    return error(problem.status_code, words)
 
 
 async def _fault(_: Request, _error: Exception) -> Response:
