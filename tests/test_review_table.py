@@ -2,10 +2,8 @@
 of corrections gives, and what the next night writes."""
 
 import hashlib
-import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -13,129 +11,73 @@ from unittest import mock
 import msgspec
 import pandas as pd
 import pytest
-from conftest import current_rows, settle
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sharing import made_once
+from made_nights import MODEL, OLDER, MadeNight, correction, row_labels
 
-from jobs.tag_catalog import TagOptions, tag_catalog
-from schemas.corrections import Answer, Correction
-from schemas.review import Picture, Said, SaidAtOnce, Wanted
-from tagger.datasets.sample import Sample
-from tagger.errors import InputError, StoreError
+from schemas.corrections import Correction
+from schemas.review import Picture, Wanted
 from tagger.index.store import Index
-from tagger.models.bundle import model_id_of
 from tagger.review import lines
 from tagger.review.table import NightTable
 
 RETIRED = {("color", "green"), ("garment", "jeans")}
 FOREIGN = "f" * 64
-GONE = "gone.jpg"
-RATES: dict[str, Any] = {"workers": 1, "max_error_rate": 1.0}
+NAMES = {"color": ["black", "blue", "green", "red"], "garment": ["dress", "jeans", "shirt"]}
+OLD_LABELS = row_labels(NAMES, 0.1)
+LABELS = [
+    label._replace(threshold=round(label.threshold + 0.05, 4), retired=label.key in RETIRED)
+    for label in OLD_LABELS
+]
+COPIES = {4: 3, 17: 2}
+"""Pictures with the bytes of another."""
 
 
-def changed_bundle(bundle: Path, folder: Path, thresholds: dict[str, float]) -> Path:
-    """Return a copy of a bundle whose garments are not exclusive, with two labels retired."""
-    shutil.copytree(bundle, folder)
-    files = {
-        name: json.loads((folder / name).read_text())
-        for name in ("vocabulary.json", "thresholds.json", "bundle.json")
-    }
-    for group in files["vocabulary.json"]["groups"]:
-        group["exclusive"] = group["name"] == "color"
-    for label in files["vocabulary.json"]["labels"]:
-        label["retired"] = (label["group"], label["name"]) in RETIRED
-    for row in files["thresholds.json"]["labels"]:
-        row["threshold"] = thresholds.get(row["label"], row["threshold"])
-    described = files.pop("bundle.json")
-    for name, value in files.items():
-        (folder / name).write_text(json.dumps(value))
-        described["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    described["model_id"] = model_id_of(folder)
-    (folder / "bundle.json").write_text(json.dumps(described))
-    return folder
+def image_id(i: int) -> str:
+    return ["Copy Ä (1).jpg", "<b>&.png", "a\nb.jpg"][i] if i < 3 else f"2026/0{i % 7}/item-{i}.jpg"
+
+
+def content(i: int) -> str:
+    return hashlib.sha256(b"%d" % COPIES.get(i, i)).hexdigest()
+
+
+NIGHT = MadeNight(
+    60,
+    image_id,
+    content,
+    {MODEL: LABELS, OLDER: OLD_LABELS},
+    ["color"],
+    broken=0.1,
+    bucket=20,
+)
 
 
 class World(NamedTuple):
-    """A catalog with copies and broken pictures, and a night of it; tests copy its index."""
+    """A made night, and its rows by image_id."""
 
-    options: TagOptions
+    index: Path
     rows: pd.DataFrame
-    labels: pd.DataFrame
 
 
 @pytest.fixture(scope="module")
-def world(sample: Sample, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Two nights: the second has thresholds that half of the pictures reach."""
-
-    def tagged(folder: Path) -> None:
-        catalog = Path(shutil.copytree(sample.catalog, folder / "catalog"))
-        shutil.copy(next(catalog.rglob("item-00000.jpg")), catalog / "Copy Ä (1).jpg")
-        settle(catalog)
-        options = TagOptions(str(catalog), str(bundle_path), str(folder / "index"), **RATES)
-        tag_catalog(options)
-        rows = current_rows(options)
-        middle = {
-            f"{label.group}:{label.label}": round(float(rows[label.column].quantile(0.6)), 4)
-            for label in labels_of(options).itertuples()
-        }
-        changed_bundle(bundle_path, folder / "model", middle)
-        options = replace(options, model=str(folder / "model"), replace_columns=True)
-        tag_catalog(options)
-        shutil.copy(next(catalog.rglob("item-00007.jpg")), catalog / "later.jpg")
-        settle(catalog)
-        tag_catalog(options)
-
-    folder = made_once(tmp_path_factory, "reviewed", tagged)
-    options = TagOptions(
-        str(folder / "catalog"), str(folder / "model"), str(folder / "index"), **RATES
-    )
-    return World(options, current_rows(options), labels_of(options))
-
-
-def labels_of(options: TagOptions) -> pd.DataFrame:
-    return pd.read_parquet(
-        Path(os.path.realpath(Path(options.index) / "current")).parent / "labels.parquet"
-    )
-
-
-def opened(options: TagOptions, **more: Any) -> NightTable:
-    index = Index(options.index)
-    snapshot = index.current()
-    assert snapshot is not None
-    return NightTable.load(index, snapshot, **more)
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Rows of two models, with copies, broken pictures and names that want to be code."""
+    index = NIGHT.publish(tmp_path_factory.mktemp("made") / "index").path
+    rows = pd.read_parquet(os.path.realpath(index / "current")).set_index("image_id")
+    return World(index, rows.loc[sorted(rows.index, key=str.encode)])
 
 
 @pytest.fixture
-def mine(world: World, tmp_path: Path) -> TagOptions:
-    """The night in an index of a test's own."""
-    index = shutil.copytree(world.options.index, tmp_path / "index", symlinks=True)
-    return replace(world.options, index=str(index))
+def index(world: World, tmp_path: Path) -> Path:
+    """The made night in an index of a test's own."""
+    return Path(shutil.copytree(world.index, tmp_path / "index", symlinks=True))
 
 
-def correction(
-    content: str,
-    group: str,
-    label: str | None,
-    answer: Answer,
-    *,
-    image_id: str = GONE,
-    who: str = "ada",
-) -> Correction:
-    return Correction(
-        format_version=1,
-        at="2026-11-23T03:15:00.000000Z",
-        who=who,
-        content_sha256=content,
-        image_id=image_id,
-        group=group,
-        label=label,
-        answer=answer,
-    )
-
-
-def say(options: TagOptions, *said: Correction) -> None:
-    Index(options.index).corrections.append(said)
+def opened(path: str | Path, **more: Any) -> NightTable:
+    index = Index(path)
+    snapshot = index.current()
+    assert snapshot is not None
+    return NightTable.load(index, snapshot, **more)
 
 
 Question = tuple[str, str | None]
@@ -146,8 +88,10 @@ class Plain:
 
     def __init__(self, world: World, said: list[Correction]) -> None:
         self.rows = world.rows
-        self.known = {(row.group, row.label): row for row in world.labels.itertuples()}
-        self.others = [key for key in self.known if key[0] != "color" and key not in RETIRED]
+        self.known = {label.key: label for label in LABELS}
+        self.of_model = {
+            model: {label.key: label for label in labels} for model, labels in NIGHT.models.items()
+        }
         self.standing: dict[tuple[str, Question], tuple[int, Correction]] = {}
         self.said = [one for one in said if self.question(one)]
         for line, one in enumerate(said):
@@ -157,8 +101,7 @@ class Plain:
     @staticmethod
     def question(one: Correction) -> Question | None:
         if one.group == "color":
-            senseless = one.answer == "is_not" or (one.answer == "is" and one.label is None)
-            return None if senseless else ("color", None)
+            return None if one.answer == "is_not" else ("color", None)
         return None if one.label is None else (one.group, one.label)
 
     def words(self, image_id: str) -> dict[Question, tuple[int, Correction]]:
@@ -177,11 +120,16 @@ class Plain:
         return {q: one for q, (_, one) in words.items() if one.answer != "withdrawn"}
 
     def counts(self, one: Correction) -> bool:
-        return one.answer in ("is", "is_not", "none") and (one.group, one.label) not in RETIRED
+        if one.answer == "none":
+            return one.group == "color"
+        named = one.label is not None and (one.group, one.label) not in RETIRED
+        return one.answer in ("is", "is_not") and named
 
     def color(self, image_id: str) -> str | None:
         one = self.spoken(image_id).get(("color", None))
-        return one.label if one and self.counts(one) else self.own(image_id)
+        if one is None or not self.counts(one):
+            return self.own(image_id)
+        return one.label if one.answer == "is" else None
 
     def own(self, image_id: str) -> str | None:
         answer = self.rows.loc[image_id, "color"]
@@ -191,20 +139,19 @@ class Plain:
         row = self.rows.loc[image_id]
         if self.own(image_id):
             return float(row["color_score"])
-        active = [
-            label for key, label in self.known.items() if key[0] == "color" and key not in RETIRED
-        ]
-        odds = [row[label.column] / (1 - row[label.column]) for label in active]
-        return round(1 / (1 + sum(odds)), 4)
+        labels = self.of_model[row["model_id"]].values()
+        scores = [row[x.column] for x in labels if x.group == "color" and not x.retired]
+        return round(1 / (1 + sum(score / (1 - score) for score in scores)), 4)
 
     def model_has(self, image_id: str, key: tuple[str, str]) -> bool:
-        label = self.known.get(key)
-        return label is not None and bool(self.rows.loc[image_id, label.column] >= label.threshold)
+        row = self.rows.loc[image_id]
+        label = self.of_model[row["model_id"]].get(key)
+        return label is not None and not label.retired and row[label.column] >= label.threshold
 
     def tags(self, image_id: str) -> set[str]:
-        has = {key for key in self.others if self.model_has(image_id, key)}
+        has = {key for key in self.known if key[0] != "color" and self.model_has(image_id, key)}
         for (group, label), one in self.spoken(image_id).items():
-            if label and self.counts(one) and one.answer != "none":
+            if label and self.counts(one):
                 (has.add if one.answer == "is" else has.discard)((group, label))
         return {f"{group}:{label}" for group, label in has}
 
@@ -227,9 +174,7 @@ class Plain:
         if self.color(image_id) != self.own(image_id):
             return True
         return any(
-            self.counts(one)
-            and one.answer != "none"
-            and (one.answer == "is") != self.model_has(image_id, (group, label))
+            self.counts(one) and (one.answer == "is") != self.model_has(image_id, (group, label))
             for (group, label), one in self.spoken(image_id).items()
             if label
         )
@@ -238,7 +183,7 @@ class Plain:
         spoken = self.spoken(image_id)
         if by == "proposed":
             return any(
-                one.answer == "is" and (one.group, one.label) not in self.known
+                one.answer == "is" and one.label and (one.group, one.label) not in self.known
                 for one in spoken.values()
             )
         return {
@@ -260,7 +205,7 @@ class Plain:
             and wanted.status in (None, row["status"])
             and wanted.path.lower() in image_id.lower()
             and (wanted.label is None or wanted.least <= score <= wanted.most)
-            and (not wanted.changed or image_id == "later.jpg")
+            and (not wanted.changed or image_id in {NIGHT.image_id(i) for i in range(0, 60, 10)})
             and (wanted.said is None or self.is_said(image_id, wanted.said))
         )
 
@@ -335,7 +280,7 @@ WANTED = st.builds(
 
 def corrections(world: World, told: list[tuple[Any, ...]]) -> list[Correction]:
     """Return what was told, of contents and under names of the night and others."""
-    ids = [*world.rows.index[:6], GONE, world.rows.index[-1]]
+    ids = [*world.rows.index[:6], "gone.jpg", world.rows.index[-1]]
     contents = [*world.rows["content_sha256"].iloc[:6], FOREIGN, "0" * 63 + "1"]
     return [
         correction(contents[c], *subject, answer, image_id=ids[i], who=who)
@@ -343,18 +288,18 @@ def corrections(world: World, told: list[tuple[Any, ...]]) -> list[Correction]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None, phases=[Phase.generate])
 @given(SAID, st.lists(WANTED, min_size=1, max_size=6), st.integers(0, 25))
 def test_what_is_found_is_what_loops_over_rows_and_corrections_find(
     world: World, told: list[tuple[Any, ...]], questions: list[Wanted], before: int
 ) -> None:
     said = corrections(world, told)
-    log = Index(world.options.index).corrections
+    log = Index(world.index).corrections
     log.path.unlink(missing_ok=True)
     try:
         log.append(said[:before])
         with mock.patch.object(lines, "_AT_A_TIME", 1500):  # two or three lines
-            table = opened(world.options)
+            table = opened(world.index)
             table.find(Wanted(), 0, 10)
             log.append(said[before:])
             assert table.refresh() == bool(said[before:])

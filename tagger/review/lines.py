@@ -30,8 +30,9 @@ ANSWER_CODES: dict[Answer, int] = {
     "unknown": 4,
 }
 WITHDRAWN, IS, IS_NOT, NONE, UNKNOWN = range(5)
-RETIRED = 5
-"""In place of `is` and `is_not`: the label is retired, and the model's answer stands."""
+INERT = 5
+"""Said, but nothing that a row can answer: the label is retired, or there is none. The model's
+answer stands."""
 NO_QUESTION = -1
 
 LINE = np.dtype(
@@ -170,16 +171,20 @@ class Log:
     def _question(self, one: Correction) -> int:
         """Return what a line is about; as `InForce` has it, some lines answer nothing."""
         whole = one.group in self._labels.exclusive
-        senseless = one.answer == "is_not" or (one.answer == "is" and one.label is None)
-        if senseless if whole else one.label is None:
+        if one.answer == "is_not" if whole else one.label is None:
             return NO_QUESTION
         question = (one.group, None if whole else one.label)
         return _place(question, self._question_at, self.questions)
 
     def _answer(self, one: Correction) -> int:
+        whole = one.group in self._labels.exclusive
         label = self._labels.at(one.group, one.label)
-        if label is not None and self._labels.all[label].retired and one.answer in ("is", "is_not"):
-            return RETIRED
+        retired = label is not None and self._labels.all[label].retired
+        nameless = whole and one.label is None
+        if one.answer in ("is", "is_not") and (retired or nameless):
+            return INERT
+        if one.answer == "none" and not whole:
+            return INERT
         return ANSWER_CODES[one.answer]
 
     def _name(self, one: Correction) -> int:

@@ -130,7 +130,7 @@ class Shown:
             elif words.answer[word] == IS_NOT:
                 removed.add(pair)
         for i, label in enumerate(self._labels.all):
-            if label.exclusive or label.retired:
+            if label.exclusive:
                 continue
             holds = self._words.model_holds(i, places)
             has = set(places[holds].tolist())

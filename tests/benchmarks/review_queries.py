@@ -109,7 +109,8 @@ def main(path: str) -> None:
             totals[name] = table.find(wanted, PAGE * turn, PAGE).total
 
         found[name] = turns(ask)
-    some = [picture.image_id for picture in table.find(Wanted(said="anyone"), 0, 10).pictures]
+    by = "anyone" if table.corrected() else None
+    some = [picture.image_id for picture in table.find(Wanted(said=by), 0, 10).pictures]
     found["one picture, large"] = turns(lambda turn: table.detail(some[turn % len(some)]))
     everything = Wanted(order="least_sure")
     found["select 20,000"] = turns(lambda turn: table.ids(everything, 20_000))
