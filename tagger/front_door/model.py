@@ -212,10 +212,14 @@ class Model:
 
 
 def as_pandas(rows: Any) -> "pd.DataFrame":
-    """Return an Arrow table of rows for pandas; tags are lists."""
+    """Return an Arrow table of rows for pandas; tags and the like are lists, or None."""
+    import pandas as pd
+
     table: pd.DataFrame = rows.to_pandas()
-    if "tags" in table.columns:
-        table["tags"] = [list(tags) for tags in table["tags"]]
+    for name in TAGS_COLUMNS:
+        if name in table.columns:
+            lists = [None if one is None else list(one) for one in table[name]]
+            table[name] = pd.Series(lists, table.index, object)
     return table
 
 
