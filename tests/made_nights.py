@@ -13,7 +13,7 @@ import pyarrow as pa
 import tagger.imaging.preprocessing
 from schemas.corrections import Answer, Correction
 from schemas.index import CHANGES, LABELS, Manifest
-from schemas.rows import CORRECTED_TYPE, rows_schema
+from schemas.rows import CORRECTED_TYPE, OVERRULED_TYPE, rows_schema
 from schemas.runs import Counts
 from tagger.catalog import bucket_of
 from tagger.index.corrected_rows import Models, RowLabel
@@ -132,6 +132,7 @@ class MadeNight(NamedTuple):
             "model_id": pa.array([ids[i] for i in model], mask=~ok),
             "scored_at": pa.array([datetime.now(UTC)] * n, mask=~ok),
             "corrected": pa.nulls(n, CORRECTED_TYPE),
+            "overruled": pa.nulls(n, OVERRULED_TYPE),
         }
         for i, label in enumerate(labels):
             columns[label.column] = pa.array(scores[:, i], mask=~ok)
