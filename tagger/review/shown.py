@@ -9,7 +9,7 @@ import pyarrow as pa
 from schemas.corrections import Answer, Correction
 from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail
 from tagger.arrays import Int64Array
-from tagger.review.contents import text_of
+from tagger.review.contents import texts_of
 from tagger.review.labels import MISSING, SCALE, NightLabels
 from tagger.review.lines import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN, Log
 from tagger.review.rows import STATUS_NAMES, NightRows
@@ -52,8 +52,8 @@ class Shown:
         tags = self._tags(places)
         asks = self._asks(places)
         found = []
-        for image_id, place in zip(ids, places.tolist(), strict=True):
-            content = text_of(rows.digests[place])
+        contents = texts_of(rows.digests[places])
+        for image_id, content, place in zip(ids, contents, places.tolist(), strict=True):
             found.append(
                 Picture(
                     image_id=image_id,
