@@ -100,12 +100,12 @@ def _sample_lines(sample: SampleFigures) -> list[str]:
     known = [each for each in sample.estimates if each.judged]
     worst = sorted(known, key=lambda each: each.precision or 0)
     lines = [_FIGURES, *map(_figures_line, worst)]
-    silent = sum(not each.judged for each in sample.estimates)
+    silent = sum(each.answered_rows > 0 and not each.judged for each in sample.estimates)
     head = (
         f"How good the model's answers are, by a sample of {sample.drawn:,} pictures of the night "
         f"{sample.snapshot}, {sample.judged:,} judged:"
     )
-    tail = [f"{silent:,} other answers: no picture judged yet"] if silent else []
+    tail = [f"{silent:,} other answers: none of their pictures is judged yet"] if silent else []
     return [head, *_table(lines, range(1, len(_FIGURES))), *tail]
 
 

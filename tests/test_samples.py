@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from conftest import TINY, current_rows, passed, settle
-from msgspec.structs import replace
 
 from jobs.runs import list_runs, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
@@ -31,21 +30,20 @@ from tagger.index.samples import Samples, figures
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 
-pytestmark = pytest.mark.tensorflow
-
 Tagger = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
 def options(sample: Drawn, tmp_path_factory: pytest.TempPathFactory) -> TagOptions:
-    """A night of a model whose colors are one at most, and whose garments are any number."""
-
+    """A night of the starter, whose groups are exclusive; tests add samples at most."""
     folder = tmp_path_factory.mktemp("sampled")
+    return tagged(sample, folder, None)
+
+
+def tagged(sample: Drawn, folder: Path, model: str | None) -> TagOptions:
     catalog = Path(shutil.copytree(sample.catalog, folder / "catalog"))
     settle(catalog)
-    sets, groups = (str(sample.labelled),), "color,garment+"
-    how = TrainOptions(sets, str(folder), "t", groups, epochs=16, architecture=TINY)
-    model, index = str(passed(train(how))), str(folder / "index")
+    index = str(folder / "index")
     options = TagOptions(str(catalog), model, index, workers=1, max_error_rate=1)
     tag_catalog(options)
     return options
@@ -109,16 +107,46 @@ def test_a_sample_says_what_the_night_answers(
     for item in drawn.items:
         row = ok.loc[item.image_id]
         assert item.content == row["content_sha256"]
-        assert item.answers == {"color": row["color"] if pd.notna(row["color"]) else None}
-        garments = [name.partition(":")[2] for name in item.tags]
-        assert [*filter(None, item.answers.values()), *garments] == list(row["tags"])
-    counts = ok["color"].value_counts()
+        for group in ("color", "type"):
+            assert item.answers[group] == (row[group] if pd.notna(row[group]) else None)
+        assert item.tags == []
     for each in drawn.estimates:
-        if each.group == "color" and each.label is not None:
-            assert each.answered_rows == counts.get(each.label, 0)
+        counts = ok[each.group].value_counts(dropna=False).rename({np.nan: None})
+        assert each.answered_rows == counts.get(each.label, 0)
+    assert sum(each.answered_rows for each in drawn.estimates) == 2 * len(ok)
+    assert sum(each.answered_rows > 0 for each in drawn.estimates) > 5
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("eagerly")
+def test_labels_of_a_group_that_is_not_exclusive_are_asked_about_one_by_one(
+    sample: Drawn, tmp_path: Path
+) -> None:
+    sets, groups = (str(sample.labelled),), "color,garment+"
+    how = TrainOptions(sets, str(tmp_path), "t", groups, epochs=1, architecture=TINY)
+    options = tagged(sample, tmp_path, str(passed(train(how))))
+    night = Index(options.index).current()
+    assert night is not None
+    samples = Samples(tmp_path)
+    drawn = samples.draw_or_continue(night, 20)
+    ok = current_rows(options).query("status == 'ok'")
+    assert drawn.groups == ["color"]
+    for each in drawn.estimates:
         if each.group == "garment":
             assert each.answered_rows == sum(each.label in tags for tags in ok["tags"])
-    assert of(drawn, "color", None).answered_rows == ok["color"].isna().sum()
+    for item in drawn.items:
+        names = [tag.partition(":")[2] for tag in item.tags]
+        assert [*filter(None, item.answers.values()), *names] == list(ok.loc[item.image_id]["tags"])
+    one = drawn.items[0]
+    label = next(each.label for each in drawn.estimates if each.group == "garment")
+    for answer, judged in (("is", 1), ("is_not", 1), ("unknown", 0)):
+        word = said(one, "garment", label, answer, drawn.sample_id)  # type: ignore[arg-type]
+        found = of(samples.update(drawn, InForce([word], drawn.groups)), "garment", label)
+        holds = f"garment:{label}" in one.tags
+        assert found.judged + found.missed == (judged if holds else int(answer == "is"))
+        assert found.right == int(holds and answer == "is")
+    words = [word for item in drawn.items for word in right_as_it_is(item, drawn)]
+    assert samples.update(drawn, InForce(words, drawn.groups)).judged == 20
 
 
 def test_the_same_seed_draws_the_same_and_another_another(night: Snapshot, tmp_path: Path) -> None:
@@ -310,13 +338,12 @@ def test_a_sample_of_a_corrected_night_is_about_what_the_model_said(
 ) -> None:
     before = Samples(tmp_path).draw_or_continue(night, 500)
     path = shutil.copytree(options.index, tmp_path / "index", symlinks=True)
-    garment = next(each.label for each in before.estimates if each.group == "garment")
-    words = []
-    for item in before.items[:9]:
-        words.append(said(item, "color", None if item.answers["color"] else "red", "none", None))
-        holds = f"garment:{garment}" in item.tags
-        words.append(said(item, "garment", garment, "is_not" if holds else "is", None))
-    words = [replace(word, answer="is") if word.label == "red" else word for word in words]
+    words = [
+        said(item, "color", None, "none", None)
+        if item.answers["color"]
+        else said(item, "color", "red", "is", None)
+        for item in before.items[:9]
+    ]
     Index(path).corrections.append(words)
     assert tag_catalog(replace_options(options, index=str(path))).corrected == 9
     corrected = Index(path).current()
@@ -324,8 +351,8 @@ def test_a_sample_of_a_corrected_night_is_about_what_the_model_said(
     after = Samples(path).draw_or_continue(corrected, 500)
     assert after.estimates == before.estimates
 
-    def answers(drawn: Sample) -> set[tuple[str, str | None, tuple[str, ...]]]:
-        return {(i.image_id, i.answers["color"], tuple(i.tags)) for i in drawn.items}
+    def answers(drawn: Sample) -> set[tuple[str, str | None, str | None]]:
+        return {(i.image_id, i.answers["color"], i.answers["type"]) for i in drawn.items}
 
     assert answers(after) == answers(before)
 
@@ -340,8 +367,3 @@ def test_a_judgement_stands_though_the_night_is_gone(night: Snapshot, samples: S
     assert found.complete == 6
     assert np.sum([item.weight for item in drawn.items]) == pytest.approx(drawn.rows, rel=0.5)
     assert not os.path.exists(drawn.snapshot)
-
-
-def test_tmp_show(options, night):
-    print(runs_text(list_runs(options.index)))
-    print(current_rows(options)[["color", "tags"]].head(10))
