@@ -141,7 +141,7 @@ def _reports_page() -> list[str]:
         "## tagger tag",
         *records(nightly.TagReport),
         "## tagger runs",
-        "A run record and an `Estimate` are declared [with the files of an index](INDEX.md).",
+        "A run record and an estimate are declared [with the files of an index](INDEX.md).",
         *records(nightly.RunsReport, but=(runs.RunRecord, samples.Estimate)),
         "## tagger rollback",
         *records(nightly.RollbackReport),
@@ -247,9 +247,9 @@ person proposes: until `tagger retrain --add` the row answers none. Where the la
 model's answer stands. A correction goes with the bytes: a picture that is renamed or copied keeps
 it, and other bytes under the same name do not have it. Rows that are not ok have no answers."""
 
-_SAMPLES = """What `tagger review` with `--sample` drew, and the figures from what persons said of it
-by now: precision and the share of missing answers, with 95 % intervals. They are about the answers
-of the models, also where a person's answer is in the rows.
+_SAMPLES = """What `tagger review` with `--sample` drew, and the figures from what persons said of
+it by now: precision and the share of missing answers, with 95 % intervals. They are about the
+answers of the models, also where a person's answer is in the rows.
 [How good is it here?](../jobs/SAMPLES.md) says how they are made and what they mean."""
 
 _FEATURES = """With `tagger tag --features`, for each content that went through the network since:
