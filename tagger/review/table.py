@@ -157,10 +157,11 @@ class NightTable:
     def seen(self, image_ids: Sequence[str]) -> list[tuple[str | None, str] | None]:
         """Return content and status of each of many pictures; None where there is no such one."""
         rows = self._rows
-        places = rows.place.find(pa.array(image_ids, pa.large_string())).tolist()
+        places = rows.place.find(pa.array(image_ids, pa.large_string()))
+        contents = texts_of(rows.digests[places])  # of no row: the last one's, left out below
         return [
-            (text_of(rows.digests[place]), STATUS_NAMES[rows.status[place]]) if place >= 0 else None
-            for place in places
+            (content, STATUS_NAMES[rows.status[place]]) if place >= 0 else None
+            for content, place in zip(contents, places.tolist(), strict=True)
         ]
 
     def picture(self, image_id: str) -> Picture:
