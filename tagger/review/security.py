@@ -96,6 +96,8 @@ class Gate:
 
     def _refusal(self, token: str, method: str, headers: Headers) -> Refusal | None:
         """Return why this request is not let in, or None."""
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return Refusal(HTTPStatus.BAD_REQUEST, "This says twice how long it is.")
         if headers.get("host", "") not in self._hosts:
             return Refusal(
                 HTTPStatus.MISDIRECTED_REQUEST,
@@ -164,9 +166,14 @@ def _opens_page(method: str, headers: Headers) -> bool:
 
 
 def _refused(refusal: Refusal, *, in_json: bool) -> Response:
-    if in_json:
-        return error(refusal.status, refusal.words)
-    return PlainTextResponse(f"{refusal.words}\n", refusal.status)
+    """Return the answer to who is not let in; what else they sent is not read."""
+    answer = (
+        error(refusal.status, refusal.words)
+        if in_json
+        else PlainTextResponse(f"{refusal.words}\n", refusal.status)
+    )
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 def _add_headers(message: Message) -> None:
