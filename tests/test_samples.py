@@ -140,7 +140,7 @@ def test_labels_of_a_group_that_is_not_exclusive_are_asked_about_one_by_one(
     one = drawn.items[0]
     label = next(each.label for each in drawn.estimates if each.group == "garment")
     for answer, judged in (("is", 1), ("is_not", 1), ("unknown", 0)):
-        word = said(one, "garment", label, answer, drawn.sample_id)  # type: ignore[arg-type]
+        word = said(one, "garment", label, answer, drawn.sample_id)
         found = of(samples.update(drawn, InForce([word], drawn.groups)), "garment", label)
         holds = f"garment:{label}" in one.tags
         assert found.judged + found.missed == (judged if holds else int(answer == "is"))
