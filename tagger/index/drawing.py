@@ -112,18 +112,14 @@ def _given(
 def _answering(snapshot: Snapshot, part: Part, models: Models) -> pa.Table:
     """Return the columns of a part that the models' answers are read from.
 
-    Of exclusive groups that is the answer, and the scores only where a person has answered.
+    Of exclusive groups these are the answers, and those that persons overruled; an earlier version
+    has none of the latter.
     """
     groups = snapshot.manifest.groups
-    columns = ["status", "model_id", *groups]
-    scores = {label.column: label.group in groups for own in models.values() for label in own}
-    columns += [column for column, exclusive in scores.items() if not exclusive]
-    if "corrected" not in _names(snapshot):  # of an earlier version
-        return snapshot.read(part.file, columns)
-    rows = snapshot.read(part.file, [*columns, "corrected"])
-    if rows["corrected"].null_count == len(rows):
-        return rows
-    return snapshot.read(part.file, ["status", "model_id", *groups, *scores, "corrected"])
+    labels = [label for own in models.values() for label in own]
+    scores = dict.fromkeys(label.column for label in labels if label.group not in groups)
+    overruled = [name for name in ("overruled",) if name in _names(snapshot)]
+    return snapshot.read(part.file, ["status", "model_id", *groups, *scores, *overruled])
 
 
 def _names(snapshot: Snapshot) -> list[str]:
@@ -140,7 +136,7 @@ def _matrix(
     numbers = {answer: i for i, answer in enumerate(answers)}
     for group in groups:
         names = [label for of, label in answers if of == group and label is not None]
-        said = group_answers(rows, models, group)
+        said = group_answers(rows, group)
         place = np.array(
             pc.fill_null(pc.index_in(said, value_set=pa.array(names, pa.string())), -1)
         )  # (rows,)
