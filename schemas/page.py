@@ -17,6 +17,7 @@ from schemas import (
     nightly,
     rows,
     runs,
+    samples,
     split,
     training,
     vocabulary,
@@ -90,6 +91,9 @@ def _index_page() -> list[str]:
         *records(corrections.Correction),
         "### What an `answer` says",
         meanings(corrections.ANSWERS, "answer"),
+        f"## {samples.SAMPLES_FOLDER}/*.json",
+        _SAMPLES,
+        *records(samples.Sample),
         "## runs/*.json",
         *records(runs.RunRecord),
         "### What a `state` says",
@@ -137,8 +141,8 @@ def _reports_page() -> list[str]:
         "## tagger tag",
         *records(nightly.TagReport),
         "## tagger runs",
-        "A run record is declared [with the files of an index](INDEX.md).",
-        *records(nightly.RunsReport, but=(runs.RunRecord,)),
+        "A run record and an estimate are declared [with the files of an index](INDEX.md).",
+        *records(nightly.RunsReport, but=(runs.RunRecord, samples.Estimate)),
         "## tagger rollback",
         *records(nightly.RollbackReport),
         "## tagger verify",
@@ -242,6 +246,11 @@ line about a content, the group and the label. A label that the model does not h
 person proposes: until `tagger retrain --add` the row answers none. Where the label is retired, the
 model's answer stands. A correction goes with the bytes: a picture that is renamed or copied keeps
 it, and other bytes under the same name do not have it. Rows that are not ok have no answers."""
+
+_SAMPLES = """What `tagger review` with `--sample` drew, and the figures from what persons said of
+it by now: precision and the share of missing answers, with 95 % intervals. They are about the
+answers of the models, also where a person's answer is in the rows.
+[How good is it here?](../jobs/SAMPLES.md) says how they are made and what they mean."""
 
 _FEATURES = """With `tagger tag --features`, for each content that went through the network since:
 what the trunk of the model made of it. The width is the model's, 1,024 as a rule."""
