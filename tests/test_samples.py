@@ -19,13 +19,14 @@ from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from schemas.corrections import Answer, Correction
 from schemas.record import to_json
+from schemas.rows import OVERRULED_TYPE
 from schemas.samples import Estimate, Sample, SampledPicture
 from tagger.datasets.sample import Sample as Drawn
 from tagger.errors import InputError, StoreError
 from tagger.index.corrected_rows import RowLabel
 from tagger.index.corrections import InForce
 from tagger.index.judging import judge
-from tagger.index.model_answers import group_answers, is_corrected, label_answers
+from tagger.index.model_answers import group_answers, label_answers
 from tagger.index.samples import Samples, figures
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
@@ -140,7 +141,7 @@ def test_labels_of_a_group_that_is_not_exclusive_are_asked_about_one_by_one(
     one = drawn.items[0]
     label = next(each.label for each in drawn.estimates if each.group == "garment")
     for answer, judged in (("is", 1), ("is_not", 1), ("unknown", 0)):
-        word = said(one, "garment", label, answer, drawn.sample_id)  # type: ignore[arg-type]
+        word = said(one, "garment", label, answer, drawn.sample_id)
         found = of(samples.update(drawn, InForce([word], drawn.groups)), "garment", label)
         holds = f"garment:{label}" in one.tags
         assert found.judged + found.missed == (judged if holds else int(answer == "is"))
@@ -310,27 +311,30 @@ def test_no_picture_to_draw_and_a_folder_that_cannot_be_written_are_said(
 
 
 def test_what_the_model_answered_is_known_under_what_persons_said() -> None:
-    labels = [
-        RowLabel("color", "red", "score_red", 0.5, False),
-        RowLabel("color", "blue", "score_blue", 0.2, False),
-        RowLabel("color", "gold", "score_gold", 0.1, True),
-        RowLabel("trait", "long", "score_long", 0.3, False),
-    ]
+    def own(group: str, answer: str | None) -> dict[str, object]:
+        return {"group": group, "answer": answer, "score": None if answer is None else 0.7}
+
+    labels = [RowLabel("trait", "long", "score_long", 0.3, False)]
     rows = pa.table(
         {
             "model_id": ["m", "m", "m", None],
-            "color": pa.array(["red", "green", None, None], pa.string()),
-            "corrected": pa.array([None, ["color", "trait:long"], ["color"], None]),
-            "score_red": [0.9, 0.6, 0.1, None],
-            "score_blue": [0.1, 0.5, 0.1, None],
-            "score_gold": [0.1, 0.9, 0.9, None],
+            "color": pa.array(["red", "green", "gold", None], pa.string()),
+            "overruled": pa.array(
+                [
+                    [own("type", "dress")],
+                    [own("type", None), own("color", "blue")],
+                    [own("color", None)],
+                    None,
+                ],
+                OVERRULED_TYPE,
+            ),
             "score_long": [0.3, 0.2, 0.9, None],
         }
     )
-    assert group_answers(rows, {"m": labels}, "color").to_pylist() == ["red", "blue", None, None]
+    assert group_answers(rows, "color").to_pylist() == ["red", "blue", None, None]
+    assert group_answers(rows.drop_columns("overruled"), "color").to_pylist()[1] == "green"
     long = label_answers(rows, {"m": labels}, "trait", "long")
     assert long.tolist() == [True, False, True, False]
-    assert is_corrected(rows, "trait:long").tolist() == [False, True, False, False]
 
 
 def test_a_sample_of_a_corrected_night_is_about_what_the_model_said(

@@ -51,7 +51,11 @@ def draw_pictures(snapshot: Snapshot, size: int, seed: int) -> DrawnPictures:
     StoreError
         If the night cannot be read.
     """
-    models = labels_of_models(snapshot.labels())
+    present = set(_names(snapshot))
+    models = {
+        model_id: [label for label in labels if label.column in present]
+        for model_id, labels in labels_of_models(snapshot.labels()).items()
+    }
     groups = snapshot.manifest.groups
     answers = answers_of(models, snapshot.manifest.model_id, groups)
     given, where = _given(snapshot, models, answers)
@@ -95,39 +99,55 @@ def _given(
 
     The latter is int64 (rows, 2).
     """
-    schema = snapshot.schema()
-    present = set(schema.names) if schema is not None else set()
     given = [np.zeros((0, len(answers)), bool)]
     where = [np.zeros((0, 2), np.int64)]
     for number, part in enumerate(snapshot.manifest.parts):
-        rows = snapshot.read(part.file, _needed(models, snapshot, present))
+        rows = _answering(snapshot, part, models)
         ok = np.flatnonzero(pc.equal(rows["status"], "ok").to_numpy())
         given.append(_matrix(rows.take(pa.array(ok)), models, answers, snapshot.manifest.groups))
         where.append(np.stack([np.full(len(ok), number), ok], axis=1))
     return np.concatenate(given), np.concatenate(where)
 
 
-def _needed(models: Models, snapshot: Snapshot, present: set[str]) -> list[str]:
-    scores = dict.fromkeys(label.column for labels in models.values() for label in labels)
-    wanted = ["status", "model_id", "corrected", *snapshot.manifest.groups, *scores]
-    return [name for name in wanted if name in present]
+def _answering(snapshot: Snapshot, part: Part, models: Models) -> pa.Table:
+    """Return the columns of a part that the models' answers are read from.
+
+    Of exclusive groups these are the answers, and those that persons overruled; an earlier version
+    has none of the latter.
+    """
+    groups = snapshot.manifest.groups
+    labels = [label for own in models.values() for label in own]
+    scores = dict.fromkeys(label.column for label in labels if label.group not in groups)
+    overruled = [name for name in ("overruled",) if name in _names(snapshot)]
+    return snapshot.read(part.file, ["status", "model_id", *groups, *scores, *overruled])
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    """Return the columns of a night."""
+    schema = snapshot.schema()
+    return [] if schema is None else list(schema.names)
 
 
 def _matrix(
     rows: pa.Table, models: Models, answers: Sequence[Answer], groups: Sequence[str]
 ) -> BoolArray:
-    """Return bool (rows, answers)."""
-    said = {group: group_answers(rows, models, group) for group in groups}
-    columns = []
-    for group, label in answers:
-        if group not in said:
-            columns.append(label_answers(rows, models, group, str(label)))
-        elif label is None:
-            columns.append(pc.is_null(said[group]).to_numpy(zero_copy_only=False))
-        else:
-            same = pc.fill_null(pc.equal(said[group], label), False)
-            columns.append(same.to_numpy(zero_copy_only=False))
-    return np.stack(columns, axis=1)
+    """Return bool (rows, answers): what each row answers."""
+    given = np.zeros((len(rows), len(answers)), bool)
+    numbers = {answer: i for i, answer in enumerate(answers)}
+    for group in groups:
+        names = [label for of, label in answers if of == group and label is not None]
+        said = group_answers(rows, group)
+        place = np.array(
+            pc.fill_null(pc.index_in(said, value_set=pa.array(names, pa.string())), -1)
+        )  # (rows,)
+        for i, name in enumerate(names):
+            given[:, numbers[Answer(group, name)]] = place == i
+        if names:
+            given[:, numbers[Answer(group, None)]] = np.array(pc.is_null(said))
+    for (group, label), i in numbers.items():
+        if group not in groups:
+            given[:, i] = label_answers(rows, models, group, str(label))
+    return given
 
 
 def _facts(snapshot: Snapshot, where: Int64Array) -> list[tuple[str, str]]:

@@ -50,21 +50,6 @@ def stored_scores(logits: npt.ArrayLike) -> Float64Array:
     return np.round(sigmoid(logits), DECIMALS)
 
 
-def logits_near(scores: npt.ArrayLike) -> Float64Array:
-    """Return logits that would be stored as these scores.
-
-    What was rounded away is lost: a probability made of them may differ in its last digit, and an
-    answer that was a close call. A score of 0 or 1 becomes the middle of what is stored so.
-
-    Parameters
-    ----------
-    scores : float64, any shape
-        Stored scores, 0 to 1, of four decimals.
-    """
-    half = 0.25 * 10**-DECIMALS
-    return logit(np.clip(np.asarray(scores, np.float64), half, 1 - half))
-
-
 def group_probabilities(logits: npt.ArrayLike, members: list[int]) -> Float64Array:
     """Return float64 (n, k + 1): p of each of a group's k labels, "none" last; rows add up to 1."""
     z = np.asarray(logits, np.float64)[:, members]  # (n, k)
