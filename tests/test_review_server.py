@@ -474,5 +474,3 @@ def test_200_pictures_at_once_all_come_while_answers_go_on(page: Reviewing) -> N
     for thread in asked:
         thread.join(timeout=60)
     assert codes == [200] * 200
-
-
