@@ -46,8 +46,8 @@ def review(
     with listening(port) as listener:
         desk = Desk(found, name, findings=findings, sample=sample)
         _say_what_is_missing(desk)
-        if findings is not None:
-            _say_what_was_found(len(findings), desk.findings_here() or 0)
+        if findings is not None and desk.findings is not None:
+            _say_what_was_found(len(findings), desk.findings)
         token = new_token()
         server = ReviewServer(desk, read_page(found.path.name))
         print(address(listener, token), flush=True)

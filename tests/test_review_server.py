@@ -8,9 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -20,14 +23,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Command, jpeg, textured
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reviewing import ODD_NAMES, Reviewing, hostile_catalog, reviewing, said_of, tagged
 
 from schemas.corrections import Correction
 from schemas.evaluation import AUDIT_COLUMNS
-from schemas.review import NightNow
+from schemas.index import LABELS
+from schemas.review import GroupNow, NightNow, Said, SaidAtOnce
 from tagger.datasets.sample import Sample
+from tagger.errors import InputError
 from tagger.files import file_digest
 from tagger.index.corrections import CorrectionLog
+from tagger.labels.vocabulary import canonical_name
+from tagger.review.saying import Saying
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,17 @@ def test_the_page_and_its_files_are_served(page: Reviewing) -> None:
     assert shell.code == 200
     assert shell.headers["content-type"] == "text/html; charset=utf-8"
     assert b"<!doctype html" in shell.content.lower()
+
+
+def test_an_address_without_its_last_slash_leads_to_the_page(page: Reviewing) -> None:
+    led = page.ask("GET", page.root.rstrip("/"))
+    assert (led.code, led.headers["location"]) == (307, page.root)
+
+
+def test_other_commands_load_no_server() -> None:
+    code = "import sys, jobs.cli; print({'starlette', 'uvicorn', 'jinja2'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "set()\n"
 
 
 def test_every_name_of_a_picture_leads_to_its_picture(page: Reviewing) -> None:
@@ -149,6 +169,7 @@ def test_a_label_that_the_model_does_not_have_is_proposed_with_the_command_that_
         ({"label": "a\0b"}, "letters that can be seen"),
         ({"label": "deR\u202eb"}, "letters that can be seen"),
         ({"label": "\u200b \u200b"}, "letters that can be seen"),
+        ({"label": "a" + "\u0958" * 150}, "1 to 200 letters"),  # composed it is longer
         ({"label": "!!!"}, "needs a letter a-z or a digit"),
         ({"label": "RED"}, "collide"),
         ({"label": None}, "which label"),
@@ -215,6 +236,45 @@ def test_two_reviewers_see_each_other_and_are_asked_before_one_overrules_the_oth
         assert page.one(seen["image_id"])["answers"]["color"]["who"] == "Ben"
         assert page.say(said_of(seen, "red"), insist=True).json()["kept"] == 1
         assert other.one(seen["image_id"])["answers"]["color"]["label"] == "red"
+
+
+def test_of_several_answers_at_once_that_do_not_know_of_each_other_one_is_kept(
+    page: Reviewing,
+) -> None:
+    seen = page.find(status="ok")[5]
+    codes: list[int] = []
+    saying = [
+        threading.Thread(target=lambda: codes.append(page.say(said_of(seen, "red")).code))
+        for _ in range(8)
+    ]
+    for thread in saying:
+        thread.start()
+    for thread in saying:
+        thread.join(timeout=60)
+    assert sorted(codes) == [200] + [409] * 7
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=210), st.booleans())
+def test_whatever_is_typed_is_refused_in_words_or_can_be_read_again(
+    text: str, exclusive: bool
+) -> None:
+    groups = [GroupNow(name="color", exclusive=exclusive, labels=["red"])]
+    red = {"model_id": "m", "group": "color", "label": "red", "column": "score_red"}
+    labels = pa.Table.from_pylist([red | {"threshold": 0.5, "retired": False}], LABELS)
+    item = Said(content="0" * 64, image_id="a.jpg", group="color", label=text, answer="is", last=-1)
+    try:
+        lines = Saying(groups, labels, "m").corrections(
+            SaidAtOnce(items=[item]), "Anna", datetime.now(UTC)
+        )
+    except InputError as refused:
+        assert str(refused)
+        return
+    with TemporaryDirectory() as folder:
+        log = CorrectionLog(Path(folder))
+        log.append(lines)
+        assert log.read().corrections == lines
+    assert lines[0].label == canonical_name(text)
 
 
 def test_many_are_corrected_with_one_stroke_or_none_of_them(page: Reviewing, world: Path) -> None:
@@ -432,7 +492,8 @@ def test_what_cannot_be_started_is_one_plain_sentence(
             ([tmp_path / "nowhere"], "there is no such folder"),
             ([tmp_path / "empty"], "has no night; run 'tagger tag' first"),
             ([index, "--port", taken.getsockname()[1]], "another program listens there"),
-            ([index, "--as", " "], "1 to 200 letters"),
+            ([index, "--as", " "], "letters that can be seen"),
+            ([index, "--as", "x" * 201], "1 to 200 letters"),
             ([index, "--as", "a\nb"], "letters that can be seen"),
             ([index, "--audit", tmp_path / "none.csv"], "cannot be read"),
             ([index, "--audit", tmp_path / "table.csv"], "lacks the columns"),

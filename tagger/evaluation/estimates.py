@@ -8,7 +8,7 @@ effective size (Korn and Graubard, 1998), within what was seen for certain; the 
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from tagger.arrays import BoolArray, Float64Array, Int64Array
 
@@ -158,6 +158,6 @@ def clopper_pearson(share: Float64Array, size: Float64Array) -> tuple[Float64Arr
     """Return the ends of the exact interval of a share of `size` draws, which may be a fraction."""
     error = 1 - CONFIDENCE
     hits = np.clip(share, 0, 1) * size
-    low = scipy.stats.beta.ppf(error / 2, hits, size - hits + 1)
-    high = scipy.stats.beta.ppf(1 - error / 2, hits + 1, size - hits)
+    low = scipy.special.betaincinv(hits, size - hits + 1, error / 2)
+    high = scipy.special.betaincinv(hits + 1, size - hits, 1 - error / 2)
     return np.where(share <= 0, 0, low), np.where(share >= 1, 1, high)

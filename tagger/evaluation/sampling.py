@@ -50,11 +50,13 @@ def combinations(answers: BoolArray) -> Combinations:
 
     Combinations are numbered by their answers, the first answers counting most.
     """
-    packed = np.packbits(answers, axis=1).astype(np.uint64)  # (rows, bytes)
-    of_row = np.zeros(len(answers), np.int64)
-    for byte in packed.T:
-        of_row = np.unique(of_row * 256 + byte.astype(np.int64), return_inverse=True)[1]
-    _, first = np.unique(of_row, return_index=True)
+    packed = np.packbits(answers, axis=1)  # uint8 (rows, bytes)
+    words = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(">u8")  # (rows, words)
+    of_row = first = np.zeros(len(answers), np.int64)
+    for word in words.T:
+        number = np.unique(word.astype(np.uint64), return_inverse=True)[1]
+        both = of_row * len(answers) + number
+        _, first, of_row = np.unique(both, return_index=True, return_inverse=True)
     return Combinations(of_row, answers[first])
 
 
@@ -71,9 +73,11 @@ def inclusion_probabilities(found: Combinations, size: int) -> Float64Array:
     size : int
         Less than there are rows.
     """
-    rows = np.bincount(found.of_row, minlength=len(found.answers))  # (combinations,)
-    of_answer = found.answers.T @ rows  # (answers,)
-    rarity = (found.answers / np.maximum(of_answer, 1)).max(axis=1, initial=0)  # (combinations,)
+    rows = np.bincount(found.of_row)  # (combinations,)
+    nothing = ~found.answers.any(axis=1, keepdims=True)
+    answers = np.hstack([found.answers, nothing])  # to answer nothing is an answer, too
+    of_answer = rows.astype(np.float64) @ answers  # (answers,)
+    rarity = (answers / np.maximum(of_answer, 1)).max(axis=1)  # (combinations,)
     evenly = _EVENLY * size / rows.sum()
 
     def probability(wanted: float) -> Float64Array:
@@ -99,7 +103,8 @@ def draw(found: Combinations, size: int, random: np.random.Generator) -> Drawn:
     if size >= total:
         return Drawn(random.permutation(total), np.ones(total))
     probability = inclusion_probabilities(found, size)[found.of_row]  # (rows,)
-    line = np.lexsort((random.random(total), found.of_row))
+    line = random.permutation(total)
+    line = line[np.argsort(found.of_row[line], kind="stable")]
     ends = np.cumsum(probability[line])  # (rows,)
     steps = (random.random() + np.arange(size)) * (ends[-1] / size)
     hit = random.permutation(line[np.searchsorted(ends, steps, side="right")])

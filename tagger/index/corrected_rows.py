@@ -1,7 +1,9 @@
 """Rows with persons' answers in place of the model's. Tables in, tables out; touches no file.
 
 A person's answer stands for an exclusive group, or for one label of another group. The scores stay
-the model's, so what a person takes back is made of them again.
+the model's, and its own answers are kept as overruled: so what a person takes back leaves no trace.
+(They could be made of the scores again, but not well: of two scores near 1 their four decimals may
+leave open which is the answer.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,6 @@ import pyarrow.compute as pc
 from schemas.corrections import Correction
 from tagger.arrays import BoolArray, Int64Array
 from tagger.index.corrections import InForce, Question
-from tagger.labels.views import logits_near, view
 
 Row = Mapping[str, Any]
 """A row of the index, column by column."""
@@ -100,18 +101,19 @@ class Judge:
     def _answers(self, row: Row) -> dict[str, Any]:
         """Return what a row says now, in the columns that persons' answers decide."""
         if row["status"] != "ok":
-            return {"corrected": None}
-        own = self.models[row["model_id"]]
+            return {"corrected": None, "overruled": None}
         words = self._standing(row["content_sha256"])
-        before = row["corrected"] or ()
         answers: dict[str, Any] = {}
+        overruled = []
         for group in self.exclusive:
+            answer, score = _by_model(row, group)
             if (group, None) in words:
-                answers |= self._by_person(words[group, None])
-            elif group in before:
-                answers |= _by_model(row, group, own)
-        answers["tags"] = self._tags({**row, **answers}, own, words)
+                overruled.append({"group": group, "answer": answer, "score": score})
+                answer, score = self._by_person(words[group, None]), None
+            answers |= {group: answer, f"{group}_score": score}
+        answers["tags"] = self._tags({**row, **answers}, words)
         answers["corrected"] = self._named(words)
+        answers["overruled"] = overruled or None
         return answers
 
     def _standing(self, content: str) -> dict[Question, Correction]:
@@ -132,14 +134,12 @@ class Judge:
         known = self._tonight.get((group, said.label))
         return said.answer == "is" and (known is None or not known.retired)
 
-    def _by_person(self, said: Correction) -> dict[str, Any]:
-        label = said.label if said.label and self._is_active(said.group, said.label) else None
-        return {said.group: label, f"{said.group}_score": None}
+    def _by_person(self, said: Correction) -> str | None:
+        return said.label if said.label and self._is_active(said.group, said.label) else None
 
-    def _tags(
-        self, row: Row, own: Sequence[RowLabel], words: Mapping[Question, Correction]
-    ) -> list[str]:
+    def _tags(self, row: Row, words: Mapping[Question, Correction]) -> list[str]:
         """Return the tags of a row whose answers are right already, in vocabulary order."""
+        own = self.models[row["model_id"]]
         keys = {label.key for label in own}
         younger = [label for label in self._tonight.values() if label.key not in keys]
         return [
@@ -176,17 +176,12 @@ class Judge:
         return pa.array(self.words.contents(), pa.large_string())
 
 
-def _by_model(row: Row, group: str, own: Sequence[RowLabel]) -> dict[str, Any]:
-    """Return the model's own answer for a group, of the row's stored scores."""
-    members = [label for label in own if label.group == group and not label.retired]
-    if not members:
-        return {group: None, f"{group}_score": None}
-    scores = np.array([[row[label.column] for label in members]], np.float64)  # (1, k)
-    thresholds = [label.threshold for label in members]
-    answer, probability = view(logits_near(scores), thresholds, list(range(len(members))))
-    if answer[0] < 0:
-        return {group: None, f"{group}_score": None}
-    return {group: members[answer[0]].name, f"{group}_score": float(probability[0])}
+def _by_model(row: Row, group: str) -> tuple[str | None, float | None]:
+    """Return the model's own answer for a group, and its p(answer)."""
+    for one in row["overruled"] or ():
+        if one["group"] == group:
+            return one["answer"], one["score"]
+    return row[group], row[f"{group}_score"]
 
 
 def _replaced(

@@ -12,7 +12,8 @@ from schemas.samples import Estimate, SampledPicture
 from tagger.arrays import BoolArray, Int64Array
 from tagger.errors import InputError
 from tagger.evaluation.sampling import combinations, draw
-from tagger.index.model_answers import Models, group_answers, label_answers, models_of
+from tagger.index.corrected_rows import Models, labels_of_models
+from tagger.index.model_answers import group_answers, label_answers
 from tagger.index.snapshots import Snapshot
 
 
@@ -50,7 +51,7 @@ def draw_pictures(snapshot: Snapshot, size: int, seed: int) -> DrawnPictures:
     StoreError
         If the night cannot be read.
     """
-    models = models_of(snapshot)
+    models = labels_of_models(snapshot.labels())
     groups = snapshot.manifest.groups
     answers = answers_of(models, snapshot.manifest.model_id, groups)
     given, where = _given(snapshot, models, answers)

@@ -1,63 +1,12 @@
 """What the models of a night answered, under what persons have said since: from stored scores."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.arrays import BoolArray, Float64Array, Int64Array
-from tagger.index.snapshots import Snapshot
-
-
-class ModelLabel(NamedTuple):
-    """A label of a model, as labels.parquet has it."""
-
-    group: str
-    name: str
-    column: str
-    threshold: float
-    retired: bool
-
-
-Models = Mapping[str, Sequence[ModelLabel]]
-"""model_id to the labels of that model, in its order."""
-
-
-def models_of(snapshot: Snapshot) -> dict[str, list[ModelLabel]]:
-    """Return the labels of each model that the rows of a night name.
-
-    Raises
-    ------
-    StoreError
-        If labels.parquet is missing or damaged.
-    """
-    models: dict[str, list[ModelLabel]] = {}
-    for row in snapshot.labels().to_pylist():
-        label = ModelLabel(
-            row["group"], row["label"], row["column"], row["threshold"], row["retired"]
-        )
-        models.setdefault(row["model_id"], []).append(label)
-    return models
-
-
-def best_label(scores: Float64Array, thresholds: Float64Array) -> Int64Array:
-    """Return int64 (n,): which of k labels of an exclusive group is the answer; -1 is none.
-
-    Parameters
-    ----------
-    scores : float64 (n, k)
-        Stored scores of labels that are not retired.
-    thresholds : float64 (k,)
-    """
-    if not len(thresholds):
-        return np.full(len(scores), -1, np.int64)
-    holds = scores >= thresholds  # (n, k)
-    with np.errstate(divide="ignore"):
-        margin = (scores / (1 - scores)) / (thresholds / (1 - thresholds))  # (n, k)
-    best = np.where(holds, margin, -np.inf).argmax(axis=1)
-    return np.where(holds.any(axis=1), best, -1).astype(np.int64)
+from tagger.arrays import BoolArray, Float64Array
+from tagger.index.corrected_rows import Models
+from tagger.labels.views import logits_near, view
 
 
 def group_answers(rows: pa.Table, models: Models, group: str) -> pa.Array:
@@ -81,13 +30,14 @@ def group_answers(rows: pa.Table, models: Models, group: str) -> pa.Array:
     names: list[str | None] = [None] * len(persons)
     for model_id, labels in models.items():
         members = [each for each in labels if each.group == group and not each.retired]
-        at = np.flatnonzero(pc.equal(theirs["model_id"], model_id).to_numpy().astype(bool))
+        at = np.flatnonzero(_equal(theirs["model_id"], model_id))
         if not len(at) or not members:
             continue
         some = theirs.take(pa.array(at))
-        scores = np.stack([_scores(some, each.column) for each in members], axis=1)
-        best = best_label(scores, np.array([each.threshold for each in members]))
-        for row, which in zip(at.tolist(), best.tolist(), strict=True):
+        logits = logits_near(np.stack([_scores(some, each.column) for each in members], axis=1))
+        thresholds = [each.threshold for each in members]
+        answer = view(logits, thresholds, list(range(len(members)))).answer
+        for row, which in zip(at.tolist(), answer.tolist(), strict=True):
             names[row] = members[which].name if which >= 0 else None
     mask = np.zeros(len(rows), bool)
     mask[persons] = True
@@ -106,11 +56,9 @@ def label_answers(rows: pa.Table, models: Models, group: str, label: str) -> Boo
     holds = np.zeros(len(rows), bool)
     for model_id, labels in models.items():
         for each in labels:
-            if (each.group, each.name) == (group, label) and not each.retired:
-                own = pc.fill_null(pc.equal(rows["model_id"], model_id), False)
-                holds |= own.to_numpy().astype(bool) & (
-                    _scores(rows, each.column) >= each.threshold
-                )
+            if each.key == (group, label) and not each.retired:
+                own = _equal(rows["model_id"], model_id)
+                holds |= own & (_scores(rows, each.column) >= each.threshold)
     return holds
 
 
@@ -119,9 +67,15 @@ def is_corrected(rows: pa.Table, key: str) -> BoolArray:
     found = np.zeros(len(rows), bool)
     if "corrected" in rows.column_names and rows["corrected"].null_count < len(rows):
         lists = rows["corrected"].combine_chunks()
-        hit = pc.equal(pc.list_flatten(lists), key).to_numpy(zero_copy_only=False).astype(bool)
+        hit = _equal(pc.list_flatten(lists), key)
         found[pc.list_parent_indices(lists).to_numpy()[hit]] = True
     return found
+
+
+def _equal(values: pa.Array | pa.ChunkedArray, text: str) -> BoolArray:
+    """Return bool (n,): which of the strings are `text`."""
+    same = pc.fill_null(pc.equal(values, text), False)
+    return np.array(same, bool)
 
 
 def _scores(rows: pa.Table, column: str) -> Float64Array:

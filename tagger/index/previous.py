@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 import tagger.imaging.preprocessing
 from schemas.index import Part
@@ -105,15 +104,6 @@ class Previous:
         rows = self.parent.read(part.file, ["image_id", "content_sha256"])
         return rows.set_column(0, "image_id", rows["image_id"].cast(pa.large_string()))
 
-    def spoken_of(self, bucket: int) -> pa.Table:
-        """Return content_sha256 and corrected (null in rows of an earlier version) of a bucket."""
-        part = self.parent.part(bucket) if self.parent else None
-        if self.parent is None or part is None:
-            return _SPOKEN.empty_table()
-        there = pq.read_schema(self.parent.path / part.file).names
-        columns = [name for name in _SPOKEN.names if name in there]
-        return aligned(self.parent.read(part.file, columns), _SPOKEN)
-
     def donors(self, digests: pa.Array, schema: pa.Schema) -> pa.Table:
         """Return rows of tonight's model and reader with these contents, as large_string."""
         found = [schema.empty_table()]
@@ -142,6 +132,13 @@ class Previous:
         if self.parent is None:
             return []
         return [(self.parent, part) for part in self.parent.manifest.parts]
+
+
+def spoken_rows(parent: Snapshot, part: Part) -> pa.Table:
+    """Return content_sha256 and corrected of a part's rows; null where a version had no column."""
+    schema = parent.schema() or _SPOKEN
+    columns = [name for name in _SPOKEN.names if name in schema.names]
+    return aligned(parent.read(part.file, columns), _SPOKEN)
 
 
 def counted(values: pa.ChunkedArray) -> Counter[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.corrections import CORRECTIONS_FILE
-from schemas.rows import CORRECTED_TYPE
+from schemas.rows import CORRECTED_TYPE, OVERRULED_TYPE
 from tagger.errors import StoreError
 from tagger.index.corrected_rows import Judge, Models
 from tagger.index.corrections import CorrectionLog, InForce, LogPart
@@ -54,10 +54,11 @@ def words_of(snapshot: Snapshot, models: Models) -> tuple[Words, list[str]]:
 
 
 def with_words(rows: pa.Table) -> pa.Table:
-    """Return the rows with the column `corrected`: rows of an earlier version have none."""
-    if "corrected" in rows.column_names:
-        return rows
-    return rows.append_column("corrected", pa.nulls(len(rows), CORRECTED_TYPE))
+    """Return the rows with the columns of persons' answers: an earlier version has none."""
+    for name, kind in (("corrected", CORRECTED_TYPE), ("overruled", OVERRULED_TYPE)):
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(len(rows), kind))
+    return rows
 
 
 def check_words(rows: pa.Table, words: Words) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tagger.index.corrected_rows import Judge, labels_of_models
 from tagger.index.corrections import InForce, LogPart
 from tagger.index.features import FeatureStore
 from tagger.index.plan import Plan, Rules
-from tagger.index.previous import Previous
+from tagger.index.previous import Previous, spoken_rows
 from tagger.index.rows import labels_table, schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.index.staging import Staged, Staging
@@ -125,6 +125,17 @@ class Night:
             return False
         before = self.parent.manifest
         return (before.corrections, before.model_id) == (self.said.mark(), self.bundle.model_id)
+
+    @cached_property
+    def spoken(self) -> frozenset[int]:
+        """The buckets whose rows persons' answers may change, though nothing else does."""
+        if self.parent is None or self.heard:
+            return frozenset()
+        return frozenset(
+            part.bucket
+            for part in self.parent.manifest.parts
+            if self.judge.concerned(spoken_rows(self.parent, part)).any()
+        )
 
     @cached_property
     def fresh_schema(self) -> pa.Schema:

@@ -159,7 +159,7 @@ class Publisher:
         carried = self._carried.get(bucket, _NOWHERE)
         untouched = not self._units[bucket] and part and len(carried) == part.rows
         as_it_was = bool(untouched and self._same_schema)
-        if parent and part and as_it_was and not self._spoken(bucket):
+        if parent and part and as_it_was and bucket not in self._night.spoken:
             return self._link(writer, parent, part)
         merged = self._merged(bucket, carried, donors)
         if parent and part and as_it_was and not len(merged.changes):
@@ -176,12 +176,6 @@ class Publisher:
         self._statuses.update(self._previous.statuses[part.bucket])
         self._models.update(self._previous.models[part.bucket])
         return Counter({"unchanged": part.rows, "published_rows": part.rows})
-
-    def _spoken(self, bucket: int) -> bool:
-        """Return whether persons' answers may change rows of a bucket."""
-        if self._night.heard:
-            return False
-        return bool(self._night.judge.concerned(self._previous.spoken_of(bucket)).any())
 
     def _merged(self, bucket: int, carried: Int64Array, donors: Donors) -> Merged:
         """Return the rows of a bucket: carried or made tonight, with what persons said."""

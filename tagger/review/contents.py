@@ -24,9 +24,11 @@ def digests_of(texts: Iterable[str]) -> Digests:
     return np.frombuffer(raw, ">u8").reshape(-1, 4).astype(np.uint64)
 
 
-def text_of(digest: Digests) -> str | None:
-    """Return one digest, uint64 (4,), as hex digits; None if the file was never read."""
-    return digest.astype(">u8").tobytes().hex() if digest.any() else None
+def texts_of(digests: Digests) -> list[str | None]:
+    """Return digests as hex digits; None for a file that was never read."""
+    digits = digests.astype(">u8").tobytes().hex()
+    read: list[bool] = np.asarray(digests.any(axis=1)).tolist()
+    return [digits[64 * i : 64 * i + 64] if each else None for i, each in enumerate(read)]
 
 
 class Pairs(NamedTuple):

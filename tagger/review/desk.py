@@ -56,6 +56,8 @@ class Desk:
     ----------
     night : Night
         The one that is being looked at.
+    findings : int or None
+        How many of its pictures the audit speaks of; None without one.
 
     Raises
     ------
@@ -74,9 +76,9 @@ class Desk:
         self.index = index
         self.who = who
         self._findings = findings
-        self.night = self.read_newest()
-        self._sample = None if sample is None else _running(index, self.night.snapshot, sample)
-        self._mark_sample()
+        night = self.read_newest()
+        self._sample = None if sample is None else _running(index, night.snapshot, sample)
+        self.open(night)
 
     def read_newest(self) -> Night:
         """Return the night that readers see now. Any thread may do this, beside others."""
@@ -94,11 +96,10 @@ class Desk:
     def open(self, night: Night) -> None:
         """Look at another night from now on; what was said is of contents, and stays."""
         self.night = night
-        self._mark_sample()
-
-    def _mark_sample(self) -> None:
         if self._sample is not None:
-            self.night.table.add_sample(self._sample.sample_id, self._sample.contents)
+            night.table.add_sample(self._sample.sample_id, self._sample.contents)
+        audited = Wanted(audit=True)
+        self.findings = None if self._findings is None else night.table.all_of(audited)
 
     def now(self) -> NightNow:
         """Return what is being looked at."""
@@ -120,7 +121,7 @@ class Desk:
             corrected=table.corrected(),
             lines=table.lines,
             features=self._has_features(),
-            audit=self.findings_here(),
+            audit=self.findings,
             sample=None if self._sample is None else self._sample.sample_id,
         )
 
@@ -139,10 +140,6 @@ class Desk:
     def content_of(self, image_id: str) -> str | None:
         """Return the digest of a picture of the night; None where there is no such one."""
         return self.night.table.content_of(image_id)
-
-    def findings_here(self) -> int | None:
-        """Return how many pictures of this night the audit speaks of; None without one."""
-        return None if self._findings is None else self.night.table.all_of(Wanted(audit=True))
 
     def place_of(self, image_id: str) -> tuple[Night, str]:
         """Return the night that is being looked at, and the content of a picture of it.
@@ -193,28 +190,28 @@ class Desk:
         ):
             raise InputError(f"sample {said.sample!r} is not the one that is being asked about")
         corrections = self.night.saying.corrections(said, self.who, datetime.now(UTC))
-        for image_id, content in {(item.image_id, item.content) for item in said.items}:
-            self._check_row(image_id, content)
+        self._check_rows(said)
         if not said.insist and (conflicts := table.conflicts(said)):
             return Kept(kept=0, conflicts=conflicts, lines=table.lines)
         self.index.corrections.append(corrections)
         return Kept(kept=len(corrections), conflicts=[], lines=self._fresh().lines)
 
-    def _check_row(self, image_id: str, content: str) -> None:
-        """Raise InputError unless this night's row of that name has this content, and is ok."""
-        found = self.night.table.content_of(image_id)
-        if found != content:
-            what = "there is no such picture" if found is None else "it has other bytes"
-            raise InputError(
-                f"picture {image_id!r}: in the night {self.night.name} {what}; nothing was kept. "
-                "Load the page again and look at it once more"
-            )
-        status = self.night.table.picture(image_id).status
-        if status != "ok":
-            raise InputError(
-                f"picture {image_id!r} is {status}: it has no answers that could be corrected; "
-                "nothing was kept"
-            )
+    def _check_rows(self, said: SaidAtOnce) -> None:
+        """Raise InputError unless this night's rows have what was seen, and are ok."""
+        rows = self.night.table.seen([item.image_id for item in said.items])
+        for item, row in zip(said.items, rows, strict=True):
+            content, status = row or (None, "")
+            if content != item.content:
+                what = "there is no such picture" if row is None else "it has other bytes"
+                raise InputError(
+                    f"picture {item.image_id!r}: in the night {self.night.name} {what}; nothing "
+                    "was kept. Load the page again and look at it once more"
+                )
+            if status != "ok":
+                raise InputError(
+                    f"picture {item.image_id!r} is {status}: it has no answers that could be "
+                    "corrected; nothing was kept"
+                )
 
     def _fresh(self) -> NightTable:
         """Return the night with all that was said by now, here or elsewhere."""

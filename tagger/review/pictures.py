@@ -1,9 +1,10 @@
 """Pictures for the page: decoded in processes that may die, and encoded anew; never a file as it
 is."""
 
+import os
 import queue
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from threading import Lock
@@ -26,7 +27,7 @@ SIDES: tuple[Side, ...] = (256, 1024)
 
 _QUALITY = {256: 82, 1024: 90}
 _KEPT_BYTES = 64 * 1024 * 1024
-_TIMEOUT = 20.0
+_TIMEOUT = 10.0
 """Seconds one picture may take; nobody waits longer for one."""
 
 
@@ -50,24 +51,21 @@ class Pictures:
     Parameters
     ----------
     catalog : str
-        Resolved path of its folder; no link leads out of it.
-
-    Attributes
-    ----------
-    catalog : str
+        Path of its folder; no link leads out of it.
     """
 
     def __init__(self, catalog: str) -> None:
-        self.catalog = catalog
+        self._catalog = catalog
         self._kept = _Kept(_KEPT_BYTES)
         self._benches = _benches(catalog)
 
     def move_to(self, catalog: str) -> None:
         """Read pictures from here from now on, if it is another place."""
-        if catalog != self.catalog:
-            self.close()
-            self.catalog = catalog
+        if catalog != self._catalog:
+            before = self._benches
+            self._catalog = catalog
             self._benches = _benches(catalog)
+            _close(before)
 
     def jpeg(self, image_id: str, content: str, side: Side) -> "Future[bytes]":
         """Return the picture, which may wait for others to be decoded.
@@ -91,14 +89,18 @@ class Pictures:
 
     def close(self) -> None:
         """End all workers, at once; what waits is not decoded any more."""
-        for bench in self._benches.values():
-            bench.close()
+        _close(self._benches)
 
 
 def _benches(catalog: str) -> dict[Side, "_Bench"]:
     """Return what decodes pictures of each size: several at once for the grid, one large."""
     workers = max(1, min(4, usable_cpus()))
     return {side: _Bench(catalog, side, workers if side == SIDES[0] else 1) for side in SIDES}
+
+
+def _close(benches: "Mapping[Side, _Bench]") -> None:
+    for bench in benches.values():
+        bench.close()
 
 
 class _Bench:
@@ -108,7 +110,7 @@ class _Bench:
     """
 
     def __init__(self, catalog: str, side: int, workers: int) -> None:
-        self._catalog = catalog
+        self._catalog = os.path.realpath(catalog)
         self._reading = Reading(side)
         self._idle: queue.SimpleQueue[Decoder | None] = queue.SimpleQueue()
         for _ in range(workers):

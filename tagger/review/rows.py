@@ -9,17 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.index import CHANGES_FILE
-from schemas.rows import STATUSES, rows_schema
+from schemas.rows import OVERRULED_TYPE, STATUSES, rows_schema
 from tagger.arrays import BoolArray, Int64Array
 from tagger.index.columns import has_needed_columns
 from tagger.index.id_index import IdIndex
 from tagger.index.snapshots import Snapshot
 from tagger.review.contents import ContentIndex, Digests, digests_of
 from tagger.review.labels import MISSING, SCALE, NightLabels, UInt16Array
-from tagger.review.own_answers import own_answers
+from tagger.review.sureness import sure_of_none
 
 STATUS_NAMES = list(STATUSES)
 _OK = STATUS_NAMES.index("ok")
+_NOTHING = pa.schema(list(OVERRULED_TYPE.value_type)).empty_table()
 _FACTS = ["image_id", "status", "error", "content_sha256", "width", "height", "model_id"]
 
 Int32Array = npt.NDArray[np.int32]
@@ -121,8 +122,8 @@ def _tables(snapshot: Snapshot, labels: NightLabels) -> Iterator[tuple[str, pa.T
     if schema is not None and not has_needed_columns(schema, wanted):
         part = snapshot.manifest.parts[0]
         raise snapshot.damaged(part.file, ValueError("its columns are not those of its labels"))
-    if schema is not None and "corrected" in schema.names:
-        columns.append("corrected")
+    if schema is not None and "overruled" in schema.names:
+        columns.append("overruled")
     for part in snapshot.manifest.parts:
         yield part.file, snapshot.read(part.file, columns)
 
@@ -172,20 +173,21 @@ class _Columns:
             self._answers(i, group, table, at)
 
     def _answers(self, i: int, group: str, table: pa.Table, at: slice) -> None:
-        """Fill in what the model answers for a group: the row says so, or its scores do."""
+        """Fill in what the model answers for a group, persons' words or not."""
         names = self._labels.names[group]
         own = _places(table[group], names)
         sure = _stored(table[f"{group}_score"])
+        rows, overruled = _overruled(table, group)
+        own[rows] = _places(overruled["answer"], names)
+        sure[rows] = _stored(overruled["score"])
         ok = self.status[at] == _OK
-        by_scores = ok & ((sure == MISSING) | _corrected(table, group))
         members = self._labels.members(group)
-        for model in np.unique(self.model[at][by_scores]):
-            rows = np.flatnonzero(by_scores & (self.model[at] == model))
-            found = own_answers(
+        for model in np.unique(self.model[at][ok & (own < 0)]):
+            rows = np.flatnonzero(ok & (own < 0) & (self.model[at] == model))
+            none = sure_of_none(
                 self.scores[members, at][:, rows], self._labels.limits[model, members]
             )
-            own[rows] = found.answer
-            sure[rows] = np.rint(found.sure * SCALE)
+            sure[rows] = np.rint(none * SCALE)
         self.own[i, at] = np.where(ok, own, -1)
         self.sure[i, at] = np.where(ok, sure, MISSING)
 
@@ -282,12 +284,12 @@ def _stored(column: pa.ChunkedArray) -> UInt16Array:
     return np.where(missing, MISSING, np.rint(values * SCALE)).astype(np.uint16)
 
 
-def _corrected(table: pa.Table, group: str) -> BoolArray:
-    """Return bool (n,): rows in which a person's answer for the group is written."""
-    found = np.zeros(len(table), bool)
-    if "corrected" not in table.column_names:
-        return found
-    column = table["corrected"].combine_chunks()
-    parents = pc.list_parent_indices(column)
-    found[parents.filter(pc.equal(pc.list_flatten(column), group)).to_numpy()] = True
-    return found
+def _overruled(table: pa.Table, group: str) -> tuple[Int64Array, pa.Table]:
+    """Return the rows in which a person answers for a group, and there the model's own answer and
+    its score."""
+    if "overruled" not in table.column_names:
+        return np.zeros(0, np.int64), _NOTHING
+    column = pa.concat_arrays([pa.array([], OVERRULED_TYPE), *table["overruled"].chunks])
+    own = pa.Table.from_struct_array(pc.list_flatten(column))
+    mine = pc.equal(own["group"], group)
+    return pc.list_parent_indices(column).filter(mine).to_numpy(), own.filter(mine)

@@ -7,14 +7,17 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.corrections import Correction
+from schemas.corrections import Answer, Correction
 from schemas.record import FORMAT_VERSION
-from schemas.review import GroupNow, Said, SaidAtOnce
+from schemas.review import GroupNow, SaidAtOnce
 from tagger.errors import InputError
 from tagger.labels.vocabulary import Group, Label, Vocabulary, canonical_name
 
 _OF_EXCLUSIVE = ("is", "none", "unknown", "withdrawn")
 _OF_OTHERS = ("is", "is_not", "unknown", "withdrawn")
+_LONGEST = 200
+"""Letters of a name, as `schemas.corrections.Name` has it; composing may make it longer."""
+
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make text read as another one."""
 
@@ -53,6 +56,8 @@ class Saying:
         InputError
             If anything in it is no answer to a question of this night.
         """
+        answers = dict.fromkeys((item.group, item.label, item.answer) for item in said.items)
+        labels = {answer: self._label_of(*answer) for answer in answers}  # each looked at once
         return [
             Correction(
                 format_version=FORMAT_VERSION,
@@ -61,35 +66,31 @@ class Saying:
                 content_sha256=item.content,
                 image_id=item.image_id,
                 group=item.group,
-                label=self._label_of(item),
+                label=labels[item.group, item.label, item.answer],
                 answer=item.answer,
                 sample=said.sample,
             )
             for item in said.items
         ]
 
-    def _label_of(self, item: Said) -> str | None:
+    def _label_of(self, group: str, label: str | None, answer: Answer) -> str | None:
         """Return the label that an answer names, as the vocabulary spells it."""
-        group = self._groups.get(item.group)
-        if group is None:
+        asked = self._groups.get(group)
+        if asked is None:
             raise InputError(
-                f"group {item.group!r}: this night has no such group; there are: "
+                f"group {group!r}: this night has no such group; there are: "
                 f"{', '.join(self._groups)}"
             )
-        possible = _OF_EXCLUSIVE if group.exclusive else _OF_OTHERS
-        if item.answer not in possible:
-            raise InputError(
-                f"answer {item.answer!r}: of {group.name} one says {', '.join(possible)}"
-            )
-        names_one = item.answer == "is" or not group.exclusive
-        if names_one != (item.label is not None):
+        possible = _OF_EXCLUSIVE if asked.exclusive else _OF_OTHERS
+        if answer not in possible:
+            raise InputError(f"answer {answer!r}: of {group} one says {', '.join(possible)}")
+        names_one = answer == "is" or not asked.exclusive
+        if names_one != (label is not None):
             what = "which label it is about" if names_one else "no label"
-            raise InputError(f"answer {item.answer!r} of {group.name} says {what}")
-        if item.label is None:
-            return None
-        return self._spelt(item.group, item.label, asserted=item.answer in ("is", "is_not"))
+            raise InputError(f"answer {answer!r} of {group} says {what}")
+        return None if label is None else self._spelt(group, label, answer)
 
-    def _spelt(self, group: str, text: str, *, asserted: bool) -> str:
+    def _spelt(self, group: str, text: str, answer: Answer) -> str:
         """Return a label as the vocabulary spells it, or as it may come to.
 
         One that is retired can be taken back, but not said any more.
@@ -100,7 +101,7 @@ class Saying:
         if label is None:
             self._vocabulary.extend([(group, name)])  # says what is wrong with a new name
             return name
-        if label.retired and asserted:
+        if label.retired and answer in ("is", "is_not"):
             raise InputError(
                 f"label {label.key!r} is retired: nothing answers it any more. Choose another, or "
                 "none of these"
@@ -116,17 +117,18 @@ def checked_name(who: str) -> str:
     InputError
         If it is empty, too long, or holds what cannot be seen.
     """
-    name = who.strip()
-    if not 1 <= len(name) <= 200:
-        raise InputError(f"who corrects, {who!r}: a name has 1 to 200 letters; give one with --as")
-    _check_visible(name, f"who corrects, {who!r}")
+    name = canonical_name(who)
+    _check_visible(name, f"--as {who!r}")
     return name
 
 
 def _check_visible(name: str, shown: str) -> None:
+    """Raise InputError unless a name may stand in a line of the log, which is read again."""
     hidden = any(
         unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING
         for letter in name
     )
-    if hidden or not name:
-        raise InputError(f"{shown}: a name has letters that can be seen, on one line")
+    if hidden or not 1 <= len(name) <= _LONGEST:
+        raise InputError(
+            f"{shown:.300}: a name is 1 to {_LONGEST} letters that can be seen, on one line"
+        )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -82,6 +82,9 @@ class Gate:
         if refusal is not None:
             answer = _refused(refusal, in_json=path.startswith("api/"))
             await answer(scope, receive, send_guarded)
+            return
+        if scope["path"] == f"/{token}":  # the page's own links are below its slash
+            await RedirectResponse(f"/{token}/")(scope, receive, send_guarded)
             return
         below = dict(scope, path=f"/{path}", raw_path=None, root_path="")
         try:

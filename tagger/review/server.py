@@ -20,8 +20,9 @@ What goes wrong is {"error": words}, with a fitting code.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -43,6 +44,11 @@ from tagger.review.static import PageFiles
 Answer = TypeVar("Answer")
 _FOR_EVER = "private, max-age=31536000, immutable"
 """A picture's address names its bytes."""
+_WORDS = {
+    HTTPStatus.NOT_FOUND.phrase: "there is nothing at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED.phrase: "this address does not take such a request",
+}
+"""In place of what the library says."""
 
 
 class ReviewServer:
@@ -81,7 +87,9 @@ class ReviewServer:
             Route("/picture/{content}", self.picture),
         ]
         handlers = {HTTPException: _http_error, TaggerError: _tagger_error, Exception: _fault}
-        return Gate(Starlette(routes=routes, exception_handlers=handlers), token, port)
+        application = Starlette(routes=routes, exception_handlers=handlers)
+        application.router.redirect_slashes = False  # an address that is not one of these is none
+        return Gate(application, token, port)
 
     def close(self) -> None:
         """End threads and processes."""
@@ -121,6 +129,7 @@ class ReviewServer:
         night = await self._aside(self._desk.read_newer)
         if night is not None:
             await self._ask(self._desk.open, night)
+            self._look_alikes = LookAlikes(self._desk.index)
             self._pictures.move_to(night.snapshot.manifest.catalog)
         return json_answer(await self._ask(self._desk.now))
 
@@ -138,20 +147,22 @@ class ReviewServer:
 
     async def detail(self, request: Request) -> Response:
         """Answer all that is known of a picture."""
-        return json_answer(await self._ask(self._desk.detail, image_id_of(request)))
+        image_id = image_id_of(request)
+        with _not_found():
+            return json_answer(await self._ask(self._desk.detail, image_id))
 
     async def like(self, request: Request) -> Response:
         """Answer the pictures that look most like one."""
-        night, content = await self._ask(self._desk.place_of, image_id_of(request))
-        try:
+        image_id = image_id_of(request)
+        with _not_found():
+            night, content = await self._ask(self._desk.place_of, image_id)
             names = await self._aside(self._look_alikes.like, night.snapshot, content)
-        except InputError as missing:
-            raise HTTPException(HTTPStatus.NOT_FOUND, str(missing)) from missing
         return json_answer(await self._ask(self._desk.pictures, night, names))
 
     async def sample(self, _: Request) -> Response:
         """Answer what the sample says by now."""
-        return json_answer(await self._ask(self._desk.sample_now))
+        with _not_found():
+            return json_answer(await self._ask(self._desk.sample_now))
 
     async def say(self, request: Request) -> Response:
         """Keep what a person said."""
@@ -174,9 +185,20 @@ class ReviewServer:
         return Response(encoded, media_type="image/jpeg", headers=headers)
 
 
+@contextmanager
+def _not_found() -> Iterator[None]:
+    """Answer 404 where something that an address names is not there."""
+    try:
+        yield
+    except InputError as missing:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(missing)) from missing
+
+
 async def _http_error(_: Request, problem: Exception) -> Response:
-    code = problem.status_code if isinstance(problem, HTTPException) else 500
-    return error(code, getattr(problem, "detail", str(problem)))
+    if not isinstance(problem, HTTPException):
+        return failed()
+    words = _WORDS.get(problem.detail, problem.detail)
+    return error(problem.status_code, words)
 
 
 async def _fault(_: Request, _error: Exception) -> Response:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from schemas.corrections import Answer, Correction
 from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail, TagSaid
 from tagger.arrays import Int64Array
-from tagger.review.contents import text_of
+from tagger.review.contents import texts_of
 from tagger.review.labels import MISSING, SCALE, NightLabels
 from tagger.review.lines import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN, Log
 from tagger.review.rows import STATUS_NAMES, NightRows
@@ -53,8 +53,8 @@ class Shown:
         said_tags = self._said_tags(places)
         asks = self._asks(places)
         found = []
-        for image_id, place in zip(ids, places.tolist(), strict=True):
-            content = text_of(rows.digests[place])
+        contents = texts_of(rows.digests[places])
+        for image_id, content, place in zip(ids, contents, places.tolist(), strict=True):
             found.append(
                 Picture(
                     image_id=image_id,
@@ -132,7 +132,7 @@ class Shown:
             elif words.answer[word] == IS_NOT:
                 removed.add(pair)
         for i, label in enumerate(self._labels.all):
-            if label.exclusive or label.retired:
+            if label.exclusive:
                 continue
             holds = self._words.model_holds(i, places)
             has = set(places[holds].tolist())

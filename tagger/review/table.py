@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -14,11 +14,11 @@ from tagger.arrays import Int64Array
 from tagger.errors import InputError
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
-from tagger.review.contents import digests_of, text_of
+from tagger.review.contents import digests_of, texts_of
 from tagger.review.filters import Filters
 from tagger.review.labels import NightLabels
 from tagger.review.lines import Log
-from tagger.review.rows import NightRows, load_rows
+from tagger.review.rows import STATUS_NAMES, NightRows, load_rows
 from tagger.review.shown import Shown
 from tagger.review.words import Words
 
@@ -140,8 +140,9 @@ class NightTable:
             found = self._found(wanted)
             places = found[self._rows.ok[found]][:most]
             ids = self._rows.ids.take(pa.array(places)).to_pylist()
-            contents = [text_of(digest) or "" for digest in self._rows.digests[places]]
-            return list(zip(ids, contents, strict=True))
+            contents = texts_of(self._rows.digests[places])
+            pairs = zip(ids, contents, strict=True)
+            return [(image_id, content) for image_id, content in pairs if content is not None]
 
     def place(self, image_id: str) -> int | None:
         """Return where a picture is in the order of image_ids, or None if it is not there."""
@@ -151,7 +152,16 @@ class NightTable:
     def content_of(self, image_id: str) -> str | None:
         """Return the digest of a picture's bytes; None if it is not there or was never read."""
         place = self.place(image_id)
-        return None if place is None else text_of(self._rows.digests[place])
+        return None if place is None else texts_of(self._rows.digests[[place]])[0]
+
+    def seen(self, image_ids: Sequence[str]) -> list[tuple[str | None, str] | None]:
+        """Return content and status of each of many pictures; None where there is no such one."""
+        rows = self._rows
+        places = rows.place.find(pa.array(image_ids, pa.large_string())).tolist()
+        return [
+            (text_of(rows.digests[place]), STATUS_NAMES[rows.status[place]]) if place >= 0 else None
+            for place in places
+        ]
 
     def picture(self, image_id: str) -> Picture:
         """Return a picture as in the grid.
@@ -178,7 +188,7 @@ class NightTable:
     def proposals(self) -> list[Proposal]:
         """Return the labels in force that the model does not have, by group and name."""
         with self._turn:
-            counts = self._log.proposals()
+            counts = self._words.proposals()
         return [
             Proposal(group=group, label=label, pictures=n)
             for (group, label), n in sorted(counts.items())

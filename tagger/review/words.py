@@ -1,5 +1,6 @@
 """What persons said, laid over the rows of a night."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ class Words:
         Raises
         ------
         StoreError
-            If the log is damaged.
+            If the log is damaged, or lacks what the rows follow.
         """
         if not self._log.grown():
             return False
@@ -175,10 +176,37 @@ class Words:
     def proposed(self) -> BoolArray:
         """Return bool (n,): rows of which a person named a label that the model does not have."""
         standing = np.flatnonzero(self._log.lines["stands"])
-        named = standing[self._log.proposed(standing)]
+        named = standing[self._are_proposed(standing)]
         found = np.zeros(len(self._rows), bool)
         found[self._of_rows(named).row] = True
         return found
+
+    def proposals(self) -> Counter[tuple[str, str]]:
+        """Return each label in force that the model does not have, and of how many contents."""
+        standing = np.flatnonzero(self._log.lines["stands"])
+        named = self._log.lines[standing[self._are_proposed(standing)]]
+        pairs = np.stack([named["question"], named["name"]], axis=1)
+        counts: Counter[tuple[str, str]] = Counter()
+        for (question, name), n in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
+            group, label = self._log.questions[question]
+            counts[group, label or self._log.names[question][name]] += int(n)
+        return counts
+
+    def _are_proposed(self, lines: Int64Array) -> BoolArray:
+        """Return bool (n,): which of these lines name a label that the model does not have."""
+        chosen = self._log.lines[lines]
+        strange = np.array(
+            [self._is_strange(group, name) for group, name in self._log.questions], bool
+        )
+        found = strange[chosen["question"]]
+        for i, group in enumerate(self._labels.exclusive):
+            unknown = [self._is_strange(group, name) for name in self._log.names[i]]
+            mine = chosen["question"] == i
+            found[mine] = np.array([*unknown, False])[chosen["name"][mine]]  # -1: no name
+        return np.asarray(found & (chosen["answer"] == IS))
+
+    def _is_strange(self, group: str, name: str | None) -> bool:
+        return name is not None and self._labels.at(group, name) is None
 
     def asking(self, rows: Int64Array | None = None) -> WordsOfRows:
         """Return the words in force about other bytes under the names of rows, of whose own bytes

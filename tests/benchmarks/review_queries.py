@@ -1,5 +1,6 @@
 """Open a night as `tagger review` does and ask for everything there is to ask. Prints JSON: seconds
-of loading, and of each question its five turns.
+of loading, and of each question the median and the worst of five turns, and the median of the
+processor's.
 
 Arguments: the index.
 """
@@ -68,13 +69,13 @@ def questions(table: NightTable, contents: list[str]) -> dict[str, Wanted]:
     }
 
 
-def turns(ask: Callable[[int], object]) -> list[float]:
-    """Return the seconds of each turn."""
+def turns(ask: Callable[[int], object]) -> list[tuple[float, float]]:
+    """Return the seconds of each turn: those that passed, and those of the processor."""
     found = []
     for turn in range(TURNS):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         ask(turn)
-        found.append(time.perf_counter() - start)
+        found.append((time.perf_counter() - start, time.process_time() - cpu))
     return found
 
 
@@ -100,7 +101,7 @@ def main(path: str) -> None:
     table = NightTable.load(index, snapshot, findings=dict.fromkeys(contents, "looks like a coat"))
     loaded = time.perf_counter() - start
     peak_loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     totals: dict[str, int] = {}
     for name, wanted in questions(table, contents).items():
 
@@ -109,7 +110,8 @@ def main(path: str) -> None:
             totals[name] = table.find(wanted, PAGE * turn, PAGE).total
 
         found[name] = turns(ask)
-    some = [picture.image_id for picture in table.find(Wanted(said="anyone"), 0, 10).pictures]
+    by = "anyone" if table.corrected() else None
+    some = [picture.image_id for picture in table.find(Wanted(said=by), 0, 10).pictures]
     found["one picture, large"] = turns(lambda turn: table.detail(some[turn % len(some)]))
     everything = Wanted(order="least_sure")
     found["select 20,000"] = turns(lambda turn: table.ids(everything, 20_000))
@@ -141,7 +143,12 @@ def main(path: str) -> None:
                 "peak_loaded": peak_loaded,
                 "totals": totals,
                 "seconds": {
-                    name: [statistics.median(each), max(each)] for name, each in found.items()
+                    name: [
+                        statistics.median(wall for wall, _ in each),
+                        max(wall for wall, _ in each),
+                        statistics.median(cpu for _, cpu in each),
+                    ]
+                    for name, each in found.items()
                 },
             }
         )
