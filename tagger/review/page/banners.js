@@ -34,7 +34,7 @@ function unkeptBanner(job) {
   const what = h("p", null, h("b", null, "Not kept: "), name(job.words), ".");
   return banner(
     "bad", [what, h("p", null, job.error)],
-    job.refused ? [] : button("Send again", () => sendAgain(job)),
+    button("Send again", () => sendAgain(job)),
     button("Let it go", () => letGo(job), { kind: "plain" }),
   );
 }
@@ -144,3 +144,4 @@ on("conflict", askConflict);
 on("said", showBanners);
 on("saying", showBanners);
 on("night", showBanners);
+on("night-said", showBanners);

@@ -94,7 +94,6 @@ async function send(job, insisting) {
       emit("conflict", { job, conflicts: refused.body.conflicts });
     } else {
       job.error = refused.message;
-      job.refused = refused.code === 422;
       unkept.add(job);
     }
     emit("said", contentsOf(job));
