@@ -188,6 +188,7 @@ function row(one) {
 }
 
 function between(low, high) {
+  if (low === high) return "exactly: all of them were judged";
   if (low <= 0 && high >= 1) return "between none and all";
   return `between ${percent(low)} and ${percent(high)}`;
 }
