@@ -146,7 +146,11 @@ function estimates(list) {
       h(
         "caption",
         null,
-        "Bars show 95 % intervals: of 20 samples like this, 19 have the truth within theirs. They narrow with every answer. The label that is right least often comes first.",
+        h(
+          "span",
+          null,
+          "Bars show 95 % intervals: of 20 samples like this, 19 have the truth within theirs. They narrow with every answer. The label that is right least often comes first.",
+        ),
       ),
       h("thead", null, h("tr", null, head)),
       h("tbody", null, known.map(row)),
