@@ -7,6 +7,7 @@ from jobs.console.model_options import (
     Add,
     Audit,
     Check,
+    Corrections,
     Epochs,
     Folder,
     Force,
@@ -34,6 +35,7 @@ from jobs.console.model_options import (
     RetrainResume,
     Splits,
     Tolerance,
+    TrainDatasets,
     Vocabulary,
 )
 from jobs.console.options import (
@@ -63,8 +65,9 @@ commands = typer.Typer()
     "guessing.",
 )
 def train(
-    datasets: Datasets,
     models: Models,
+    datasets: TrainDatasets = None,
+    corrections: Corrections = None,
     name: Name = "fashion",
     groups: Groups = None,
     names: Names = None,
@@ -86,7 +89,8 @@ def train(
     from jobs import train as job
 
     options = job.TrainOptions(
-        datasets=tuple(datasets),
+        datasets=tuple(datasets or ()),
+        corrections=corrections,
         models=models,
         name=name,
         groups=groups,
@@ -176,9 +180,10 @@ def predict(
     ),
 )
 def retrain(
-    datasets: RetrainDatasets,
     parent: Parent,
     models: Models,
+    datasets: RetrainDatasets = None,
+    corrections: Corrections = None,
     add: Add = None,
     names: Names = None,
     exclude: Exclude = None,
@@ -201,7 +206,8 @@ def retrain(
     from jobs import retrain as job
 
     options = job.RetrainOptions(
-        datasets=tuple(datasets),
+        datasets=tuple(datasets or ()),
+        corrections=corrections,
         parent=parent,
         models=models,
         add=tuple(add or ()),

@@ -5,8 +5,8 @@ What is not said is unknown, not absent.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -33,6 +33,25 @@ LabelKeys = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
+class Said:
+    """What persons said of one content, as far as it is in force.
+
+    Attributes
+    ----------
+    content : str
+        sha256 of the picture's bytes, hex.
+    answers : mapping from group to frozenset of str, or None
+        Groups answered as a whole: the label, no label at all, or None where they do not know.
+    single : mapping from (group, name) to bool or None
+        Labels answered one by one: shown, not shown, or None where they do not know.
+    """
+
+    content: str
+    answers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    single: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Example:
     """One labelled picture.
 
@@ -45,22 +64,43 @@ class Example:
     present : frozenset of (group, name)
         Labels it is said to have.
     known : frozenset of str
-        Groups about which something is said; all others are unknown.
+        Groups of which all is said; all others are unknown, but for `single`.
+    single : mapping from (group, name) to bool or None
+        Labels of which something is said one by one: shown, not shown, or None for unknown.
+    said : Said, optional
+        What persons said of it, where they did; it is in the other fields already.
     """
 
     image_id: str
     path: str
     present: LabelKeys
     known: frozenset[str]
+    single: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
+    said: Said | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Return whether anything is known of it."""
+        return bool(self.known) or any(shows is not None for shows in self.single.values())
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Labelled pictures in order of `image_id`, and the groups their labels are in."""
+    """Labelled pictures in order of `image_id`, and the groups their labels are in.
+
+    Attributes
+    ----------
+    source : str
+    examples : list of Example
+    groups : tuple of Group
+    gone : int, optional
+        How many corrected pictures the catalog does not have any more; None without corrections.
+    """
 
     source: str
     examples: list[Example]
     groups: tuple[Group, ...]
+    gone: int | None = None
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.
@@ -85,18 +125,23 @@ class LabelledSet:
         """Return float32 (n_pictures, n_labels): 1 present, 0 absent, NaN unknown.
 
         A label outside the vocabulary, or a retired one, makes its whole group unknown for that
-        picture: "pants" may well be jeans.
+        picture: "pants" may well be jeans. Labels that were asked for one by one are known all the
+        same.
         """
         column = {(x.group, x.name): i for i, x in enumerate(vocabulary.labels) if not x.retired}
         members = {group.name: vocabulary.members(group.name) for group in vocabulary.groups}
         targets = np.full((len(self.examples), len(vocabulary)), np.nan, np.float32)
         for row, example in zip(targets, self.examples, strict=True):
-            strange = {key[0] for key in example.present if key not in column}
+            as_a_whole = example.present - example.single.keys()
+            strange = {key[0] for key in as_a_whole if key not in column}
             for group in example.known - strange:
                 row[members.get(group, [])] = 0
-            for key in example.present:
+            for key in as_a_whole:
                 if key[0] not in strange:
                     row[column[key]] = 1
+            for key, shows in example.single.items():
+                if key in column:
+                    row[column[key]] = np.nan if shows is None else shows
         return targets
 
     def strangers(self, vocabulary: Vocabulary) -> Counter[str]:
