@@ -151,6 +151,24 @@ class CorrectedPictures(Record):
     """Left out: the catalog does not have the picture any more."""
 
 
+class RelabelReport(Record):
+    """What `tagger relabel` prints."""
+
+    table: str
+    """Path of the new table."""
+    pictures: int
+    """Its rows."""
+    spoken: int
+    """Pictures of which persons spoke."""
+    changed: int
+    """Those of them that have other cells now."""
+    cells: int
+    """How many cells these are."""
+    emptied: int
+    """Cells that are empty, unknown, because no cell can say what is known: of one label, say,
+    and not of the others of its group."""
+
+
 class CheckReport(Record):
     """What `tagger train --check` prints."""
 

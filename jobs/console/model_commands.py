@@ -7,6 +7,7 @@ from jobs.console.model_options import (
     Add,
     Audit,
     Check,
+    CorrectedIndex,
     Corrections,
     Epochs,
     Folder,
@@ -19,7 +20,9 @@ from jobs.console.model_options import (
     MinPictures,
     Models,
     Name,
+    NewTable,
     NoPromote,
+    OneDataset,
     Out,
     Overlay,
     PackDatasets,
@@ -231,6 +234,25 @@ def retrain(
     print_result(result, as_json, job.retrain_text(result))
     if not result.gate.passed:
         raise typer.Exit(5)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger relabel photos/ --corrections index --out photos/corrected.csv`",
+    help=(
+        "Write a labelled set anew as a table in which what persons said replaces what was given."
+    ),
+)
+def relabel(
+    dataset: OneDataset,
+    corrections: CorrectedIndex,
+    out: NewTable,
+    as_json: Json = False,
+) -> None:
+    from jobs import relabel as job
+
+    report = job.relabel(dataset, corrections, out)
+    print_result(report, as_json, job.report_text(report))
 
 
 @commands.command(

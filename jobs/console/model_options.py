@@ -19,6 +19,24 @@ Corrections = Annotated[
         "in their place; of the same bytes the person's word counts.",
     ),
 ]
+CorrectedIndex = Annotated[
+    str,
+    typer.Option("--corrections", metavar="INDEX", help="The index that persons corrected."),
+]
+NewTable = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="NEW.csv",
+        help="The table to write: beside a table, or in the set's folder or above.",
+    ),
+]
+OneDataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table; it stays."
+    ),
+]
 Name = Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")]
 Groups = Annotated[
     str | None,

@@ -1,0 +1,203 @@
+"""The circle on the real pictures of apparel: a weak model tags a catalog, a simulated person who
+knows the folder names corrects some of it, and the model is retrained with that."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit, softmax
+
+from jobs.evaluate import evaluate
+from jobs.retrain import RetrainOptions, retrain
+from jobs.tag_catalog import TagOptions, tag_catalog
+from jobs.train import TrainOptions, train
+from schemas.corrections import Correction
+from tagger.arrays import Float64Array, Int64Array
+from tagger.datasets.dataset_reader import read_dataset
+from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.prepared_set import prepare
+from tagger.imaging.preprocessing import Reading
+from tagger.index.corrections import CorrectionLog
+from tagger.labels.vocabulary import parse_groups
+
+GROUPS = "color,garment"
+CORRECTED = 200
+HELD_OUT, TENTH = 0.3, 0.1
+Order = Callable[[pd.DataFrame], Float64Array]
+"""From rows of the index to how sure each is: the least sure are corrected."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures, each cluster of near-duplicates named by a number.
+
+    Attributes
+    ----------
+    labelled : LabelledSet
+    rows, clusters : int64 (n,)
+        Readable pictures, and the cluster of each.
+    """
+
+    labelled: LabelledSet
+    rows: Int64Array
+    clusters: Int64Array
+
+
+@dataclass(frozen=True)
+class World:
+    """A labelled tenth, a catalog whose file names say nothing, and a part nobody saw."""
+
+    folder: Path
+    truth: dict[str, str]
+
+    @property
+    def tenth(self) -> Path:
+        return self.folder / "tenth"
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "catalog"
+
+    @property
+    def held_out(self) -> Path:
+        return self.folder / "held-out"
+
+
+def read_pictures(apparel: Path, folder: Path) -> Pictures:
+    labelled = read_dataset(apparel, groups=parse_groups(GROUPS))
+    ready = prepare(labelled, folder, Reading(96), workers=1, progress=lambda _: None)
+    return Pictures(labelled, ready.rows, ready.clusters)
+
+
+def make_world(pictures: Pictures, folder: Path, *, seed: int, trial: bool = False) -> World:
+    """Return the parts, as files; the part nobody saw is the same for every seed.
+
+    In a trial, by which choices are made, that part is left aside altogether, and another one of
+    the same size is taken from the rest.
+    """
+    seen, held_out = _drawn(pictures.clusters, np.arange(len(pictures.rows)), HELD_OUT, seed=0)
+    if trial:
+        seen, held_out = _drawn(pictures.clusters, seen, HELD_OUT / (1 - HELD_OUT), seed=seed)
+    share = TENTH * len(pictures.rows) / len(seen)
+    catalog, tenth = _drawn(pictures.clusters, seen, share, seed=seed)
+    world = World(folder, {})
+    for where, part in ((world.tenth, tenth), (world.held_out, held_out), (world.catalog, catalog)):
+        for i in part:
+            example = pictures.labelled.examples[pictures.rows[i]]
+            named, suffix = example.image_id.split("/")[0], Path(example.path).suffix.lower()
+            name = f"{i:05d}{suffix}"
+            target = where / name if where == world.catalog else where / named / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(example.path, target)
+            if where == world.catalog:
+                world.truth[name] = named
+    return world
+
+
+def _drawn(
+    clusters: Int64Array, among: Int64Array, share: float, *, seed: int
+) -> tuple[Int64Array, Int64Array]:
+    """Return the pictures that are left and those that were drawn, by whole clusters."""
+    names = np.random.default_rng(seed).permutation(np.unique(clusters[among]))
+    order = {name: i for i, name in enumerate(names.tolist())}
+    place = np.array([order[name] for name in clusters[among].tolist()])
+    sizes = np.bincount(place)
+    taken = place < np.searchsorted(np.cumsum(sizes), share * len(among))
+    return among[~taken], among[taken]
+
+
+def train_weak(world: World, models: Path, *, seed: int) -> Path:
+    options = TrainOptions((str(world.tenth),), str(models), "weak", GROUPS, seed=seed, workers=1)
+    return Path(train(options).bundle)
+
+
+def tag(world: World, model: Path, index: Path) -> pd.DataFrame:
+    """Return the rows of a night of the real job."""
+    tag_catalog(TagOptions(str(world.catalog), str(model), str(index), workers=1, force_model=True))
+    return pd.read_parquet((index / "current").resolve()).query("status == 'ok'")
+
+
+def probabilities(rows: pd.DataFrame, group: str, labels: list[str]) -> Float64Array:
+    """Return float64 (n, k + 1): p of each label of a group from its stored scores, none last."""
+    scores = rows[[f"score_{label}" for label in labels]].to_numpy(np.float64)
+    z = logit(np.clip(scores, 5e-5, 1 - 5e-5))
+    return np.asarray(softmax(np.pad(z, ((0, 0), (0, 1))), axis=1))
+
+
+def labels_of(world: World) -> dict[str, list[str]]:
+    names = [folder.name.split("_") for folder in world.tenth.iterdir()]
+    colors, garments = zip(*names, strict=True)
+    return {"color": sorted(set(colors)), "garment": sorted(set(garments))}
+
+
+def least_sure(world: World) -> Order:
+    """As the review page orders: p of the answer, or of none, of the group where that is least."""
+
+    def order(rows: pd.DataFrame) -> Float64Array:
+        sure = []
+        for group, labels in labels_of(world).items():
+            p = probabilities(rows, group, labels)
+            at = [labels.index(x) if x in labels else len(labels) for x in rows[group]]
+            sure.append(p[np.arange(len(rows)), at])
+        return np.asarray(np.min(sure, axis=0))
+
+    return order
+
+
+def at_random(seed: int) -> Order:
+    return lambda rows: np.random.default_rng(seed).random(len(rows))
+
+
+def correct(world: World, index: Path, rows: pd.DataFrame, order: Order, copy: Path) -> Path:
+    """Return a copy of the index in which the pictures that come first are corrected."""
+    shutil.copytree(index, copy, symlinks=True)
+    first = rows.iloc[np.argsort(order(rows), kind="stable")[:CORRECTED]]
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    CorrectionLog(copy).append(
+        [
+            Correction(
+                format_version=1,
+                at=now,
+                who="simulated",
+                content_sha256=hashlib.sha256((world.catalog / image_id).read_bytes()).hexdigest(),
+                image_id=image_id,
+                group=group,
+                label=label,
+                answer="is",
+            )
+            for image_id in first["image_id"]
+            for group, label in zip(
+                ("color", "garment"), world.truth[image_id].split("_"), strict=True
+            )
+        ]
+    )
+    return copy
+
+
+def retrained(world: World, weak: Path, index: Path, name: str, *, seed: int) -> Path:
+    """Return the model that the tenth and the corrections make of the weak one, as documented."""
+    options = RetrainOptions(
+        (str(world.tenth),),
+        str(weak),
+        str(weak.parent),
+        corrections=str(index),
+        name=name,
+        promote=False,
+        tolerance=100,
+        seed=seed,
+        workers=1,
+    )
+    return Path(retrain(options).bundle)
+
+
+def measured(model: Path, pictures: Path) -> dict[str, float]:
+    """Return the shares of pictures with the right color, garment and both, in percent."""
+    found = evaluate(str(model), [str(pictures)]).evaluation
+    both = sum(row.both_right for row in found.combinations)
+    shares = {row.group: 100 * (row.right or 0) for row in found.groups}
+    return shares | {"both": 100 * both / found.pictures, "pictures": found.pictures}
