@@ -250,8 +250,10 @@ def test_a_renamed_picture_keeps_what_was_said(
 def test_what_fits_nothing_is_refused_in_words(
     index: Path, pictures: list[Path], tmp_path: Path, tagger: Command
 ) -> None:
-    with pytest.raises(InputError, match="name a DATASET, or give (--)?corrections INDEX"):
+    with pytest.raises(InputError, match=r"name a DATASET, or give (--)?corrections INDEX"):
         checked(tmp_path)
+    with pytest.raises(InputError, match="are about labelled sets, and none is named"):
+        checked(tmp_path, corrections=str(index), exclude=("*.png",))
     with pytest.raises(StoreError, match="has no snapshot"):
         checked(tmp_path, corrections=str(tmp_path / "nowhere"))
     with pytest.raises(DatasetError, match="persons spoke of nothing yet"):

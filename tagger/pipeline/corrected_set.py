@@ -1,7 +1,7 @@
 """The corrections of an index as a labelled set: what persons said, and where pictures are."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def read_said(index: str) -> tuple[Snapshot, tuple[Group, ...], dict[str, Said]]
             f"{setting('corrections')} {index!r} has no snapshot; name the index that was corrected"
         )
     exclusive = snapshot.manifest.groups
-    others = [name for name in pc.unique(snapshot.labels()["group"]).to_pylist()]
+    others = pc.unique(snapshot.labels()["group"]).to_pylist()
     groups = [*exclusive, *(f"{name}+" for name in others if name not in exclusive)]
     in_force = InForce(store.corrections.read().corrections, exclusive)
     every = {content: _said(content, in_force.of(content)) for content in in_force.contents()}
@@ -123,14 +123,11 @@ def unknown_where_not_taught(
     if new:
         say(
             "labels that persons named and the model does not have, unknown on their pictures: "
-            f"{_listed(new)}; {setting('add')} GROUP:LABEL teaches one"
+            f"{_listed(new)}; to teach one, name it in the vocabulary, or to a retraining with "
+            f"{setting('add')} GROUP:LABEL"
         )
     left = {*gone, *new}
-    examples = [
-        each if each.said is None or not left & each.present else _without(each, left)
-        for each in labelled.examples
-    ]
-    return replace(labelled, examples=examples)
+    return replace(labelled, examples=[_without(each, left) for each in labelled.examples])
 
 
 def places_of(snapshot: Snapshot, contents: Collection[str]) -> dict[str, str]:
@@ -212,10 +209,12 @@ def _groups_of(said: Said) -> set[str]:
     return {*said.answers, *(group for group, _ in said.single)}
 
 
-def _without(example: Example, keys: Iterable[LabelKey]) -> Example:
-    assert example.said is not None  # noqa: S101 - only corrected examples come here
+def _without(example: Example, keys: Collection[LabelKey]) -> Example:
+    """Return a corrected picture of which these labels are unknown; others are as they were."""
+    if example.said is None:
+        return example
     blank = replace(example, present=frozenset(), known=frozenset(), single={})
-    return with_said(blank, without_labels(example.said, set(keys)))
+    return with_said(blank, without_labels(example.said, keys))
 
 
 def _listed(counts: Mapping[LabelKey, int]) -> str:

@@ -41,13 +41,17 @@ def read_labelled(
     InputError
         If there is nothing to read, or it does not fit together.
     """
-    if not datasets and corrections is None:
-        raise InputError(
-            f"no labelled set: name a DATASET, or give {setting('corrections')} INDEX, or both"
-        )
-    if not datasets and corrections is not None:
-        told = vocabulary.groups if vocabulary is not None else groups
-        return read_corrected(corrections, told)
+    if not datasets:
+        if corrections is None:
+            raise InputError(
+                f"no labelled set: name a DATASET, or give {setting('corrections')} INDEX, or both"
+            )
+        if names or exclude:
+            raise InputError(
+                f"{setting('names')} and {setting('exclude')} are about labelled sets, and none is "
+                "named; name one, or leave them out"
+            )
+        return read_corrected(corrections, groups if vocabulary is None else vocabulary.groups)
     exclusions = Exclusions(exclude)
     labelled = read_sets(datasets, names, groups=groups, vocabulary=vocabulary, exclude=exclusions)
     for idle in exclusions.idle():

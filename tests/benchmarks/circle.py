@@ -13,7 +13,6 @@ import pandas as pd
 from scipy.special import logit, softmax
 
 from jobs.evaluate import evaluate
-from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from schemas.corrections import Correction
@@ -179,20 +178,18 @@ def correct(world: World, index: Path, rows: pd.DataFrame, order: Order, copy: P
     return copy
 
 
-def retrained(world: World, weak: Path, index: Path, name: str, *, seed: int) -> Path:
-    """Return the model that the tenth and the corrections make of the weak one, as documented."""
-    options = RetrainOptions(
+def trained_again(world: World, index: Path, models: Path, name: str, *, seed: int) -> Path:
+    """Return the model that the tenth and the corrections make."""
+    options = TrainOptions(
         (str(world.tenth),),
-        str(weak),
-        str(weak.parent),
+        str(models),
+        name,
+        GROUPS,
         corrections=str(index),
-        name=name,
-        promote=False,
-        tolerance=100,
         seed=seed,
         workers=1,
     )
-    return Path(retrain(options).bundle)
+    return Path(train(options).bundle)
 
 
 def measured(model: Path, pictures: Path) -> dict[str, float]:
@@ -200,4 +197,5 @@ def measured(model: Path, pictures: Path) -> dict[str, float]:
     found = evaluate(str(model), [str(pictures)]).evaluation
     both = sum(row.both_right for row in found.combinations)
     shares = {row.group: 100 * (row.right or 0) for row in found.groups}
-    return shares | {"both": 100 * both / found.pictures, "pictures": found.pictures}
+    shares |= {"both": 100 * both / found.pictures, "macro AP": 100 * (found.macro_ap or 0)}
+    return {name: round(share, 2) for name, share in shares.items()}
