@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ from tagger.labels.vocabulary import parse_groups
 GROUPS = "color,garment"
 CORRECTED = 200
 HELD_OUT, TENTH = 0.3, 0.1
+SIDE = 48
+"""Networks see pictures of half the usual side, so that nine trainings take an hour."""
 Order = Callable[[pd.DataFrame], Float64Array]
 """From rows of the index to how sure each is: the least sure are corrected."""
 
@@ -111,8 +114,7 @@ def _drawn(
 
 
 def train_weak(world: World, models: Path, *, seed: int) -> Path:
-    options = TrainOptions((str(world.tenth),), str(models), "weak", GROUPS, seed=seed, workers=1)
-    return Path(train(options).bundle)
+    return _trained(world, models, "weak", seed=seed)
 
 
 def tag(world: World, model: Path, index: Path) -> pd.DataFrame:
@@ -180,15 +182,13 @@ def correct(world: World, index: Path, rows: pd.DataFrame, order: Order, copy: P
 
 def trained_again(world: World, index: Path, models: Path, name: str, *, seed: int) -> Path:
     """Return the model that the tenth and the corrections make."""
-    options = TrainOptions(
-        (str(world.tenth),),
-        str(models),
-        name,
-        GROUPS,
-        corrections=str(index),
-        seed=seed,
-        workers=1,
-    )
+    return _trained(world, models, name, seed=seed, corrections=str(index))
+
+
+def _trained(world: World, models: Path, name: str, **more: Any) -> Path:
+    sets = (str(world.tenth),)
+    small = {"size": SIDE}
+    options = TrainOptions(sets, str(models), name, GROUPS, architecture=small, workers=1, **more)
     return Path(train(options).bundle)
 
 
