@@ -1,24 +1,30 @@
 """The nights of an index, newest first, and going back to one."""
 
 import os
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from schemas.nightly import RollbackReport, RunsReport
 from schemas.runs import RunRecord
+from schemas.samples import Estimate, SampleFigures
 from tagger.errors import StoreError
+from tagger.index.samples import Samples, figures
 from tagger.index.snapshots import current_name
 from tagger.index.store import Index
 from tagger.nightly.run import Run
 from tagger.progress import say
 
-_COUNTS = ("new", "changed", "rescored", "deleted", "failed")
+_COUNTS = ("new", "changed", "rescored", "corrected", "deleted", "failed")
 _COLUMNS = ("run", "state", "exit", "rows", *_COUNTS, "seconds", "message")
 _NUMBERS = range(2, len(_COLUMNS) - 1)
 """The columns that are set flush right."""
 
+_FIGURES = ("answer", "rows", "judged", "right", "95 %", "missing", "95 %")
+
 
 def list_runs(index: str, last: int = 30) -> RunsReport:
-    """Return the `last` runs of an index, and which snapshots there are.
+    """Return the `last` runs of an index, which snapshots there are, and what its newest sample
+    says.
 
     Raises
     ------
@@ -31,7 +37,19 @@ def list_runs(index: str, last: int = 30) -> RunsReport:
         current=current_name(found.path),
         snapshots=found.snapshots(),
         runs=list(islice(found.runs.newest_first(), last)),
+        samples=_judged_sample(Samples(found.path)),
     )
+
+
+def _judged_sample(samples: Samples) -> list[SampleFigures]:
+    """Return the newest sample of which something was judged, if there is one."""
+    try:
+        for sample in samples.newest_first():
+            if any(each.judged for each in sample.estimates):
+                return [figures(sample)]
+    except StoreError as error:  # the nights are what was asked for
+        say(str(error))
+    return []
 
 
 def roll_back(index: str, snapshot: str) -> RollbackReport:
@@ -66,13 +84,50 @@ def roll_back(index: str, snapshot: str) -> RollbackReport:
 
 
 def runs_text(report: RunsReport) -> str:
-    """Return the nights as a table for a terminal, newest first; * marks what is current."""
+    """Return the nights as a table for a terminal, newest first, * marks what is current; below
+    it, how good the answers are by the newest sample."""
     lines = [_COLUMNS, *(_line(record, report.current) for record in report.runs)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
     names = (name + ("*" if name == report.current else "") for name in report.snapshots)
     kept = ", ".join(names) or "none"
-    table = [_aligned(line, widths) for line in lines]
-    return "\n".join([*table, f"snapshots kept, * is current: {kept}"])
+    text = [*_table(lines, _NUMBERS), f"snapshots kept, * is current: {kept}"]
+    for sample in report.samples:
+        text += ["", *_sample_lines(sample)]
+    return "\n".join(text)
+
+
+def _sample_lines(sample: SampleFigures) -> list[str]:
+    """Return what a sample says, the worst answers first."""
+    known = [each for each in sample.estimates if each.judged]
+    worst = sorted(known, key=lambda each: each.precision or 0)
+    lines = [_FIGURES, *map(_figures_line, worst)]
+    silent = sum(each.answered_rows > 0 and not each.judged for each in sample.estimates)
+    head = (
+        f"How good the model's answers are, by a sample of {sample.drawn:,} pictures of the night "
+        f"{sample.snapshot}, {sample.judged:,} judged:"
+    )
+    tail = [f"{silent:,} other answers: none of their pictures is judged yet"] if silent else []
+    return [head, *_table(lines, range(1, len(_FIGURES))), *tail]
+
+
+def _figures_line(each: Estimate) -> tuple[str, ...]:
+    """Return the cells of an answer."""
+    return (
+        f"{each.group}:{each.label}" if each.label is not None else f"{each.group} (none)",
+        f"{each.answered_rows:,}",
+        str(each.judged),
+        _percent(each.precision),
+        _ends(each.precision_low, each.precision_high),
+        _percent(each.missing),
+        _ends(each.missing_low, each.missing_high),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{share:.0%}"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{100 * low:.0f}-{100 * high:.0f}"
 
 
 def _line(record: RunRecord, current: str | None) -> tuple[str, ...]:
@@ -88,12 +143,16 @@ def _line(record: RunRecord, current: str | None) -> tuple[str, ...]:
     return (record.run_id + mark, record.state, exit_code, *counts, seconds, message)
 
 
-def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
-    cells = [
-        text.rjust(width) if i in _NUMBERS else text.ljust(width)
-        for i, (text, width) in enumerate(zip(line, widths, strict=True))
+def _table(lines: Sequence[Sequence[str]], numbers: Collection[int]) -> list[str]:
+    """Return lines of cells, aligned; the columns `numbers` flush right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
     ]
-    return "  ".join(cells).rstrip()
 
 
 def rollback_text(report: RollbackReport) -> str:

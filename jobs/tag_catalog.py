@@ -99,8 +99,10 @@ def _night_lines(report: TagReport) -> list[str]:
         f"{report.touched:,} touched with the same bytes, {report.reused:,} from an interrupted run"
     )
     rate = f"{report.images_per_second:.0f} images/s"
+    heard = [f"{report.corrected:,} rows with other answers of persons than before"]
     return [
         f"{report.scored:,} contents scored, {again}",
+        *(heard if report.corrected else []),
         f"{report.failed:,} without scores, {report.failed_now:,} of them tried tonight",
         f"{report.seconds:.1f} s, {rate}; snapshot {report.snapshot}",
     ]

@@ -1,7 +1,10 @@
 """What the commands of the index print with --json."""
 
+from msgspec import field
+
 from schemas.record import Record
 from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord
+from schemas.samples import SampleFigures
 
 
 class TagReport(Counts):
@@ -36,6 +39,8 @@ class RunsReport(Record):
     """Those that are kept, oldest first."""
     runs: list[RunRecord]
     """Newest first."""
+    samples: list[SampleFigures] = field(default_factory=list)
+    """The newest sample of which persons have judged something; empty if there is none."""
 
 
 class RollbackReport(Record):

@@ -17,6 +17,7 @@ from schemas import (
     nightly,
     rows,
     runs,
+    samples,
     split,
     training,
     vocabulary,
@@ -90,6 +91,9 @@ def _index_page() -> list[str]:
         *records(corrections.Correction),
         "### What an `answer` says",
         meanings(corrections.ANSWERS, "answer"),
+        f"## {samples.SAMPLES_FOLDER}/*.json",
+        _SAMPLES,
+        *records(samples.Sample),
         "## runs/*.json",
         *records(runs.RunRecord),
         "### What a `state` says",
@@ -137,8 +141,8 @@ def _reports_page() -> list[str]:
         "## tagger tag",
         *records(nightly.TagReport),
         "## tagger runs",
-        "A run record is declared [with the files of an index](INDEX.md).",
-        *records(nightly.RunsReport, but=(runs.RunRecord,)),
+        "A run record and an estimate are declared [with the files of an index](INDEX.md).",
+        *records(nightly.RunsReport, but=(runs.RunRecord, samples.Estimate)),
         "## tagger rollback",
         *records(nightly.RollbackReport),
         "## tagger verify",
@@ -228,18 +232,27 @@ _ROWS = """zstd-compressed Parquet. Fixed columns come first, then two columns f
 group, then one for each label, in the order of the vocabulary. Each field's metadata has its
 `meaning`, and `group` and `label` where there is one. A column's name is `score_` and the label's
 slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes
-`score_<group>_<slug>`. It is fixed when the label is born and never changes."""
+`score_<group>_<slug>`. It is fixed when the label is born and never changes.
+
+Where a person answered (`corrected`), that answer is in `<group>` and in `tags`; the scores stay
+the model's, `<group>_score` is null, and `overruled` has the model's own answer."""
 
 _CORRECTIONS = """One JSON object a line, in the order in which things were said; lines are appended
-and never changed. `pd.read_json(path, lines=True)` reads it. Each line ends with `check`: the first
-16 hex digits of the sha256 of the line up to, and without, `, "check"`. A last line without a line
-break was being written when its writer died: nobody was told that it is kept; ignore it.
+and never changed. `pd.read_json(path, lines=True, dtype=False)` reads it. Each line ends with
+`check`: the first 16 hex digits of the sha256 of the line up to, and without, `, "check"`. A last
+line without a line break was being written when its writer died: nobody was told that it is kept;
+ignore it.
 
 In an exclusive group the last line about a content and the group counts; in other groups, the last
 line about a content, the group and the label. A label that the model does not have (yet) is what a
 person proposes: until `tagger retrain --add` the row answers none. Where the label is retired, the
 model's answer stands. A correction goes with the bytes: a picture that is renamed or copied keeps
-it, and other bytes under the same name do not have it."""
+it, and other bytes under the same name do not have it. Rows that are not ok have no answers."""
+
+_SAMPLES = """What `tagger review` with `--sample` drew, and the figures from what persons said of
+it by now: precision and the share of missing answers, with 95 % intervals. They are about the
+answers of the models, also where a person's answer is in the rows.
+[How good is it here?](../jobs/SAMPLES.md) says how they are made and what they mean."""
 
 _FEATURES = """With `tagger tag --features`, for each content that went through the network since:
 what the trunk of the model made of it. The width is the model's, 1,024 as a rule."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from schemas.corrections import Answer, Correction, Name
 from schemas.index import Sha256
@@ -15,10 +15,10 @@ SaidBy = Literal["anyone", "nobody", "against_model", "asked_again", "proposed",
 class Wanted(Record):
     """Which pictures a person wants to look at: all that is named must hold."""
 
-    answers: dict[str, str | None] = {}
+    answers: dict[str, str | None] = field(default_factory=dict)
     """Exclusive group to the answer that the picture has now, a person's or the model's; null is
     none."""
-    tags: list[str] = []
+    tags: list[str] = field(default_factory=list)
     """Other labels that the picture has now, as `group:label`."""
     status: str | None = None
     """One status; null is any."""

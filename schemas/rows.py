@@ -85,17 +85,41 @@ _TAGS = pa.field(
 )
 
 CORRECTED_TYPE = pa.list_(pa.field("element", pa.string(), nullable=False))
-_CORRECTED = pa.field(
-    "corrected",
-    CORRECTED_TYPE,
-    metadata={
-        "meaning": "what persons answered in place of the model: exclusive groups by name, other "
-        "labels as 'group:label'; null if nobody did"
-    },
+OVERRULED_TYPE = pa.list_(
+    pa.field(
+        "element",
+        pa.struct(
+            [
+                pa.field("group", pa.string(), nullable=False),
+                pa.field("answer", pa.string()),
+                pa.field("score", pa.float64()),
+            ]
+        ),
+        nullable=False,
+    )
 )
+_OF_PERSONS = [
+    pa.field(
+        "corrected",
+        CORRECTED_TYPE,
+        metadata={
+            "meaning": "what persons answered in place of the model: exclusive groups by name, "
+            "other labels as 'group:label'; null if nobody did"
+        },
+    ),
+    pa.field(
+        "overruled",
+        OVERRULED_TYPE,
+        metadata={
+            "meaning": "of each exclusive group in corrected, the model's own answer and its "
+            "p(answer), both null for none; null if there is no such group"
+        },
+    ),
+]
+"""Added with corrections; null in the rows of earlier versions."""
 
 FIXED_COLUMNS = tuple(name for name, _, _, _ in _FIXED)
-TAGS_COLUMNS = ("tags", "corrected")
+TAGS_COLUMNS = ("tags", *(field.name for field in _OF_PERSONS))
 
 
 class LabelLike(Protocol):
@@ -127,7 +151,7 @@ def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) ->
     fields = [
         pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED
     ]
-    fields += [_TAGS, _CORRECTED]
+    fields += [_TAGS, *_OF_PERSONS]
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
         score = (

@@ -66,7 +66,10 @@ class Counts(Record):
     """Found, the same file, tried again with another result: another model or reader,
     --full, --retry-errors."""
     unchanged: int = 0
-    """Found, its row carried over."""
+    """Found, its scores as in the row before."""
+    corrected: int = 0
+    """Found, the same bytes, and persons' answers in its row that the row before did not have:
+    new, other, or taken back. Such rows are counted above as well, mostly as unchanged."""
     deleted: int = 0
     """Rows before whose picture was not found."""
     touched: int = 0

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from conftest import clean_environment, in_this_process, jpeg, textured
 from pages import consumer_code
+from saying import say
 from small_nights import small_nights
+
+from schemas.corrections import CORRECTIONS_FILE
 
 _NIGHT = f"""
 import os, sys
@@ -111,6 +115,16 @@ class World:
             picture.with_name(f"c{int(self._random.integers(10**6))}.jpg"), picture.read_bytes()
         )
 
+    def say(self, times: int) -> None:
+        """Have a person say something of some pictures that have a row."""
+        rows = self.read()
+        contents = rows.filter(pc.is_valid(rows["content_sha256"]))["content_sha256"].to_pylist()
+        words = [("is", "red"), ("is", "teal"), ("none", None), ("withdrawn", None)]
+        for _ in range(times):
+            answer, label = words[int(self._random.integers(len(words)))]
+            content = contents[int(self._random.integers(len(contents)))]
+            say(self.index, content, "color", answer, label=label)
+
     def meddle(self, times: int) -> None:
         deeds = (
             self.add,
@@ -174,6 +188,9 @@ class World:
     def equals_an_undisturbed_run(self) -> None:
         mine, index, log = self.read(), self.index, self.scored.read_text()
         self.index = index.with_name("undisturbed")
+        if (index / CORRECTIONS_FILE).exists():
+            self.index.mkdir()
+            shutil.copyfile(index / CORRECTIONS_FILE, self.index / CORRECTIONS_FILE)
         self.run()
         fresh = self.read()
         shutil.rmtree(self.index)

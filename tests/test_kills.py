@@ -24,6 +24,8 @@ def check_nights(folder: Path, model: Path, *, kills: int, seed: int) -> str:
     whole, killed, nights, lost, before_first = 3.0, 0, 0, [], 0
     while killed < kills:
         world.meddle(int(random.integers(0, 60)))
+        if (world.index / "current").is_symlink():
+            world.say(int(random.integers(0, 5)))
         process, again = world.start("--workers", WORKERS), world.scored_again()
         moment = random.random()
         if moment < 0.5:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from schemas.rows import FIXED_COLUMNS
+from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
 from tagger.arrays import Float32Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
@@ -203,9 +203,8 @@ class Model:
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
         )
-        answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) :]
-        answers.remove("corrected")  # of an index alone
-        table = as_pandas(rows.select(["status", "error", *answers]))
+        answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
+        table = as_pandas(rows.select(["status", "error", "tags", *answers]))
         names = list(images)
         kind = object if names and isinstance(names[0], str) else np.int64  # a path may be no text
         table.insert(0, "image", pd.Series(names, dtype=kind))
@@ -213,10 +212,14 @@ class Model:
 
 
 def as_pandas(rows: Any) -> "pd.DataFrame":
-    """Return an Arrow table of rows for pandas; tags are lists."""
+    """Return an Arrow table of rows for pandas; tags and the like are lists, or None."""
+    import pandas as pd
+
     table: pd.DataFrame = rows.to_pandas()
-    if "tags" in table.columns:
-        table["tags"] = [list(tags) for tags in table["tags"]]
+    for name in TAGS_COLUMNS:
+        if name in table.columns:
+            lists = [None if one is None else list(one) for one in table[name]]
+            table[name] = pd.Series(lists, table.index, object)
     return table
 
 

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from msgspec import to_builtins
 
+from schemas.corrections import Correction
 from schemas.index import CHANGES_FILE
 from schemas.rows import rows_schema
 from tagger.errors import InputError, StoreError
@@ -124,6 +126,22 @@ class OpenIndex:
     def changes(self) -> "pd.DataFrame":
         """Return what changed against the night before: `image_id`, and `upsert` or `delete`."""
         return as_pandas(self._snapshot.read(CHANGES_FILE))
+
+    def corrections(self) -> "pd.DataFrame":
+        """Return what persons said of pictures so far, the last word last.
+
+        Each row is a line of corrections.jsonl, see schemas/INDEX.md; the night's own rows follow
+        those that were there when it was made.
+
+        Raises
+        ------
+        TaggerError
+            If a line is damaged.
+        """
+        import pandas as pd
+
+        lines = [to_builtins(one) for one in self._index.corrections.read().corrections]
+        return pd.DataFrame(lines, columns=list(Correction.__struct_fields__), dtype=object)
 
     def look_alikes(
         self, picture: str | PathLike[str], n: int = 10, *, model: str | PathLike[str] | None = None

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from schemas.index import CHANGES
 from tagger.arrays import BoolArray
 from tagger.errors import StoreError
+from tagger.index.corrected_rows import words_in
 from tagger.index.staging import is_pointer
 
 _OF_THE_FILE = ("image_id", "status", "error", "content_sha256", "size_bytes", "mtime_ns")
@@ -24,9 +25,9 @@ _SAME = (
     "model_id",
     "scored_at",
 )
-"""Rows that agree in these agree in all.
+"""Rows that agree in these have the same scores.
 
-Scores follow from the content, the model and when it was asked.
+They follow from the content, the model and when it was asked.
 """
 
 
@@ -38,24 +39,23 @@ class Merged(NamedTuple):
     counts: Counter[str]
 
 
-def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
+def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
     """Return the new rows of a bucket.
 
     Parameters
     ----------
-    before, fresh : pa.Table
-        Of one schema; the bucket's rows in the parent snapshot, and the rows made tonight.
-    carried : pa.Array of large_string
-        Ids of the rows that stay.
+    before, kept, fresh : pa.Table
+        Of one schema; the bucket's rows in the parent snapshot, those of them that stay as they
+        are, and all others that there are now.
     """
-    ids = before["image_id"].cast(pa.large_string())
-    kept = before.filter(pc.is_in(ids, value_set=carried))
     at = pc.index_in(fresh["image_id"], value_set=before["image_id"])
     old = before.take(at)
     new = _mask(pc.is_null(at))
     moved = ~new & ~(_agree(fresh, old, "size_bytes") & _agree(fresh, old, "mtime_ns"))
     same_bytes = _agree(fresh, old, "content_sha256") & _mask(pc.is_valid(fresh["content_sha256"]))
-    identical = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
+    same_scores = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
+    same_answers = np.logical_and.reduce([_agree(fresh, old, name) for name in _answers(fresh)])
+    spoken = ~new & same_bytes & _other_words(fresh, old)
     rows = pa.concat_tables([kept, fresh])
     stays = pc.is_in(before["image_id"], value_set=rows["image_id"])
     gone = before["image_id"].filter(pc.invert(stays))
@@ -64,12 +64,14 @@ def merge(before: pa.Table, carried: pa.Array, fresh: pa.Table) -> Merged:
             "new": int(new.sum()),
             "changed": int(moved.sum()),
             "touched": int((moved & same_bytes).sum()),
-            "unchanged": len(kept) + int(identical.sum()),
-            "rescored": int((~new & ~moved & ~identical).sum()),
+            "unchanged": len(kept) + int(same_scores.sum()),
+            "rescored": int((~new & ~moved & ~same_scores).sum()),
+            "corrected": int(spoken.sum()),
             "deleted": len(gone),
             "published_rows": len(rows),
         }
     )
+    identical = same_scores & same_answers & ~spoken
     return Merged(rows, _changes(fresh["image_id"].filter(pa.array(~identical)), gone), counts)
 
 
@@ -116,6 +118,26 @@ def fill_in(fresh: pa.Table, donors: Donors) -> pa.Table:
 
 def _digests(rows: pa.Table) -> npt.NDArray[np.bytes_]:
     return np.array(rows["content_sha256"].to_pylist(), "S64")
+
+
+def _answers(rows: pa.Table) -> list[str]:
+    """Return the columns of answers and of what they rest on."""
+    whose = ((field.name, field.metadata or {}) for field in rows.schema)
+    return [name for name, facts in whose if b"group" in facts and b"label" not in facts]
+
+
+def _other_words(fresh: pa.Table, old: pa.Table) -> BoolArray:
+    """Return bool (n,): rows in which persons answered something else, or no more, or anew."""
+    result = np.zeros(len(fresh), bool)
+    said = pc.or_(pc.is_valid(fresh["corrected"]), pc.is_valid(old["corrected"]))
+    here = np.flatnonzero(_mask(said))
+    if len(here):
+        columns = ["tags", "corrected", *_answers(fresh)]
+        places = pa.array(here)
+        now = words_in(fresh.select(columns).take(places))
+        then = words_in(old.select(columns).take(places))
+        result[here] = [a != b for a, b in zip(now, then, strict=True)]
+    return result
 
 
 def _agree(fresh: pa.Table, old: pa.Table, column: str) -> BoolArray:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
 from schemas.index import Part
+from schemas.rows import CORRECTED_TYPE
 from tagger.digests import DigestKeys, raw_keys, sorted_keys
 from tagger.index.columns import aligned
 from tagger.index.plan import KNOWN
@@ -20,6 +21,7 @@ _NO_CONTENTS = pa.table(
         "content_sha256": pa.array([], pa.string()),
     }
 )
+_SPOKEN = pa.schema([("content_sha256", pa.string()), ("corrected", CORRECTED_TYPE)])
 _PLANNED = ["image_id", "size_bytes", "mtime_ns", "status", "reader", "model_id"]
 
 
@@ -130,6 +132,13 @@ class Previous:
         if self.parent is None:
             return []
         return [(self.parent, part) for part in self.parent.manifest.parts]
+
+
+def spoken_rows(parent: Snapshot, part: Part) -> pa.Table:
+    """Return content_sha256 and corrected of a part's rows; null where a version had no column."""
+    schema = parent.schema() or _SPOKEN
+    columns = [name for name in _SPOKEN.names if name in schema.names]
+    return aligned(parent.read(part.file, columns), _SPOKEN)
 
 
 def counted(values: pa.ChunkedArray) -> Counter[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 import tagger.imaging.preprocessing
 from schemas.index import LABELS
-from schemas.rows import CORRECTED_TYPE, FIXED_COLUMNS, rows_schema
+from schemas.rows import CORRECTED_TYPE, FIXED_COLUMNS, OVERRULED_TYPE, rows_schema
 from tagger.arrays import BoolArray, Float32Array, Float64Array
 from tagger.imaging.file_facts import FileFacts
 from tagger.index.staging import staged_schema
@@ -91,8 +91,8 @@ def _answer_columns(
     thresholds: Float64Array,
 ) -> list[pa.Array]:
     """Return tags, answers and scores, null where not ok; no person has answered yet."""
-    nobody = pa.nulls(len(ok), CORRECTED_TYPE)
-    columns = [_tags(logits, thresholds, vocabulary, ok), nobody]
+    columns = [_tags(logits, thresholds, vocabulary, ok)]
+    columns += [pa.nulls(len(ok), kind) for kind in (CORRECTED_TYPE, OVERRULED_TYPE)]
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))

@@ -39,6 +39,11 @@ class Snapshot(NamedTuple):
     path: Path
     manifest: Manifest
 
+    @property
+    def index_folder(self) -> Path:
+        """The folder of the index that it is a snapshot of."""
+        return self.path.parents[1]
+
     def part(self, bucket: int) -> Part | None:
         """Return the manifest's entry for a bucket's part."""
         return next((part for part in self.manifest.parts if part.bucket == bucket), None)

@@ -5,7 +5,7 @@ It is what its manifest says, and answers and tags follow from the scores.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +33,9 @@ from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.catalog import bucket_of
 from tagger.files import file_digest
 from tagger.index.columns import added_columns, has_needed_columns, is_kept
+from tagger.index.corrected_rows import Models, RowLabel, labels_of_models
 from tagger.index.snapshots import Snapshot
+from tagger.index.verify_words import Words, check_words, with_words, without_words, words_of
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
 
@@ -43,21 +45,14 @@ HALF_STEP = 0.00005
 _SIDE_SCHEMAS = {LABELS_FILE: LABELS, CHANGES_FILE: CHANGES, UNSETTLED_FILE: UNSETTLED}
 
 
-class _Label(NamedTuple):
-    group: str
-    name: str
-    column: str
-    threshold: float
-    retired: bool
-
-
 @dataclass(frozen=True)
 class _Claims:
     """What the parts are held to; `statuses` are counted on the way."""
 
     snapshot: Snapshot
-    models: Mapping[str, list[_Label]]
+    models: Models
     schema: pa.Schema
+    words: Words
     statuses: Counter[str]
 
 
@@ -69,7 +64,7 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     try:
         for name, digest in snapshot.side_files.items():
             yield from _side_file(snapshot.path / name, digest)
-        models = _models(snapshot)
+        models = labels_of_models(read_parquet(snapshot.path / LABELS_FILE))
     except (OSError, pa.ArrowException, KeyError) as error:
         raise_machine_fault(error)
         yield f"{snapshot.path.name}: labels or changes cannot be read: {error}"
@@ -82,21 +77,14 @@ def verify_snapshot(snapshot: Snapshot) -> Iterator[str]:
     yield from _strangers(snapshot)
     yield from _sums(manifest)
     schema = rows_schema(manifest.groups, models[manifest.model_id])
-    claims = _Claims(snapshot, models, schema, Counter())
+    words, faults = words_of(snapshot, models)
+    yield from faults
+    claims = _Claims(snapshot, models, schema, words, Counter())
     for part in manifest.parts:
         yield from _part(part, claims)
     if claims.statuses != manifest.statuses:
         held = dict(claims.statuses)
         yield f"{MANIFEST_FILE}: statuses {manifest.statuses}, the parts hold {held}"
-
-
-def _models(snapshot: Snapshot) -> dict[str, list[_Label]]:
-    """Return the labels of each model that the snapshot names."""
-    models: dict[str, list[_Label]] = {}
-    for row in read_parquet(snapshot.path / LABELS_FILE).to_pylist():
-        label = _Label(row["group"], row["label"], row["column"], row["threshold"], row["retired"])
-        models.setdefault(row["model_id"], []).append(label)
-    return models
 
 
 def _sums(manifest: Manifest) -> Iterator[str]:
@@ -179,7 +167,7 @@ def _rows(table: pa.Table, part: Part, claims: _Claims) -> Iterator[str]:
     manifest = claims.snapshot.manifest
     yield from _ids(table, part.bucket, manifest.buckets)
     yield from _facts(table)
-    yield from _scores(table, claims.models, manifest.groups)
+    yield from _scores(with_words(table), claims)
 
 
 def _ids(table: pa.Table, bucket: int, buckets: int) -> Iterator[str]:
@@ -223,9 +211,7 @@ def _facts(table: pa.Table) -> Iterator[str]:
             yield from first(pc.is_null(table[field.name]), f"{field.name} is null")
 
 
-def _scores(
-    table: pa.Table, models: Mapping[str, list[_Label]], groups: list[str]
-) -> Iterator[str]:
+def _scores(table: pa.Table, claims: _Claims) -> Iterator[str]:
     """Check values, answers and tags, model by model."""
     bad = table.filter(pc.invert(pc.equal(table["status"], "ok")))
     for field in bad.schema:
@@ -236,15 +222,21 @@ def _scores(
         yield "tags are not empty on rows that are not ok"
     good = table.filter(pc.equal(table["status"], "ok"))
     for model_id in pc.unique(good["model_id"]).to_pylist():
-        if model_id not in models:
+        if model_id not in claims.models:
             yield f"rows name the model {model_id!r}, which {LABELS_FILE} does not have"
             continue
         rows = good.filter(pc.equal(good["model_id"], model_id))
-        yield from _model_scores(rows, models[model_id], groups)
+        labels = claims.models[model_id]
+        wrong = list(_values(rows, labels))
+        yield from wrong
+        if not wrong:
+            yield from check_words(rows, claims.words)
+            own = without_words(rows, claims.words)
+            yield from _model_answers(own, labels, claims.snapshot.manifest.groups)
 
 
-def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> Iterator[str]:
-    """Check the rows of one model: its scores, and that answers and tags follow from them."""
+def _values(table: pa.Table, labels: Sequence[RowLabel]) -> Iterator[str]:
+    """Check that the rows of one model have its scores, and no other's."""
     own = {label.column for label in labels}
     others = {f.name for f in table.schema if f.metadata and b"label" in f.metadata} - own
     for name in sorted(others):
@@ -261,7 +253,11 @@ def _model_scores(table: pa.Table, labels: list[_Label], groups: list[str]) -> I
             f"row {table['image_id'][int(row)].as_py()!r}: {labels[column].column} is "
             f"{scores[row, column]}, not four decimals within 0 and 1"
         )
-        return
+
+
+def _model_answers(table: pa.Table, labels: Sequence[RowLabel], groups: list[str]) -> Iterator[str]:
+    """Check that the answers and tags of one model follow from its scores."""
+    scores = np.stack([table[label.column].to_numpy() for label in labels], axis=1)  # (n, labels)
     thresholds = np.array([label.threshold for label in labels])
     tags = (scores >= thresholds) & ~np.array([label.retired for label in labels])  # (n, labels)
     active = [label.group for label in labels if label.group in groups and not label.retired]
@@ -304,7 +300,7 @@ def _group(table: pa.Table, group: str, names: list[str], evidence: _Evidence) -
         )
 
 
-def _tags(table: pa.Table, labels: list[_Label], tags: BoolArray) -> Iterator[str]:
+def _tags(table: pa.Table, labels: Sequence[RowLabel], tags: BoolArray) -> Iterator[str]:
     """Yield the first row whose tags are not those of answers and scores."""
     for row, (written, expected) in enumerate(zip(table["tags"].to_pylist(), tags, strict=True)):
         wanted = [label.name for label, tag in zip(labels, expected, strict=True) if tag]

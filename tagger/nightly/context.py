@@ -12,10 +12,12 @@ import pyarrow as pa
 from tagger.catalog import Walk
 from tagger.digests import DigestKeys
 from tagger.index.columns import continued
+from tagger.index.corrected_rows import Judge, labels_of_models
+from tagger.index.corrections import InForce, LogPart
 from tagger.index.features import FeatureStore
 from tagger.index.plan import Plan, Rules
-from tagger.index.previous import Previous
-from tagger.index.rows import schema_of
+from tagger.index.previous import Previous, spoken_rows
+from tagger.index.rows import labels_table, schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.index.staging import Staged, Staging
 from tagger.index.store import Index
@@ -101,6 +103,39 @@ class Night:
     def head(self) -> Head:
         """What turns features into logits."""
         return self.bundle.head()
+
+    @cached_property
+    def said(self) -> LogPart:
+        """What persons have said, up to the moment of the first look."""
+        return self.index.corrections.read()
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Says whether a person or the model answers for a picture."""
+        exclusive = [group.name for group in self.bundle.vocabulary.exclusive_groups]
+        models = labels_of_models(self.parent.labels()) if self.parent else {}
+        models |= labels_of_models(labels_table(self.bundle))
+        words = InForce(self.said.corrections, exclusive)
+        return Judge(words, models, self.bundle.model_id, exclusive)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the rows of the parent have all that persons said, as tonight's model has it."""
+        if self.parent is None:
+            return False
+        before = self.parent.manifest
+        return (before.corrections, before.model_id) == (self.said.mark(), self.bundle.model_id)
+
+    @cached_property
+    def spoken(self) -> frozenset[int]:
+        """The buckets whose rows persons' answers may change, though nothing else does."""
+        if self.parent is None or self.heard:
+            return frozenset()
+        return frozenset(
+            part.bucket
+            for part in self.parent.manifest.parts
+            if self.judge.concerned(spoken_rows(self.parent, part)).any()
+        )
 
     @cached_property
     def fresh_schema(self) -> pa.Schema:

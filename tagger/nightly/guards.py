@@ -44,7 +44,10 @@ def estimated_bytes(night: Night, plan: Plan) -> int:
     rewritten = sum(
         part.bytes
         for part in (parent.manifest.parts if parent else [])
-        if grown or fresh[part.bucket] or carried[part.bucket] != part.rows
+        if grown
+        or fresh[part.bucket]
+        or carried[part.bucket] != part.rows
+        or part.bucket in night.spoken
     )
     staged = plan.counts.to_read + plan.counts.from_features
     return int(rewritten + per_row * (fresh.sum() + staged) + features * plan.counts.to_read)

@@ -61,7 +61,7 @@ def nothing_to_do(night: Night, agenda: Agenda) -> bool:
     if night.parent is None:
         return False
     before = night.parent.manifest
-    if (before.model_id, before.catalog) != (night.bundle.model_id, night.root):
+    if before.catalog != night.root or not night.heard:
         return False
     return bool(agenda.plan.carried.all()) and not agenda.plan.counts.deleted
 

@@ -9,15 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
-from schemas.index import Manifest
+from schemas.index import Manifest, Part
 from schemas.record import FORMAT_VERSION
+from tagger.arrays import Int64Array
 from tagger.errors import StoreError, TaggerError
 from tagger.index.columns import aligned, has_columns
-from tagger.index.merge import Donors, as_donors, fill_in, merge
+from tagger.index.merge import Donors, Merged, as_donors, fill_in, merge
 from tagger.index.plan import Plan
 from tagger.index.previous import counted
 from tagger.index.rows import labels_table
-from tagger.index.snapshots import SnapshotWriter
+from tagger.index.snapshots import Snapshot, SnapshotWriter
 from tagger.index.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
 from tagger.nightly.context import Agenda, Night
 from tagger.nightly.guards import check_deletions, check_not_empty
@@ -136,6 +137,7 @@ class Publisher:
                 statuses=dict(sorted(self._statuses.items())),
                 counts=self._night.run.published_counts(),
                 versions=self._night.run.versions,
+                corrections=self._night.said.mark(),
             )
         )
         return True
@@ -152,26 +154,41 @@ class Publisher:
 
     def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: Donors) -> Counter[str]:
         """Write one part, or link the old one where nothing in it changes; return the counts."""
-        previous = self._previous
         parent = self._night.parent
         part = parent.part(bucket) if parent else None
         carried = self._carried.get(bucket, _NOWHERE)
         untouched = not self._units[bucket] and part and len(carried) == part.rows
-        if parent and part and untouched and self._same_schema:
-            writer.link_part(parent, part)
-            self._statuses.update(previous.statuses[bucket])
-            self._models.update(previous.models[bucket])
-            return Counter({"unchanged": part.rows, "published_rows": part.rows})
-        ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
-        before = previous.rows(bucket, self._night.schema)
-        fresh = fill_in(self._fresh(bucket), donors)
-        merged = merge(before, ids, aligned(fresh, self._night.schema))
+        as_it_was = bool(untouched and self._same_schema)
+        if parent and part and as_it_was and bucket not in self._night.spoken:
+            return self._link(writer, parent, part)
+        merged = self._merged(bucket, carried, donors)
+        if parent and part and as_it_was and not len(merged.changes):
+            return self._link(writer, parent, part)
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
         self._statuses.update(counted(merged.rows["status"]))
         self._models.update(counted(merged.rows["model_id"].drop_null()))
         return merged.counts
+
+    def _link(self, writer: SnapshotWriter, parent: Snapshot, part: Part) -> Counter[str]:
+        writer.link_part(parent, part)
+        self._statuses.update(self._previous.statuses[part.bucket])
+        self._models.update(self._previous.models[part.bucket])
+        return Counter({"unchanged": part.rows, "published_rows": part.rows})
+
+    def _merged(self, bucket: int, carried: Int64Array, donors: Donors) -> Merged:
+        """Return the rows of a bucket: carried or made tonight, with what persons said."""
+        night = self._night
+        before = self._previous.rows(bucket, night.schema)
+        ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
+        kept = before.filter(pc.is_in(before["image_id"].cast(pa.large_string()), value_set=ids))
+        fresh = aligned(fill_in(self._fresh(bucket), donors), night.schema)
+        if not night.heard:
+            concerned = pa.array(night.judge.concerned(kept))
+            fresh = pa.concat_tables([fresh, kept.filter(concerned)])
+            kept = kept.filter(pc.invert(concerned))
+        return merge(before, kept, night.judge.judged(fresh))
 
     def _fresh(self, bucket: int) -> pa.Table:
         """Return the rows that were made for a bucket; notes which of them are unsettled."""
