@@ -3,7 +3,6 @@ knows the folder names corrects some of it, and the model is retrained with that
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,27 +10,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit, softmax
 
 from jobs.evaluate import evaluate
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from schemas.corrections import Correction
-from tagger.arrays import Float64Array, Int64Array
+from schemas.review import Wanted
+from tagger.arrays import Int64Array
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import prepare
 from tagger.imaging.preprocessing import Reading
 from tagger.index.corrections import CorrectionLog
+from tagger.index.store import Index
 from tagger.labels.vocabulary import parse_groups
+from tagger.review.table import NightTable
 
 GROUPS = "color,garment"
 CORRECTED = 200
 HELD_OUT, TENTH = 0.3, 0.1
 SIDE = 48
 """Networks see pictures of half the usual side, so that nine trainings take an hour."""
-Order = Callable[[pd.DataFrame], Float64Array]
-"""From rows of the index to how sure each is: the least sure are corrected."""
 
 
 @dataclass(frozen=True)
@@ -117,47 +116,29 @@ def train_weak(world: World, models: Path, *, seed: int) -> Path:
     return _trained(world, models, "weak", seed=seed)
 
 
-def tag(world: World, model: Path, index: Path) -> pd.DataFrame:
-    """Return the rows of a night of the real job."""
+def tag(world: World, model: Path, index: Path) -> None:
     tag_catalog(TagOptions(str(world.catalog), str(model), str(index), workers=1, force_model=True))
-    return pd.read_parquet((index / "current").resolve()).query("status == 'ok'")
 
 
-def probabilities(rows: pd.DataFrame, group: str, labels: list[str]) -> Float64Array:
-    """Return float64 (n, k + 1): p of each label of a group from its stored scores, none last."""
-    scores = rows[[f"score_{label}" for label in labels]].to_numpy(np.float64)
-    z = logit(np.clip(scores, 5e-5, 1 - 5e-5))
-    return np.asarray(softmax(np.pad(z, ((0, 0), (0, 1))), axis=1))
+def least_sure(index: Path) -> list[str]:
+    """Return the pictures that the review page shows first by `least_sure`."""
+    store = Index(index)
+    snapshot = store.current()
+    assert snapshot is not None
+    night = NightTable.load(store, snapshot)
+    found = night.find(Wanted(order="least_sure"), 0, CORRECTED)
+    return [picture.image_id for picture in found.pictures]
 
 
-def labels_of(world: World) -> dict[str, list[str]]:
-    names = [folder.name.split("_") for folder in world.tenth.iterdir()]
-    colors, garments = zip(*names, strict=True)
-    return {"color": sorted(set(colors)), "garment": sorted(set(garments))}
+def at_random(index: Path, *, seed: int) -> list[str]:
+    rows = pd.read_parquet((index / "current").resolve(), columns=["image_id", "status"])
+    images = sorted(rows.loc[rows["status"] == "ok", "image_id"])
+    return list(np.random.default_rng(seed).permutation(images)[:CORRECTED])
 
 
-def least_sure(world: World) -> Order:
-    """As the review page orders: p of the answer, or of none, of the group where that is least."""
-
-    def order(rows: pd.DataFrame) -> Float64Array:
-        sure = []
-        for group, labels in labels_of(world).items():
-            p = probabilities(rows, group, labels)
-            at = [labels.index(x) if x in labels else len(labels) for x in rows[group]]
-            sure.append(p[np.arange(len(rows)), at])
-        return np.asarray(np.min(sure, axis=0))
-
-    return order
-
-
-def at_random(seed: int) -> Order:
-    return lambda rows: np.random.default_rng(seed).random(len(rows))
-
-
-def correct(world: World, index: Path, rows: pd.DataFrame, order: Order, copy: Path) -> Path:
-    """Return a copy of the index in which the pictures that come first are corrected."""
+def correct(world: World, index: Path, images: list[str], copy: Path) -> Path:
+    """Return a copy of the index in which these pictures are corrected."""
     shutil.copytree(index, copy, symlinks=True)
-    first = rows.iloc[np.argsort(order(rows), kind="stable")[:CORRECTED]]
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     CorrectionLog(copy).append(
         [
@@ -171,7 +152,7 @@ def correct(world: World, index: Path, rows: pd.DataFrame, order: Order, copy: P
                 label=label,
                 answer="is",
             )
-            for image_id in first["image_id"]
+            for image_id in images
             for group, label in zip(
                 ("color", "garment"), world.truth[image_id].split("_"), strict=True
             )

@@ -40,11 +40,15 @@ def test_corrections_of_the_least_sure_answers_teach_as_much_as_random_ones_or_m
         folder = root / f"seed{seed}"
         world = make_world(pictures, folder, seed=seed)
         weak = train_weak(world, folder / "models", seed=seed)
-        rows = tag(world, weak, folder / "index")
+        tag(world, weak, folder / "index")
+        chosen = {
+            "least sure": least_sure(folder / "index"),
+            "random": at_random(folder / "index", seed=seed),
+        }
         models = {"weak": weak}
-        for name, order in (("least sure", least_sure(world)), ("random", at_random(seed))):
+        for name, images in chosen.items():
             called = name.replace(" ", "-")
-            index = correct(world, folder / "index", rows, order, folder / f"index-{called}")
+            index = correct(world, folder / "index", images, folder / f"index-{called}")
             models[name] = trained_again(world, index, folder / "models", called, seed=seed)
         for name, model in models.items():
             found = measured(model, world.held_out)
