@@ -174,7 +174,7 @@ def test_the_merge_is_that_of_a_loop(
 
 def test_rows_get_the_columns_of_a_grown_vocabulary() -> None:
     grown = SCHEMA.append(pa.field("score_new", pa.float64()))
-    rows = aligned(table({"a.jpg": ("x",) * 8}), grown)
+    rows = aligned(table({"a.jpg": (*"x" * 8, None, [])}), grown)
     assert rows.schema.equals(grown)
     assert rows["score_new"].to_pylist() == [None]
 
