@@ -185,6 +185,8 @@ def _model_reports() -> list[str]:
         *records(models.PromoteReport),
         "## tagger models",
         *records(models.ModelsReport),
+        "## tagger models --prune",
+        *records(models.PruneReport),
     ]
 
 
