@@ -46,7 +46,7 @@ from tagger.catalog import EXTENSIONS
 from tagger.datasets.sample import Sample
 
 COMMANDS = typer.main.get_command(app).commands
-OF_ALL = {option for each in typer.main.get_command(app).params for option in each.opts} | {"--help"}
+OF_ALL = {"--help"}.union(*(each.opts for each in typer.main.get_command(app).params))
 OF_RAY_AND_PIP = {"--head", "--port", "--address", "--no-deps", "--wheel-dir"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 

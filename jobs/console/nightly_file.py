@@ -64,7 +64,8 @@ def _part(parameter: Any, kind: type, given: Mapping[str, str]) -> str:
     value, remark = parameter.default, ""
     if value is None:
         value = _example(parameter, kind)
-        remark = "  # to be set" if parameter.required else "  # an example; by default it is not set"
+        unset = "to be set" if parameter.required else "an example; by default it is not set"
+        remark = f"  # {unset}"
     return "\n".join([*lines, f"# {name} = {_toml(value)}{remark}", ""])
 
 
