@@ -61,13 +61,10 @@ def service_unit(night: Night) -> str:
     all words but the first. Source: systemd.unit(5), systemd.service(5).
     """
     program, *words = night.program
-    command = " ".join(
-        [
-            _quoted(program),
-            *(_quoted(word.replace("$", "$$")) for word in words),
-            "tag --config nightly.toml",
-        ]
-    )
+    if set(program) & set("'\""):  # systemd takes no program of such a name, but a word
+        program, words = "/bin/sh", ["-c", 'exec "$0" "$@"', *night.program]
+    quoted = [_quoted(program), *(_quoted(word.replace("$", "$$")) for word in words)]
+    command = " ".join([*quoted, "tag --config nightly.toml"])
     return _SERVICE.format(
         user=_specifiers(night.user),
         folder=_specifiers(str(night.folder)),

@@ -206,8 +206,20 @@ def test_systemd_reads_the_units_and_finds_the_program(name: str, tmp_path: Path
     assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
     program.unlink()
     ended = verified(tmp_path / "units", Night(program.parent, [str(program)], "root"))
-    assert ended.returncode != 0
-    assert f"Command {program} is not executable" in ended.stderr
+    in_a_shell = "'" in name or '"' in name  # which is there
+    assert (ended.returncode == 0) is in_a_shell
+    assert in_a_shell or f"Command {program} is not executable" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_words_of_the_service_are_those_of_the_night(name: str, tmp_path: Path) -> None:
+    """Read as systemd.service(5) says: quotes as a shell has them, and $$ and %% for one."""
+    program = stand_in(tmp_path / name)
+    unit = service_unit(Night(program.parent, [str(program), name], "root"))
+    (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(command)]
+    ended = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.stdout.splitlines() == [str(tmp_path), name, "tag", "--config", "nightly.toml"]
 
 
 def test_the_service_says_who_works_where_and_how(tmp_path: Path) -> None:
