@@ -146,13 +146,13 @@ def prune(
     Locked
         If another process is promoting or pruning; nothing was removed then.
     """
-    if not confirmed:
-        return _prunable(list_models(folder, indexes, now=now))
-    list_models(folder, indexes, now=now)  # what is wrong is said before anything is locked
+    planned = _prunable(list_models(folder, indexes, now=now))
+    if not confirmed or not planned.pruned:  # a folder of something else gets no lock
+        return replace(planned, removed=confirmed)
     models = Path(folder)
     with alone_in(models):
-        report = _prunable(list_models(folder, indexes, now=now))
-        return replace(report, pruned=remove(models, report.pruned), removed=True)
+        planned = _prunable(list_models(folder, indexes, now=now))
+        return replace(planned, pruned=remove(models, planned.pruned), removed=True)
 
 
 def _prunable(report: ModelsReport) -> PruneReport:

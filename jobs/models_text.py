@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from jobs.console.table import age, size, table
+from jobs.console.table import age, plain, size, table
 from schemas.models import Leftover, ModelsReport, ModelUse, ModelVersion, PruneReport
 
 _COLUMNS = ("  model", "created (UTC)", "age", "size", "labels", "macro AP", "exact match")
@@ -37,7 +37,7 @@ def models_text(report: ModelsReport, now: datetime | None = None) -> str:
             [(*_COLUMNS, *_MORE), *(_cells(row, report, moment) for row in good)], _NUMBERS
         )
         bad = [row for row in report.versions if row.error is not None]
-        lines += [f"  {row.name}  {size(row.bytes or 0)}  {row.error}" for row in bad]
+        lines += [plain(f"  {row.name}  {size(row.bytes or 0)}  {row.error}") for row in bad]
         lines.append(_LEGEND)
     if report.leftovers:
         lines += ["", "Left over:"]
@@ -53,7 +53,7 @@ def _cells(row: ModelVersion, report: ModelsReport, now: datetime) -> tuple[str,
     if row.gate_passed:
         gate = "-" if row.parent is None else "passed"
     return (
-        ("* " if row.name == report.current else "  ") + row.name,
+        ("* " if row.name == report.current else "  ") + plain(row.name),
         created[:16].replace("T", " "),
         age(datetime.fromisoformat(created), now),
         size(row.bytes or 0),
@@ -72,7 +72,7 @@ def _parent(row: ModelVersion, report: ModelsReport) -> str:
     if row.parent is None:
         return "-"
     here = any(other.name == row.parent for other in report.versions)
-    return row.parent if here else f"{row.parent[:12]} (not here)"
+    return plain(row.parent) if here else f"{row.parent[:12]} (not here)"
 
 
 def _use(use: ModelUse) -> str:
@@ -94,7 +94,7 @@ def _percent(share: float | None) -> str:
 def _leftover(each: Leftover, now: datetime) -> tuple[str, ...]:
     """Return the cells of something left over."""
     return (
-        each.name,
+        plain(each.name),
         size(each.bytes),
         age(datetime.fromisoformat(each.changed_at), now),
         _HALF_DONE.get(each.kind) or _training(each),
@@ -113,7 +113,7 @@ def _training(each: Leftover) -> str:
 
 def prune_text(report: PruneReport) -> str:
     """Return what nothing needs, and why the rest stays, as text for a terminal."""
-    lines = [f"{name} stays: {'; '.join(why)}" for name, why in report.kept.items()]
+    lines = [plain(f"{name} stays: {'; '.join(why)}") for name, why in report.kept.items()]
     if not report.indexes:
         lines.append(
             "Versions stay because no index was looked at: rows name the model that scored them. "

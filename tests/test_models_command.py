@@ -337,6 +337,23 @@ def test_a_damaged_version_is_left_for_a_person_to_look_at(models: Path, index: 
     assert (models / "tiny-v3").exists()
 
 
+def test_a_stranger_s_name_is_shown_and_not_obeyed(models: Path, index: str) -> None:
+    (models / "evil\x1b[2J\nname").mkdir()
+    (models / "evil\x1b[2J\nname" / "bundle.json").write_text("{}")
+    text = models_text(list_models(str(models)), NOW) + prune_text(prune(str(models), [index]))
+    assert "evil\\x1b[2J\\nname" in text
+    assert "\x1b" not in text
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path, tagger: Tagger) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_bytes(b"mine")
+    before = seen(tmp_path)
+    ended = tagger("models", tmp_path / "photos", "--prune", "--yes")
+    assert (ended.returncode, "nothing to remove" in ended.stdout) == (0, True)
+    assert seen(tmp_path) == before
+
+
 def test_a_prune_waits_its_turn(models: Path, index: str, tagger: Tagger) -> None:
     with Lock(models / "_lock"):
         ended = tagger("models", models, "--index", index, "--prune", "--yes")

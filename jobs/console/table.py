@@ -1,4 +1,4 @@
-"""Tables, sizes and ages as a terminal shows them."""
+"""Tables, sizes, ages and strangers' words as a terminal shows them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,6 +17,19 @@ def table(lines: Sequence[Sequence[str]], numbers: Collection[int]) -> list[str]
         ).rstrip()
         for line in lines
     ]
+
+
+def plain(text: str) -> str:
+    """Return text so that a terminal shows it, whatever it is, and obeys none of it.
+
+    Examples
+    --------
+    >>> plain("na\x1b[2Jme")
+    'na\\\\x1b[2Jme'
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def size(n: int) -> str:

@@ -1,8 +1,10 @@
 """What killed processes left in a folder of models: trainings under way, half-saved models."""
 
+import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -40,16 +42,20 @@ def leftovers(models: Path, now: datetime) -> list[Leftover]:
     now : datetime
         With its time zone.
     """
-    found = [_training(path, models, now) for path in _folders(models / TRAININGS)]
+    found = []
+    for path in _folders(models / TRAININGS):
+        with suppress(FileNotFoundError):  # it ended meanwhile
+            found.append(_training(path, models, now))
     for path in _folders(models):
         if match := _HALF_DONE.fullmatch(path.name):
-            found.append(_half_done(path, _kind(match[2]), now))
+            with suppress(FileNotFoundError):  # it was saved meanwhile
+                found.append(_half_done(path, _kind(match[2]), now))
     return sorted(found, key=lambda each: each.name)
 
 
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files in a folder; links are not followed."""
-    return sum(path.lstat().st_size for path in _files(folder))
+    return sum(stat.st_size for stat in _stats(_files(folder)))
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -112,7 +118,18 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in names)
 
 
+def _stats(paths: Iterable[Path]) -> Iterator[os.stat_result]:
+    """Yield what the file system says of each, without those that a training at work has replaced
+    meanwhile."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.lstat()
+
+
 def _changed(folder: Path) -> datetime:
     """Return when something in a folder last changed; that somebody held its lock is no change."""
     paths = [folder, *(path for path in _files(folder) if path != folder / TRAINING_LOCK)]
-    return datetime.fromtimestamp(max(path.lstat().st_mtime for path in paths), UTC)
+    changed = max((stat.st_mtime for stat in _stats(paths)), default=None)
+    if changed is None:
+        raise FileNotFoundError(errno.ENOENT, "removed meanwhile", str(folder))
+    return datetime.fromtimestamp(changed, UTC)
