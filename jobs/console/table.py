@@ -20,13 +20,7 @@ def table(lines: Sequence[Sequence[str]], numbers: Collection[int]) -> list[str]
 
 
 def plain(text: str) -> str:
-    """Return text so that a terminal shows it, whatever it is, and obeys none of it.
-
-    Examples
-    --------
-    >>> plain("na\x1b[2Jme")
-    'na\\\\x1b[2Jme'
-    """
+    """Return text so that a terminal shows it, whatever it is, and obeys none of it."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
