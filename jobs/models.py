@@ -1,15 +1,27 @@
-"""The versions of a model: which there are, where they come from, which is current."""
+"""The versions of a model: which there are, which is current, and which nothing needs."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from schemas.models import ModelsReport, ModelVersion, PromoteReport
-from tagger.errors import BundleError, GateFailed, InputError
-from tagger.machine import raise_machine_fault
+from schemas.models import (
+    Leftover,
+    ModelsReport,
+    ModelUse,
+    ModelVersion,
+    PromoteReport,
+    Pruned,
+    PruneReport,
+)
+from tagger.errors import GateFailed, InputError
+from tagger.index.model_uses import NamedModels, named_models
 from tagger.models.bundle import Bundle, load_bundle
-from tagger.models.card import number
-from tagger.models.versions import current_name, set_current
+from tagger.models.inventory import inventory
+from tagger.models.leftovers import leftovers
+from tagger.models.pruning import reasons_to_keep, remove
+from tagger.models.versions import CURRENT, alone_in, current_name, set_current
 
 
 def check_gate(bundle: Bundle, option: str) -> None:
@@ -60,51 +72,100 @@ def promote(model: str, *, force: bool = False) -> PromoteReport:
     )
 
 
-def list_models(folder: str) -> ModelsReport:
-    """Return the models of a folder, oldest first; what cannot be read says why.
+def list_models(
+    folder: str, indexes: Sequence[str] = (), *, now: datetime | None = None
+) -> ModelsReport:
+    """Return the models of a folder, oldest first, and what killed processes left in it; what
+    cannot be read says why.
+
+    Parameters
+    ----------
+    indexes : sequence of str
+        Indexes to look at: which models they name.
+    now : datetime, optional
+        With its time zone; by default the clock's.
 
     Raises
     ------
     InputError
         If there is no such folder.
+    StoreError
+        If an index is none, or a night in it cannot be read.
     """
     models = Path(folder)
     if not models.is_dir():
         raise InputError(
             f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes it"
         )
-    paths = [path.parent for path in models.glob("*/bundle.json") if not path.parent.is_symlink()]
-    rows = [_version(path) for path in paths if not path.name.startswith(".")]
-    rows.sort(key=lambda row: (row.created_at or "", row.name))
-    names = {row.model_id: row.name for row in rows if row.model_id is not None}
-    named = [
-        replace(row, parent=names.get(row.parent, row.parent)) if row.parent else row
-        for row in rows
-    ]
-    return ModelsReport(models=folder, current=current_name(models), versions=named)
+    named = [named_models(index) for index in indexes]
+    found = inventory(models)
+    left = leftovers(models, now or datetime.now(UTC))
+    used = [replace(row, uses=_uses(row, models, named)) for row in found.versions]
+    current = current_name(models)
+    reasons = reasons_to_keep(
+        used,
+        current=current,
+        links={
+            name: [each for each in links if each != CURRENT] for name, links in found.links.items()
+        },
+        strange=found.strange,
+        leftovers=left,
+        looked=bool(indexes),
+    )
+    return ModelsReport(
+        models=folder,
+        current=current,
+        versions=[replace(row, kept_for=reasons[row.name]) for row in used],
+        leftovers=left,
+        indexes=list(indexes),
+    )
 
 
-def models_text(report: ModelsReport) -> str:
-    """Return the list of versions as text for a terminal."""
-    if not report.versions:
-        return f"{report.models}: no model"
-    wide = max(len(row.name) for row in report.versions)
-    lines = [
-        f"  {'model':{wide}}  {'created (UTC)':16}  labels  macro AP  exact match  gate    parent"
-    ]
-    for row in report.versions:
-        mark = "*" if row.name == report.current else " "
-        lines.append(f"{mark} {row.name:{wide}}  {row.error or _facts(row)}")
-    return "\n".join([*lines, "* is current"])
+def _uses(row: ModelVersion, models: Path, named: Sequence[NamedModels]) -> list[ModelUse]:
+    if row.model_id is None:
+        return []
+    uses = (index.use_of(row.model_id, str(models / row.name)) for index in named)
+    return [use for use in uses if use is not None]
 
 
-def _facts(row: ModelVersion) -> str:
-    created = (row.created_at or "")[:16].replace("T", " ")
-    gate = "failed"
-    if row.gate_passed:
-        gate = "-" if row.parent is None else "passed"
-    measures = f"{number(row.macro_ap):>8}  {number(row.exact_match):>11}"
-    return f"{created}  {row.labels:6}  {measures}  {gate:6}  {row.parent or '-'}"
+def prune(
+    folder: str,
+    indexes: Sequence[str] = (),
+    *,
+    confirmed: bool = False,
+    now: datetime | None = None,
+) -> PruneReport:
+    """Return what of a folder of models nothing needs, after removing it if that is confirmed.
+
+    Without `indexes` no version is removed, and only what killed processes left: rows name models.
+
+    Raises
+    ------
+    InputError, StoreError
+        As `list_models`.
+    Locked
+        If another process is promoting or pruning; nothing was removed then.
+    """
+    planned = _prunable(list_models(folder, indexes, now=now))
+    if not confirmed or not planned.pruned:  # a folder of something else gets no lock
+        return replace(planned, removed=confirmed)
+    models = Path(folder)
+    with alone_in(models):
+        planned = _prunable(list_models(folder, indexes, now=now))
+        return replace(planned, pruned=remove(models, planned.pruned), removed=True)
+
+
+def _prunable(report: ModelsReport) -> PruneReport:
+    found: list[ModelVersion | Leftover] = [*report.versions, *report.leftovers]
+    return PruneReport(
+        models=report.models,
+        removed=False,
+        indexes=report.indexes,
+        pruned=[
+            Pruned(name=each.name, bytes=each.bytes or 0) for each in found if not each.kept_for
+        ],
+        kept={each.name: each.kept_for for each in found if each.kept_for},
+    )
 
 
 def promote_text(report: PromoteReport) -> str:
@@ -113,23 +174,3 @@ def promote_text(report: PromoteReport) -> str:
     if report.passed:
         return text
     return f"{text}. It did not pass its gate: 'tagger tag' takes it with --force-model alone"
-
-
-def _version(path: Path) -> ModelVersion:
-    try:
-        bundle = load_bundle(path)
-        evaluation = bundle.metrics().evaluation
-    except BundleError as error:
-        raise_machine_fault(error)
-        return ModelVersion(name=path.name, error=f"cannot be used: {error}")
-    return ModelVersion(
-        name=path.name,
-        model_id=bundle.model_id,
-        created_at=bundle.created_at.isoformat(timespec="seconds"),
-        parent=bundle.parent,
-        trunk=bundle.trunk,
-        labels=len(bundle.vocabulary),
-        macro_ap=evaluation.macro_ap,
-        exact_match=evaluation.exact_match,
-        gate_passed=bundle.gate.passed,
-    )

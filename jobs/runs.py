@@ -1,13 +1,14 @@
 """The nights of an index, newest first, and going back to one."""
 
 import os
-from collections.abc import Collection, Sequence
 from itertools import islice
 
-from schemas.nightly import RollbackReport, RunsReport
+from jobs.console.table import size, table
+from schemas.nightly import DiskUse, RollbackReport, RunsReport
 from schemas.runs import RunRecord
 from schemas.samples import Estimate, SampleFigures
 from tagger.errors import StoreError
+from tagger.index.disk_use import disk_use
 from tagger.index.samples import Samples, figures
 from tagger.index.snapshots import current_name
 from tagger.index.store import Index
@@ -23,8 +24,8 @@ _FIGURES = ("answer", "rows", "judged", "right", "95 %", "missing", "95 %")
 
 
 def list_runs(index: str, last: int = 30) -> RunsReport:
-    """Return the `last` runs of an index, which snapshots there are, and what its newest sample
-    says.
+    """Return the `last` runs of an index, which snapshots there are, what its newest sample says,
+    and what it takes on the disk.
 
     Raises
     ------
@@ -38,6 +39,7 @@ def list_runs(index: str, last: int = 30) -> RunsReport:
         snapshots=found.snapshots(),
         runs=list(islice(found.runs.newest_first(), last)),
         samples=_judged_sample(Samples(found.path)),
+        disk=disk_use(found.path),
     )
 
 
@@ -85,14 +87,33 @@ def roll_back(index: str, snapshot: str) -> RollbackReport:
 
 def runs_text(report: RunsReport) -> str:
     """Return the nights as a table for a terminal, newest first, * marks what is current; below
-    it, how good the answers are by the newest sample."""
+    it, what they take on the disk, and how good the answers are by the newest sample."""
     lines = [_COLUMNS, *(_line(record, report.current) for record in report.runs)]
     names = (name + ("*" if name == report.current else "") for name in report.snapshots)
     kept = ", ".join(names) or "none"
-    text = [*_table(lines, _NUMBERS), f"snapshots kept, * is current: {kept}"]
+    text = [*table(lines, _NUMBERS), f"snapshots kept, * is current: {kept}"]
+    if report.disk is not None:
+        text += _disk_lines(report.disk)
     for sample in report.samples:
         text += ["", *_sample_lines(sample)]
     return "\n".join(text)
+
+
+def _disk_lines(disk: DiskUse) -> list[str]:
+    """Return what the index takes, and what each night would free."""
+    parts = {
+        "nights": disk.snapshots,
+        "staging": disk.staging,
+        "features": disk.features,
+        "corrections and samples": disk.corrections + disk.samples,
+        "records": disk.runs,
+    }
+    named = ", ".join(f"{name} {size(n)}" for name, n in parts.items() if n)
+    lines = [f"on disk: {size(disk.total)} ({named}); {size(disk.free)} free"]
+    if len(disk.only_in) > 1:
+        alone = ", ".join(f"{name} {size(n)}" for name, n in disk.only_in.items())
+        lines.append(f"nights share files; removing one alone frees: {alone}")
+    return lines
 
 
 def _sample_lines(sample: SampleFigures) -> list[str]:
@@ -106,7 +127,7 @@ def _sample_lines(sample: SampleFigures) -> list[str]:
         f"{sample.snapshot}, {sample.judged:,} judged:"
     )
     tail = [f"{silent:,} other answers: none of their pictures is judged yet"] if silent else []
-    return [head, *_table(lines, range(1, len(_FIGURES))), *tail]
+    return [head, *table(lines, range(1, len(_FIGURES))), *tail]
 
 
 def _figures_line(each: Estimate) -> tuple[str, ...]:
@@ -141,18 +162,6 @@ def _line(record: RunRecord, current: str | None) -> tuple[str, ...]:
     seconds = str(record.seconds.get("total", ""))
     message = (record.message or "").split(";")[0]
     return (record.run_id + mark, record.state, exit_code, *counts, seconds, message)
-
-
-def _table(lines: Sequence[Sequence[str]], numbers: Collection[int]) -> list[str]:
-    """Return lines of cells, aligned; the columns `numbers` flush right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in numbers else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
 
 
 def rollback_text(report: RollbackReport) -> str:

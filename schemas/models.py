@@ -1,5 +1,9 @@
 """What commands about models report: predict, pack, promote, models."""
 
+from typing import Literal
+
+from msgspec import field
+
 from schemas.record import Record
 
 
@@ -83,8 +87,23 @@ class PromoteReport(Record):
     """False if it did not pass its gate: `tagger tag` takes it with --force-model alone."""
 
 
+class ModelUse(Record):
+    """Where an index that was looked at names a model."""
+
+    index: str
+    """As given."""
+    readers_see_it: bool
+    """Whether rows of the current night may name it."""
+    snapshots: int
+    """How many kept nights may have rows that name it."""
+    staged: bool
+    """Whether an interrupted night left rows that it scored, for the next to use."""
+    features: bool
+    """Whether look-alikes are compared by it: its features were the last to be kept or used."""
+
+
 class ModelVersion(Record):
-    """One model of the folder; all but name and error are null where it cannot be used."""
+    """One model of the folder; what describes it is null where it cannot be used."""
 
     name: str
     """The folder."""
@@ -107,6 +126,36 @@ class ModelVersion(Record):
     guessing."""
     error: str | None = None
     """Why it cannot be used."""
+    bytes: int | None = None
+    """Of all files in the folder."""
+    children: list[str] = field(default_factory=list)
+    """Names of the models here that were retrained or packed from it."""
+    uses: list[ModelUse] = field(default_factory=list)
+    """The indexes of --index that name it."""
+    kept_for: list[str] = field(default_factory=list)
+    """Why --prune leaves it, in words; empty if nothing needs it."""
+
+
+LeftoverKind = Literal["training", "saving", "packing", "removing"]
+"""What was under way when a process ended without clearing up."""
+
+
+class Leftover(Record):
+    """What an interrupted training, a killed save or a killed prune left in the folder."""
+
+    name: str
+    """Path below the folder of models."""
+    kind: LeftoverKind
+    """A training; the saving of a model, or its packing; the removal of something."""
+    bytes: int
+    """Of all files in it."""
+    changed_at: str
+    """When something in it last changed: ISO 8601, UTC."""
+    epochs: int | None
+    """Of a training: those that were finished, which --resume goes on from; null if there is
+    nothing to go on from."""
+    kept_for: list[str]
+    """Why --prune leaves it, in words; empty if nothing needs it."""
 
 
 class ModelsReport(Record):
@@ -118,3 +167,33 @@ class ModelsReport(Record):
     """Name of the current model."""
     versions: list[ModelVersion]
     """Oldest first."""
+    leftovers: list[Leftover] = field(default_factory=list)
+    """What killed processes left, by name."""
+    indexes: list[str] = field(default_factory=list)
+    """The indexes that were looked at, as given."""
+
+
+class Pruned(Record):
+    """Something that nothing needs."""
+
+    name: str
+    """Path below the folder of models."""
+    bytes: int
+    """Of all files in it."""
+    error: str | None = None
+    """Why it, or some of it, is still there though it was to be removed."""
+
+
+class PruneReport(Record):
+    """What `tagger models` prints with --prune."""
+
+    models: str
+    """As given."""
+    removed: bool
+    """False without --yes: nothing was touched."""
+    indexes: list[str]
+    """The indexes that were looked at; without any, no version is removed."""
+    pruned: list[Pruned]
+    """What nothing needs, by name."""
+    kept: dict[str, list[str]]
+    """Name of everything else to why it stays, in words."""

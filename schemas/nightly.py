@@ -28,6 +28,29 @@ class TagReport(Counts):
     """As the command's."""
 
 
+class DiskUse(Record):
+    """Bytes of the files of an index; a file that several nights share is counted once."""
+
+    snapshots: int
+    """All nights that are kept."""
+    only_in: dict[str, int]
+    """Night to bytes of files that no other kept night has: what removing it would free."""
+    staging: int
+    """What a run under way, or an interrupted one, has finished."""
+    features: int
+    """What --features keeps."""
+    corrections: int
+    """What persons said."""
+    samples: int
+    """The samples that persons judged."""
+    runs: int
+    """The records of runs."""
+    total: int
+    """All of these."""
+    free: int
+    """What is left on the disk."""
+
+
 class RunsReport(Record):
     """The nights of an index."""
 
@@ -41,6 +64,8 @@ class RunsReport(Record):
     """Newest first."""
     samples: list[SampleFigures] = field(default_factory=list)
     """The newest sample of which persons have judged something; empty if there is none."""
+    disk: DiskUse | None = None
+    """What the index takes on the disk."""
 
 
 class RollbackReport(Record):

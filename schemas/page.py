@@ -187,6 +187,8 @@ def _model_reports() -> list[str]:
         *records(models.PromoteReport),
         "## tagger models",
         *records(models.ModelsReport),
+        "## tagger models --prune",
+        *records(models.PruneReport),
     ]
 
 

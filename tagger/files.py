@@ -151,6 +151,23 @@ class Lock:
         os.close(self._descriptor)
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock on a file; nothing is written."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # nobody ever held it
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks here, so nobody holds one
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _holder(text: bytes) -> str:
     try:
         holder = parse(text, LockHolder)

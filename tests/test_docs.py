@@ -46,6 +46,7 @@ from tagger.catalog import EXTENSIONS
 from tagger.datasets.sample import Sample
 
 COMMANDS = typer.main.get_command(app).commands
+OF_ALL = {"--help"}.union(*(each.opts for each in typer.main.get_command(app).params))
 OF_RAY_AND_PIP = {"--head", "--port", "--address", "--no-deps", "--wheel-dir"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
@@ -152,7 +153,7 @@ def test_a_page_documents_every_option_of_a_command(command: str) -> None:
 def test_every_option_that_a_page_names_exists(page: Path) -> None:
     known = set.union(*(options_of(command) for command in COMMANDS))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
-    assert named <= known | OF_RAY_AND_PIP | {"--help", "--version"}
+    assert named <= known | OF_RAY_AND_PIP | OF_ALL
 
 
 @each_page
@@ -165,7 +166,7 @@ def test_every_command_line_on_a_page_is_understood(
     for command, *arguments in command_lines(page):
         COMMANDS[command].make_context(command, arguments)
     for command, *words in inline_commands(page):
-        if command in ("--help", "--version"):
+        if command in OF_ALL:
             continue
         assert command in COMMANDS, command
         named = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)}

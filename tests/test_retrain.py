@@ -16,7 +16,8 @@ from conftest import TINY, passed, set_gate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.models import list_models, models_text, promote
+from jobs.models import list_models, promote
+from jobs.models_text import models_text
 from jobs.retrain import RetrainOptions, gate_text, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train

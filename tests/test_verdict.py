@@ -13,7 +13,8 @@ from conftest import TINY, set_gate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.models import list_models, models_text, promote
+from jobs.models import list_models, promote
+from jobs.models_text import models_text
 from jobs.tag_catalog import TagOptions, dry_run
 from jobs.train import TrainOptions, train, train_text
 from schemas.bundle import Gate

@@ -9,7 +9,6 @@ from tagger import __version__
 
 app = typer.Typer(
     name="tagger",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

@@ -28,6 +28,7 @@ from jobs.console.model_options import (
     PackDatasets,
     Parent,
     PromoteModel,
+    Prune,
     Recipe,
     Resume,
     Retire,
@@ -39,7 +40,9 @@ from jobs.console.model_options import (
     Splits,
     Tolerance,
     TrainDatasets,
+    UsedBy,
     Vocabulary,
+    Yes,
 )
 from jobs.console.options import (
     BackendOption,
@@ -53,6 +56,7 @@ from jobs.console.options import (
     Workers,
 )
 from jobs.console.output import print_result
+from tagger.errors import InputError
 from tagger.libraries import NEEDED_TO_AUDIT, NEEDED_TO_TRAIN, require
 
 PANEL = "Models"
@@ -295,17 +299,29 @@ def promote(
 
 @commands.command(
     rich_help_panel=PANEL,
-    epilog="Example: `tagger models models`",
+    epilog="Example: `tagger models models --index index --prune`",
     help=(
-        "List the versions in a folder: their labels, measures, parents, gates, and which is "
-        "current."
+        "List the versions in a folder: size, age, measures, parents, gates, which is current and "
+        "which an index names; and what killed trainings left. Can remove what nothing needs."
     ),
 )
 def models(
     folder: Folder,
+    index: UsedBy = None,
+    prune: Prune = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     from jobs import models as job
+    from jobs.models_text import models_text, prune_text
 
-    report = job.list_models(folder)
-    print_result(report, as_json, job.models_text(report))
+    if yes and not prune:
+        raise InputError("--yes confirms what --prune would remove; give both, or neither")
+    if not prune:
+        report = job.list_models(folder, index or ())
+        print_result(report, as_json, models_text(report))
+        return
+    pruned = job.prune(folder, index or (), confirmed=yes)
+    print_result(pruned, as_json, prune_text(pruned))
+    if any(each.error for each in pruned.pruned):
+        raise typer.Exit(1)

@@ -181,3 +181,19 @@ Out = Annotated[str, typer.Option(metavar="DIR", help="The new bundle's folder."
 PromoteModel = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Even if it did not pass its gate.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Where bundles are kept.")]
+UsedBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="INDEX",
+        help="An index that these models score: which of them its rows name; may be repeated.",
+    ),
+]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune",
+        help="List what nothing needs, and why the rest stays; versions only where --index was "
+        "given.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="With --prune: remove it.")]

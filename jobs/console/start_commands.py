@@ -1,4 +1,4 @@
-"""The command to start with."""
+"""The commands to start with."""
 
 from typing import Annotated
 
@@ -23,3 +23,36 @@ def demo(
     from jobs.demo import demo
 
     demo(out)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger init catalog/ --index index --models models --out /srv/fashion`",
+    help=(
+        "Write a commented nightly.toml, a line for cron and units for systemd; nothing is "
+        "replaced or installed."
+    ),
+)
+def init(
+    catalog: Annotated[
+        str | None,
+        typer.Argument(metavar="[CATALOG]", help="The folder that holds the pictures."),
+    ] = None,
+    index: Annotated[
+        str | None, typer.Option(metavar="INDEX", help="The index folder; need not be there yet.")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where bundles are kept; the current one is used. By default the starter model.",
+        ),
+    ] = None,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where the files go, and where the night works.")
+    ] = ".",
+) -> None:
+    from jobs import init as job
+
+    options = job.InitOptions(catalog=catalog, index=index, models=models, out=out)
+    print(job.init(options))

@@ -77,10 +77,12 @@ def set_current(
     Locked
         If another process is promoting, and does not end soon.
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written, or the version was removed meanwhile.
     """
     link = models / CURRENT
-    with _alone_in(models):
+    with alone_in(models):
+        if not (models / name).exists():
+            raise InputError(f"{str(models / name)!r} was removed meanwhile; promote another")
         before = current_name(models)
         if not may_follow(link):
             return Promotion(False, before)
@@ -94,8 +96,14 @@ def set_current(
 
 
 @contextmanager
-def _alone_in(models: Path) -> Iterator[None]:
-    """Hold the lock of a folder of models."""
+def alone_in(models: Path) -> Iterator[None]:
+    """Hold the lock of a folder of models: nobody else promotes or removes a version.
+
+    Raises
+    ------
+    Locked
+        If another process holds it, and does not end soon.
+    """
     lock = Lock(models / _LOCK)
     until = time.monotonic() + _PATIENCE
     with ExitStack() as held:
