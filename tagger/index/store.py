@@ -393,6 +393,21 @@ class Index:
         point_current(self.path, snapshot.path.name)
 
 
+def existing_index(path: str) -> Index:
+    """Return the index at `path`.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    found = Index(path)
+    if not found.is_there():
+        what = "it is no index" if os.path.isdir(path) else "there is no such folder"
+        raise StoreError(f"index {path!r}: {what}; make one with 'tagger tag'")
+    return found
+
+
 def _modified(folder: Path) -> datetime:
     return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
