@@ -149,7 +149,7 @@ def _told(night: CurrentNight, now: datetime) -> str:
     ago = f", {span(age)} ago" if age >= 0 else ""
     return (
         f"night of {clock(night.began, now)}{ago}{back}, {rows:,} rows, {night.failed:,} failed "
-        f"({share:.1%})"
+        f"({100 * share:.1f} %)"
     )
 
 

@@ -21,7 +21,14 @@ from tagger.nightly.planning import plan_night
 from tagger.nightly.run import Run, ended_at_the_door, recorded
 from tagger.nightly.scoring import Engine, score
 
-__all__ = ["TagOptions", "complaints", "dry_run", "summary_text", "tag_catalog"]
+__all__ = [
+    "TagOptions",
+    "complaints",
+    "dry_run",
+    "good_all_the_same",
+    "summary_text",
+    "tag_catalog",
+]
 
 
 def tag_catalog(options: TagOptions) -> TagReport:
@@ -80,17 +87,16 @@ def _what_else(index: Index, run: Run) -> list[str]:
 
 
 def _readers_see(index: Index) -> str:
-    """Return which night readers see; empty if that cannot be told."""
+    """Return which night readers see, as far as that can be told."""
+    more = f"More: tagger runs {shlex.quote(str(index.path))}"
     try:
         night = current_night(index, without_the_locked_out(index.runs.newest_first()))
     except (TaggerError, OSError):  # the reason why the run ended, then
-        return ""
+        return more
     if night is None:
-        return f"No night was published yet. More: tagger runs {shlex.quote(str(index.path))}"
-    return (
-        f"Readers see the night of {night.began.astimezone():%Y-%m-%d %H:%M}, "
-        f"{night.manifest.rows:,} rows. More: tagger runs {shlex.quote(str(index.path))}"
-    )
+        return f"Readers see no night yet. {more}"
+    began = f"{night.began.astimezone():%Y-%m-%d %H:%M}"
+    return f"Readers see the night of {began}, {night.manifest.rows:,} rows. {more}"
 
 
 def dry_run(options: TagOptions) -> TagReport:
@@ -123,6 +129,11 @@ def summary_text(report: TagReport, *, dry: bool = False) -> str:
     lines = [f"{report.found:,} pictures: {counts}; skipped: {skipped or 'nothing'}"]
     lines += complaints(report)
     return "\n".join([*lines, *(_plan_lines(report) if dry else _night_lines(report))])
+
+
+def good_all_the_same(report: TagReport) -> str:
+    """Return what to say below warnings of a night that was good."""
+    return f"The night was good all the same: {report.found:,} rows in {report.snapshot}"
 
 
 def complaints(report: TagReport) -> list[str]:

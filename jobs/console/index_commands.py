@@ -34,7 +34,7 @@ from jobs.console.index_options import (
 )
 from jobs.console.messages import speak
 from jobs.console.options import BackendOption, Exclude, IndexFolder, Json, Workers
-from jobs.console.output import complain, print_result
+from jobs.console.output import complain, has_complained, print_result
 from tagger.errors import TaggerError
 
 PANEL = "The index"
@@ -109,6 +109,8 @@ def tag(
     if quiet and not dry_run:
         for line in job.complaints(summary):
             complain(line)
+        if has_complained():
+            complain(job.good_all_the_same(summary))
     if as_json or dry_run or not quiet:
         print_result(summary, as_json, job.summary_text(summary, dry=dry_run))
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from contextlib import suppress
 
-from jobs.console.output import lines_of, set_for_mail
+from jobs.console.output import complain, set_for_mail
 
 
 class _OnStandardError(logging.Handler):
@@ -15,8 +15,10 @@ class _OnStandardError(logging.Handler):
 
         if sys.stderr is not None:
             with suppress(OSError):
-                for line in lines_of(self.format(record)):
-                    tqdm.write(line, file=sys.stderr)
+                if record.levelno >= logging.WARNING:
+                    complain(self.format(record), write=tqdm.write)
+                else:
+                    tqdm.write(self.format(record), file=sys.stderr)
 
 
 def show_messages() -> None:

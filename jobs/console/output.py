@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from schemas.record import Record, to_json
@@ -14,6 +14,7 @@ _MOST_LINES = 4  # of what stands below the reason
 _QUOTED = re.compile(r"(?<![^\s(])'[^']*'(?=[\s,.;:)]|$)")
 
 _for_mail = False
+_has_complained = False
 
 
 def print_result(value: Record, as_json: bool, text: str) -> None:
@@ -27,19 +28,34 @@ def print_result(value: Record, as_json: bool, text: str) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is left in the buffer goes there at exit
 
 
-def complain(text: str, more: Sequence[str] = ()) -> None:
-    """Write a line to standard error, if there is one, and `more` lines below it."""
+def complain(text: str, more: Sequence[str] = (), write: Callable[..., object] = print) -> None:
+    """Write a line to standard error, if there is one, and `more` lines below it.
+
+    Parameters
+    ----------
+    write : callable
+        As `print`; where a bar may stand, what knows of it.
+    """
+    global _has_complained
+    _has_complained = True
     if sys.stderr is not None:
         lines = lines_of(f"tagger: {text}")
         lines += [line for part in more for line in lines_of(part, _MOST_LINES)]
         with suppress(OSError):
-            print("\n".join(lines), file=sys.stderr)
+            write("\n".join(lines), file=sys.stderr)
+
+
+def has_complained() -> bool:
+    """Return whether this command has complained of something."""
+    return _has_complained
 
 
 def set_for_mail(wanted: bool) -> None:
-    """Let what is said from now on be set in lines that a mail shows well, or as it comes."""
-    global _for_mail
+    """Let what a command says from now on be set in lines that a mail shows well, or as it
+    comes."""
+    global _for_mail, _has_complained
     _for_mail = wanted
+    _has_complained = False
 
 
 def lines_of(text: str, most: int | None = None) -> list[str]:

@@ -23,14 +23,14 @@ def gone_ids(previous: Previous, listing: pa.Table) -> list[str]:
 
 
 def where_they_lay(ids: Sequence[str]) -> str:
-    """Return in words which folders held these pictures, the most first.
+    """Return in words which folders held these pictures, the most first, and one of them.
 
     Folders are named as deep as all pictures go, and one level more.
 
     Examples
     --------
     >>> where_they_lay(["2026/07/a.jpg", "2026/07/b.jpg", "2026/08/c.jpg"])
-    "2 in '2026/07/', 1 in '2026/08/'"
+    "2 were in '2026/07/', 1 in '2026/08/'; the first is '2026/07/a.jpg'"
     """
     inside = ""
     while True:
@@ -40,8 +40,8 @@ def where_they_lay(ids: Sequence[str]) -> str:
             break
         inside += most
     if not others:
-        return f"all in {inside!r}" if inside else "all in the catalog's own folder"
-    return _listed(inside, counts.most_common())
+        return f"all were in {inside or './'!r}, the first is {min(ids)!r}"
+    return f"{_listed(inside, counts.most_common())}; the first is {min(ids)!r}"
 
 
 def _step(image_id: str, start: int) -> str:
@@ -52,5 +52,6 @@ def _step(image_id: str, start: int) -> str:
 
 def _listed(inside: str, counts: Iterable[tuple[str, int]]) -> str:
     named = [f"{n:,} in {inside + folder or './'!r}" for folder, n in counts]
+    named[0] = named[0].replace(" in ", " were in ", 1)
     more = len(named) - _SHOWN
     return ", ".join(named[:_SHOWN]) + (f" and more in {more:,} others" if more > 0 else "")

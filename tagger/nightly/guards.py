@@ -116,8 +116,8 @@ def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> N
     if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was "
-            "published. Is a delivery damaged, or half copied? Look at what came since the last "
-            f"night; if it is to be so, allow it once with {setting('max_error_rate')} 1"
+            "published. Is a delivery damaged, or half copied? If that is to be so, allow it once "
+            f"with {setting('max_error_rate')} 1"
         )
 
 
@@ -224,7 +224,7 @@ def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> Non
     if gone := columns_that_would_go(parent, bundle):
         raise InputError(
             f"{setting('backfill_limit')} keeps rows of older models, and the model {bundle.name} "
-            f"does not have their {_first(gone)}; score all at once (without "
+            f"does not have their {_first(gone)}. Nothing was changed; score all at once (without "
             f"{setting('backfill_limit')}), or retrain from the model that scored them"
         )
 

@@ -23,6 +23,7 @@ from tagger.nightly.run import Run
 from tagger.progress import warn
 
 _MOMENTS = ("first", "last", "total")  # what `seconds` has besides stages
+_ENDS = [name for name in RUN_STATES if name not in ("running", "rolled_back")]
 _CHANGES = ("new", "changed", "rescored", "unchanged")
 
 
@@ -130,7 +131,7 @@ def _end_of_run(record: RunRecord) -> Iterator[Family]:
         "tagger_run_state",
         "gauge",
         "How the last run ended: 1 for the state it is in, 0 for the others.",
-        [Sample({"state": name}, name == record.state) for name in RUN_STATES],
+        [Sample({"state": name}, name == record.state) for name in _ENDS],
     )
     if record.exit_code is not None:
         yield _one("tagger_run_exit_code", "The last run's.", record.exit_code)

@@ -90,7 +90,7 @@ def count_staged(agenda: Agenda, run: Run) -> None:
     run.counts["tried"] = len(here)
     run.counts["failed_now"] = int(failed.sum())
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
-    for image_id, status, error in failures_in(agenda.staged, plan.staged[here[failed]]):
+    for image_id, status, error in sorted(failures_in(agenda.staged, plan.staged[here[failed]])):
         run.failures.add(image_id, status, error)
 
 
