@@ -51,7 +51,7 @@ def status(index: str, max_age: float, *, now: datetime | None = None) -> Status
     except StoreError as error:
         night, fault = None, f"the current night cannot be read: {error}"
     if night is not None:
-        fault = _fault(night, last, max_age, now)
+        fault = _fault(night, last, max_age, now, working=running is not None)
     age = (now - night.began).total_seconds() if night else None
     return StatusReport(
         index=index,
@@ -88,9 +88,9 @@ def seconds_of(text: str) -> float:
 
 
 def _fault(
-    night: CurrentNight, last: RunRecord | None, max_age: float, now: datetime
+    night: CurrentNight, last: RunRecord | None, max_age: float, now: datetime, *, working: bool
 ) -> str | None:
-    """Return what is wrong with a night, or None."""
+    """Return what is wrong with a night, or None; `working` says whether another is being made."""
     age = (now - night.began).total_seconds()
     if age < -_AHEAD:
         return (
@@ -101,8 +101,8 @@ def _fault(
     good = last is None or last.state in _GOOD or last.run_id == night.manifest.snapshot
     ended = None if last is None or good else _ended(last, now)
     if age > max_age:
-        why = ended or "no run has begun since: does cron still start it?"
-        return f"too old, the limit is {_limit(max_age)}; {why}"
+        since = "" if working else ", and no run has begun since: look at cron"
+        return f"too old (limit {_limit(max_age)}){f'; {ended}' if ended else since}"
     return ended
 
 
