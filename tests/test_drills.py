@@ -80,7 +80,7 @@ def test_no_picture_can_be_read_in_time(shop: Shop, mails: Mails) -> None:
         "guards.MIN_FAILURES = 3\n"
         "decoder._Worker.stuck_for = lambda self: 61 * (self._progress[1] != decoder.IDLE)"
     )
-    shop.deliver_many(40)
+    shop.deliver_many(3)
     mails.hold("nothing-readable", shop.tag(), 3)
 
 

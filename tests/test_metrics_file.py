@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import OPERATIONS, blocks
 from prometheus_client.parser import text_string_to_metric_families
 from saying import say
 from shop import Shop
@@ -26,6 +28,7 @@ from tagger.nightly.current_night import began_at
 from tagger.nightly.exposition import Family, Sample, exposition
 
 Tagger = Callable[..., subprocess.CompletedProcess[str]]
+WATCHING = OPERATIONS.with_name("WATCHING.md")
 Labels = frozenset[tuple[str, str]]
 
 
@@ -343,3 +346,18 @@ def test_a_run_that_is_ended_before_it_begins_says_so(shop: Shop) -> None:
     watched = Watched(shop)
     assert (watched.state(), watched.value("tagger_run_exit_code")) == ("killed", 143)
     assert list_runs(str(shop.index)).runs[0].state == "killed"
+
+
+def test_the_rules_on_the_page_ask_for_metrics_that_are_written(watched: Watched) -> None:
+    tag_catalog(watched.options)
+    written = set(read(watched.file.read_text()))
+    (rules,) = blocks(WATCHING, "yaml")
+    (group,) = yaml.safe_load(rules)["groups"]
+    assert len(group["rules"]) >= 5
+    for rule in group["rules"]:
+        named = set(re.findall(r"tagger_\w+", rule["expr"]))
+        assert named, rule
+        assert named <= written
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+    told = set(re.findall(r"`(tagger_\w+)`", WATCHING.read_text()))
+    assert told == written

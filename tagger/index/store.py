@@ -46,6 +46,7 @@ KEPT_FOR = timedelta(hours=48)
 """A snapshot that is no longer current is kept at least so long, for readers that still have it
 open."""
 
+_LEAVE = "give this user leave to write there, or name another index"
 _SPARE_BYTES = 1_000_000  # for manifests and records
 
 
@@ -174,7 +175,7 @@ class Index:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(
-                    f"index {self._shown} cannot be written: {error.strerror}"
+                    f"index {self._shown} cannot be written: {error.strerror}; {_LEAVE}"
                 ) from error
             with Lock(self.path / "_lock"):
                 self._probe()
@@ -244,7 +245,9 @@ class Index:
                     f"({error.strerror}); keep the index on one that has, and publish copies from "
                     "there"
                 ) from error
-            raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
+            raise InputError(
+                f"index {self._shown} cannot be written: {error.strerror}; {_LEAVE}"
+            ) from error
 
     @property
     def runs(self) -> Runs:
