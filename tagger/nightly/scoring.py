@@ -113,8 +113,9 @@ class Scorer:
                 taken += len(facts)
                 run.answered()
                 check_readable(run)
-                done(len(facts))
+                # First: of a share that is dead, that is a better reason than many failures.
                 check_answering(facts, run.counts, work.root)
+                done(len(facts))
         finally:
             run.spend("read", self._decoder.read_seconds - read)
             run.spend("decode", self._decoder.decode_seconds - decoded)
