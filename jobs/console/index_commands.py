@@ -3,6 +3,7 @@
 import typer
 
 from jobs.console.index_options import (
+    AuditTable,
     BackfillLimit,
     Catalog,
     Config,
@@ -23,10 +24,13 @@ from jobs.console.index_options import (
     MaxErrorRate,
     MaxSeconds,
     Metrics,
+    Port,
     Quiet,
     ReplaceColumns,
     RetryErrors,
+    ReviewAs,
     SameCatalog,
+    SampleSize,
     Sheet,
     SimilarModel,
     Snapshot,
@@ -128,6 +132,26 @@ def status(index: IndexFolder, max_age: MaxAge = "26h", as_json: Json = False) -
     print_result(report, as_json, report.line)
     if not report.good:
         raise typer.Exit(report.exit_code)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger review index`",
+    help=(
+        "Look at a night and correct it, in a browser on this machine; what is corrected counts "
+        "from then on."
+    ),
+)
+def review(
+    index: IndexFolder,
+    who: ReviewAs = None,
+    port: Port = 0,
+    sample: SampleSize = None,
+    audit: AuditTable = None,
+) -> None:
+    from jobs import review as job
+
+    job.review(index, who=who, port=port, sample=sample, audit=audit)
 
 
 @commands.command(
