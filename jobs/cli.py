@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn
 
 from jobs.console.app import app
+from jobs.console.messages import speak
 from jobs.console.output import complain
 from tagger import exit_codes
 from tagger.errors import TaggerError
@@ -21,7 +22,9 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Return the exit code of one command; says in one line why it is not 0."""
+    """Return the exit code of one command; says in a line why it is not 0, and perhaps more below
+    it."""
+    speak(quiet="--quiet" in arguments)
     if "" in arguments:
         complain("an argument is empty; is a variable unset?")
         return 2
@@ -29,11 +32,12 @@ def run(arguments: list[str]) -> int:
         app(args=arguments, prog_name="tagger")
     except BaseException as error:
         code = exit_codes.exit_code(error)
+        more = getattr(error, "__notes__", ())
         error = machine_fault(error) or error
         if code in (130, 143):
-            complain("interrupted")
+            complain(f"interrupted ({'SIGINT' if code == 130 else 'SIGTERM'})", more)
         elif isinstance(error, TaggerError | OSError):
-            complain(" ".join(str(error).split("\n")))
+            complain(" ".join(str(error).split("\n")), more)
         elif not isinstance(error, SystemExit):
             raise
         return code

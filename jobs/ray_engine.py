@@ -27,6 +27,7 @@ from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.imaging.worker import CHUNK
 from tagger.index.plan import UNIT
 from tagger.machine import machine_fault
+from tagger.nightly.failures import Failures
 from tagger.nightly.guards import check_error_rate, check_readable
 from tagger.nightly.run import Run, peak_mib
 from tagger.nightly.scoring import Scorer
@@ -74,6 +75,7 @@ class _Outcome(NamedTuple):
     peak_mib: float
     backend: str | None
     lack: str | None
+    failures: Failures
     error: Exception | None
 
 
@@ -184,6 +186,7 @@ def _count(outcome: _Outcome, run: Run) -> None:
     run.peak_mib = max(run.peak_mib, outcome.peak_mib)
     run.backend = outcome.backend or run.backend
     run.lack = run.lack or outcome.lack
+    run.failures.join(outcome.failures)
     run.answered()
 
 
@@ -198,7 +201,7 @@ def _result(ray: Any, reference: Any) -> _Outcome:
         failed = TaggerError(
             f"a unit failed on the Ray cluster: {reason}. What others staged is kept"
         )
-        return _Outcome(0, [], Counter(), {}, 0.0, None, None, failed)
+        return _Outcome(0, [], Counter(), {}, 0.0, None, None, Failures(), failed)
 
 
 @contextmanager
@@ -323,6 +326,7 @@ def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
         peak_mib=peak_mib(),
         backend=run.backend,
         lack=run.lack,
+        failures=run.failures,
         error=problem,
     )
 

@@ -1,6 +1,6 @@
 """The nights of an index, newest first, and going back to one."""
 
-import os
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from jobs.console.table import size, table
@@ -11,7 +11,7 @@ from tagger.errors import StoreError
 from tagger.index.disk_use import disk_use
 from tagger.index.samples import Samples, figures
 from tagger.index.snapshots import current_name
-from tagger.index.store import Index
+from tagger.index.store import existing_index
 from tagger.nightly.run import Run
 from tagger.progress import say
 
@@ -32,7 +32,7 @@ def list_runs(index: str, last: int = 30) -> RunsReport:
     StoreError
         If there is no such index.
     """
-    found = _existing(index)
+    found = existing_index(index)
     return RunsReport(
         index=index,
         current=current_name(found.path),
@@ -64,7 +64,7 @@ def roll_back(index: str, snapshot: str) -> RollbackReport:
     Locked
         If a run holds the lock.
     """
-    found = _existing(index)
+    found = existing_index(index)
     run = Run(None)
     with found.going_back(snapshot) as (before, after):
         found.point_to(after)
@@ -171,11 +171,3 @@ def rollback_text(report: RollbackReport) -> str:
         f"before it was {report.before}.\n"
         "The next 'tagger tag' goes forward from there: it compares the catalog with these rows"
     )
-
-
-def _existing(index: str) -> Index:
-    found = Index(index)
-    if not found.is_there():
-        what = "it is no index" if os.path.isdir(index) else "there is no such folder"
-        raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
-    return found

@@ -1,22 +1,34 @@
 """`tagger tag`: one night on an index, from options to a report."""
 
+import shlex
+
 from msgspec import structs
 
 from jobs.models import check_gate
 from schemas.nightly import TagReport
 from tagger.catalog import Walk
-from tagger.errors import GateFailed, InputError, TaggerError
+from tagger.errors import TaggerError
 from tagger.exclusions import Exclusions, complaint
 from tagger.index.store import Index
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.starter import STARTER
 from tagger.nightly.context import Night, TagOptions
+from tagger.nightly.current_night import current_night, without_the_locked_out
+from tagger.nightly.failures import failures_text
+from tagger.nightly.metrics_file import write_metrics
 from tagger.nightly.night import tag_night
 from tagger.nightly.planning import plan_night
-from tagger.nightly.run import Run, recorded, refused_at_the_door
+from tagger.nightly.run import Run, ended_at_the_door, recorded
 from tagger.nightly.scoring import Engine, score
 
-__all__ = ["TagOptions", "dry_run", "summary_text", "tag_catalog"]
+__all__ = [
+    "TagOptions",
+    "complaints",
+    "dry_run",
+    "good_all_the_same",
+    "summary_text",
+    "tag_catalog",
+]
 
 
 def tag_catalog(options: TagOptions) -> TagReport:
@@ -27,28 +39,64 @@ def tag_catalog(options: TagOptions) -> TagReport:
     InputError, GateFailed, Refused, Locked, TimeUp
         Nothing is published then; the error's `report` says how far it came.
     """
-    until = options.deadline()
     index = Index(options.index)
     run = Run(options.catalog)
     try:
-        bundle = _model(options)
-        walk = _walk(options)
-    except (InputError, GateFailed) as error:
-        refused_at_the_door(index, run, error)
+        _tag(options, index, run)
+    except BaseException as error:
+        # Not even begun: no such catalog or model, locked, or an index of another catalog.
+        if run.state == "running":
+            ended_at_the_door(index, run, error)
+        if isinstance(error, TaggerError):
+            error.report = run.report()
+        for line in _what_else(index, run):
+            error.add_note(line)
         raise
+    finally:
+        if options.metrics is not None:
+            write_metrics(options.metrics, index, run)
+    return run.report()
+
+
+def _tag(options: TagOptions, index: Index, run: Run) -> None:
+    """Make the index equal to the catalog; how it goes is noted in `run`."""
+    until = options.deadline()
+    bundle = _model(options)
+    walk = _walk(options)
     run.catalog = walk.root
     run.model_id = bundle.model_id
+    with index.writing(walk.root, moved=options.same_catalog) as parent, recorded(index, run):
+        night = Night(index, parent, walk, bundle, options, until, run)
+        tag_night(night, _engine(options))
+
+
+def _what_else(index: Index, run: Run) -> list[str]:
+    """Return what to say below the reason why a run ended early: what became of it, which pictures
+    failed, and what readers see meanwhile."""
+    lines = []
+    if run.state == "killed":
+        lines.append(
+            "Somebody, a time limit or a shutdown ended this run. Nothing was published; what was "
+            "done is kept, and the next run goes on from there"
+        )
+    if run.state in ("refused", "failed"):
+        lines.append(failures_text(run.failures.by_status, run.failures.first))
+    if index.is_there():
+        lines.append(_readers_see(index))
+    return [line for line in lines if line]
+
+
+def _readers_see(index: Index) -> str:
+    """Return which night readers see, as far as that can be told."""
+    more = f"More: tagger runs {shlex.quote(str(index.path))}"
     try:
-        with index.writing(walk.root, moved=options.same_catalog) as parent, recorded(index, run):
-            night = Night(index, parent, walk, bundle, options, until, run)
-            tag_night(night, _engine(options))
-    except TaggerError as error:
-        error.report = run.report()
-        # Not even begun: locked, or an index that is not for this catalog.
-        if run.state == "running":
-            refused_at_the_door(index, run, error)
-        raise
-    return run.report()
+        night = current_night(index, without_the_locked_out(index.runs.newest_first()))
+    except (TaggerError, OSError):  # the reason why the run ended, then
+        return more
+    if night is None:
+        return f"Readers see no night yet. {more}"
+    began = f"{night.began.astimezone():%Y-%m-%d %H:%M}"
+    return f"Readers see the night of {began}, {night.manifest.rows:,} rows. {more}"
 
 
 def dry_run(options: TagOptions) -> TagReport:
@@ -79,8 +127,18 @@ def summary_text(report: TagReport, *, dry: bool = False) -> str:
     skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.skipped.items()))
     counts = ", ".join(f"{getattr(report, name):,} {name}" for name in (*_KINDS, "deleted"))
     lines = [f"{report.found:,} pictures: {counts}; skipped: {skipped or 'nothing'}"]
-    lines += [complaint(idle.pattern, idle.meant) for idle in report.idle_patterns]
+    lines += complaints(report)
     return "\n".join([*lines, *(_plan_lines(report) if dry else _night_lines(report))])
+
+
+def good_all_the_same(report: TagReport) -> str:
+    """Return what to say below warnings of a night that was good."""
+    return f"The night was good all the same: {report.found:,} rows in {report.snapshot}"
+
+
+def complaints(report: TagReport) -> list[str]:
+    """Return what somebody should look at though the night was good."""
+    return [complaint(idle.pattern, idle.meant) for idle in report.idle_patterns]
 
 
 _KINDS = ("new", "changed", "rescored", "unchanged")

@@ -49,4 +49,8 @@ def report_text(report: VerifyReport) -> str:
     if not report.faults:
         return f"{head}: no fault"
     faults = (f"  {fault}" for fault in report.faults)
-    return "\n".join([f"{head}: {len(report.faults)} faults", *faults])
+    advice = (
+        "Go back to an earlier night ('tagger runs' lists them, 'tagger rollback' goes back), or "
+        "restore a backup"
+    )
+    return "\n".join([f"{head}: {len(report.faults)} faults", *faults, advice])

@@ -3,7 +3,7 @@
 from msgspec import field
 
 from schemas.record import Record
-from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord
+from schemas.runs import Counts, Failure, IdlePattern, PlanCounts, RunRecord
 from schemas.samples import SampleFigures
 
 
@@ -26,6 +26,40 @@ class TagReport(Counts):
     """Pictures read per second of waiting for workers and inferring."""
     exit_code: int | None
     """As the command's."""
+    failed_by_status: dict[str, int] = field(default_factory=dict)
+    """As in a run record."""
+    failures: list[Failure] = field(default_factory=list)
+    """As in a run record."""
+
+
+class StatusReport(Record):
+    """Whether readers see a night that is young enough, and the last run was good."""
+
+    index: str
+    """As given."""
+    good: bool
+    """Whether both is so."""
+    line: str
+    """What the command prints."""
+    exit_code: int
+    """0 if good, else 8."""
+    snapshot: str | None
+    """What readers see; null if there is none, or it cannot be read."""
+    night: str | None
+    """ISO 8601, UTC: when the run began that last found, or made, its rows equal to the catalog.
+    After a rollback: when the run began that made the snapshot."""
+    age_seconds: float | None
+    """Since then; negative if that lies ahead of this machine's clock."""
+    max_age_seconds: float
+    """As given."""
+    rows: int | None
+    """Of the snapshot."""
+    failed: int | None
+    """Those of them that are not ok."""
+    last_run: RunRecord | None
+    """The newest run that ended, in whatever way, and did not just find the lock taken."""
+    running: RunRecord | None
+    """A run that works now."""
 
 
 class DiskUse(Record):

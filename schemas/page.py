@@ -139,7 +139,9 @@ def _reports_page() -> list[str]:
     return [
         _ONE_OBJECT,
         "## tagger tag",
-        *records(nightly.TagReport),
+        *records(nightly.TagReport, but=(runs.Failure,)),
+        "## tagger status",
+        *records(nightly.StatusReport, but=(runs.RunRecord,)),
         "## tagger runs",
         "A run record and an estimate are declared [with the files of an index](INDEX.md).",
         *records(nightly.RunsReport, but=(runs.RunRecord, samples.Estimate)),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from schemas.record import Record
 
@@ -122,6 +122,17 @@ class IdlePattern(Record):
     """A path that has another case only, or null."""
 
 
+class Failure(Record):
+    """A picture that was tried and has no scores."""
+
+    image_id: str
+    """Which."""
+    status: str
+    """As in its row."""
+    error: str
+    """The reason in words."""
+
+
 class RunRecord(Record):
     """A run. The record is written when it starts, and replaced when it ends."""
 
@@ -170,6 +181,11 @@ class RunRecord(Record):
     """The most memory any one process of the run held, in MiB."""
     versions: dict[str, str]
     """Library to version."""
+    failed_by_status: dict[str, int] = field(default_factory=dict)
+    """Status to number of pictures that were tried and failed; not those that the machine kept
+    from being read."""
+    failures: list[Failure] = field(default_factory=list)
+    """The first ten of them."""
 
 
 class LockHolder(Record):

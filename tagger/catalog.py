@@ -120,7 +120,8 @@ class Walk:
         if not os.path.isdir(self.root):
             kind = "it is a file" if os.path.exists(self.root) else "there is no such folder"
             raise InputError(
-                f"catalog {os.fspath(root)!r}: {kind}; name the folder that holds the pictures"
+                f"catalog {os.fspath(root)!r}: {kind}; is it mounted? Else name the folder that "
+                "holds the pictures"
             )
         self._identity = self._look_at_root()
         if exclude:

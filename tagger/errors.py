@@ -12,6 +12,9 @@ TaggerError                    1   unexpected failure; nothing published
 ├── TimeUp                     7   the time given was up; what was done is kept
 ├── MachineFault               1   the machine lacks what a run needs: memory, handles ...
 └── TrainingDiverged           1   the loss stopped being a number
+
+Two commands end with a code of their own though nothing kept them from their work: `verify` with 6
+where it found faults, `status` with 8 where readers see no night that is good and young enough.
 """
 
 from schemas.record import Record

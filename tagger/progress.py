@@ -22,7 +22,8 @@ class Progress:
         self._what = what
         self._unit = unit
         self._total = total
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        watched = _LOG.isEnabledFor(logging.INFO)
+        self._terminal = watched and sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
             desc=what,
@@ -64,3 +65,8 @@ class Progress:
 def say(text: str) -> None:
     """Log a line for whoever watches the work."""
     _LOG.info("%s", text)
+
+
+def warn(text: str) -> None:
+    """Log a line that somebody should read, though the work goes on."""
+    _LOG.warning("%s", text)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import cv2
@@ -30,6 +30,9 @@ from tagger.arrays import Pixels
 from tagger.datasets.sample import Sample, draw_sample
 from tagger.models.versions import set_current
 
+if TYPE_CHECKING:
+    from shop import Mails, Shop
+
 TINY = {"size": 32, "filters": (4, 8, 8), "dense": 16}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads than processors only wait
@@ -46,6 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--record-long", action="store_true", help="keep how long each of the long tests takes"
+    )
+    parser.addoption(
+        "--renew-drills", action="store_true", help="write the golden mails of tests/drills/ anew"
     )
 
 
@@ -189,6 +195,28 @@ def catalog(sample: Sample, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(sample.catalog, tmp_path / "catalog"))
+
+
+@pytest.fixture(scope="session")
+def first_shop(tmp_path_factory: pytest.TempPathFactory) -> "Shop":
+    """A shop with a first night behind it; tests only copy it."""
+    from shop import Shop
+
+    return Shop(made_once(tmp_path_factory, "shop", lambda home: Shop(home).open()))
+
+
+@pytest.fixture
+def shop(first_shop: "Shop", tmp_path: Path) -> "Shop":
+    """A shop of a test's own."""
+    return first_shop.copy_to(tmp_path / "shop")
+
+
+@pytest.fixture
+def mails(shop: "Shop", request: pytest.FixtureRequest) -> "Mails":
+    """What holds the shop's mails to their golden files."""
+    from shop import Mails
+
+    return Mails(shop, renew=request.config.getoption("--renew-drills"))
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

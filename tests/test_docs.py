@@ -47,7 +47,7 @@ from tagger.datasets.sample import Sample
 
 COMMANDS = typer.main.get_command(app).commands
 OF_ALL = {"--help"}.union(*(each.opts for each in typer.main.get_command(app).params))
-OF_RAY_AND_PIP = {"--head", "--port", "--address", "--no-deps", "--wheel-dir"}
+OF_OTHERS = {"--head", "--port", "--address", "--no-deps", "--wheel-dir", "--renew-drills"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
@@ -153,7 +153,7 @@ def test_a_page_documents_every_option_of_a_command(command: str) -> None:
 def test_every_option_that_a_page_names_exists(page: Path) -> None:
     known = set.union(*(options_of(command) for command in COMMANDS))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
-    assert named <= known | OF_RAY_AND_PIP | OF_ALL
+    assert named <= known | OF_OTHERS | OF_ALL
 
 
 @each_page
@@ -215,7 +215,7 @@ def test_the_operations_page_says_what_every_exit_code_means() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.TaggerError)
     ]
     codes = {kind.exit_code for kind in kinds}
-    for code in codes | {0, 6}:
+    for code in codes | {0, 6, 8}:
         assert f"| {code} |" in OPERATIONS.read_text()
 
 

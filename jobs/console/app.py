@@ -17,8 +17,8 @@ app = typer.Typer(
         "plain Parquet."
     ),
     epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
-    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 130 and 143 "
-    "interrupted.",
+    "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 8 status found no "
+    "good night, 130 and 143 interrupted.",
 )
 
 

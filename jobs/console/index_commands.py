@@ -19,10 +19,13 @@ from jobs.console.index_options import (
     IndexModel,
     Keep,
     Last,
+    MaxAge,
     MaxDeleteRate,
     MaxErrorRate,
     MaxSeconds,
+    Metrics,
     Port,
+    Quiet,
     ReplaceColumns,
     RetryErrors,
     ReviewAs,
@@ -33,8 +36,9 @@ from jobs.console.index_options import (
     Snapshot,
     Top,
 )
+from jobs.console.messages import speak
 from jobs.console.options import BackendOption, Exclude, IndexFolder, Json, Workers
-from jobs.console.output import print_result
+from jobs.console.output import complain, has_complained, print_result
 from tagger.errors import TaggerError
 
 PANEL = "The index"
@@ -69,11 +73,14 @@ def tag(
     same_catalog: SameCatalog = False,
     max_seconds: MaxSeconds = None,
     keep: Keep = 7,
+    metrics: Metrics = None,
+    quiet: Quiet = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     from jobs import tag_catalog as job
 
+    speak(quiet=quiet)
     options = job.TagOptions(
         catalog=catalog,
         model=model,
@@ -95,6 +102,7 @@ def tag(
         same_catalog=same_catalog,
         max_seconds=max_seconds,
         keep=keep,
+        metrics=metrics,
     )
     try:
         summary = job.dry_run(options) if dry_run else job.tag_catalog(options)
@@ -102,7 +110,28 @@ def tag(
         if error.report and as_json:
             print_result(error.report, True, "")
         raise
-    print_result(summary, as_json, job.summary_text(summary, dry=dry_run))
+    if quiet and not dry_run:
+        for line in job.complaints(summary):
+            complain(line)
+        if has_complained():
+            complain(job.good_all_the_same(summary))
+    if as_json or dry_run or not quiet:
+        print_result(summary, as_json, job.summary_text(summary, dry=dry_run))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger status index --max-age 26h`",
+    help="One line for a monitor: how old the night is that readers see, and whether the last run "
+    "was good. Ends with 8 if not.",
+)
+def status(index: IndexFolder, max_age: MaxAge = "26h", as_json: Json = False) -> None:
+    from jobs import status as job
+
+    report = job.status(index, job.seconds_of(max_age))
+    print_result(report, as_json, report.line)
+    if not report.good:
+        raise typer.Exit(report.exit_code)
 
 
 @commands.command(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-_PATHS = ("catalog", "model", "index")
+_PATHS = ("catalog", "model", "index", "metrics")
 
 
 def _configure(context: typer.Context, path: str | None) -> str | None:
@@ -127,6 +127,27 @@ Keep = Annotated[
     int,
     typer.Option(
         min=1, metavar="N", help="Snapshots to keep; a replaced one is kept for 48 h at least."
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Replace this Prometheus text file after the run, however it ends; node_exporter "
+        "reads those that end in .prom.",
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        help="Print nothing if all is well, else a few lines: for cron, which mails them.",
+    ),
+]
+MaxAge = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME", help="How old the night may be that readers see: 26h, 90m, 2d ..."
     ),
 ]
 Config = Annotated[

@@ -4,6 +4,8 @@ import logging
 import sys
 from contextlib import suppress
 
+from jobs.console.output import complain, set_for_mail
+
 
 class _OnStandardError(logging.Handler):
     """Writes a line above the bar if there is one; a full disk under the log stops no job."""
@@ -13,7 +15,10 @@ class _OnStandardError(logging.Handler):
 
         if sys.stderr is not None:
             with suppress(OSError):
-                tqdm.write(self.format(record), file=sys.stderr)
+                if record.levelno >= logging.WARNING:
+                    complain(self.format(record), write=tqdm.write)
+                else:
+                    tqdm.write(self.format(record), file=sys.stderr)
 
 
 def show_messages() -> None:
@@ -22,3 +27,9 @@ def show_messages() -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.addHandler(_OnStandardError())
+
+
+def speak(*, quiet: bool) -> None:
+    """Say as much as usual; or, if `quiet`, only what somebody should read, set for a mail."""
+    logging.getLogger("tagger").setLevel(logging.WARNING if quiet else logging.INFO)
+    set_for_mail(quiet)

@@ -5,6 +5,7 @@ The next run uses those that still answer for their file.
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tagger.arrays import Int64Array
 from tagger.files import replacing
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
@@ -159,6 +161,18 @@ def _still_good(keys: pa.Table) -> pa.Array:
     unread = pc.and_(pc.is_null(keys["content_sha256"]), pc.not_equal(keys["status"], "too_large"))
     passing = pc.is_in(keys["status"], value_set=_PASSING)
     return pc.invert(pc.or_(keys[UNSETTLED_COLUMN], pc.or_(unread, passing)))
+
+
+def failures_in(staged: Staged, places: Int64Array) -> Iterator[tuple[str, str, str | None]]:
+    """Yield image_id, status and error of failed rows; `places` are theirs in the staged keys."""
+    keys = staged.keys.select(["file", "row"]).take(pa.array(places))
+    files = keys["file"].to_numpy()
+    rows = keys["row"].to_numpy()
+    for file in np.unique(files):
+        table = read_unit(staged.files[int(file)], ["image_id", "status", "error"])
+        if table is not None:
+            for row in table.take(pa.array(rows[files == file])).to_pylist():
+                yield row["image_id"], row["status"], row["error"]
 
 
 def is_pointer(rows: pa.Table) -> pa.ChunkedArray:

@@ -46,6 +46,7 @@ KEPT_FOR = timedelta(hours=48)
 """A snapshot that is no longer current is kept at least so long, for readers that still have it
 open."""
 
+_LEAVE = "give this user leave to write there, or name another index"
 _SPARE_BYTES = 1_000_000  # for manifests and records
 
 
@@ -174,7 +175,7 @@ class Index:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(
-                    f"index {self._shown} cannot be written: {error.strerror}"
+                    f"index {self._shown} cannot be written: {error.strerror}; {_LEAVE}"
                 ) from error
             with Lock(self.path / "_lock"):
                 self._probe()
@@ -244,7 +245,9 @@ class Index:
                     f"({error.strerror}); keep the index on one that has, and publish copies from "
                     "there"
                 ) from error
-            raise InputError(f"index {self._shown} cannot be written: {error.strerror}") from error
+            raise InputError(
+                f"index {self._shown} cannot be written: {error.strerror}; {_LEAVE}"
+            ) from error
 
     @property
     def runs(self) -> Runs:
@@ -391,6 +394,21 @@ class Index:
     def point_to(self, snapshot: Snapshot) -> None:
         """Make a snapshot current, by one rename. The lock is held."""
         point_current(self.path, snapshot.path.name)
+
+
+def existing_index(path: str) -> Index:
+    """Return the index at `path`.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    found = Index(path)
+    if not found.is_there():
+        what = "it is no index" if os.path.isdir(path) else "there is no such folder"
+        raise StoreError(f"index {path!r}: {what}; make one with 'tagger tag'")
+    return found
 
 
 def _modified(folder: Path) -> datetime:

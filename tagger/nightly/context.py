@@ -52,6 +52,7 @@ class TagOptions:
     same_catalog: bool = False
     max_seconds: float | None = None
     keep: int = 7
+    metrics: str | None = None
 
     @property
     def rules(self) -> Rules:

@@ -4,7 +4,7 @@ Each guard says why, and how to override it.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from tagger.index.rows import schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.models.bundle import Bundle
 from tagger.nightly.context import Night
+from tagger.nightly.gone import where_they_lay
 from tagger.nightly.run import Run
 from tagger.settings import setting
 
@@ -65,19 +66,27 @@ def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
         )
 
 
-def check_deletions(deleted: int, before: int, *, limit: float, skipped: Mapping[str, int]) -> None:
+def check_deletions(
+    deleted: int,
+    before: int,
+    *,
+    limit: float,
+    skipped: Mapping[str, int],
+    gone: Callable[[], Sequence[str]],
+) -> None:
     """Refuse a night that would delete too many rows.
 
-    What is left out of the catalog counts as deleted.
+    What is left out of the catalog counts as deleted. `gone` is asked for the ids of those rows if
+    it comes to that.
     """
     if deleted >= MIN_DELETIONS and deleted > limit * before:
         kinds = [kind for kind in ("system_folder", "excluded") if skipped.get(kind)]
         left_out = " and ".join(f"{skipped[kind]:,} {kind}" for kind in kinds)
         said = f" What is left out of the catalog ({left_out}) is gone too." if left_out else ""
         raise Refused(
-            f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}; nothing was "
-            f"changed. Is everything mounted?{said} If they are meant to be gone, allow it with "
-            f"{setting('max_delete_rate')} 1"
+            f"{deleted:,} of {before:,} pictures are gone, more than {limit:.0%}"
+            f"{_told(gone())}; nothing was changed. Is everything mounted?{said} If they are meant "
+            f"to be gone, allow it once with {setting('max_delete_rate')} 1"
         )
 
 
@@ -90,7 +99,7 @@ def check_still_there(gone: int, found: int, *, walk: Walk, limit: float) -> Non
         raise Refused(
             f"{gone:,} of {found:,} pictures went away between walk and reading; is {walk.root!r} "
             "mounted? Nothing was changed. Start again when the catalog is there, or if they were "
-            f"deleted, with {setting('max_delete_rate')} 1"
+            f"deleted, once with {setting('max_delete_rate')} 1"
         )
 
 
@@ -107,7 +116,8 @@ def check_error_rate(counts: Counter[str], limit: float, still_to_try: int) -> N
     if failed >= MIN_FAILURES and failed > limit * (tried + still_to_try):
         raise Refused(
             f"{failed:,} of {tried:,} pictures tried failed, more than {limit:.0%}; nothing was "
-            f"published. Look at the catalog, or allow it with {setting('max_error_rate')}"
+            "published. Is a delivery damaged, or half copied? If that is to be so, allow it once "
+            f"with {setting('max_error_rate')} 1"
         )
 
 
@@ -214,9 +224,13 @@ def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> Non
     if gone := columns_that_would_go(parent, bundle):
         raise InputError(
             f"{setting('backfill_limit')} keeps rows of older models, and the model {bundle.name} "
-            f"does not have their {_first(gone)}; score all at once (without "
+            f"does not have their {_first(gone)}. Nothing was changed; score all at once (without "
             f"{setting('backfill_limit')}), or retrain from the model that scored them"
         )
+
+
+def _told(ids: Sequence[str]) -> str:
+    return f": {where_they_lay(ids)}" if ids else ""
 
 
 def _first(texts: list[str]) -> str:

@@ -1,9 +1,13 @@
 """A night from its first line to its last: walk, plan, decode, infer, view, write, publish."""
 
+import math
 from collections import Counter
 
 import numpy as np
 
+from schemas.runs import PlanCounts
+from tagger.errors import TimeUp
+from tagger.index.staging import failures_in
 from tagger.nightly.context import Agenda, Night
 from tagger.nightly.guards import (
     check_error_rate,
@@ -17,7 +21,8 @@ from tagger.nightly.rescoring import rescore
 from tagger.nightly.run import Run
 from tagger.nightly.scoring import Engine
 from tagger.nightly.units import Scoring, StagedUnit, Work
-from tagger.progress import say
+from tagger.progress import say, warn
+from tagger.settings import setting
 
 
 def tag_night(night: Night, engine: Engine) -> None:
@@ -38,9 +43,7 @@ def tag_night(night: Night, engine: Engine) -> None:
     else:
         night.index.check_space(estimated_bytes(night, agenda.plan))
         count_staged(agenda, run)
-        agenda, units = rescore(night, agenda)
-        run.plan = agenda.plan.counts
-        units += read_and_score(night, agenda, engine)
+        agenda, units = answer_pictures(night, agenda, engine)
         check_the_whole(night, agenda)
         with run.stage("publish"):
             publish(night, agenda, units)
@@ -48,7 +51,7 @@ def tag_night(night: Night, engine: Engine) -> None:
         night.features, night.bundle.path, everything_read=options.full and options.features
     )
     if run.counts["lacking"]:
-        say(
+        warn(
             f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be "
             f"read: {run.lack}"
         )
@@ -87,6 +90,50 @@ def count_staged(agenda: Agenda, run: Run) -> None:
     run.counts["tried"] = len(here)
     run.counts["failed_now"] = int(failed.sum())
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
+    for image_id, status, error in sorted(failures_in(agenda.staged, plan.staged[here[failed]])):
+        run.failures.add(image_id, status, error)
+
+
+def answer_pictures(
+    night: Night, agenda: Agenda, engine: Engine
+) -> tuple[Agenda, list[StagedUnit]]:
+    """Return what the plan became, and the staged units of all pictures that need new rows.
+
+    Raises
+    ------
+    TimeUp
+        If the time is up; it says how far the night came.
+    """
+    try:
+        agenda, units = rescore(night, agenda)
+        night.run.plan = agenda.plan.counts
+        units += read_and_score(night, agenda, engine)
+    except TimeUp as error:
+        raise TimeUp(f"{error} {how_far(agenda.plan.counts, night.run.counts)}") from error
+    return agenda, units
+
+
+def how_far(plan: PlanCounts, counts: Counter[str]) -> str:
+    """Return in words how far a night came whose time was up, and how many more it takes.
+
+    Those take as long, and do as many pictures, as this one did.
+    """
+    wanted = plan.staged + plan.from_features + plan.to_read
+    tonight = counts["from_features"] + counts["tried"] - counts["reused"] + counts["gone"]
+    left = wanted - plan.staged - tonight
+    if not tonight:
+        return (
+            f"before any of {wanted:,} pictures was done, so another night like this one gets no "
+            f"further. Nothing was published. Allow more time with {setting('max_seconds')}"
+        )
+    before = f", {plan.staged:,} of them in earlier runs" if plan.staged else ""
+    nights = math.ceil(left / tonight)
+    return (
+        f"after {wanted - left:,} of {wanted:,} pictures{before}; these are kept, and nothing was "
+        f"published. The next run goes on from there: about {nights:,} more "
+        f"night{'s' if nights != 1 else ''} like this one, or fewer with a larger "
+        f"{setting('max_seconds')}"
+    )
 
 
 def read_and_score(night: Night, agenda: Agenda, engine: Engine) -> list[StagedUnit]:

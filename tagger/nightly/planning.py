@@ -15,6 +15,7 @@ from tagger.index.previous import Previous
 from tagger.index.snapshots import Snapshot
 from tagger.index.staging import Staged, staged_schema
 from tagger.nightly.context import Agenda, Night
+from tagger.nightly.gone import gone_ids
 from tagger.nightly.guards import (
     check_backfill_can_wait,
     check_columns_stay,
@@ -60,6 +61,7 @@ def plan_night(night: Night) -> Agenda:
         len(agenda.previous),
         limit=night.options.max_delete_rate,
         skipped=walk.skipped,
+        gone=lambda: gone_ids(agenda.previous, agenda.plan.listing),
     )
     return agenda
 
@@ -92,7 +94,8 @@ def list_catalog(walk: Walk, until: float) -> pa.Table:
         if time.monotonic() > until:
             raise TimeUp(
                 f"the time that {setting('max_seconds')} gives was up before the catalog was "
-                "walked; nothing was changed"
+                "walked, and every night begins with that. Nothing was changed. Allow more time "
+                f"with {setting('max_seconds')}"
             )
     return pa.concat_tables(tables).combine_chunks()
 

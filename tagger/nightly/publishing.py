@@ -21,6 +21,7 @@ from tagger.index.rows import labels_table
 from tagger.index.snapshots import Snapshot, SnapshotWriter
 from tagger.index.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
 from tagger.nightly.context import Agenda, Night
+from tagger.nightly.gone import gone_ids
 from tagger.nightly.guards import check_deletions, check_not_empty
 from tagger.nightly.units import StagedUnit
 
@@ -47,6 +48,7 @@ def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
             len(agenda.previous),
             limit=night.options.max_delete_rate,
             skipped=run.skipped,
+            gone=lambda: gone_ids(agenda.previous, agenda.plan.listing),
         )
         check_not_empty(run.counts["found"], night.root)
         published = publisher.publish(writer)

@@ -20,7 +20,7 @@ from tagger.index.previous import Previous
 from tagger.index.rows import rescored_rows
 from tagger.nightly.context import Agenda, Night
 from tagger.nightly.units import StagedUnit
-from tagger.progress import Progress, say
+from tagger.progress import Progress, warn
 from tagger.settings import setting
 
 
@@ -63,6 +63,7 @@ def rescore(night: Night, agenda: Agenda) -> tuple[Agenda, list[StagedUnit]]:
                 night.staging.write(path, fresh)
                 units.append(StagedUnit(bucket, path, None))
             done[here] = True
+            night.run.counts["from_features"] += len(here)
             progress.advance(len(rows))
     return replace(agenda, plan=plan.taking(done)), units
 
@@ -77,10 +78,7 @@ def _rescored(night: Night, rows: pa.Table, features: Float16Array) -> Iterator[
 
 def _check_time(until: float) -> None:
     if time.monotonic() > until:
-        raise TimeUp(
-            f"the time that {setting('max_seconds')} gives was up; what was done is kept for the "
-            "next run"
-        )
+        raise TimeUp(f"the time that {setting('max_seconds')} gives was up")
 
 
 def _features(store: FeatureStore, rows: pa.Table) -> Float16Array | None:
@@ -94,7 +92,7 @@ def _features(store: FeatureStore, rows: pa.Table) -> Float16Array | None:
     try:
         return store.read(places)
     except StoreError as error:
-        say(f"{error}; pictures are read instead")
+        warn(f"{error}; pictures are read instead")
         return None
 
 

@@ -20,7 +20,8 @@ from tagger.index.snapshots import current_name, new_id
 from tagger.index.store import Index
 from tagger.machine import machine_fault
 from tagger.models.bundle import installed_versions
-from tagger.progress import say
+from tagger.nightly.failures import Failures
+from tagger.progress import warn
 
 _VERSIONS = (
     "opencv-python-headless",
@@ -45,6 +46,8 @@ class Run:
         Of processes that are not this one's children.
     lack : str or None
         What the machine lacked when it could not read some picture.
+    failures : Failures
+        Pictures that were tried and failed; not those that the machine kept from being read.
     """
 
     catalog: str | None
@@ -63,6 +66,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: float = 0.0
     lack: str | None = None
+    failures: Failures = field(default_factory=Failures)
     versions: dict[str, str] = field(default_factory=lambda: installed_versions(_VERSIONS))
     started: float = field(default_factory=time.perf_counter)
     started_at: str = field(default_factory=lambda: _now())
@@ -115,6 +119,8 @@ class Run:
             seconds={name: round(seconds, 3) for name, seconds in self.seconds.items()},
             peak_mib=0.0 if running else round(max(self.peak_mib, peak_mib()), 1),
             versions=self.versions,
+            failed_by_status=dict(self.failures.by_status),
+            failures=self.failures.first,
         )
 
     def published_counts(self) -> Counts:
@@ -123,8 +129,6 @@ class Run:
 
     def report(self) -> TagReport:
         """Return what `tagger tag --json` prints."""
-        spent = self.seconds.get("wait", 0) + self.seconds.get("infer", 0)
-        tried = self.counts["tried"] - self.counts["reused"]
         return TagReport(
             **{name: self.counts[name] for name in Counts.__struct_fields__},
             run_id=self.run_id,
@@ -133,9 +137,17 @@ class Run:
             skipped=self.skipped,
             idle_patterns=self.idle_patterns,
             seconds=round(self.seconds.get("total", 0), 3),
-            images_per_second=round(tried / spent, 1) if spent else 0.0,
+            images_per_second=round(self.images_per_second(), 1),
             exit_code=self.exit_code,
+            failed_by_status=dict(self.failures.by_status),
+            failures=self.failures.first,
         )
+
+    def images_per_second(self) -> float:
+        """Return the pictures read per second of waiting for workers and inferring."""
+        spent = self.seconds.get("wait", 0) + self.seconds.get("infer", 0)
+        tried = self.counts["tried"] - self.counts["reused"]
+        return tried / spent if spent else 0.0
 
 
 @contextmanager
@@ -158,17 +170,18 @@ def recorded(index: Index, run: Run) -> Iterator[Run]:
         try:
             index.runs.write(run.record())
         except OSError as error:  # a full disk: the next run will note what this one cannot
-            say(f"the run's record could not be written: {error.strerror}")
+            warn(f"the run's record could not be written: {error.strerror}")
 
 
-def refused_at_the_door(index: Index, run: Run, error: TaggerError) -> None:
-    """Give `error` the report of a run that ended before it began.
+def ended_at_the_door(index: Index, run: Run, error: BaseException) -> None:
+    """Note that `error` ended a run before it began.
 
     It is recorded in an index that is there.
     """
     _note(run, error)
+    run.seconds["total"] = time.perf_counter() - run.started
+    run.snapshot = current_name(index.path)
     forget_unpublished(run)
-    error.report = run.report()
     if index.is_there():
         with suppress(OSError):  # one that cannot be written: the message on standard error must do
             index.runs.write(run.record())

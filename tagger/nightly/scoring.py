@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from tagger.arrays import BoolArray
+from tagger.arrays import BoolArray, Int64Array
 from tagger.catalog import absolute_path
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder, chunked
@@ -21,6 +21,8 @@ from tagger.progress import Progress, say
 
 Engine = Callable[[Work, Run], list[StagedUnit]]
 """What reads, scores and stages: this process and its decoders, or the workers of a cluster."""
+
+_NO_FAILURE = ("ok", "known", "gone")
 
 
 def score(work: Work, run: Run) -> list[StagedUnit]:
@@ -94,7 +96,8 @@ class Scorer:
         work = self._work
         network = Inference(lambda: self._load(run), work, run)
         writer = UnitWriter(work, units, run)
-        retried = work.plan.retried[np.concatenate([unit.places for unit in units])]
+        places = np.concatenate([unit.places for unit in units])
+        retried = work.plan.retried[places]
         # Else perhaps no content needs it; here it loads while the decoders start.
         if not len(work.known):
             self._load(run)
@@ -105,12 +108,14 @@ class Scorer:
         try:
             for facts, answers in network.scored(chunks):
                 _count(facts, retried[taken:], run)
+                _note_failures(facts, places[taken:], work, run)
                 writer.add(facts, answers)
                 taken += len(facts)
                 run.answered()
                 check_readable(run)
-                done(len(facts))
+                # First: of a share that is dead, that is a better reason than many failures.
                 check_answering(facts, run.counts, work.root)
+                done(len(facts))
         finally:
             run.spend("read", self._decoder.read_seconds - read)
             run.spend("decode", self._decoder.decode_seconds - decoded)
@@ -138,7 +143,7 @@ class Scorer:
 def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
     counts = run.counts
     for one, again in zip(facts, retried, strict=False):
-        failed = one.status not in ("ok", "known", "gone")
+        failed = one.status not in _NO_FAILURE
         counts["gone"] += one.status == "gone"
         counts["tried"] += one.status != "gone"
         counts["failed_now"] += failed
@@ -147,6 +152,14 @@ def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
         counts["lacking_anew"] += one.lacking and not again
         if one.lacking and run.lack is None:
             run.lack = one.error
+
+
+def _note_failures(facts: Sequence[FileFacts], places: Int64Array, work: Work, run: Run) -> None:
+    """Note which of these pictures failed; their places in the plan are the first of `places`."""
+    for one, place in zip(facts, places, strict=False):
+        if one.status not in _NO_FAILURE and not one.lacking:
+            (image_id,) = work.plan.ids(np.array([place]))
+            run.failures.add(image_id, one.status, one.error)
 
 
 def _tasks(work: Work, units: Sequence[Unit]) -> Iterator[tuple[None, list[str]]]:
