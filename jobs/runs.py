@@ -1,6 +1,5 @@
 """The nights of an index, newest first, and going back to one."""
 
-from collections.abc import Collection, Sequence
 from itertools import islice
 
 from jobs.console.table import size, table
