@@ -42,8 +42,8 @@ class Wanted(Record):
     audit: bool = False
     """Whether the picture is one of the findings that `--audit` names."""
     order: Order = "path"
-    """By image_id; the least sure answer first, of `group` or of any group; by the score of
-    `label`, the highest first."""
+    """`path`: by image_id, and a sample in its order of asking; the least sure answer first, of
+    `group` or of any group; by the score of `label`, the highest first."""
     group: str | None = None
     """The group whose sureness orders; null: of each picture its least sure answer."""
 

@@ -32,7 +32,7 @@ class Filters:
     findings : bool (n,)
         Rows of whose contents the audit found something.
     samples : mapping of str to int64 (k,)
-        The rows of each sample by its id.
+        The rows of each sample by its id, in the order of asking.
     """
 
     def __init__(
@@ -159,6 +159,9 @@ class Filters:
         return found
 
     def _ordered(self, found: BoolArray, wanted: Wanted) -> Int64Array:
+        if wanted.order == "path" and wanted.sample is not None:
+            asked = self._samples[wanted.sample]
+            return asked[found[asked]]
         if wanted.order == "path":
             return np.flatnonzero(found)
         if wanted.order == "least_sure":

@@ -20,13 +20,18 @@ class RunningSample:
         The night that it is drawn from.
     size : int
         How many pictures it asks about.
+
+    Attributes
+    ----------
+    contents : dict of str to None
+        The digests of its pictures, each once, in the order of asking.
     """
 
     def __init__(self, index: Index, snapshot: Snapshot, size: int) -> None:
         self._samples = Samples(index.path)
         self._log: CorrectionLog = index.corrections
         self._sample: Sample = self._samples.draw_or_continue(snapshot, size)
-        self.contents = {item.content for item in self._sample.items}
+        self.contents = dict.fromkeys(item.content for item in self._sample.items)
         self._in_force = InForce([], self._sample.groups)
         self._read_until = 0
 

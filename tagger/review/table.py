@@ -209,7 +209,7 @@ class NightTable:
             return int(self._words.anyone().sum())
 
     def add_sample(self, sample_id: str, contents: Collection[str]) -> None:
-        """Make the pictures with these contents findable as a sample."""
+        """Make the pictures with these contents findable as a sample, in this order."""
         with self._turn:
             self._samples[sample_id] = self._rows_of(contents)
             self._last_found = None
