@@ -42,8 +42,10 @@ class CorrectionLog:
     def __init__(self, index: Path) -> None:
         self.path = index / CORRECTIONS_FILE
 
-    def append(self, corrections: Sequence[Correction]) -> None:
-        """Keep these, all of them or none: they are on the disk when this returns.
+    def append(self, corrections: Sequence[Correction]) -> int:
+        """Keep these, all of them or none, in one piece; return the byte at which they begin.
+
+        They are on the disk when this returns.
 
         Raises
         ------
@@ -55,12 +57,12 @@ class CorrectionLog:
             If the log ends in something that is not ours.
         """
         if not corrections:
-            return
+            return self.size()
         lines = b"".join(_checked_line(correction) for correction in corrections)
         try:
             new = not self.path.exists()
             with self._locked() as descriptor:
-                _append(descriptor, lines, self.path)
+                start = _append(descriptor, lines, self.path)
             if new:
                 sync_file(self.path.parent)
         except OSError as error:
@@ -69,6 +71,7 @@ class CorrectionLog:
                 f"{str(self.path)!r} cannot be written ({error.strerror}); what was said last is "
                 "not kept. Whoever corrects needs leave to write there"
             ) from error
+        return start
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -82,10 +85,15 @@ class CorrectionLog:
 
     def size(self) -> int:
         """Return the bytes of the log, which grow with every correction; 0 where there is none."""
+        found = self.stat()
+        return 0 if found is None else found.st_size
+
+    def stat(self) -> os.stat_result | None:
+        """Return what the file system says of the log; None where there is none."""
         try:
-            return self.path.stat().st_size
+            return self.path.stat()
         except FileNotFoundError:
-            return 0
+            return None
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -97,17 +105,27 @@ class CorrectionLog:
         StoreError
             If it cannot be read, or a line of it is damaged.
         """
+        data = self.raw(start, end)
+        whole = data[: data.rfind(b"\n") + 1]
+        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
+
+    def raw(self, start: int, end: int | None = None) -> bytes:
+        """Return the bytes between two places in the log, whatever they are.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
         try:
             with open(self.path, "rb") as file:
                 file.seek(start)
-                data = file.read() if end is None else file.read(end - start)
+                return file.read() if end is None else file.read(end - start)
         except FileNotFoundError:
-            data = b""
+            return b""
         except OSError as error:
             raise_machine_fault(error)
             raise self._unreadable(error) from error
-        whole = data[: data.rfind(b"\n") + 1]
-        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
 
     def _parsed(self, data: bytes, start: int) -> Iterator[Correction]:
         at = start
@@ -221,8 +239,8 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest()[:_DIGITS].encode()
 
 
-def _append(descriptor: int, lines: bytes, path: Path) -> None:
-    """Write at the end, durably; on any failure the log is as it was."""
+def _append(descriptor: int, lines: bytes, path: Path) -> int:
+    """Write at the end, durably; return where. On any failure the log is as it was."""
     end = _end_of_lines(descriptor, path)
     os.ftruncate(descriptor, end)
     try:
@@ -234,6 +252,7 @@ def _append(descriptor: int, lines: bytes, path: Path) -> None:
         with suppress(OSError):
             os.ftruncate(descriptor, end)
         raise
+    return end
 
 
 def _end_of_lines(descriptor: int, path: Path) -> int:
