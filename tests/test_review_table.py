@@ -115,10 +115,12 @@ class Plain:
     def answers_something(self, one: Correction) -> bool:
         if one.group != "color":
             return one.label is not None
-        if one.answer in ("withdrawn", "unknown") and one.label is not None:
-            _, now = self.standing.get((one.content_sha256, ("color", None)), (-1, None))
-            return now is not None and (now.answer, now.label) == ("is", one.label)
-        return one.answer != "is_not"
+        if one.answer == "is_not":
+            return False
+        if one.answer == "is" or one.label is None:
+            return True
+        _, now = self.standing.get((one.content_sha256, ("color", None)), (-1, None))
+        return now is not None and now.label == one.label
 
     def clear(self, content: str, group: str) -> None:
         for about, question in list(self.standing):

@@ -86,8 +86,9 @@ class LogReader:
         if part.end >= self._follows.bytes and prefix.hexdigest() != self._follows.sha256:
             raise StoreError(
                 f"{str(self._log.path)!r}: its first {self._follows.bytes:,} bytes are not those "
-                "that the night follows: it was changed, or is the log of another index. Restore "
-                "the file from a backup; if it is meant to be so, run 'tagger tag' first"
+                "that the night follows: lines were changed or are lost. Restore the file from a "
+                "backup; without one, go back to a night that follows what is left ('tagger "
+                "rollback')"
             )
         self._prefix = prefix
 

@@ -39,8 +39,8 @@ Lines = npt.NDArray[Any]
 
 
 def drop_words_on_other_answers(lines: Lines, before: int, exclusive: int) -> None:
-    """Let lines answer nothing that take back a label of an exclusive group, or do not know it, if
-    it is not the answer in force. They were said when the group was not exclusive.
+    """Let lines answer nothing that name a label of an exclusive group without saying that it is
+    the answer, unless the last word names it too. They were said when the group was not exclusive.
 
     Parameters
     ----------
@@ -51,23 +51,23 @@ def drop_words_on_other_answers(lines: Lines, before: int, exclusive: int) -> No
     exclusive : int
         How many questions are about exclusive groups.
     """
-    of_one = np.isin(lines["answer"][before:], (WITHDRAWN, UNKNOWN)) & (lines["name"][before:] >= 0)
+    said = lines["answer"][before:]
+    of_one = (lines["name"][before:] >= 0) & (said != IS) & (said != INERT)  # inert: it is retired
     if not of_one.any():
         return
     counts = lines["stands"].copy()
     counts[before:] = True
     counts &= (lines["question"] >= 0) & (lines["question"] < exclusive)
     counts &= np.isin(lines["digest"][:, 0], lines["digest"][before:][of_one, 0])
-    in_force: dict[tuple[int, ...], int] = {}
+    last_named: dict[tuple[int, ...], int] = {}
     for place in np.flatnonzero(counts).tolist():
         line = lines[place]
         topic = (*line["digest"].tolist(), int(line["question"]))
         names_one = place >= before and of_one[place - before]
-        if names_one and in_force.get(topic, -1) != line["name"]:
+        if names_one and last_named.get(topic, -1) != line["name"]:
             line["question"] = NO_QUESTION
         else:
-            by_name = line["answer"] in (IS, INERT)  # inert: it is retired
-            in_force[topic] = int(line["name"]) if by_name else -1
+            last_named[topic] = int(line["name"])
 
 
 def topics(lines: Lines) -> Int64Array:
