@@ -13,8 +13,9 @@ from schemas.review import Wanted
 from tagger.arrays import BoolArray, Int64Array
 from tagger.errors import InputError
 from tagger.review.labels import MISSING, SCALE, NightLabels, UInt16Array
-from tagger.review.lines import WITHDRAWN, Log
+from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows
+from tagger.review.standing import WITHDRAWN
 from tagger.review.words import Words
 
 _ROUNDING = 1e-6

@@ -106,7 +106,7 @@ async function send(job, insisting) {
 
 function keep(job, kept) {
   state.night.lines = kept.lines;
-  for (const item of job.items) known.set(question(item), kept.lines - 1);
+  for (const [i, item] of job.items.entries()) known.set(question(item), kept.first + i);
   if (job.undoes) {
     const place = undoable.indexOf(job.undoes);
     if (place >= 0) undoable.splice(place, 1);
