@@ -49,8 +49,10 @@ class CorrectionLog:
     def __init__(self, index: Path) -> None:
         self.path = index / CORRECTIONS_FILE
 
-    def append(self, corrections: Sequence[Correction]) -> None:
-        """Keep these, all of them or none: they are on the disk when this returns.
+    def append(self, corrections: Sequence[Correction]) -> int:
+        """Keep these, all of them or none, in one piece; return the byte at which they begin.
+
+        They are on the disk when this returns.
 
         Raises
         ------
@@ -62,18 +64,19 @@ class CorrectionLog:
             If the log ends in something that is not ours.
         """
         if not corrections:
-            return
+            return self.size()
         lines = [_checked_line(one, more=True) for one in corrections[:-1]]
         lines.append(_checked_line(corrections[-1], more=False))
         try:
             with self._writing() as descriptor:
-                _append(descriptor, b"".join(lines), self.path)
+                start = _append(descriptor, b"".join(lines), self.path)
         except OSError as error:
             raise_machine_fault(error)
             raise InputError(
                 f"{str(self.path)!r} cannot be written ({error.strerror}); what was said last is "
                 "not kept. Whoever corrects needs leave to write there"
             ) from error
+        return start
 
     @contextmanager
     def _writing(self) -> Iterator[int]:
@@ -107,10 +110,15 @@ class CorrectionLog:
 
     def size(self) -> int:
         """Return the bytes of the log, which grow with every correction; 0 where there is none."""
+        found = self.stat()
+        return 0 if found is None else found.st_size
+
+    def stat(self) -> os.stat_result | None:
+        """Return what the file system says of the log; None where there is none."""
         try:
-            return self.path.stat().st_size
+            return self.path.stat()
         except FileNotFoundError:
-            return 0
+            return None
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -122,15 +130,25 @@ class CorrectionLog:
         StoreError
             If it cannot be read, or a line of it is damaged.
         """
+        data = self.raw(start, end)
+        whole = data[: data.rfind(b"\n") + 1]
+        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
+
+    def raw(self, start: int, end: int | None = None) -> bytes:
+        """Return the bytes of whole strokes between two places in the log, read as no lines.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
         try:
-            data = self._bytes(start, end)
+            return self._bytes(start, end)
         except FileNotFoundError:
-            data = b""
+            return b""
         except OSError as error:
             raise_machine_fault(error)
             raise self._unreadable(error) from error
-        whole = data[: data.rfind(b"\n") + 1]
-        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
 
     def _bytes(self, start: int, end: int | None) -> bytes:
         """Return what lies between two places and belongs to whole strokes."""
@@ -271,8 +289,8 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest()[:_DIGITS].encode()
 
 
-def _append(descriptor: int, lines: bytes, path: Path) -> None:
-    """Write at the end, durably; on any failure the log is as it was."""
+def _append(descriptor: int, lines: bytes, path: Path) -> int:
+    """Write at the end, durably; return where. On any failure the log is as it was."""
     end = _end_of_strokes(descriptor, path)
     os.ftruncate(descriptor, end)
     try:
@@ -286,6 +304,7 @@ def _append(descriptor: int, lines: bytes, path: Path) -> None:
         with suppress(OSError):
             os.ftruncate(descriptor, end)
         raise
+    return end
 
 
 def _end_of_strokes(descriptor: int, path: Path) -> int:
