@@ -10,8 +10,8 @@ import scipy.stats
 
 from tagger.arrays import BoolArray, Float64Array, FloatArray
 
-_MOST = 9_999
-"""Rounds, at most: p is never below 0.0001."""
+_MOST = 4_999
+"""Rounds, at most: p is never below 0.0002."""
 _BATCH = 100
 _ENOUGH = 20
 """Rounds that fell as far: then p is large, and known well enough. Besag and Clifford (1991)."""
@@ -78,4 +78,4 @@ def _mean_ap(places: Float64Array, positive: BoolArray, known: BoolArray) -> Flo
         hit = positive[here, column][order]
         precision = np.cumsum(hit, axis=1) / np.arange(1, hit.shape[1] + 1)
         total += (precision * hit).sum(axis=1) / hit.sum(axis=1)
-    return total / places.shape[2]
+    return np.asarray(total / places.shape[2], np.float64)
