@@ -23,7 +23,7 @@ VOCABULARY = Vocabulary.build(
 FALLS = {
     "none": {},
     "macro AP, 3 points": {"noise": 1.38},
-    "one label, 12 points": {"forgets": 2.3},
+    "one label, 15 points": {"forgets": 2.3},
     "answers, 3 points, not AP": {"shifted": 0.85},
 }
 """What B is worse in than A, and how."""

@@ -436,7 +436,7 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
         r"allowed and more than chance \(p = 0\.00\d+\)",
         gate.worse[1],
     )
-    assert judge([worse], "v1", 20).passed
+    assert judge([worse], "v1", 25).passed
     assert judge([same], "v1", 0.5, measurable=["color:red"]).passed
     missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
     assert missing.worse == ["not measured: no test picture of the data has use:rare"]
