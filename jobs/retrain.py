@@ -23,6 +23,7 @@ class RetrainOptions:
     models: str
     _: KW_ONLY
     add: tuple[str, ...] = ()
+    corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
         datasets=options.datasets,
         models=Path(options.models),
         family=options.name or parent.name.rsplit("-v", 1)[0],
+        corrections=options.corrections,
         names=options.names,
         exclude=options.exclude,
         epochs=options.epochs,

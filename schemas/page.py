@@ -168,6 +168,8 @@ def _training_reports() -> list[str]:
         *records(training.TrainReport, but=shared),
         "## tagger train --check",
         *records(training.CheckReport),
+        "## tagger relabel",
+        *records(training.RelabelReport),
         "## tagger retrain",
         *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
     ]

@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from schemas.corrections import Answer, Correction, Name
 from schemas.index import Sha256
 from schemas.record import Record
+from schemas.samples import SampleFigures
 
 Order = Literal["path", "least_sure", "score"]
 SaidBy = Literal["anyone", "nobody", "against_model", "asked_again", "proposed", "unknown"]
@@ -47,6 +48,26 @@ class Wanted(Record):
     """The group whose sureness orders; null: of each picture its least sure answer."""
 
 
+class Find(Record):
+    """A question of the grid."""
+
+    wanted: Wanted
+    """Which pictures."""
+    offset: Annotated[int, Meta(ge=0)] = 0
+    """How many of them to leave out at the beginning."""
+    limit: Annotated[int, Meta(ge=0, le=500)] = 100
+    """How many at most to return."""
+
+
+class WhichIds(Record):
+    """A question for all pictures that are wanted, to select them."""
+
+    wanted: Wanted
+    """Which pictures."""
+    most: Annotated[int, Meta(ge=1, le=20_000)] = 20_000
+    """How many at most to return."""
+
+
 class AnswerNow(Record):
     """What a picture answers for an exclusive group at this moment."""
 
@@ -68,6 +89,21 @@ class AnswerNow(Record):
     """The number of the last line about this in corrections.jsonl, from 0; -1: there is none."""
 
 
+class TagSaid(Record):
+    """What the last person said of a label of a group that is not exclusive."""
+
+    group: str
+    """The label's group."""
+    label: str
+    """The label."""
+    said: Answer
+    """What was said; it still counts."""
+    who: str
+    """Who said it."""
+    last: int
+    """The number of the line that says so in corrections.jsonl, from 0."""
+
+
 class Picture(Record):
     """A picture in the grid."""
 
@@ -87,6 +123,8 @@ class Picture(Record):
     """Exclusive group to what it answers."""
     tags: list[str]
     """Labels of other groups that it has now, as `group:label`."""
+    said_tags: list[TagSaid]
+    """What persons said of labels of other groups, whether it has them now or not."""
     asks: list[Correction]
     """What persons said about other bytes under this name, where it has not been said of these."""
     finding: str | None = None
@@ -232,3 +270,10 @@ class Kept(Record):
     """What others said meanwhile about the same; ask, then send again with `insist`."""
     lines: int
     """Lines of corrections.jsonl now."""
+
+
+class SampleNow(SampleFigures):
+    """What the sample that is being asked about says by now."""
+
+    order: list[tuple[str, str]]
+    """Its pictures in the order of asking: image_id and content."""

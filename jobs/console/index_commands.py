@@ -3,6 +3,7 @@
 import typer
 
 from jobs.console.index_options import (
+    AuditTable,
     BackfillLimit,
     Catalog,
     Config,
@@ -21,9 +22,12 @@ from jobs.console.index_options import (
     MaxDeleteRate,
     MaxErrorRate,
     MaxSeconds,
+    Port,
     ReplaceColumns,
     RetryErrors,
+    ReviewAs,
     SameCatalog,
+    SampleSize,
     Sheet,
     SimilarModel,
     Snapshot,
@@ -99,6 +103,26 @@ def tag(
             print_result(error.report, True, "")
         raise
     print_result(summary, as_json, job.summary_text(summary, dry=dry_run))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger review index`",
+    help=(
+        "Look at a night and correct it, in a browser on this machine; what is corrected counts "
+        "from then on."
+    ),
+)
+def review(
+    index: IndexFolder,
+    who: ReviewAs = None,
+    port: Port = 0,
+    sample: SampleSize = None,
+    audit: AuditTable = None,
+) -> None:
+    from jobs import review as job
+
+    job.review(index, who=who, port=port, sample=sample, audit=audit)
 
 
 @commands.command(

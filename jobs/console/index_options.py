@@ -154,3 +154,30 @@ SimilarModel = Annotated[
 Sheet = Annotated[
     str | None, typer.Option(metavar="FILE.png", help="Draw them on a contact sheet.")
 ]
+ReviewAs = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Who corrects; by default the user's name on this machine.",
+    ),
+]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, metavar="N", help="Where to listen; 0 is any free port.")
+]
+SampleSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=20_000,
+        metavar="N",
+        help="Ask about N pictures drawn at random, and estimate from them how good the answers "
+        "are; goes on with a sample that is not finished.",
+    ),
+]
+AuditTable = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Show the findings of evaluate --audit: the audit.csv that it wrote."
+    ),
+]

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.corrections import Answer, Correction
-from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail
+from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail, TagSaid
 from tagger.arrays import Int64Array
 from tagger.review.contents import texts_of
 from tagger.review.labels import MISSING, SCALE, NightLabels
@@ -50,6 +50,7 @@ class Shown:
         rows = self._rows
         ids = rows.ids.take(pa.array(places)).to_pylist()
         tags = self._tags(places)
+        said_tags = self._said_tags(places)
         asks = self._asks(places)
         found = []
         contents = texts_of(rows.digests[places])
@@ -67,6 +68,7 @@ class Shown:
                         for i, group in enumerate(self._labels.exclusive)
                     },
                     tags=tags[place],
+                    said_tags=said_tags.get(place, []),
                     asks=asks.get(place, []),
                     finding=self._findings.get(content) if content else None,
                 )
@@ -141,6 +143,23 @@ class Shown:
         for place, key in added:
             tags[place][key] = None
         return {place: list(keys) for place, keys in tags.items()}
+
+    def _said_tags(self, places: Int64Array) -> dict[int, list[TagSaid]]:
+        """Return, of each row, what persons said of its labels of other groups."""
+        words = self._words.about_labels()
+        found: dict[int, list[TagSaid]] = {}
+        for word in np.flatnonzero(np.isin(words.row, places)).tolist():
+            group, name = self._log.questions[words.question[word]]
+            line = int(words.line[word])
+            said = TagSaid(
+                group=group,
+                label=str(name),
+                said=_ANSWERS[int(words.answer[word])],
+                who=self._who(line),
+                last=line,
+            )
+            found.setdefault(int(words.row[word]), []).append(said)
+        return found
 
     def _asks(self, places: Int64Array) -> dict[int, list[Correction]]:
         """Return what was said about other bytes under the names of rows."""

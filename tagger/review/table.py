@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from tagger.review.contents import digests_of, texts_of
 from tagger.review.filters import Filters
 from tagger.review.labels import NightLabels
 from tagger.review.lines import Log
-from tagger.review.rows import NightRows, load_rows
+from tagger.review.rows import STATUS_NAMES, NightRows, load_rows
 from tagger.review.shown import Shown
 from tagger.review.words import Words
 
@@ -153,6 +153,16 @@ class NightTable:
         """Return the digest of a picture's bytes; None if it is not there or was never read."""
         place = self.place(image_id)
         return None if place is None else texts_of(self._rows.digests[[place]])[0]
+
+    def seen(self, image_ids: Sequence[str]) -> list[tuple[str | None, str] | None]:
+        """Return content and status of each of many pictures; None where there is no such one."""
+        rows = self._rows
+        places = rows.place.find(pa.array(image_ids, pa.large_string()))
+        contents = texts_of(rows.digests[places])  # of no row: the last one's, left out below
+        return [
+            (content, STATUS_NAMES[rows.status[place]]) if place >= 0 else None
+            for content, place in zip(contents, places.tolist(), strict=True)
+        ]
 
     def picture(self, image_id: str) -> Picture:
         """Return a picture as in the grid.
