@@ -90,7 +90,10 @@ def test_a_better_model_is_called_better_with_its_figures_and_an_equal_one_is_no
 
 
 def test_equal_models_are_called_different_in_one_of_twenty_comparisons_at_most() -> None:
-    verdicts = [of_models(model_pair(seed, 200)).verdict for seed in range(100, 250)]
+    pairs = [model_pair(seed, 200) for seed in range(100, 250)]
+    verdicts = [
+        found(*questions_of(Said(a, targets), Said(b, targets))).verdict for a, b, targets in pairs
+    ]
     assert sum(verdict in ("better", "worse", "mixed") for verdict in verdicts) <= 150 * 0.1
 
 

@@ -35,8 +35,8 @@ One picture would move them by points.
 _SURE_OF_ONE = SURE / 2
 """Below it a fall is more than chance, within each of the three: macro AP, labels, groups.
 
-They overlap, so that with half of 0.05 for each an equal model is refused about one time in twenty;
-the page of `tagger compare` has the simulation.
+With half of 0.05 for each an equal model is refused in 4 to 8 of 100 cases; the page of
+`tagger compare` has the simulation.
 """
 
 _ROUNDS = 1_000
