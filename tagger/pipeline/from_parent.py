@@ -14,7 +14,9 @@ from schemas.bundle import ComparedPart, Gate
 from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import LabelledSet, Said
 from tagger.datasets.prepared_set import PreparedSet
-from tagger.evaluation.gate import Answers, compare, judge
+from tagger.evaluation.gate import compare, judge
+from tagger.evaluation.gate_words import gate_sentence
+from tagger.evaluation.questions import Answers
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
@@ -192,11 +194,10 @@ class FromParent:
         how = "without the old pictures, their labels kept alive by the parent"
         if split.replays:
             how = "with the old pictures"
-        verdict = "passed" if gate.passed else f"failed ({'; '.join(gate.worse)})"
         return [
             f"retrained from {self.parent.name} (`{self.parent.model_id[:12]}`), {how}; "
             f"added: {added}",
-            f"gate: {verdict}",
+            f"gate: {gate_sentence(gate)}",
         ]
 
     def _strangers(self, labelled: LabelledSet, added: list[LabelKey]) -> Counter[str]:
@@ -236,7 +237,8 @@ class FromParent:
                     Answers(was, self.parent.thresholds, self.parent.vocabulary),
                     Answers(became, limits, split.vocabulary),
                 )
-                found.append(compare(part, *both, split.targets[rows]))
+                targets = split.targets[rows]
+                found.append(compare(part, *both, targets, tolerance=self.tolerance))
         return found
 
 
