@@ -33,6 +33,7 @@ _TITLES = {
     "BUNDLE.md": "A model bundle",
     "REPORTS.md": "Reports on an index",
     "MODEL_REPORTS.md": "Reports on models",
+    "TRAINING_REPORTS.md": "Reports on trainings",
     "COMPARISON.md": "Comparisons",
 }
 
@@ -45,6 +46,7 @@ def pages() -> dict[Path, str]:
         "BUNDLE.md": _bundle_page,
         "REPORTS.md": _reports_page,
         "MODEL_REPORTS.md": _model_reports_page,
+        "TRAINING_REPORTS.md": _training_reports_page,
         "COMPARISON.md": _comparison_page,
     }
     return {
@@ -157,13 +159,10 @@ def _reports_page() -> list[str]:
     ]
 
 
-def _model_reports_page() -> list[str]:
-    return [_ONE_OBJECT, *_training_reports(), *_model_reports()]
-
-
-def _training_reports() -> list[str]:
+def _training_reports_page() -> list[str]:
     shared = (bundle.Gate, evaluation.Evaluation, bundle.CalibrationChange)
     return [
+        _ONE_OBJECT,
         "## tagger train",
         "An `Evaluation`, a `CalibrationChange` and a `Gate` are declared [with the files of a "
         "bundle](BUNDLE.md).",
@@ -177,8 +176,9 @@ def _training_reports() -> list[str]:
     ]
 
 
-def _model_reports() -> list[str]:
+def _model_reports_page() -> list[str]:
     return [
+        _ONE_OBJECT,
         "## tagger predict",
         *records(models.PredictReport),
         "## tagger evaluate",
