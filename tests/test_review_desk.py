@@ -160,18 +160,20 @@ def follow(index: Index, log: CorrectionLog) -> None:
     manifest.write_text(json.dumps(said))
 
 
+def right_as_none(about: str) -> list[Correction]:
+    """Return an answer to everything: it shows nothing."""
+    tags = [correction(about, label.group, label.name, "is_not") for label in LABELS[3:]]
+    return [correction(about, "color", None, "none"), *tags]
+
+
 def test_a_sample_notices_another_log_too(index: Index, log: CorrectionLog) -> None:
     snapshot = index.current()
     assert snapshot is not None
     sample = RunningSample(index, snapshot, 1)
     (asked,) = sample.contents
-    log.append([correction(asked, "color", None, "none")])
-    log.append([correction(asked, label.group, label.name, "is_not") for label in LABELS[3:]])
+    log.append(right_as_none(asked))
     assert sample.now().judged == 1
-    of_others = [
-        correction(FOREIGN, one.group, one.label, one.answer) for one in log.read().corrections
-    ]
-    other = written(index.path.parent / "other", of_others)
+    other = written(index.path.parent / "other", right_as_none(FOREIGN))
     assert other.stat().st_size == log.size()
     os.replace(other, log.path)
     assert sample.now().judged == 0

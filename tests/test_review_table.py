@@ -552,7 +552,8 @@ def test_damage_is_told_from_corrections_that_are_gone(index: Path, world: World
     snapshot = Index(index).current()
     assert snapshot is not None
     log = Index(index).corrections
-    log.append([correction(content(5), "color", "red", "is")] * 3)
+    for _ in range(3):
+        log.append([correction(content(5), "color", "red", "is")])
     whole = log.path.read_bytes()
     table = opened(index)
     log.path.write_bytes(whole.replace(b"red", b"rad", 1))

@@ -242,10 +242,11 @@ class InForce:
                     del words[question]
 
     def _answers_the_group(self, one: Correction, words: Mapping[Question, Correction]) -> bool:
-        if one.label is None or one.answer == "is":
-            return True
+        if one.answer == "is_not":
+            return False
         before = words.get((one.group, None))
-        return one.answer != "is_not" and before is not None and before.label == one.label
+        same = before is not None and before.label == one.label
+        return one.label is None or one.answer == "is" or same
 
     def of(self, content: str) -> Mapping[Question, Correction]:
         """Return the last word on each question about a content, withdrawn ones and all."""
