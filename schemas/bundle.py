@@ -145,6 +145,8 @@ class Change(Record):
     """Of the parent; null where there is nothing to measure."""
     now: float | None
     """Of this model."""
+    p: float | None = None
+    """How often chance makes an equal model fall so far; null unless it lost more than allowed."""
 
 
 class LabelChange(Record):
@@ -158,6 +160,8 @@ class LabelChange(Record):
     """Of the parent."""
     now: float
     """Of this model."""
+    p: float | None = None
+    """How often chance makes an equal model fall so far; null unless it lost more than allowed."""
 
 
 class GroupChange(Record):
@@ -171,6 +175,8 @@ class GroupChange(Record):
     """Share of them that the parent has right."""
     now: float | None
     """Share of them that this model has right."""
+    p: float | None = None
+    """How often chance makes an equal model fall so far or more: exact McNemar test, one-sided."""
 
 
 class ComparedPart(Record):
@@ -198,12 +204,13 @@ class Gate(Record):
     parent: str | None
     """Name of the bundle it was compared with, or null for one that has no parent."""
     passed: bool
-    """True if nothing got worse than allowed, or, without a parent, unless it is no better than
-    guessing."""
+    """True if nothing got worse than allowed and than chance explains, or, without a parent, unless
+    it is no better than guessing."""
     tolerance: float | None = None
-    """How many points of macro AP may be lost; any one label may lose four times as much."""
+    """How many points macro AP, or the right answers of a group, may lose; the AP of any one label
+    may lose four times as much."""
     worse: list[str]
-    """What got worse than allowed; without a parent, the verdict in one sentence."""
+    """What got worse than that; without a parent, the verdict in one sentence."""
     parts: list[ComparedPart] = field(default_factory=list)
     """Empty without a parent."""
 

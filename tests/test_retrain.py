@@ -28,7 +28,8 @@ from schemas.split import SPLIT
 from schemas.training import RetrainReport
 from tagger.datasets.sample import Sample
 from tagger.errors import GateFailed, InputError, VocabularyError
-from tagger.evaluation.gate import Answers, compare, judge
+from tagger.evaluation.gate import compare, judge
+from tagger.evaluation.questions import Answers
 from tagger.files import Lock
 from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import index_commands, model_commands, start_commands
+from jobs.console import compare_commands, index_commands, model_commands, start_commands
 from tagger import __version__
 
 app = typer.Typer(
@@ -36,4 +36,5 @@ def _version(
 
 app.add_typer(start_commands.commands)
 app.add_typer(model_commands.commands)
+app.add_typer(compare_commands.commands)
 app.add_typer(index_commands.commands)

@@ -1,4 +1,8 @@
-"""The gate: whether a retrained model still knows what its parent knew. Arrays in, records out."""
+"""The gate: whether a retrained model still knows what its parent knew. Arrays in, records out.
+
+What fell is refused where it fell by more than is allowed, and by more than chance: a test part is
+small, and an equal model falls by points on it.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -6,10 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.bundle import Change, ComparedPart, Gate, GroupChange, LabelChange
-from tagger.arrays import Float32Array, FloatArray, Int64Array
+from tagger.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from tagger.evaluation.figures import percent, with_p
 from tagger.evaluation.metrics import average_precision
+from tagger.evaluation.paired import SURE, fallen, holm
+from tagger.evaluation.questions import Answers
+from tagger.evaluation.swapping import fall_by_chance
 from tagger.labels.views import tag_matrix, true_answers, view
-from tagger.labels.vocabulary import Group, Vocabulary
+from tagger.labels.vocabulary import Group
 
 LABEL_FACTOR = 4
 """Any one label may lose this many times as much as the mean of all.
@@ -23,24 +31,13 @@ ENOUGH_POSITIVES = 10
 One picture would move them by points.
 """
 
-
-class Answers(NamedTuple):
-    """What one of the two models says, and what it is to be read with.
-
-    Attributes
-    ----------
-    logits : float32 (n, n_labels)
-        Calibrated; in the columns of its own vocabulary.
-    thresholds : float64 (n_labels,)
-    vocabulary : Vocabulary
-    """
-
-    logits: FloatArray
-    thresholds: FloatArray
-    vocabulary: Vocabulary
+_FAMILIES = 3
+"""Macro AP, labels and groups: each may refuse an equal model a third as often as all together."""
 
 
-def compare(part: str, parent: Answers, now: Answers, targets: Float32Array) -> ComparedPart:
+def compare(
+    part: str, parent: Answers, now: Answers, targets: Float32Array, *, tolerance: float = 0.5
+) -> ComparedPart:
     """Return both models on the old labels, on the pictures of one part.
 
     Parameters
@@ -49,10 +46,14 @@ def compare(part: str, parent: Answers, now: Answers, targets: Float32Array) -> 
         What the part is called.
     targets : float32 (n, n_labels)
         In the columns of the new model; 1, 0, or NaN for unknown.
+    tolerance : float
+        How many points macro AP and groups may lose; what lost more is tested.
     """
     old = len(parent.vocabulary)
-    labels = [
-        row for column in range(old) if (row := _label(parent, now, targets, column)) is not None
+    scored = [
+        found
+        for column in range(old)
+        if (found := _label(parent, now, targets, column)) is not None
     ]
     before = tag_matrix(*parent)  # (n, old)
     after = tag_matrix(*now)[:, :old]  # (n, old)
@@ -60,10 +61,8 @@ def compare(part: str, parent: Answers, now: Answers, targets: Float32Array) -> 
     return ComparedPart(
         part=part,
         pictures=len(targets),
-        macro_ap=Change(
-            parent=_mean([row.parent for row in labels]), now=_mean([row.now for row in labels])
-        ),
-        labels=labels,
+        macro_ap=_macro(scored, tolerance),
+        labels=[_tested(found, tolerance * LABEL_FACTOR) for found in scored],
         groups=[row for row in _groups(parent, now, targets) if row.pictures],
         tags_changed=float(changed.mean()) if len(targets) else 0.0,
     )
@@ -76,10 +75,10 @@ def judge(
     *,
     measurable: Collection[str] = (),
 ) -> Gate:
-    """Return the gate: passed, unless a part or a label lost more than is allowed.
+    """Return the gate: passed, unless something lost more than is allowed and more than chance.
 
-    A part may lose `tolerance` points of macro AP, a label four times that. What cannot be compared
-    has not passed.
+    Macro AP and the right answers of a group may lose `tolerance` points, the AP of a label four
+    times that. What cannot be compared has not passed.
 
     Parameters
     ----------
@@ -96,29 +95,86 @@ def judge(
         for key in measurable
         if key not in compared
     ]
-    worse += [text for part in parts for text in _losses(part, tolerance)]
+    for family in _families(parts, tolerance):
+        worse += _refused(family)
     return Gate(
         parent=parent, passed=not worse, tolerance=tolerance, worse=worse, parts=list(parts)
     )
 
 
-def _losses(part: ComparedPart, tolerance: float) -> Iterator[str]:
-    """Yield what of one part got worse than allowed, in words."""
-    entries: list[tuple[str, Change | LabelChange, float]] = [
-        ("macro AP", part.macro_ap, tolerance)
+class _Fall(NamedTuple):
+    """Something that may have fallen.
+
+    Attributes
+    ----------
+    what : str
+        In words, with its part.
+    parent, now : float
+        Shares.
+    allowed : float
+        Points.
+    p : float or None
+        How often chance makes an equal model fall so far.
+    """
+
+    what: str
+    parent: float
+    now: float
+    allowed: float
+    p: float | None
+
+    @property
+    def is_too_large(self) -> bool:
+        """Return whether it fell by more than allowed."""
+        return 100 * (self.parent - self.now) > self.allowed
+
+
+def _families(parts: Sequence[ComparedPart], tolerance: float) -> Iterator[list[_Fall]]:
+    """Yield what may have fallen, by kind: within each, tests are corrected for their number."""
+    yield [
+        _Fall(f"{part.part}: macro AP", change.parent, change.now, tolerance, change.p)
+        for part in parts
+        if (change := part.macro_ap).parent is not None and change.now is not None
     ]
-    for row in part.labels:
-        if row.positives >= ENOUGH_POSITIVES:
-            entries.append((f"AP of {row.label}", row, tolerance * LABEL_FACTOR))
-    for what, change, allowed in entries:
-        if change.parent is None or change.now is None:
-            continue
-        if 100 * (change.parent - change.now) > allowed:
-            values = f"{change.parent:.4f} > {change.now:.4f}"
-            yield f"{part.part}: {what} {values}, more than {allowed:g} points"
+    yield [
+        _Fall(
+            f"{part.part}: AP of {row.label}", row.parent, row.now, tolerance * LABEL_FACTOR, row.p
+        )
+        for part in parts
+        for row in part.labels
+        if row.positives >= ENOUGH_POSITIVES
+    ]
+    yield [
+        _Fall(f"{part.part}: {row.group} right", row.parent, row.now, tolerance, row.p)
+        for part in parts
+        for row in part.groups
+        if row.parent is not None and row.now is not None
+    ]
 
 
-def _label(parent: Answers, now: Answers, targets: Float32Array, column: int) -> LabelChange | None:
+def _refused(family: Sequence[_Fall]) -> Iterator[str]:
+    """Yield what fell by more than allowed and more than chance, in words."""
+    # What did not fall too far was not tested, and counts as chance.
+    corrected = holm([1.0 if fall.p is None else fall.p for fall in family])
+    for fall, p in zip(family, corrected, strict=True):
+        if fall.is_too_large and p < SURE / _FAMILIES:
+            yield (
+                f"{fall.what} from {percent(fall.parent)} to {percent(fall.now)}, more than the "
+                f"{fall.allowed:g} points allowed and more than chance ({with_p(p)})"
+            )
+
+
+class _Scored(NamedTuple):
+    """What both models score for one old label, each (n,)."""
+
+    change: LabelChange
+    before: Float64Array
+    after: Float64Array
+    positive: BoolArray
+    known: BoolArray
+
+
+def _label(parent: Answers, now: Answers, targets: Float32Array, column: int) -> _Scored | None:
     """Return how both models know one old label; None where no picture has it, or it is retired."""
     label = parent.vocabulary.labels[column]
     if now.vocabulary.labels[column].retired:
@@ -127,11 +183,44 @@ def _label(parent: Answers, now: Answers, targets: Float32Array, column: int) ->
     whole = [column, *now.vocabulary.split_from(label)]
     positive = (targets[:, whole] == 1).any(axis=1)  # (n,)
     known = positive | ~np.isnan(targets[:, whole]).any(axis=1)  # (n,)
-    before = average_precision(parent.logits[known, column], positive[known])
-    after = average_precision(now.logits[:, whole].max(axis=1)[known], positive[known])
-    if before is None or after is None:
+    before = np.asarray(parent.logits[:, column], np.float64)
+    after = np.asarray(now.logits[:, whole].max(axis=1), np.float64)
+    was = average_precision(before[known], positive[known])
+    became = average_precision(after[known], positive[known])
+    if was is None or became is None:
         return None
-    return LabelChange(label=label.key, positives=int(positive.sum()), parent=before, now=after)
+    change = LabelChange(label=label.key, positives=int(positive.sum()), parent=was, now=became)
+    return _Scored(change, before, after, positive, known)
+
+
+def _macro(scored: Sequence[_Scored], tolerance: float) -> Change:
+    """Return the mean of the labels' AP, tested if it lost more than `tolerance` points."""
+    if not scored:
+        return Change(parent=None, now=None)
+    parent = float(np.mean([found.change.parent for found in scored]))
+    now = float(np.mean([found.change.now for found in scored]))
+    return Change(parent=parent, now=now, p=_p(scored, parent, now, tolerance))
+
+
+def _tested(found: _Scored, allowed: float) -> LabelChange:
+    """Return the change of a label, tested if it lost more than `allowed` points."""
+    row = found.change
+    return LabelChange(
+        label=row.label,
+        positives=row.positives,
+        parent=row.parent,
+        now=row.now,
+        p=_p([found], row.parent, row.now, allowed),
+    )
+
+
+def _p(scored: Sequence[_Scored], parent: float, now: float, allowed: float) -> float | None:
+    if 100 * (parent - now) <= allowed:
+        return None
+    stacked = [
+        np.stack(arrays, axis=1) for arrays in zip(*(found[1:] for found in scored), strict=True)
+    ]
+    return fall_by_chance(*stacked)
 
 
 def _groups(parent: Answers, now: Answers, targets: Float32Array) -> Iterator[GroupChange]:
@@ -144,12 +233,14 @@ def _groups(parent: Answers, now: Answers, targets: Float32Array) -> Iterator[Gr
         right = np.append(members, -1)[expected]  # (n,): column of the right answer, -1 for none
         # What only the new model can answer says nothing of the old one.
         askable = known & np.isin(right, [*parent.vocabulary.members(group.name), -1])
-        shares = [
-            float((_answers(which, group) == right)[askable].mean()) if askable.any() else None
-            for which in (parent, now)
-        ]
+        was, became = ((_answers(each, group) == right)[askable] for each in (parent, now))
+        some = bool(askable.any())
         yield GroupChange(
-            group=group.name, pictures=int(askable.sum()), parent=shares[0], now=shares[1]
+            group=group.name,
+            pictures=int(askable.sum()),
+            parent=float(was.mean()) if some else None,
+            now=float(became.mean()) if some else None,
+            p=fallen(int((was & ~became).sum()), int((became & ~was).sum())) if some else None,
         )
 
 
@@ -157,7 +248,3 @@ def _answers(which: Answers, group: Group) -> Int64Array:
     """Return int64 (n,): the column of the group's answer, -1 for none."""
     members = which.vocabulary.members(group.name)
     return view(which.logits, which.thresholds, members).answer
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None

@@ -14,7 +14,8 @@ from schemas.bundle import ComparedPart, Gate
 from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
-from tagger.evaluation.gate import Answers, compare, judge
+from tagger.evaluation.gate import compare, judge
+from tagger.evaluation.questions import Answers
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
@@ -224,7 +225,8 @@ class FromParent:
                     Answers(was, self.parent.thresholds, self.parent.vocabulary),
                     Answers(became, limits, split.vocabulary),
                 )
-                found.append(compare(part, *both, split.targets[rows]))
+                targets = split.targets[rows]
+                found.append(compare(part, *both, targets, tolerance=self.tolerance))
         return found
 
 

@@ -1,0 +1,88 @@
+"""`tagger compare`: two models, or two nights, on the same pictures, and whether B is better."""
+
+import os
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from schemas.comparison import CompareReport
+from tagger.errors import InputError
+from tagger.files import atomic_bytes
+from tagger.index.night_paths import is_night
+from tagger.models.predictor import Backend
+from tagger.settings import setting
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What `tagger compare` was asked to do; its help says what each means."""
+
+    a: str
+    b: str
+    _: KW_ONLY
+    on: tuple[str, ...] = ()
+    catalog: str | None = None
+    sample: int | None = None  # None: 500
+    names: str | None = None
+    exclude: tuple[str, ...] = ()
+    seed: int = 0
+    backend: Backend = "auto"
+    html: str | None = None
+
+
+def compare(options: CompareOptions) -> CompareReport:
+    """Return what A and B differ by; the page is written if one was asked for.
+
+    Raises
+    ------
+    InputError
+        If they are no two models or two nights, cannot be compared, or the page cannot be written.
+    """
+    nights = [is_night(path) for path in (options.a, options.b)]
+    if nights[0] != nights[1]:
+        night, other = (options.a, options.b) if nights[0] else (options.b, options.a)
+        raise InputError(
+            f"{night!r} is a night of an index and {other!r} is not; compare two models, or two "
+            "nights"
+        )
+    if options.html is not None:
+        _check_writable(options.html)
+    if nights[0]:
+        from jobs.compare_nights import compare_nights
+
+        compared = compare_nights(options)
+    else:
+        from jobs.compare_models import compare_models
+
+        compared = compare_models(options)
+    if options.html is None:
+        return compared.report
+    from jobs.compare_page import page_of
+
+    report = replace(compared.report, html=options.html)
+    _write(options.html, page_of(report, compared))
+    return report
+
+
+def _check_writable(html: str) -> None:
+    """Raise InputError, before the work, if a page could not be written there."""
+    folder = os.path.dirname(os.path.abspath(html))
+    why = None
+    if os.path.isdir(html):
+        why = "it is a folder; name a file"
+    elif not os.path.isdir(folder):
+        why = f"there is no folder {folder!r}"
+    elif not os.access(folder, os.W_OK):
+        why = f"no permission to write in {folder!r}"
+    if why:
+        raise InputError(f"{setting('html')} {html!r} cannot be written: {why}")
+
+
+def _write(html: str, page: str) -> None:
+    try:
+        atomic_bytes(Path(html), page.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise InputError(
+            f"{setting('html')} {html!r} cannot be written: {error.strerror}"
+        ) from error

@@ -1,0 +1,76 @@
+"""Two nights of an index, picture by picture."""
+
+import os
+from typing import TYPE_CHECKING
+
+from jobs.compare_models import Compared
+from schemas.comparison import CompareReport, Side
+from tagger.catalog import absolute_path
+from tagger.errors import InputError
+from tagger.evaluation.comparison import compare_answers
+from tagger.index.night_paths import open_night
+from tagger.index.snapshots import Snapshot
+from tagger.index.two_nights import pair_nights
+from tagger.report.thumbnails import Wanted
+from tagger.settings import setting
+
+if TYPE_CHECKING:
+    from jobs.compare import CompareOptions
+
+
+def compare_nights(options: "CompareOptions") -> Compared:
+    """Return what two nights answer differently; what persons said by now is the truth.
+
+    Persons look for what is wrong, so what they said is counted, and nothing is tested with it.
+
+    Raises
+    ------
+    InputError
+        If a night is gone or damaged, or an option is for models.
+    """
+    _check(options)
+    a = open_night(options.a)
+    b = open_night(options.b)
+    nights = pair_nights(a, b)
+    found = compare_answers(
+        nights.questions,
+        lambda at: str(nights.image_ids[at]),
+        scores={},
+        only=nights.only,
+        tested=False,
+    )
+    catalog = b.manifest.catalog
+    report = CompareReport(
+        kind="nights",
+        a=_side(options.a, a),
+        b=_side(options.b, b),
+        on=catalog,
+        comparison=found.comparison,
+        rows=nights.rows,
+        label_rows=nights.label_rows,
+    )
+
+    def picture(at: int) -> tuple[Wanted, str]:
+        image_id = str(nights.image_ids[at])
+        return Wanted(absolute_path(catalog, image_id), str(nights.contents[at])), image_id
+
+    return Compared(report, found.flips, picture, os.path.realpath(catalog))
+
+
+def _side(given: str, night: Snapshot) -> Side:
+    return Side(given=given, name=night.path.name, model_id=night.manifest.model_id)
+
+
+def _check(options: "CompareOptions") -> None:
+    """Raise InputError if something is asked that two nights do not need."""
+    asked = {
+        "on": options.on,
+        "catalog": options.catalog,
+        "sample": options.sample,
+        "names": options.names,
+        "exclude": options.exclude,
+    }
+    if idle := [setting(name) for name, value in asked.items() if value]:
+        raise InputError(
+            f"{', '.join(idle)}: for two models alone; nights are compared on all their pictures"
+        )

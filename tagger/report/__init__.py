@@ -1,0 +1,1 @@
+"""Pages for persons: one file each that opens anywhere."""

@@ -1,0 +1,100 @@
+"""Small pictures to put into a page: decoded in workers that may die, and encoded anew; never a
+file as it is."""
+
+import base64
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from tagger.arrays import Pixels
+from tagger.cpus import usable_cpus
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.file_facts import FileFacts
+from tagger.imaging.preprocessing import Reading
+from tagger.imaging.worker import CHUNK
+
+SIDE = 128
+"""The longer side of a thumbnail, in pixels."""
+
+_QUALITY = 78
+_TIMEOUT = 10.0
+"""Seconds that one picture may take."""
+
+
+class Wanted(NamedTuple):
+    """A picture to show.
+
+    Attributes
+    ----------
+    path : str
+        As `open` takes it.
+    content : str or None
+        The digest of the bytes that are meant; None for whatever the file holds.
+    """
+
+    path: str
+    content: str | None = None
+
+
+class Thumbnail(NamedTuple):
+    """A small picture, or why there is none.
+
+    Attributes
+    ----------
+    source : str
+        A `data:` address of a JPEG; empty if there is none.
+    width, height : int
+        In pixels; 0 if there is none.
+    missing : str
+        Why there is none, in a few words.
+    """
+
+    source: str
+    width: int
+    height: int
+    missing: str = ""
+
+
+def thumbnails(wanted: Sequence[Wanted], *, inside: str | None = None) -> list[Thumbnail]:
+    """Return a thumbnail of each picture, in order.
+
+    A picture that cannot be shown is none the less in the list, and says why.
+
+    Parameters
+    ----------
+    inside : str, optional
+        Resolved path of the folder that every file must lie in.
+    """
+    if not wanted:
+        return []
+    workers = max(1, min(usable_cpus(), -(-len(wanted) // CHUNK)))
+    found: list[Thumbnail] = []
+    with Decoder(Reading(SIDE), workers=workers, timeout=_TIMEOUT, inside=inside) as decoder:
+        for chunk in decoder.decode_files([each.path for each in wanted]):
+            for pixels, facts in zip(chunk.pixels, chunk.facts, strict=True):
+                found.append(_thumbnail(pixels, facts, wanted[len(found)].content))
+    return found
+
+
+def _thumbnail(square: Pixels, facts: FileFacts, content: str | None) -> Thumbnail:
+    """Return what one reading of a file gave, in its own shape."""
+    if facts.status == "gone":
+        return Thumbnail("", 0, 0, "gone")
+    if content is not None and facts.content_sha256 not in (content, None):
+        return Thumbnail("", 0, 0, "changed since")
+    if facts.status != "ok":
+        return Thumbnail("", 0, 0, facts.status)
+    width, height = _fitted(facts.width or SIDE, facts.height or SIDE)
+    shaped = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    _, encoded = cv2.imencode(".jpg", np.asarray(shaped)[..., ::-1], quality)
+    text = base64.b64encode(encoded.tobytes()).decode()
+    return Thumbnail(f"data:image/jpeg;base64,{text}", width, height)
+
+
+def _fitted(width: int, height: int) -> tuple[int, int]:
+    """Return width and height that fit a square of `SIDE`, in the same shape, enlarging nothing."""
+    scale = min(1.0, SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
