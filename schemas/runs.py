@@ -122,6 +122,31 @@ class IdlePattern(Record):
     """A path that has another case only, or null."""
 
 
+class AnswerRows(Record):
+    """How many rows of a published night have an answer."""
+
+    group: str
+    """The label's group."""
+    label: str | None
+    """The label; null is the answer none of an exclusive group."""
+    rows: int
+    """Rows that have it, persons' answers counted as well as the model's."""
+    arrived: int
+    """Those of them whose picture is new in this night, or has other bytes than before."""
+
+
+class AnswerCounts(Record):
+    """How many rows of a published night have each answer: what stays known of a night when its
+    snapshot is gone."""
+
+    rows: int
+    """Rows that are ok."""
+    arrived: int
+    """Those of them whose picture is new in this night, or has other bytes than before."""
+    answers: list[AnswerRows]
+    """Every label of the run's model that is not retired, also where no row has it, and none."""
+
+
 class RunRecord(Record):
     """A run. The record is written when it starts, and replaced when it ends."""
 
@@ -170,6 +195,8 @@ class RunRecord(Record):
     """The most memory any one process of the run held, in MiB."""
     versions: dict[str, str]
     """Library to version."""
+    answers: AnswerCounts | None = None
+    """What the published rows answer; null if nothing was published, or by an earlier version."""
 
 
 class LockHolder(Record):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from schemas.nightly import TagReport
 from schemas.record import FORMAT_VERSION
-from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord, State
+from schemas.runs import AnswerCounts, Counts, IdlePattern, PlanCounts, RunRecord, State
 from tagger import exit_codes
 from tagger.errors import GateFailed, InputError, Locked, Refused, TaggerError, TimeUp
 from tagger.index.snapshots import current_name, new_id
@@ -63,6 +63,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: float = 0.0
     lack: str | None = None
+    answers: AnswerCounts | None = None
     versions: dict[str, str] = field(default_factory=lambda: installed_versions(_VERSIONS))
     started: float = field(default_factory=time.perf_counter)
     started_at: str = field(default_factory=lambda: _now())
@@ -115,6 +116,7 @@ class Run:
             seconds={name: round(seconds, 3) for name, seconds in self.seconds.items()},
             peak_mib=0.0 if running else round(max(self.peak_mib, peak_mib()), 1),
             versions=self.versions,
+            answers=self.answers,
         )
 
     def published_counts(self) -> Counts:

@@ -13,9 +13,9 @@ from schemas.review import Said
 from tagger.arrays import Int64Array
 from tagger.errors import StoreError
 from tagger.index.corrections import CorrectionLog, LogPart, Question
+from tagger.index.night_labels import NightLabels
 from tagger.index.snapshots import Snapshot
 from tagger.review.contents import Digests, digests_of
-from tagger.review.labels import NightLabels
 from tagger.review.rows import NightRows
 
 _AT_A_TIME = 8 << 20

@@ -1,0 +1,236 @@
+"""Whether a share moved by more than earlier nights vary. Arrays in, arrays out.
+
+At a million rows sampling explains nothing: every share differs from yesterday's by more than
+that. What counts is how much the shares differ from night to night anyhow. So a night is held
+against the nights before it, by their median and their median absolute deviation, on the scale of
+log-odds, where a share of 1 % that doubles and one of 40 % that falls by half move alike.
+
+Three questions are asked of each label:
+
+- did its share of the whole index step since the night before (a label that dies with a new
+  model)? Seasons and new pictures move the whole slowly: their steps are small.
+- is its share of the pictures that came tonight another than usual (a camera that turned dark)?
+  The whole would show that after weeks.
+- is its share of what came in the last seven nights another than usual? For catalogs to which so
+  few pictures come that one night says little.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.arrays import BoolArray, Float64Array, Int64Array
+
+HISTORY = 42
+"""Nights that a night is held against, the newest: long enough to know how they vary, too short
+for a season."""
+LEAST_HISTORY = 14
+"""Below so many nights nothing is said."""
+WINDOWS = (3, 7, 21)
+FALSE_ALARMS = 1 / 365
+"""Of a night, by all labels and questions together, if nights vary as a normal distribution does:
+one a year. They vary more wildly than that; the page of the report has what a year gave."""
+
+_LEAST_ROWS = 20
+"""A share moves by single pictures where there are few: whatever moved concerns so many rows."""
+_PLENTY = 100
+"""Pictures with and without a label, as 1 / (1 / with + 1 / without), of which a week says enough:
+its share is known to a tenth of its odds."""
+_LEAST_STEP = 0.10
+_LEAST_MOVE = 0.35
+"""Log-odds that the whole must step, or what came must move, before anybody is woken: a share of
+20 % that becomes 21.6 %, or one that becomes 26 %."""
+_LIKE_YESTERDAY = 0.5
+"""Correlation of a night with the next one, as it is taken to be: a week says less than seven
+nights that know nothing of one another."""
+_EFFICIENCY = 0.37
+"""Of the median absolute deviation, as an estimate of a normal distribution's scale (Rousseeuw and
+Croux 1993): n nights say as much as 0.37 n would by their standard deviation."""
+_OF_NORMAL = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+QUESTIONS = 1 + len(WINDOWS)
+
+
+class Nights(NamedTuple):
+    """What T nights counted, the oldest first.
+
+    Attributes
+    ----------
+    rows, fresh : int64 (T, labels)
+        Rows that have a label; those of them whose picture is new or has other bytes that night.
+    all_rows, all_fresh : int64 (T,)
+        Of how many.
+    models : int64 (T,)
+        A number per model; tonight's nights of the same model are asked first.
+    """
+
+    rows: Int64Array
+    fresh: Int64Array
+    all_rows: Int64Array
+    all_fresh: Int64Array
+    models: Int64Array
+
+    def until(self, end: int) -> "Nights":
+        """Return the first `end` nights, as far back as the last of them is held against."""
+        # A week before the oldest week that counts.
+        part = slice(max(0, end - HISTORY - WINDOWS[-1]), end)
+        return Nights(*(each[part] for each in self))
+
+
+class Moved(NamedTuple):
+    """How far shares moved in the last night, each array (3, labels) in the order of `QUESTIONS`.
+
+    Attributes
+    ----------
+    alarm : bool
+    usual, now : float64
+        The share that was usual before, and that of the last night or week; NaN where it is not
+        known.
+    """
+
+    alarm: BoolArray
+    usual: Float64Array
+    now: Float64Array
+
+
+def moved(nights: Nights) -> Moved:
+    """Return which labels' shares moved in the last night by more than nights vary."""
+    nights = nights.until(len(nights.all_rows))
+    labels = nights.rows.shape[1]
+    limit = FALSE_ALARMS / (QUESTIONS * max(labels, 1))
+    answers = [_stayed(nights, limit)]
+    told = np.zeros(labels, bool)
+    for window in WINDOWS:
+        answer, plenty = _came(nights, window, limit)
+        # A longer time is asked only of labels of which a shorter one says too little.
+        answers.append((answer[0] & ~told, *answer[1:]))
+        if window > WINDOWS[0]:
+            told |= plenty
+    alarm, usual, now = zip(*answers, strict=True)
+    return Moved(np.array(alarm), np.array(usual), np.array(now))
+
+
+def nights_in_a_row(nights: Nights, most: int = 30) -> Int64Array:
+    """Return int64 (labels,): for how many nights up to the last one each label's alarm has been
+    on; `most` is as far back as is looked."""
+    count = np.zeros(nights.rows.shape[1], np.int64)
+    going = np.ones(len(count), bool)
+    for end in range(len(nights.all_rows), max(0, len(nights.all_rows) - most), -1):
+        going &= moved(nights.until(end)).alarm.any(axis=0)
+        if not going.any():
+            break
+        count += going
+    return count
+
+
+_Answer = tuple[BoolArray, Float64Array, Float64Array]
+
+
+def _stayed(nights: Nights, limit: float) -> _Answer:
+    """Answer whether the share of the pictures that stayed stepped since the night before."""
+    before = _share(nights.rows[-2:-1], nights.all_rows[-2:-1])
+    rows = nights.rows[1:] - nights.fresh[1:]
+    total = nights.all_rows[1:] - nights.all_fresh[1:]
+    steps = _log_odds(rows, total) - _log_odds(nights.rows[:-1], nights.all_rows[:-1])
+    history = steps[:-1][-HISTORY:]
+    if len(history) < LEAST_HISTORY or not total[-1]:
+        return _unknown(nights)
+    now = rows[-1] / total[-1]
+    usual = np.median(history, axis=0)
+    p = np.clip(before[0], 1e-9, 1 - 1e-9)
+    # What would happen by chance alone if as many pictures had gone as came.
+    chance = max(int(nights.all_fresh[-1]), 1) / (total[-1] ** 2 * p * (1 - p))
+    scale = np.sqrt(_deviation(history, usual) ** 2 + chance)
+    moves = np.abs(steps[-1] - usual)
+    alarm = (moves > _LEAST_STEP) & (np.abs(now - p) * total[-1] >= _LEAST_ROWS)
+    alarm &= moves > _times(limit, len(history)) * scale
+    return alarm, before[0], now
+
+
+def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray]:
+    """Answer whether what came in the last `window` nights differs from what came before."""
+    own = nights.models == nights.models[-1]
+    own[-window:] = True
+    if own.sum() < LEAST_HISTORY + window:
+        own[:] = True
+    some = own & (nights.all_fresh > 0)
+    fresh = nights.fresh[some]
+    total = nights.all_fresh[some]
+    before, sizes = fresh[:-window][-HISTORY:], total[:-window][-HISTORY:]
+    if len(before) < LEAST_HISTORY:
+        return _unknown(nights), np.zeros(fresh.shape[1], bool)
+    share = _log_odds(before, sizes)
+    # A night of five pictures says little of what is usual: the middle of the pictures, not of the
+    # nights.
+    usual = _weighted_median(share, sizes)
+    p = 1 / (1 + np.exp(-usual))
+    chance = 1 / (sizes[:, None] * p * (1 - p))
+    between = np.maximum(_deviation(share, usual) ** 2 - np.median(chance, axis=0), 0)
+    count, of = _without_the_oddest(fresh[-window:], total[-window:], p)
+    scale = np.sqrt(_of_a_mean(window - 1) * between + 1 / (of * p * (1 - p)))
+    moves = np.abs(np.log((count + 0.5) / (of - count + 0.5)) - usual)
+    enough = np.maximum(count, of * p) >= _LEAST_ROWS
+    alarm = (moves > _LEAST_MOVE) & enough & (moves > _times(limit, len(before)) * scale)
+    all_of = max(int(total[-window:].sum()), 1)
+    plenty = all_of * p * (1 - p) >= _PLENTY
+    return (alarm, p, fresh[-window:].sum(axis=0) / all_of), plenty
+
+
+def _of_a_mean(nights: int) -> float:
+    """Return the variance of the mean of so many nights, over that of one of them."""
+    apart = np.arange(1, nights)
+    alike = 2 * np.sum((1 - apart / nights) * _LIKE_YESTERDAY**apart)
+    return float((1 + alike) / nights)
+
+
+def _without_the_oddest(
+    fresh: Int64Array, total: Int64Array, usual: Float64Array
+) -> tuple[Int64Array, Int64Array]:
+    """Return of how many pictures how many have each label, without one night in seven: those in
+    which most more or most fewer had it than usual.
+
+    A delivery of shoes is no alarm; shoes night after night are.
+    """
+    more = fresh - total[:, None] * usual
+    away = np.sign(more.sum(axis=0)) * more
+    kept = np.argsort(away, axis=0)[: len(total) - max(1, len(total) // 7)]
+    count = np.take_along_axis(fresh, kept, axis=0).sum(axis=0)
+    return count, total[kept].sum(axis=0)
+
+
+def _unknown(nights: Nights) -> _Answer:
+    labels = nights.rows.shape[1]
+    nothing = np.full(labels, np.nan)
+    return np.zeros(labels, bool), nothing, nothing
+
+
+def _times(limit: float, nights: int) -> float:
+    """Return how many deviations a move must exceed, if so many nights say what a deviation is."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(_EFFICIENCY * nights, 3.0), 1 - limit / 2))
+
+
+def _log_odds(count: Int64Array, of: Int64Array) -> Float64Array:
+    """Return the log-odds of shares; half a picture more on both sides: none is infinite."""
+    return np.asarray(np.log((count + 0.5) / (of[:, None] - count + 0.5)))
+
+
+def _share(count: Int64Array, of: Int64Array) -> Float64Array:
+    return np.asarray(count / np.maximum(of[:, None], 1))
+
+
+def _deviation(values: Float64Array, middle: Float64Array) -> Float64Array:
+    """Return the median absolute deviation of each column, as a standard deviation."""
+    return np.asarray(_OF_NORMAL * np.median(np.abs(values - middle), axis=0))
+
+
+def _weighted_median(values: Float64Array, weights: npt.NDArray[np.int64]) -> Float64Array:
+    """Return of each column the value below which half of the weight lies."""
+    order = np.argsort(values, axis=0)
+    total = np.cumsum(weights[order], axis=0)
+    middle = (total >= total[-1] / 2).argmax(axis=0)
+    columns = np.arange(values.shape[1])
+    return np.asarray(values[order[middle, columns], columns])
