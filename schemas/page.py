@@ -15,6 +15,7 @@ from schemas import (
     index,
     models,
     nightly,
+    report,
     rows,
     runs,
     samples,
@@ -149,6 +150,9 @@ def _reports_page() -> list[str]:
         *records(nightly.VerifyReport),
         "## tagger similar",
         *records(nightly.SimilarReport),
+        "## tagger report",
+        "The page itself is the file that `--out` names.",
+        *records(report.NightReport),
     ]
 
 

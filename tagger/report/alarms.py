@@ -34,6 +34,8 @@ one a year. They vary more wildly than that; the page of the report has what a y
 
 _LEAST_ROWS = 20
 """A share moves by single pictures where there are few: whatever moved concerns so many rows."""
+_FOUNDING = 0.3
+"""Nights in which a larger share of everything is new are no nights like others."""
 _PLENTY = 100
 """Pictures with and without a label, as 1 / (1 / with + 1 / without), of which a week says enough:
 its share is known to a tenth of its odds."""
@@ -58,18 +60,18 @@ class Nights(NamedTuple):
 
     Attributes
     ----------
-    rows, fresh : int64 (T, labels)
+    rows, arrived : int64 (T, labels)
         Rows that have a label; those of them whose picture is new or has other bytes that night.
-    all_rows, all_fresh : int64 (T,)
+    all_rows, all_arrived : int64 (T,)
         Of how many.
     models : int64 (T,)
         A number per model; tonight's nights of the same model are asked first.
     """
 
     rows: Int64Array
-    fresh: Int64Array
+    arrived: Int64Array
     all_rows: Int64Array
-    all_fresh: Int64Array
+    all_arrived: Int64Array
     models: Int64Array
 
     def until(self, end: int) -> "Nights":
@@ -95,13 +97,18 @@ class Moved(NamedTuple):
     now: Float64Array
 
 
-def moved(nights: Nights) -> Moved:
-    """Return which labels' shares moved in the last night by more than nights vary."""
+def moved(nights: Nights, labels: int) -> Moved:
+    """Return which labels' shares moved in the last night by more than nights vary.
+
+    Parameters
+    ----------
+    labels : int
+        How many are asked about in all, here and in other calls.
+    """
     nights = nights.until(len(nights.all_rows))
-    labels = nights.rows.shape[1]
-    limit = FALSE_ALARMS / (QUESTIONS * max(labels, 1))
+    limit = FALSE_ALARMS / (QUESTIONS * labels)
     answers = [_stayed(nights, limit)]
-    told = np.zeros(labels, bool)
+    told = np.zeros(nights.rows.shape[1], bool)
     for window in WINDOWS:
         answer, plenty = _came(nights, window, limit)
         # A longer time is asked only of labels of which a shorter one says too little.
@@ -112,13 +119,13 @@ def moved(nights: Nights) -> Moved:
     return Moved(np.array(alarm), np.array(usual), np.array(now))
 
 
-def nights_in_a_row(nights: Nights, most: int = 30) -> Int64Array:
-    """Return int64 (labels,): for how many nights up to the last one each label's alarm has been
-    on; `most` is as far back as is looked."""
+def nights_in_a_row(nights: Nights, labels: int, most: int = 30) -> Int64Array:
+    """Return int64 (k,): for how many nights up to the last one each label's alarm has been on, as
+    far back as `most`."""
     count = np.zeros(nights.rows.shape[1], np.int64)
     going = np.ones(len(count), bool)
     for end in range(len(nights.all_rows), max(0, len(nights.all_rows) - most), -1):
-        going &= moved(nights.until(end)).alarm.any(axis=0)
+        going &= moved(nights.until(end), labels).alarm.any(axis=0)
         if not going.any():
             break
         count += going
@@ -131,8 +138,8 @@ _Answer = tuple[BoolArray, Float64Array, Float64Array]
 def _stayed(nights: Nights, limit: float) -> _Answer:
     """Answer whether the share of the pictures that stayed stepped since the night before."""
     before = _share(nights.rows[-2:-1], nights.all_rows[-2:-1])
-    rows = nights.rows[1:] - nights.fresh[1:]
-    total = nights.all_rows[1:] - nights.all_fresh[1:]
+    rows = nights.rows[1:] - nights.arrived[1:]
+    total = nights.all_rows[1:] - nights.all_arrived[1:]
     steps = _log_odds(rows, total) - _log_odds(nights.rows[:-1], nights.all_rows[:-1])
     history = steps[:-1][-HISTORY:]
     if len(history) < LEAST_HISTORY or not total[-1]:
@@ -141,11 +148,11 @@ def _stayed(nights: Nights, limit: float) -> _Answer:
     usual = np.median(history, axis=0)
     p = np.clip(before[0], 1e-9, 1 - 1e-9)
     # What would happen by chance alone if as many pictures had gone as came.
-    chance = max(int(nights.all_fresh[-1]), 1) / (total[-1] ** 2 * p * (1 - p))
-    scale = np.sqrt(_deviation(history, usual) ** 2 + chance)
+    chance = max(int(nights.all_arrived[-1]), 1) / (total[-1] ** 2 * p * (1 - p))
+    limits = _limit(limit, len(history), _deviation(history, usual) ** 2, chance)
     moves = np.abs(steps[-1] - usual)
     alarm = (moves > _LEAST_STEP) & (np.abs(now - p) * total[-1] >= _LEAST_ROWS)
-    alarm &= moves > _times(limit, len(history)) * scale
+    alarm &= moves > limits
     return alarm, before[0], now
 
 
@@ -155,9 +162,10 @@ def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray
     own[-window:] = True
     if own.sum() < LEAST_HISTORY + window:
         own[:] = True
-    some = own & (nights.all_fresh > 0)
-    fresh = nights.fresh[some]
-    total = nights.all_fresh[some]
+    # The night in which a catalog was new says nothing of what comes to it.
+    some = own & (nights.all_arrived > 0) & (nights.all_arrived < _FOUNDING * nights.all_rows)
+    fresh = nights.arrived[some]
+    total = nights.all_arrived[some]
     before, sizes = fresh[:-window][-HISTORY:], total[:-window][-HISTORY:]
     if len(before) < LEAST_HISTORY:
         return _unknown(nights), np.zeros(fresh.shape[1], bool)
@@ -169,10 +177,11 @@ def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray
     chance = 1 / (sizes[:, None] * p * (1 - p))
     between = np.maximum(_deviation(share, usual) ** 2 - np.median(chance, axis=0), 0)
     count, of = _without_the_oddest(fresh[-window:], total[-window:], p)
-    scale = np.sqrt(_of_a_mean(window - 1) * between + 1 / (of * p * (1 - p)))
+    nights_vary = _of_a_mean(window - 1) * between
+    limits = _limit(limit, len(before), nights_vary, 1 / (of * p * (1 - p)))
     moves = np.abs(np.log((count + 0.5) / (of - count + 0.5)) - usual)
     enough = np.maximum(count, of * p) >= _LEAST_ROWS
-    alarm = (moves > _LEAST_MOVE) & enough & (moves > _times(limit, len(before)) * scale)
+    alarm = (moves > _LEAST_MOVE) & enough & (moves > limits)
     all_of = max(int(total[-window:].sum()), 1)
     plenty = all_of * p * (1 - p) >= _PLENTY
     return (alarm, p, fresh[-window:].sum(axis=0) / all_of), plenty
@@ -188,14 +197,14 @@ def _of_a_mean(nights: int) -> float:
 def _without_the_oddest(
     fresh: Int64Array, total: Int64Array, usual: Float64Array
 ) -> tuple[Int64Array, Int64Array]:
-    """Return of how many pictures how many have each label, without one night in seven: those in
-    which most more or most fewer had it than usual.
+    """Return of how many pictures how many have each label, without the night, or two of twenty,
+    in which most more or most fewer had it than usual.
 
     A delivery of shoes is no alarm; shoes night after night are.
     """
     more = fresh - total[:, None] * usual
     away = np.sign(more.sum(axis=0)) * more
-    kept = np.argsort(away, axis=0)[: len(total) - max(1, len(total) // 7)]
+    kept = np.argsort(away, axis=0)[: len(total) - max(1, len(total) // 10)]
     count = np.take_along_axis(fresh, kept, axis=0).sum(axis=0)
     return count, total[kept].sum(axis=0)
 
@@ -206,11 +215,22 @@ def _unknown(nights: Nights) -> _Answer:
     return np.zeros(labels, bool), nothing, nothing
 
 
-def _times(limit: float, nights: int) -> float:
-    """Return how many deviations a move must exceed, if so many nights say what a deviation is."""
-    from scipy.special import stdtrit
+def _limit(limit: float, nights: int, vary: Float64Array, chance: Float64Array) -> Float64Array:
+    """Return what a move must exceed to be rarer than `limit`.
 
-    return float(stdtrit(max(_EFFICIENCY * nights, 3.0), 1 - limit / 2))
+    Parameters
+    ----------
+    nights : int
+        From how many nights it is known how nights vary: Student's t. What chance alone does to a
+        sample is known: the normal distribution.
+    vary, chance : float64 (labels,)
+        The two variances.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    by_nights = float(stdtrit(max(_EFFICIENCY * nights, 3.0), 1 - limit / 2))
+    by_chance = float(ndtri(1 - limit / 2))
+    return np.asarray(np.sqrt(by_nights**2 * vary + by_chance**2 * chance))
 
 
 def _log_odds(count: Int64Array, of: Int64Array) -> Float64Array:
