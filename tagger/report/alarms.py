@@ -204,7 +204,7 @@ def _without_the_oddest(
     """
     more = fresh - total[:, None] * usual
     away = np.sign(more.sum(axis=0)) * more
-    kept = np.argsort(away, axis=0)[: len(total) - max(1, len(total) // 10)]
+    kept = np.argsort(away, axis=0)[: len(total) - max(1, len(total) // 7)]
     count = np.take_along_axis(fresh, kept, axis=0).sum(axis=0)
     return count, total[kept].sum(axis=0)
 

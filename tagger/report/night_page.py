@@ -22,10 +22,24 @@ _SECONDS = 20.0
 
 
 class _Shown(NamedTuple):
-    """A picture with what stands below it."""
+    """A picture with what stands below it.
+
+    Attributes
+    ----------
+    words : str
+        What there is to say of it.
+    caption : str
+        The image_id.
+    """
 
     thumbnail: Thumbnail
+    words: str
     caption: str
+
+    @property
+    def file(self) -> str:
+        """Return the last part of the image_id, which is short."""
+        return self.caption.rpartition("/")[2]
 
 
 class _Answer(NamedTuple):
@@ -52,6 +66,7 @@ class _Alarm(NamedTuple):
 
     words: str
     plot: Plot
+    of: str
     pictures: list[_Shown]
 
 
@@ -111,7 +126,7 @@ class _Album:
 
     def shown(self, picture: Picture, words: str) -> _Shown:
         """Return a picture with words before its name."""
-        return _Shown(self._small[picture], f"{words} {picture.image_id}".strip())
+        return _Shown(self._small[picture], words, picture.image_id)
 
     def all_of(self, pictures: Iterable[Picture]) -> list[_Shown]:
         """Return pictures with their names."""
@@ -145,7 +160,12 @@ def _tiles(found: Gathered) -> list[tuple[str, str]]:
         "failed_now": "failed tonight",
         "failed": "without answers",
     }
-    return [*tiles, *((f"{getattr(run.counts, name):,}", words) for name, words in names.items())]
+    always = ("new", "changed", "deleted", "failed_now")
+    for name, words in names.items():
+        number = getattr(run.counts, name)
+        if number or name in always:
+            tiles.append((f"{number:,}", words))
+    return [*tiles, (_lasted(run.seconds.get("total", 0.0)), "the run took")]
 
 
 def _skipped(found: Gathered) -> list[tuple[str, int]]:
@@ -170,7 +190,10 @@ def _alarms(found: Gathered, album: _Album) -> list[_Alarm]:
     for moved in found.moved:
         key = (moved.group, moved.label)
         pictures = album.all_of(found.night.changed.get(key, []))
-        alarms.append(_Alarm(moved_words(moved), plot(found.nights, key), pictures))
+        arrived = moved.of == "arrived"
+        of = "new and changed" if arrived else "all"
+        line = plot(found.nights, key, arrived=arrived)
+        alarms.append(_Alarm(moved_words(moved), line, of, pictures))
     return alarms
 
 
@@ -203,7 +226,7 @@ def _groups(found: Gathered, album: _Album) -> list[_Group]:
 
 
 def _sure(answer: str | None, sure: float) -> str:
-    return f"{answer or 'no answer'}, {sure:.0%} sure:"
+    return f"{answer or 'no answer'}, {sure:.0%} sure"
 
 
 def _change_words(change: Change) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from tagger.evaluation.figures import percent
 from tagger.index.answer_counts import Key
 from tagger.report.shares import CountedNight
 
@@ -33,9 +34,10 @@ class Plot(NamedTuple):
     said: str
 
 
-def plot(nights: Sequence[CountedNight], key: Key) -> Plot:
-    """Return the plot of an answer's share of all rows; the lower edge is 0."""
-    shares = [night.share(key) for night in nights]
+def plot(nights: Sequence[CountedNight], key: Key, *, arrived: bool = False) -> Plot:
+    """Return the plot of an answer's share of all rows, or of those that arrived; the lower edge is
+    0."""
+    shares = [night.share(key, arrived=arrived) for night in nights]
     known = [share for share in shares if share is not None]
     if not known:
         return Plot([], [], None, "not known of earlier nights")
@@ -54,7 +56,7 @@ def plot(nights: Sequence[CountedNight], key: Key) -> Plot:
     ]
     newest = shares[-1]
     last = None if newest is None else (places[-1], round(_height(newest, top), 1))
-    said = f"{len(known)} nights, from {min(known):.1%} to {max(known):.1%}"
+    said = f"{len(known)} nights, {percent(min(known))} to {percent(max(known))}"
     # A line of one point is seen only as the dot of the newest night.
     return Plot([" ".join(line) for line in lines if len(line) > 1], models, last, said)
 

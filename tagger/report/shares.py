@@ -32,13 +32,16 @@ class CountedNight(NamedTuple):
     model_id: str
     counts: AnswerCounts | None
 
-    def share(self, key: Key) -> float | None:
-        """Return the share of an answer of all rows that are ok; None where it is not known."""
-        if self.counts is None or not self.counts.rows:
+    def share(self, key: Key, *, arrived: bool = False) -> float | None:
+        """Return the share of an answer of all rows that are ok, or of those that arrived; None
+        where it is not known."""
+        counts = self.counts
+        of = 0 if counts is None else counts.arrived if arrived else counts.rows
+        if counts is None or not of:
             return None
-        mine = (each.rows for each in self.counts.answers if (each.group, each.label) == key)
-        rows = next(mine, None)
-        return None if rows is None else rows / self.counts.rows
+        mine = (each for each in counts.answers if (each.group, each.label) == key)
+        found = next(mine, None)
+        return None if found is None else (found.arrived if arrived else found.rows) / of
 
 
 def counted_nights(newest_first: Iterable[RunRecord], snapshot: str) -> list[CountedNight]:

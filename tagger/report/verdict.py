@@ -58,7 +58,7 @@ def verdict(
 
 def moved_words(moved: MovedShare) -> str:
     """Return a moved share as a sentence."""
-    name = f"{moved.group} {moved.label}" if moved.label else f"no {moved.group}"
+    name = f"{moved.label} ({moved.group})" if moved.label else f"no answer for {moved.group}"
     if moved.of == "stayed":
         what = (
             f"{name} went from {percent(moved.usual)} to {percent(moved.now)} of the pictures that "
