@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_year import DAYS, HAPPENS, simulated_year
+from simulated_year import DAYS, HAPPENS, LABELS, simulated_year
 
 from schemas.runs import AnswerCounts, AnswerRows
 from tagger.report.alarms import LEAST_HISTORY, Nights, moved, nights_in_a_row
@@ -90,10 +90,10 @@ def test_the_first_night_of_a_catalog_does_not_say_what_is_usual() -> None:
 @pytest.mark.parametrize("rows", [5000, 1_000_000])
 def test_a_year_of_deliveries_seldom_alarms_and_a_dead_label_always_does(rows: int) -> None:
     quiet = simulated_year("noise alone", rows, seed=7).nights
-    loud = sum(moved(quiet.until(end), 48).alarm.any() for end in range(30, DAYS, 3))
+    loud = sum(moved(quiet.until(end), LABELS).alarm.any() for end in range(30, DAYS, 3))
     assert loud <= 15
     dead = simulated_year("label dies", rows, seed=7)
-    assert moved(dead.nights.until(HAPPENS + 1), 48).alarm[:, dead.label].any()
+    assert moved(dead.nights.until(HAPPENS + 1), LABELS).alarm[:, dead.label].any()
 
 
 def counted(day: int, rows: dict[str, int], model: str = "m") -> CountedNight:

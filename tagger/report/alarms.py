@@ -5,14 +5,15 @@ that. What counts is how much the shares differ from night to night anyhow. So a
 against the nights before it, by their median and their median absolute deviation, on the scale of
 log-odds, where a share of 1 % that doubles and one of 40 % that falls by half move alike.
 
-Three questions are asked of each label:
+Two questions are asked of each label:
 
-- did its share of the whole index step since the night before (a label that dies with a new
-  model)? Seasons and new pictures move the whole slowly: their steps are small.
-- is its share of the pictures that came tonight another than usual (a camera that turned dark)?
-  The whole would show that after weeks.
-- is its share of what came in the last seven nights another than usual? For catalogs to which so
-  few pictures come that one night says little.
+- of the pictures that were there before and still are: did its share step since the night before?
+  A label that dies with a new model does. Seasons and deliveries do not: they come and go, and what
+  stayed is answered as it was.
+- of the pictures that came, in the last three nights, seven or twenty-one: is its share another
+  than usual? A camera that turned dark shows there, and in the whole only after weeks. The oddest
+  night of those is left out: one delivery of shoes is no alarm. Twenty-one nights are for labels
+  and catalogs to which so few pictures come that seven say little.
 """
 
 from typing import NamedTuple
@@ -28,9 +29,10 @@ for a season."""
 LEAST_HISTORY = 14
 """Below so many nights nothing is said."""
 WINDOWS = (3, 7, 21)
-FALSE_ALARMS = 1 / 365
-"""Of a night, by all labels and questions together, if nights vary as a normal distribution does:
-one a year. They vary more wildly than that; the page of the report has what a year gave."""
+FALSE_ALARMS = 1 / 1000
+"""Of a night, by all labels and questions together, if nights vary as a normal distribution does.
+They vary more wildly than that, and what comes in a week resembles the week before: the page of
+the report says what a year gave."""
 
 _LEAST_ROWS = 20
 """A share moves by single pictures where there are few: whatever moved concerns so many rows."""
@@ -65,7 +67,7 @@ class Nights(NamedTuple):
     all_rows, all_arrived : int64 (T,)
         Of how many.
     models : int64 (T,)
-        A number per model; tonight's nights of the same model are asked first.
+        A number per model. What came is held against nights of the same model, if they are enough.
     """
 
     rows: Int64Array
@@ -82,13 +84,14 @@ class Nights(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """How far shares moved in the last night, each array (3, labels) in the order of `QUESTIONS`.
+    """How far shares moved in the last night, each array (questions, labels): what stayed, then
+    what came, by `WINDOWS`.
 
     Attributes
     ----------
     alarm : bool
     usual, now : float64
-        The share that was usual before, and that of the last night or week; NaN where it is not
+        The share that was usual before, and that of the last night or nights; NaN where it is not
         known.
     """
 

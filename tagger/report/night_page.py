@@ -12,10 +12,11 @@ from tagger.index.answer_counts import Key
 from tagger.report.changes import Change
 from tagger.report.drawn import Picture
 from tagger.report.gathered import Gathered
+from tagger.report.moments import when
 from tagger.report.page import render
 from tagger.report.plot import HEIGHT, WIDTH, Plot, plot
 from tagger.report.thumbnails import Thumbnail, Wanted, thumbnails
-from tagger.report.verdict import NEEDED, moved_words, when
+from tagger.report.verdict import moved_words
 
 _SECONDS = 20.0
 """What all pictures together may take: a share that answers slowly must not keep the report."""
@@ -91,7 +92,6 @@ def page_of(found: Gathered, index: str) -> str:
         when=when,
         width=WIDTH,
         height=HEIGHT,
-        needed=NEEDED,
         tiles=_tiles(found),
         skipped=[(n, reason, SKIPPED.get(reason, "")) for reason, n in _skipped(found)],
         seconds=_seconds(found),

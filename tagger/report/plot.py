@@ -1,11 +1,11 @@
 """A share over the nights as a small line: numbers in, coordinates out."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from tagger.evaluation.figures import percent
 from tagger.index.answer_counts import Key
+from tagger.report.moments import moment
 from tagger.report.shares import CountedNight
 
 WIDTH, HEIGHT = 150, 34
@@ -67,7 +67,8 @@ def _height(share: float, top: float) -> float:
 
 def _places(nights: Sequence[CountedNight]) -> list[float]:
     """Return where each night is from the left, by its time."""
-    times = [datetime.fromisoformat(night.at).timestamp() for night in nights]
+    found = [moment(night.at) for night in nights]
+    times = [each.timestamp() for each in found if each is not None]
     span = max(times) - min(times)
     width = WIDTH - 2 * _EDGE
     return [

@@ -9,6 +9,7 @@ from schemas.report import MovedShare
 from schemas.runs import AnswerCounts, RunRecord
 from tagger.index.answer_counts import Key
 from tagger.report.alarms import WINDOWS, Nights, moved, nights_in_a_row
+from tagger.report.moments import moment
 
 LOOKED_AT = 90
 """Published nights that are read: enough for what a night is held against, and for a plot."""
@@ -48,7 +49,8 @@ def counted_nights(newest_first: Iterable[RunRecord], snapshot: str) -> list[Cou
     """Return the published nights up to a snapshot, the oldest first."""
     found: list[CountedNight] = []
     for record in newest_first:
-        if record.run_id > snapshot or record.state != "published":
+        published = record.state == "published" and record.run_id <= snapshot
+        if not published or moment(record.started_at) is None:
             continue
         found.append(
             CountedNight(record.run_id, record.started_at, record.model_id or "", record.answers)

@@ -8,6 +8,7 @@ from schemas.index import Manifest
 from schemas.report import MovedShare
 from schemas.runs import RunRecord
 from tagger.evaluation.figures import percent
+from tagger.report.moments import moment, when
 
 OVERDUE = timedelta(hours=36)
 """Without a run for so long, one is missing: nights are a day apart."""
@@ -77,7 +78,8 @@ def _of_the_run(run: RunRecord | None, night: Manifest, now: datetime) -> list[s
     if run is None:
         return []
     found = []
-    ago = now - datetime.fromisoformat(run.started_at)
+    started = moment(run.started_at)
+    ago = timedelta() if started is None else now - started
     if ago > OVERDUE:
         days = ago / timedelta(days=1)
         found.append(
@@ -123,11 +125,6 @@ def _good(run: RunRecord | None, night: Manifest, nights: int) -> str:
 
 NEEDED = 17
 """Published nights below which no share of what came can alarm."""
-
-
-def when(moment: str) -> str:
-    """Return a time of ISO 8601 as persons read it, to the minute."""
-    return f"{datetime.fromisoformat(moment):%d %b %Y, %H:%M} UTC"
 
 
 def _sentence(text: str) -> str:
