@@ -96,9 +96,10 @@ def _findings(
     found = pd.concat([doubts, contradicting], ignore_index=True).reindex(columns=["row", *COLUMNS])
     found["row"] = rows[found["row"].to_numpy(np.int64)]
     found["image"] = [prepared.labelled.examples[row].image_id for row in found["row"]]
-    found["part"] = [
-        part_of.get(prepared.cache.facts[row].content_sha256 or "", "") for row in found["row"]
+    found["content_sha256"] = [
+        prepared.cache.facts[row].content_sha256 or "" for row in found["row"]
     ]
+    found["part"] = [part_of.get(digest, "") for digest in found["content_sha256"]]
     found["family"] = found["family"].astype("Int64")
     return found
 

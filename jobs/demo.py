@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,7 @@ def demo(
     sheets[1].write_bytes(_contact_sheet(starter, sample.catalog))
     print(f"index:          {index}/current\nmodel:          {trained.bundle}")
     print(f"contact sheets: {sheets[0]}\n                {sheets[1]}")
+    print(f"to look and correct, in a browser: tagger review {shlex.quote(str(index))}")
 
 
 def _claim(folder: Path) -> None:

@@ -4,9 +4,10 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from jobs.console.command_line import command_line
-from schemas.bundle import ComparedPart, Gate
+from schemas.bundle import Gate
 from schemas.training import RetrainReport
 from tagger.errors import InputError
+from tagger.evaluation.gate_words import gate_lines
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.pipeline.from_parent import FromParent
 from tagger.pipeline.options import TrainingOptions
@@ -22,6 +23,7 @@ class RetrainOptions:
     models: str
     _: KW_ONLY
     add: tuple[str, ...] = ()
+    corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
@@ -87,29 +89,7 @@ def retrain_text(report: RetrainReport) -> str:
 
 def gate_text(gate: Gate) -> str:
     """Return the comparison with the parent as text for a terminal."""
-    verdict = "passed" if gate.passed else "failed"
-    lines = [f"gate: {verdict}, compared with {gate.parent} on its labels"]
-    for part in gate.parts:
-        lines += _part_lines(part)
-    return "\n".join([*lines, *(f"worse: {text}" for text in gate.worse)])
-
-
-def _part_lines(part: ComparedPart) -> list[str]:
-    """Return how both models do on the test pictures of one origin."""
-    rows = [
-        ("macro AP", "", part.macro_ap.parent, part.macro_ap.now),
-        *((f"AP {x.label}", f"{x.positives:,}", x.parent, x.now) for x in part.labels),
-        *((f"{x.group} right, of", f"{x.pictures:,}", x.parent, x.now) for x in part.groups),
-    ]
-    return [
-        f"{part.part}, {part.pictures:,} pictures; tags changed on {part.tags_changed:.1%}",
-        f"  {'':24} positives  parent     now",
-        *(
-            f"  {what:24} {n:>9}  {before:.4f}  {now:.4f}"
-            for what, n, before, now in rows
-            if now is not None
-        ),
-    ]
+    return "\n".join(gate_lines(gate))
 
 
 def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
@@ -117,6 +97,7 @@ def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
         datasets=options.datasets,
         models=Path(options.models),
         family=options.name or parent.name.rsplit("-v", 1)[0],
+        corrections=options.corrections,
         names=options.names,
         exclude=options.exclude,
         epochs=options.epochs,

@@ -24,6 +24,7 @@ class TrainOptions:
     name: str = "fashion"
     groups: str | None = None
     _: KW_ONLY
+    corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     vocabulary: str | None = None
@@ -108,6 +109,11 @@ def check_text(report: CheckReport) -> str:
     lines += _family_lines("duplicates", report.duplicates)
     lines += _family_lines("near-duplicates", report.near_duplicates)
     lines += _family_lines("conflicts", report.conflicts)
+    if (found := report.corrected) is not None:
+        lines.append(
+            f"corrected: {found.used:,}, of which {found.both:,} are in the labelled sets too; "
+            f"left out: {found.changed:,} changed since, {found.gone:,} gone from the catalog"
+        )
     lines.append(f"unreadable: {len(report.unreadable):,}")
     lines += [f"  {row.image}: {row.status}: {row.error}" for row in report.unreadable[:20]]
     return "\n".join(lines)
@@ -124,6 +130,7 @@ def _common(options: TrainOptions) -> TrainingOptions:
         datasets=options.datasets,
         models=Path(options.models),
         family=options.name,
+        corrections=options.corrections,
         names=options.names,
         exclude=options.exclude,
         epochs=options.epochs,

@@ -211,6 +211,9 @@ class Gate(Record):
     may lose four times as much."""
     worse: list[str]
     """What got worse than that; without a parent, the verdict in one sentence."""
+    within_chance: list[str] = field(default_factory=list)
+    """What fell by more than allowed, and by no more than an equal model may by chance: it refuses
+    nothing."""
     parts: list[ComparedPart] = field(default_factory=list)
     """Empty without a parent."""
 

@@ -203,5 +203,6 @@ AUDIT_COLUMNS = {
         "train, validation or test if the model's split has the picture: a model doubts less of "
         "what it was trained on"
     ),
+    "content_sha256": "hex digest of the file's bytes, by which the pictures of an index are found",
 }
 """Of the CSV of an audit."""

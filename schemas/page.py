@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from schemas import (
     bundle,
+    comparison,
     corrections,
     evaluation,
     features,
@@ -33,6 +34,7 @@ _TITLES = {
     "BUNDLE.md": "A model bundle",
     "REPORTS.md": "Reports on an index",
     "MODEL_REPORTS.md": "Reports on models",
+    "COMPARISON.md": "Comparisons",
 }
 
 
@@ -44,6 +46,7 @@ def pages() -> dict[Path, str]:
         "BUNDLE.md": _bundle_page,
         "REPORTS.md": _reports_page,
         "MODEL_REPORTS.md": _model_reports_page,
+        "COMPARISON.md": _comparison_page,
     }
     return {
         _FOLDER / name: "\n\n".join([_head(name), *make()]) + "\n" for name, make in makers.items()
@@ -169,6 +172,8 @@ def _training_reports() -> list[str]:
         *records(training.TrainReport, but=shared),
         "## tagger train --check",
         *records(training.CheckReport),
+        "## tagger relabel",
+        *records(training.RelabelReport),
         "## tagger retrain",
         *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
     ]
@@ -189,6 +194,15 @@ def _model_reports() -> list[str]:
         *records(models.PromoteReport),
         "## tagger models",
         *records(models.ModelsReport),
+    ]
+
+
+def _comparison_page() -> list[str]:
+    return [
+        _ONE_OBJECT,
+        "[What the figures mean](../jobs/COMPARE.md), and how they are made.",
+        "## tagger compare",
+        *records(comparison.CompareReport),
     ]
 
 

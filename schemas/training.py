@@ -138,6 +138,37 @@ class UnreadablePicture(Record):
     """What was wrong with it."""
 
 
+class CorrectedPictures(Record):
+    """What became of the corrections that `--corrections` named, by content."""
+
+    used: int
+    """Pictures that are labelled by what persons said."""
+    both: int
+    """Those of them that a labelled set has too; each counts once, and the person's word counts."""
+    changed: int
+    """Left out: the file has other bytes now."""
+    gone: int
+    """Left out: the catalog does not have the picture any more."""
+
+
+class RelabelReport(Record):
+    """What `tagger relabel` prints."""
+
+    table: str
+    """Path of the new table."""
+    pictures: int
+    """Its rows."""
+    spoken: int
+    """Pictures of which persons spoke."""
+    changed: int
+    """Those of them that have other cells now."""
+    cells: int
+    """How many cells these are."""
+    emptied: int
+    """Cells that are empty, unknown, because no cell can say what is known: of one label, say,
+    and not of the others of its group."""
+
+
 class CheckReport(Record):
     """What `tagger train --check` prints."""
 
@@ -159,3 +190,5 @@ class CheckReport(Record):
     """Images that look the same."""
     conflicts: list[list[str]]
     """Images that look the same and have different labels."""
+    corrected: CorrectedPictures | None = None
+    """Null without --corrections."""

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
+expect.set_options(timeout=20_000)
+
 MISSING = "install chromium (Debian: apt-get install chromium)"
 _QUIET = (
     "--no-sandbox",

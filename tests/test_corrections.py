@@ -168,6 +168,12 @@ def fill(log: CorrectionLog, many: list[Correction]) -> int:
     raise AssertionError("the disk was never full")
 
 
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nobody could read again"):
+        CorrectionLog(tmp_path).append([said(ONE, "color", label="red"), said("short", "color")])
+    assert CorrectionLog(tmp_path).size() == 0
+
+
 def test_a_log_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "corrections.jsonl").mkdir()
     with pytest.raises(InputError, match=r"corrections.jsonl' cannot be written .* is not kept"):

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 import pytest
 import typer.main
-from conftest import clean_environment
+from conftest import clean_environment, current_rows
 from pages import (
     IMAGING,
     OPERATIONS,
@@ -36,6 +36,7 @@ from pages import (
     set_up,
     with_last_value_shown,
 )
+from saying import say
 
 import jobs.demo
 from jobs.cli import app
@@ -60,7 +61,11 @@ def folder(sample: Sample, bundle_path: Path, tmp_path_factory: pytest.TempPathF
     """A working folder as the pages speak of it: an index of the starter's, a model, pictures, and
     a table of SKUs."""
     folder = tmp_path_factory.mktemp("queries")
-    tag_catalog(TagOptions(str(sample.catalog), None, str(folder / "index")))
+    options = TagOptions(str(sample.catalog), None, str(folder / "index"))
+    tag_catalog(options)
+    row = current_rows(options).query("status == 'ok'").iloc[0]
+    say(folder / "index", row["content_sha256"], "color", label="mauve")
+    tag_catalog(options)
     ids = sorted(sample.truth)[:3]
     pd.DataFrame({"sku": ["a", "b", "c"], "image_id": ids}).to_csv(folder / "skus.csv", index=False)
     (folder / "models").mkdir()
@@ -265,6 +270,9 @@ def test_every_query_runs_and_gives_what_a_scan_in_python_gives(
         assert all(str(count) in text for count in counts)
     elif title.startswith("What failed"):
         assert all(image_id in text for image_id in rows[rows["status"] != "ok"]["image_id"])
+    elif title.startswith("What persons"):
+        assert all(image_id in text for image_id in rows[rows["corrected"].notna()]["image_id"])
+        assert "overruled" in text
     elif title.startswith("Joined"):
         assert all(sku in text for sku in "abc")
     else:
@@ -339,6 +347,7 @@ def test_every_command_on_the_operations_page_runs(srv: Path) -> None:
     shell(parsed["Service"]["ExecStart"].replace("/srv/fashion", str(srv)), srv)
     night = os.path.realpath(srv / "index" / "current")
     commands = [line for block in blocks(OPERATIONS, "sh") for line in block.splitlines()]
+    say(srv / "index", "a" * 64, "color", label="red")
     assert len(commands) >= 7
     for command in commands:
         shell(command.replace("SNAPSHOT", Path(night).parent.name), srv)

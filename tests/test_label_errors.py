@@ -1,5 +1,6 @@
 """The label audit: planted faults are found, and written down where a person looks."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_an_audit_writes_a_table_and_sheets(
     assert report.audit.contradictions == 1
     assert set(twins["image"]) == {f"red_dress/{one.name}", "blue_dress/twin.jpg"}
     assert set(twins["given"]) == {"red", "blue"}
+    digests = [hashlib.sha256((root / image).read_bytes()).hexdigest() for image in table["image"]]
+    assert list(table["content_sha256"]) == digests
     assert report.left_out.unreadable == 1
     assert (
         sorted(path.name for path in (tmp_path / "audit").iterdir() if path.name.startswith("."))

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.datasets.labelled_set import LabelledSet, read_dataset
+from tagger.datasets.dataset_reader import read_dataset
+from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import joined, read_names, renamed
 from tagger.errors import DatasetError, TaggerError
 from tagger.labels.growing import parse_known_label, parse_label

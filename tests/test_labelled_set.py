@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagger.datasets.labelled_set import read_dataset
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.names import joined, read_names, renamed
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions

@@ -3,6 +3,7 @@ unasked."""
 
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -429,9 +430,13 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     assert judge([same], "v1", 0.5).passed
     gate = judge([same, worse], "v1", 0.5)
     assert not gate.passed
-    assert [text.split(":")[1].split()[0] for text in gate.worse] == ["macro", "AP"]
-    assert "AP of color:red" in gate.worse[1]
-    assert judge([worse], "v1", 20).passed
+    assert [text.split(":")[1].split()[0] for text in gate.worse] == ["macro", "AP", "color"]
+    assert re.fullmatch(
+        r"new test part: AP of color:red from \d+\.\d % to \d+\.\d %, more than the 2 points "
+        r"allowed and more than chance \(p = 0\.00\d+\)",
+        gate.worse[1],
+    )
+    assert judge([worse], "v1", 25).passed
     assert judge([same], "v1", 0.5, measurable=["color:red"]).passed
     missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
     assert missing.worse == ["not measured: no test picture of the data has use:rare"]
@@ -447,7 +452,12 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
 def failed(family: Path) -> Path:
     """A bundle whose gate failed, everything else being as it was saved."""
     path = Path(shutil.copytree(family / "tiny-v1", family / "tiny-v2"))
-    set_gate(path, parent="tiny-v1", passed=False, worse=["new test part: macro AP 0.9 > 0.8"])
+    set_gate(
+        path,
+        parent="tiny-v1",
+        passed=False,
+        worse=["new test part: macro AP from 90.0 % to 80.0 %"],
+    )
     return path
 
 

@@ -650,7 +650,9 @@ def test_labels_that_may_hold_together_are_answered_one_by_one(
             (label, "unknown"),
         ]
         tab.tile(FIRST).focus()
-        tab.press("Enter", "y")
+        tab.press("Enter")
+        expect(tab.dialog().locator(".question").first).to_be_visible()
+        tab.press("y")
         expect(tab.dialog().get_by_role("button", name="I do not know by you")).to_have_count(0)
         assert {one.answer for one in log.lines()[5:]} <= {"is", "is_not", "none"}
 

@@ -23,7 +23,7 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.train import TrainOptions, check, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
 from schemas.training import CheckReport, ResumeNote, RetrainReport, TrainReport
-from tagger.datasets.labelled_set import read_dataset
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
 from tagger.imaging.preprocessing import Reading

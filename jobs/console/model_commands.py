@@ -7,6 +7,8 @@ from jobs.console.model_options import (
     Add,
     Audit,
     Check,
+    CorrectedIndex,
+    Corrections,
     Epochs,
     Folder,
     Force,
@@ -18,7 +20,9 @@ from jobs.console.model_options import (
     MinPictures,
     Models,
     Name,
+    NewTable,
     NoPromote,
+    OneDataset,
     Out,
     Overlay,
     PackDatasets,
@@ -34,6 +38,7 @@ from jobs.console.model_options import (
     RetrainResume,
     Splits,
     Tolerance,
+    TrainDatasets,
     Vocabulary,
 )
 from jobs.console.options import (
@@ -63,8 +68,9 @@ commands = typer.Typer()
     "guessing.",
 )
 def train(
-    datasets: Datasets,
     models: Models,
+    datasets: TrainDatasets = None,
+    corrections: Corrections = None,
     name: Name = "fashion",
     groups: Groups = None,
     names: Names = None,
@@ -86,7 +92,8 @@ def train(
     from jobs import train as job
 
     options = job.TrainOptions(
-        datasets=tuple(datasets),
+        datasets=tuple(datasets or ()),
+        corrections=corrections,
         models=models,
         name=name,
         groups=groups,
@@ -176,9 +183,10 @@ def predict(
     ),
 )
 def retrain(
-    datasets: RetrainDatasets,
     parent: Parent,
     models: Models,
+    datasets: RetrainDatasets = None,
+    corrections: Corrections = None,
     add: Add = None,
     names: Names = None,
     exclude: Exclude = None,
@@ -201,7 +209,8 @@ def retrain(
     from jobs import retrain as job
 
     options = job.RetrainOptions(
-        datasets=tuple(datasets),
+        datasets=tuple(datasets or ()),
+        corrections=corrections,
         parent=parent,
         models=models,
         add=tuple(add or ()),
@@ -225,6 +234,25 @@ def retrain(
     print_result(result, as_json, job.retrain_text(result))
     if not result.gate.passed:
         raise typer.Exit(5)
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger relabel photos/ --corrections index --out photos/corrected.csv`",
+    help=(
+        "Write a labelled set anew as a table in which what persons said replaces what was given."
+    ),
+)
+def relabel(
+    dataset: OneDataset,
+    corrections: CorrectedIndex,
+    out: NewTable,
+    as_json: Json = False,
+) -> None:
+    from jobs import relabel as job
+
+    report = job.relabel(dataset, corrections, out)
+    print_result(report, as_json, job.report_text(report))
 
 
 @commands.command(

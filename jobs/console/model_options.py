@@ -5,6 +5,38 @@ from typing import Annotated, Literal
 import typer
 
 Models = Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")]
+TrainDatasets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DATASET...]", help="Folders of label folders, or .csv/.parquet tables."
+    ),
+]
+Corrections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INDEX",
+        help="What persons said of pictures of this index are labels too, beside labelled sets or "
+        "in their place; of the same bytes the person's word counts.",
+    ),
+]
+CorrectedIndex = Annotated[
+    str,
+    typer.Option("--corrections", metavar="INDEX", help="The index that persons corrected."),
+]
+NewTable = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="NEW.csv",
+        help="The table to write: beside a table, or in the set's folder or above.",
+    ),
+]
+OneDataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table; it stays."
+    ),
+]
 Name = Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")]
 Groups = Annotated[
     str | None,
@@ -82,9 +114,9 @@ Overlay = Annotated[
     typer.Option(metavar="DIR", help="Draw scores and answers on a copy of each picture, in DIR."),
 ]
 RetrainDatasets = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="DATASET...", help="Labelled sets, with the old pictures or without them."
+        metavar="[DATASET...]", help="Labelled sets, with the old pictures or without them."
     ),
 ]
 Parent = Annotated[str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")]

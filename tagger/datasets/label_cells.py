@@ -42,6 +42,13 @@ def labels_in(cell: Cell) -> list[str] | None:
     return None if labels is None else list(labels)
 
 
+def cell_text(cell: Cell) -> str:
+    """Return a cell as a CSV file has it: a list as JSON, and nothing as nothing."""
+    if cell is None:
+        return ""
+    return cell if isinstance(cell, str) else json.dumps(list(cell), ensure_ascii=False)
+
+
 @lru_cache(maxsize=4096)  # a column says the same few things over and over
 def _in_text(cell: str) -> tuple[str, ...] | None:
     text = canonical_name(cell)

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tagger.datasets.label_cells import Cell
+from tagger.datasets.label_cells import Cell, cell_text
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import canonical_name
 
@@ -35,12 +35,19 @@ class LabelTable:
     names : list of str
         The header, as labels are compared: without blanks around names, in one Unicode form.
     rows : int
+    written : list of str
+        The header as it stands there.
+    separator : str
+        Between the cells of a CSV file.
     """
 
     shown: str
     names: list[str]
     rows: int
+    written: list[str]
     _read: Callable[[int], list[Cell]]
+    _values: Callable[[int], list[Any]]
+    separator: str = ","
 
     def column(self, name: str) -> list[Cell]:
         """Return the cells of a column.
@@ -56,6 +63,17 @@ class LabelTable:
                 f"{self.shown} has {self.names.count(name)} columns {name!r}; rename or remove one"
             )
         return self._read(self.names.index(name))
+
+    def texts(self, i: int) -> list[str]:
+        """Return the cells of column number `i` as a CSV file has them, whatever they hold.
+
+        A list becomes JSON, and what labels cannot be, such as a date, what Python writes.
+        """
+        try:
+            cells = self._read(i)
+        except DatasetError:
+            cells = [None if value is None else str(value) for value in self._values(i)]
+        return [cell_text(cell) for cell in cells]
 
 
 def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
@@ -83,8 +101,13 @@ def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
             f"cell that holds {separator!r} stands in double quotes"
         ) from error
     rows = table.iloc[1:]
-    names = [canonical_name(name) for name in table.iloc[0]]
-    return LabelTable(shown, names, len(rows), lambda i: [_text_or_none(cell) for cell in rows[i]])
+    written = [_text_or_none(name) or "" for name in table.iloc[0]]
+
+    def column(i: int) -> list[Cell]:
+        return [_text_or_none(cell) for cell in rows[i]]
+
+    names = [canonical_name(name) for name in written]
+    return LabelTable(shown, names, len(rows), written, column, column, separator)
 
 
 def read_parquet(path: Path, *, shown: str) -> LabelTable:
@@ -101,17 +124,23 @@ def read_parquet(path: Path, *, shown: str) -> LabelTable:
         raise DatasetError(f"{shown} cannot be read: {str(error).splitlines()[0]}") from error
     written = file.schema_arrow.names
 
+    def stored(i: int) -> pa.ChunkedArray:
+        name = written[i]
+        return file.read(columns=[name]).column(written[:i].count(name))
+
+    def values(i: int) -> list[Any]:
+        return list(stored(i).to_pylist())
+
     def column(i: int) -> list[Cell]:
         try:
-            return _cells(file.read(columns=[written[i]]).column(0))
+            return _cells(stored(i))
         except (OSError, ValueError, TypeError, pa.ArrowException) as error:
             raise DatasetError(
                 f"{shown}: column {written[i]!r}: {str(error).splitlines()[0]}"
             ) from error
 
-    return LabelTable(
-        shown, [canonical_name(name) for name in written], file.metadata.num_rows, column
-    )
+    names = [canonical_name(name) for name in written]
+    return LabelTable(shown, names, file.metadata.num_rows, written, column, values)
 
 
 def _separator(text: str, key: str) -> str:

@@ -1,35 +1,36 @@
-"""Labelled sets: folders named after labels, or a CSV/Parquet table.
+"""Labelled pictures: what is said of each, by whom. What is not said is unknown, not absent."""
 
-What is not said is unknown, not absent.
-"""
-
-import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
-from schemas.vocabulary import UNGROUPED
 from tagger.arrays import Float32Array
-from tagger.catalog import Walk, absolute_path
-from tagger.datasets.image_finder import ImageFinder
-from tagger.datasets.label_cells import Cell, labels_in
-from tagger.datasets.label_table import LabelTable, read_csv, read_parquet
-from tagger.errors import DatasetError, Refused
-from tagger.exclusions import Exclusions
-from tagger.labels.vocabulary import (
-    Group,
-    Vocabulary,
-    canonical_name,
-    default_groups,
-    in_column_order,
-)
-from tagger.settings import setting
+from tagger.errors import DatasetError
+from tagger.labels.vocabulary import Group, Vocabulary, in_column_order
 
 LabelKeys = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What persons said of one content, as far as it is in force.
+
+    Attributes
+    ----------
+    content : str
+        sha256 of the picture's bytes, hex.
+    answers : mapping from group to frozenset of str, or None
+        Groups answered as a whole: the label, no label at all, or None where they do not know.
+    single : mapping from (group, name) to bool or None
+        Labels answered one by one: shown, not shown, or None where they do not know.
+    """
+
+    content: str
+    answers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    single: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,43 @@ class Example:
     present : frozenset of (group, name)
         Labels it is said to have.
     known : frozenset of str
-        Groups about which something is said; all others are unknown.
+        Groups of which all is said; all others are unknown, but for `single`.
+    single : mapping from (group, name) to bool or None
+        Labels of which something is said one by one: shown, not shown, or None for unknown.
+    said : Said, optional
+        What persons said of it, where they did; it is in the other fields already.
     """
 
     image_id: str
     path: str
     present: LabelKeys
     known: frozenset[str]
+    single: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
+    said: Said | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Return whether anything is known of it."""
+        return bool(self.known) or any(shows is not None for shows in self.single.values())
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Labelled pictures in order of `image_id`, and the groups their labels are in."""
+    """Labelled pictures in order of `image_id`, and the groups their labels are in.
+
+    Attributes
+    ----------
+    source : str
+    examples : list of Example
+    groups : tuple of Group
+    gone : int, optional
+        How many corrected pictures the catalog does not have any more; None without corrections.
+    """
 
     source: str
     examples: list[Example]
     groups: tuple[Group, ...]
+    gone: int | None = None
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.
@@ -85,18 +107,23 @@ class LabelledSet:
         """Return float32 (n_pictures, n_labels): 1 present, 0 absent, NaN unknown.
 
         A label outside the vocabulary, or a retired one, makes its whole group unknown for that
-        picture: "pants" may well be jeans.
+        picture: "pants" may well be jeans. Labels that were asked for one by one are known all the
+        same.
         """
         column = {(x.group, x.name): i for i, x in enumerate(vocabulary.labels) if not x.retired}
         members = {group.name: vocabulary.members(group.name) for group in vocabulary.groups}
         targets = np.full((len(self.examples), len(vocabulary)), np.nan, np.float32)
         for row, example in zip(targets, self.examples, strict=True):
-            strange = {key[0] for key in example.present if key not in column}
+            as_a_whole = example.present - example.single.keys()
+            strange = {key[0] for key in as_a_whole if key not in column}
             for group in example.known - strange:
                 row[members.get(group, [])] = 0
-            for key in example.present:
+            for key in as_a_whole:
                 if key[0] not in strange:
                     row[column[key]] = 1
+            for key, shows in example.single.items():
+                if key in column:
+                    row[column[key]] = np.nan if shows is None else shows
         return targets
 
     def strangers(self, vocabulary: Vocabulary) -> Counter[str]:
@@ -122,239 +149,3 @@ class LabelledSet:
             singles.update(keys)
             pairs.update(" + ".join(pair) for pair in combinations(keys, 2))
         return singles, pairs
-
-
-def read_dataset(
-    source: str | os.PathLike[str],
-    *,
-    groups: Sequence[Group] | None = None,
-    vocabulary: Vocabulary | None = None,
-    exclude: Exclusions | None = None,
-) -> LabelledSet:
-    """Return the labelled set in a folder or in a CSV/Parquet table.
-
-    Parameters
-    ----------
-    source : path
-        A folder of folders named after labels (`red_dress/`), or a table with a column `image`
-        (paths below the table's folder) and one column per group or a column `labels`.
-    groups : sequence of Group, optional
-        The groups that folder tokens belong to by position, or the table's columns.
-    vocabulary : Vocabulary, optional
-        Labels that folder names spell, longest match first, instead of `groups`.
-    exclude : Exclusions, optional
-        What to leave out of a folder; a table names its pictures itself.
-
-    Raises
-    ------
-    DatasetError
-        If there is nothing to read, or what is there fits neither groups nor vocabulary.
-    """
-    path = Path(source)
-    if path.is_dir():
-        return _read_folders(path, groups, vocabulary, exclude)
-    if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
-        return _read_table(path, groups, vocabulary)
-    what = (
-        "there is no such file or folder"
-        if not path.exists()
-        else "it is neither a folder nor .csv nor .parquet"
-    )
-    raise DatasetError(f"dataset {os.fspath(source)!r}: {what}")
-
-
-def _read_folders(
-    root: Path,
-    groups: Sequence[Group] | None,
-    vocabulary: Vocabulary | None,
-    exclude: Exclusions | None,
-) -> LabelledSet:
-    walk = Walk(root, exclude=exclude)
-    try:
-        found = sorted(image.image_id for image in walk)
-    except Refused as error:
-        raise DatasetError(f"dataset {os.fspath(root)!r}: {error}") from error
-    inside = [each for each in found if "/" in each]
-    if not inside:
-        loose = f"; {len(found)} pictures lie outside such folders" if found else ""
-        said = f"; {skipped}" if (skipped := walk.explanation()) else ""
-        raise DatasetError(
-            f"dataset {os.fspath(root)!r}: no picture in a folder named after its "
-            f"labels{loose}{said}"
-        )
-    folders = sorted({each.split("/", 1)[0] for each in inside})
-    keys = {folder: _folder_keys(folder, groups, vocabulary) for folder in folders}
-    all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
-    # A folder name says all there is to say: what it does not name is absent, in every group.
-    known = frozenset(group.name for group in all_groups)
-    examples = [
-        Example(i, absolute_path(str(root), i), keys[i.split("/", 1)[0]], known) for i in inside
-    ]
-    return LabelledSet(os.fspath(root), examples, all_groups)
-
-
-def _folder_keys(
-    folder: str, groups: Sequence[Group] | None, vocabulary: Vocabulary | None
-) -> LabelKeys:
-    if vocabulary is not None:
-        spelled = vocabulary.match_tokens(folder)
-        if spelled is not None:
-            return frozenset(spelled)
-        tokens = _tokens(folder)
-        # A label that the vocabulary does not have is found by its position.
-        if len(tokens) == len(vocabulary.groups) and all(tokens):
-            return frozenset(zip((group.name for group in vocabulary.groups), tokens, strict=True))
-        names = ", ".join(label.name for label in vocabulary.labels[:12])
-        raise DatasetError(
-            f"folder {folder!r} does not spell labels of the vocabulary ({names} ...); rename it"
-        )
-    tokens = _tokens(folder)
-    if groups is None:
-        return frozenset((UNGROUPED, token) for token in tokens if token)
-    if len(tokens) != len(groups) or not all(tokens):
-        named = ",".join(group.name for group in groups)
-        raise DatasetError(
-            f"folder {folder!r} has {len(tokens)} tokens for the {len(groups)} groups {named}; "
-            "rename it, or name "
-            f"the labels in a file and use {setting('vocabulary')}, where labels may hold an "
-            "underscore"
-        )
-    return frozenset((group.name, token) for group, token in zip(groups, tokens, strict=True))
-
-
-def _tokens(folder: str) -> list[str]:
-    return [canonical_name(token) for token in folder.split("_")]
-
-
-def _read_table(
-    path: Path, groups: Sequence[Group] | None, vocabulary: Vocabulary | None
-) -> LabelledSet:
-    shown = f"table {os.fspath(path)!r}"
-    csv = path.suffix.lower() == ".csv"
-    table = read_csv(path, key="image", shown=shown) if csv else read_parquet(path, shown=shown)
-    named = tuple(vocabulary.groups if vocabulary is not None else groups or ())
-    columns = _label_columns(table, named, all_needed=groups is not None)
-    all_groups = named or tuple(default_groups())
-    cells = {name: table.column(name) for name in columns}
-    finder = ImageFinder(path.parent)
-    missing = []
-    examples = []
-    for i, image in enumerate(table.column("image")):
-        try:
-            where = finder.find(image if isinstance(image, str) else "")
-            said = {name: _labels(name, column[i]) for name, column in cells.items()}
-            present, known = _statement(said, all_groups, vocabulary)
-        except DatasetError as error:
-            raise DatasetError(f"{shown}, row {i + 1}, image {image!r}: {error}") from error
-        if where is None:
-            missing.append(image)
-        else:
-            examples.append(Example(finder.image_id(where), where, present, known))
-    if missing:
-        raise DatasetError(
-            f"{shown}: {len(missing)} of its images are missing, first {missing[0]!r}; "
-            "paths are relative to the table's folder"
-        )
-    examples.sort(key=lambda example: example.image_id)
-    _check_examples(shown, examples, all_groups)
-    return LabelledSet(os.fspath(path), examples, all_groups)
-
-
-def _label_columns(table: LabelTable, groups: Sequence[Group], *, all_needed: bool) -> list[str]:
-    """Return the columns that say labels: one per group, or `labels`."""
-    if any(group.name == "image" for group in groups):
-        raise DatasetError(f"{table.shown}: 'image' is the column of paths and cannot be a group")
-    if "image" not in table.names or not table.rows:
-        raise DatasetError(
-            f"{table.shown} has {table.rows} rows, columns {table.names}; needs 'image'"
-        )
-    missing = [group.name for group in groups if group.name not in table.names]
-    if len(missing) == len(groups) and "labels" in table.names:
-        return ["labels"]  # each GROUP:NAME
-    if missing and all_needed:
-        raise DatasetError(f"{table.shown} has no column {missing}; it has {table.names}")
-    columns = [group.name for group in groups if group.name in table.names]
-    if not columns and "labels" not in table.names:
-        raise DatasetError(
-            f"{table.shown} has neither 'labels' nor a column per group; name its columns with "
-            f"{setting('groups')}: "
-            f"it has {[name for name in table.names if name != 'image']}"
-        )
-    return columns or ["labels"]
-
-
-def _labels(column: str, cell: Cell) -> list[str] | None:
-    try:
-        return labels_in(cell)
-    except DatasetError as error:
-        raise DatasetError(f"column {column!r}: {error}") from error
-
-
-def _statement(
-    said: dict[str, list[str] | None], groups: Sequence[Group], vocabulary: Vocabulary | None
-) -> tuple[LabelKeys, frozenset[str]]:
-    """Return the labels that a row says its picture has, and the groups it speaks of."""
-    if list(said) == ["labels"] and "labels" not in [group.name for group in groups]:
-        labels = said["labels"]
-        if labels is None:
-            return frozenset(), frozenset()
-        keys = (_key(label, groups, vocabulary) for label in labels)
-        return frozenset(keys), frozenset(group.name for group in groups)
-    present = (
-        (group, _within(group, label, groups))
-        for group, labels in said.items()
-        for label in labels or ()
-    )
-    known = (group for group, labels in said.items() if labels is not None)
-    return frozenset(present), frozenset(known)
-
-
-def _within(column: str, label: str, groups: Sequence[Group]) -> str:
-    """Return the name of a label in the column of a group, where it may stand as GROUP:NAME too."""
-    group, _, name = map(canonical_name, label.partition(":"))
-    if name and group in [each.name for each in groups]:
-        if group != column:
-            raise DatasetError(
-                f"label {label!r} of the group {group} stands in the column {column!r}; move it"
-            )
-        return name
-    return label
-
-
-def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
-    group, _, name = map(canonical_name, label.partition(":"))
-    if name and group in [x.name for x in groups]:
-        return group, name
-    if vocabulary is not None:
-        owners = [each.group for each in vocabulary.labels if each.name == label]
-        if len(owners) > 1:
-            raise DatasetError(
-                f"label {label!r} is one of {' and of '.join(owners)}; write it as GROUP:NAME"
-            )
-        if owners:
-            return owners[0], label
-    if len(groups) == 1 and name and groups[0].name == UNGROUPED:
-        raise DatasetError(
-            f"label {label!r} names a group; say which groups there are, as in {setting('groups')} "
-            f"{group},garment"
-        )
-    if len(groups) == 1:
-        return groups[0].name, label
-    raise DatasetError(
-        f"label {label!r} names no group of {[x.name for x in groups]}; write it as GROUP:NAME"
-    )
-
-
-def _check_examples(shown: str, examples: Iterable[Example], groups: Sequence[Group]) -> None:
-    seen = set()
-    exclusive = {group.name for group in groups if group.exclusive}
-    for example in examples:
-        if example.path in seen:
-            raise DatasetError(f"{shown}: image {example.image_id!r} is there twice; keep one row")
-        seen.add(example.path)
-        counts = Counter(group for group, _ in example.present if group in exclusive)
-        if double := [group for group, n in counts.items() if n > 1]:
-            raise DatasetError(
-                f"{shown}: image {example.image_id!r} has two labels of {double[0]}, which is "
-                f"exclusive; write {setting('groups')} {double[0]}+ if that is meant"
-            )

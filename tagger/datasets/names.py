@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.label_table import read_csv
-from tagger.datasets.labelled_set import Example, LabelledSet, read_dataset
+from tagger.datasets.labelled_set import Example, LabelledSet
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
 from tagger.labels.vocabulary import Group, Vocabulary, canonical_name

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from schemas.training import CheckReport, UnreadablePicture
+from schemas.training import CheckReport, CorrectedPictures, UnreadablePicture
 from tagger.arrays import Int64Array, Pixels, StrArray
+from tagger.datasets.corrected import settle
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
 from tagger.datasets.split import SIDE, near_duplicates, split_clusters
@@ -35,12 +36,19 @@ class PreparedSet:
         Positions of readable pictures in both.
     clusters : int64 (n,)
         The near-duplicate cluster of each.
+    left_out : frozenset of int
+        Positions of corrected pictures that do not count, see `tagger.datasets.corrected`.
+    both, changed : int
+        Contents that are labelled and corrected; corrected pictures with other bytes now.
     """
 
     labelled: LabelledSet
     cache: PixelCache
     rows: Int64Array
     clusters: Int64Array
+    left_out: frozenset[int] = frozenset()
+    both: int = 0
+    changed: int = 0
 
     @property
     def examples(self) -> list[Example]:
@@ -55,8 +63,12 @@ class PreparedSet:
     @property
     def unreadable(self) -> list[tuple[Example, FileFacts]]:
         """Return what could not be read, and why."""
-        pairs = zip(self.labelled.examples, self.cache.facts, strict=True)
-        return [(example, facts) for example, facts in pairs if facts.status != "ok"]
+        pairs = enumerate(zip(self.labelled.examples, self.cache.facts, strict=True))
+        return [
+            (example, facts)
+            for i, (example, facts) in pairs
+            if facts.status != "ok" and i not in self.left_out
+        ]
 
     def split(self, *, seed: int, held_out: Sequence[LabelKeys] = ()) -> StrArray:
         """Return str (n,): train, validation or test for each readable picture.
@@ -131,7 +143,8 @@ class PreparedSet:
 
     def check(self) -> CheckReport:
         """Return what there is to learn from, and what stands in its way."""
-        labels, pairs = self.labelled.counts()
+        counted = self._counted()
+        labels, pairs = counted.counts()
         by_digest = _families(self.digests, self.examples)
         alike = _families(self.clusters.tolist(), self.examples)
         unreadable = [
@@ -140,16 +153,33 @@ class PreparedSet:
         ]
         return CheckReport(
             dataset=self.labelled.source,
-            pictures=len(self.labelled.examples),
+            pictures=len(counted.examples),
             labels=dict(sorted(labels.items())),
             pairs=dict(sorted(pairs.items())),
-            unlabelled=sum(not example.known for example in self.labelled.examples),
+            unlabelled=sum(not example.speaks for example in counted.examples),
             unreadable=unreadable,
             duplicates=_ids(by_digest),
             near_duplicates=_ids(alike),
             conflicts=_ids(
                 family for family in alike if len({example.present for example in family}) > 1
             ),
+            corrected=self._corrected(),
+        )
+
+    def _counted(self) -> LabelledSet:
+        """Return the set without what does not count."""
+        examples = [e for i, e in enumerate(self.labelled.examples) if i not in self.left_out]
+        return replace(self.labelled, examples=examples)
+
+    def _corrected(self) -> CorrectedPictures | None:
+        """Return what became of corrections, None if none were asked for."""
+        if self.labelled.gone is None:
+            return None
+        return CorrectedPictures(
+            used=len({e.said.content for e in self._counted().examples if e.said is not None}),
+            both=self.both,
+            changed=self.changed,
+            gone=self.labelled.gone,
         )
 
 
@@ -170,7 +200,8 @@ def prepare(
     """
     paths = [example.path for example in labelled.examples]
     cache = decode_to_disk(folder, paths, reading, workers=workers, progress=progress)
-    rows = np.flatnonzero(cache.ok)
+    settled = settle(labelled, [facts.content_sha256 for facts in cache.facts])
+    rows = np.array([i for i in np.flatnonzero(cache.ok) if i not in settled.left_out], np.int64)
     if not len(rows):
         causes = Counter(f"{facts.status}: {facts.error}" for facts in cache.facts)
         raise DatasetError(
@@ -183,7 +214,15 @@ def prepare(
         np.array([(each.width or 1) / (each.height or 1) for each in facts]),
         [each.content_sha256 or "" for each in facts],
     )
-    return PreparedSet(labelled, cache, rows, clusters)
+    return PreparedSet(
+        settled.labelled,
+        cache,
+        rows,
+        clusters,
+        left_out=settled.left_out,
+        both=settled.both,
+        changed=settled.changed,
+    )
 
 
 def _thumbnail(pixels: Pixels) -> Pixels:

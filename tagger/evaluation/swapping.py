@@ -10,15 +10,13 @@ import scipy.stats
 
 from tagger.arrays import BoolArray, Float64Array, FloatArray
 
-_MOST = 9_999
-"""Rounds, at most: p is never below 0.0001."""
 _BATCH = 100
 _ENOUGH = 20
 """Rounds that fell as far: then p is large, and known well enough. Besag and Clifford (1991)."""
 
 
 def fall_by_chance(
-    before: FloatArray, after: FloatArray, positive: BoolArray, known: BoolArray
+    before: FloatArray, after: FloatArray, positive: BoolArray, known: BoolArray, *, rounds: int
 ) -> float:
     """Return the one-sided p of the fall of the mean average precision of L labels.
 
@@ -31,6 +29,8 @@ def fall_by_chance(
         Scores of n pictures, by two models.
     positive, known : bool (n, L)
         Which pictures have each label, read where that is known; every label has one that has it.
+    rounds : int
+        How many, at most: p is never below one over so many, and one.
     """
     random = np.random.default_rng(0)
     ours = _places(before, known, random)
@@ -39,18 +39,18 @@ def fall_by_chance(
         (_mean_ap(ours[None], positive, known) - _mean_ap(theirs[None], positive, known))[0]
     )
     as_far = 0
-    rounds = 0
-    while rounds < _MOST:
+    done = 0
+    while done < rounds:
         swapped = random.random((_BATCH, len(before), 1)) < 0.5
         first = _mean_ap(np.where(swapped, theirs, ours), positive, known)
         second = _mean_ap(np.where(swapped, ours, theirs), positive, known)
         far = first - second >= fall - 1e-12  # (_BATCH,)
         reached = as_far + np.cumsum(far)
         if reached[-1] >= _ENOUGH:
-            return _ENOUGH / (rounds + int(np.argmax(reached >= _ENOUGH)) + 1)
+            return _ENOUGH / (done + int(np.argmax(reached >= _ENOUGH)) + 1)
         as_far = int(reached[-1])
-        rounds += _BATCH
-    return (as_far + 1) / (rounds + 1)
+        done += _BATCH
+    return (as_far + 1) / (done + 1)
 
 
 def _places(scores: FloatArray, known: BoolArray, random: np.random.Generator) -> Float64Array:
@@ -78,4 +78,4 @@ def _mean_ap(places: Float64Array, positive: BoolArray, known: BoolArray) -> Flo
         hit = positive[here, column][order]
         precision = np.cumsum(hit, axis=1) / np.arange(1, hit.shape[1] + 1)
         total += (precision * hit).sum(axis=1) / hit.sum(axis=1)
-    return total / places.shape[2]
+    return np.asarray(total / places.shape[2], np.float64)

@@ -56,7 +56,7 @@ class CorrectionLog:
         """
         if not corrections:
             return
-        lines = b"".join(_line(correction) for correction in corrections)
+        lines = b"".join(_checked_line(correction) for correction in corrections)
         try:
             new = not self.path.exists()
             with self._locked() as descriptor:
@@ -195,6 +195,16 @@ class InForce:
 def _line(correction: Correction) -> bytes:
     body = json.dumps(msgspec.to_builtins(correction)).encode()[:-1]
     return body + _CHECK + _digest(body) + _END + b"\n"
+
+
+def _checked_line(correction: Correction) -> bytes:
+    """Return the line of a correction, if it is one that can be read again."""
+    line = _line(correction)
+    try:
+        _correction(line)
+    except ValueError as error:
+        raise InputError(f"a correction that nobody could read again: {error}") from error
+    return line
 
 
 def _correction(line: bytes) -> Correction:

@@ -15,6 +15,7 @@ from tagger.errors import DatasetError, InputError
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Group, Vocabulary
+from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
@@ -64,9 +65,12 @@ class FromNothing:
             options.datasets,
             options.names,
             options.exclude,
+            corrections=options.corrections,
             groups=self.groups,
             vocabulary=self.vocabulary,
         )
+        if self.vocabulary is not None:
+            labelled = unknown_where_not_taught(labelled, self.vocabulary, new_ones=False)
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
         self._check_strangers(labelled, vocabulary)
         self._held_out(labelled, vocabulary)

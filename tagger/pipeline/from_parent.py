@@ -12,15 +12,17 @@ import pyarrow as pa
 
 from schemas.bundle import ComparedPart, Gate
 from tagger.arrays import Float32Array, Int64Array, StrArray
-from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.labelled_set import LabelledSet, Said
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.evaluation.gate import compare, judge
+from tagger.evaluation.gate_words import gate_sentence
 from tagger.evaluation.questions import Answers
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import load_network
+from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
@@ -86,7 +88,14 @@ class FromParent:
         # Folder names may spell a declared label of several words, so the sets are read with it.
         spelling = old.extend(key for key in added if old.index(*key) is None)
         labelled = read_labelled(
-            options.datasets, options.names, options.exclude, vocabulary=spelling
+            options.datasets,
+            options.names,
+            options.exclude,
+            corrections=options.corrections,
+            vocabulary=spelling,
+        )
+        labelled = unknown_where_not_taught(
+            labelled, spelling.retire(retired), new_ones=self.accept_new_labels
         )
         strangers = self._strangers(labelled, added)
         grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
@@ -114,7 +123,7 @@ class FromParent:
         before = self.parent.split()
         parts = prepared.continued_split(before, seed=seed)
         table = prepared.split_table(parts, judged=len(vocabulary), parent=before)
-        targets = _judged_targets(prepared, vocabulary, table)
+        targets = _judged_targets(prepared, vocabulary, table, len(self.parent.vocabulary))
         replays = _replays(prepared, parts, before)
         if not replays:
             train = prepared.rows[parts == "train"]
@@ -181,11 +190,10 @@ class FromParent:
         how = "without the old pictures, their labels kept alive by the parent"
         if split.replays:
             how = "with the old pictures"
-        verdict = "passed" if gate.passed else f"failed ({'; '.join(gate.worse)})"
         return [
             f"retrained from {self.parent.name} (`{self.parent.model_id[:12]}`), {how}; "
             f"added: {added}",
-            f"gate: {verdict}",
+            f"gate: {gate_sentence(gate)}",
         ]
 
     def _strangers(self, labelled: LabelledSet, added: list[LabelKey]) -> Counter[str]:
@@ -256,12 +264,33 @@ def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, LabelKey]:
     return name, parse_known_label(old, vocabulary, setting("splits"))
 
 
-def _judged_targets(prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table) -> Float32Array:
-    """Return all targets, unknown where a picture was labelled before a label was there."""
+def _judged_targets(
+    prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table, parent: int
+) -> Float32Array:
+    """Return all targets, unknown where a picture was labelled before a label was there.
+
+    Who corrected a picture was asked for the labels of the parent, the first `parent` ones.
+    """
     when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
     digests = [facts.content_sha256 for facts in prepared.cache.facts]
     judged = np.array([when.get(digest, len(vocabulary)) for digest in digests], np.int64)
-    return unjudged(prepared.labelled.targets(vocabulary), vocabulary, judged)
+    given = prepared.labelled.targets(vocabulary)
+    targets = unjudged(given, vocabulary, judged)
+    corrected = unjudged(given, vocabulary, np.full(len(given), parent, np.int64))
+    for i, example in enumerate(prepared.labelled.examples):
+        if example.said is not None:
+            columns = _columns_of(example.said, vocabulary)
+            targets[i, columns] = corrected[i, columns]
+    return targets
+
+
+def _columns_of(said: Said, vocabulary: Vocabulary) -> list[int]:
+    """Return the columns of what a person spoke of."""
+    return [
+        i
+        for i, label in enumerate(vocabulary.labels)
+        if label.group in said.answers or (label.group, label.name) in said.single
+    ]
 
 
 def _replays(prepared: PreparedSet, parts: StrArray, before: pa.Table) -> bool:

@@ -12,11 +12,13 @@ class TrainingOptions:
     Attributes
     ----------
     datasets : tuple of str
-        Labelled sets, see `tagger.datasets.names.read_sets`.
+        Labelled sets, see `tagger.datasets.names.read_sets`; none where corrections are given.
     models : Path
         Where bundles are kept.
     family : str
         The bundle becomes FAMILY-vK.
+    corrections : str, optional
+        An index whose corrections are labels too.
     names : str, optional
         A table of what labels of the sets are called here.
     exclude : tuple of str
@@ -40,6 +42,7 @@ class TrainingOptions:
     datasets: tuple[str, ...]
     models: Path
     family: str
+    corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     epochs: int | None = None
@@ -52,8 +55,11 @@ class TrainingOptions:
 
     @property
     def source(self) -> str:
-        """Return what the labelled sets are called."""
-        return " and ".join(map(last_part, self.datasets))
+        """Return what the labelled sets, and the corrected index, are called."""
+        names = [last_part(each) for each in self.datasets]
+        if self.corrections is not None:
+            names.append(f"the corrections of {last_part(self.corrections)}")
+        return " and ".join(names)
 
 
 def last_part(path: str) -> str:

@@ -112,6 +112,18 @@ def _decisive(
             [example.image_id, sorted(example.present), sorted(example.known)]
             for example in labelled.examples
         ],
+        "said": [
+            [
+                each.content,
+                sorted(
+                    (group, sorted(names or ()), names is None)
+                    for group, names in each.answers.items()
+                ),
+                sorted(each.single.items()),
+            ]
+            for example in labelled.examples
+            if (each := example.said) is not None
+        ],
     }
 
 

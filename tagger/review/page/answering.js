@@ -14,7 +14,8 @@ const UNREAD = "This picture could not be read, so it takes no answers.";
 const isExclusive = (group) => groupOf(group).exclusive;
 
 /** The pictures that an answer goes to, without those that could not be read. */
-const answerable = () => grid.targets().filter((one) => one.status === undefined || one.status === "ok");
+const answerable = () =>
+  grid.targets().filter((one) => one.status === undefined || one.status === "ok");
 
 /** Answer for the selected pictures or the one in focus; then the focus goes on. */
 async function answer(strokesOf, words) {
@@ -29,7 +30,8 @@ async function answer(strokesOf, words) {
   }
   const alone = grid.selection().length === 0;
   const strokes = pictures.flatMap(strokesOf);
-  if (!strokes.length) emit("told", "There is nothing to confirm: a person has answered every group.");
+  if (!strokes.length)
+    emit("told", "There is nothing to confirm: a person has answered every group.");
   const kept = say(strokes);
   if (alone && !isOpen()) grid.goOn();
   if (await kept) if (!alone) grid.selectNone();
@@ -39,7 +41,8 @@ async function answer(strokesOf, words) {
 async function asTheyAre(pictures) {
   const lines = state.night.lines;
   const { wanted } = state.view;
-  const tell = (n, total) => emit("told", `Reading what is known of ${count(total, "picture")}: ${figure(n)} …`);
+  const tell = (n, total) =>
+    emit("told", `Reading what is known of ${count(total, "picture")}: ${figure(n)} …`);
   let all;
   try {
     all = await readAll({ ...wanted, status: "ok" }, tell);
@@ -48,7 +51,9 @@ async function asTheyAre(pictures) {
     return null;
   }
   const known = new Map(all.map((one) => [one.image_id, { ...one, lines }]));
-  return pictures.filter((one) => known.get(one.image_id)?.content === one.content).map((one) => known.get(one.image_id));
+  return pictures
+    .filter((one) => known.get(one.image_id)?.content === one.content)
+    .map((one) => known.get(one.image_id));
 }
 
 /** Ask for a label of a group. */
@@ -59,15 +64,20 @@ export function chooseFor(group) {
   const said = async (strokes) => {
     spoken = true;
     const { label, answer: what } = strokes[0];
-    if (isExclusive(group) || grid.isEverywhere()) return answer((one) => stroke(one, group, label, what), `${group}: ${label ?? what}`);
+    if (isExclusive(group) || grid.isEverywhere())
+      return answer((one) => stroke(one, group, label, what), `${group}: ${label ?? what}`);
     return say(strokes);
   };
-  choose(group, pictures, said, { closed: () => spoken && !isExclusive(group) && !grid.selection().length && grid.goOn() });
+  choose(group, pictures, said, {
+    closed: () => spoken && !isExclusive(group) && !grid.selection().length && grid.goOn(),
+  });
 }
 
 /** Say that none fits, or that it is not known, of a group that is asked for. */
 export const sayOfGroups = (what, words) =>
-  whichGroup(words, (groups) => answer((one) => groups.map((group) => stroke(one, group.name, null, what)), words));
+  whichGroup(words, (groups) =>
+    answer((one) => groups.map((group) => stroke(one, group.name, null, what)), words),
+  );
 
 /** Say that all is right as it is. */
 export const confirmAll = () => answer((one) => confirmed(one), "Right as it is");
@@ -75,9 +85,13 @@ export const confirmAll = () => answer((one) => confirmed(one), "Right as it is"
 /** Answer as an audit has it: `given` or `suggested`. */
 export function answerFinding(part) {
   const found = grid.targets().length === 1 ? openFinding(grid.targets()[0]) : null;
-  if (!found?.[part]) return emit("told", `The audit names no ${part} label of this picture that the model has.`);
+  if (!found?.[part])
+    return emit("told", `The audit names no ${part} label of this picture that the model has.`);
   const label = found[part] === "none" ? null : found[part];
-  return answer((one) => [stroke(one, found.group.name, label, label === null ? "none" : "is")], found[part]);
+  return answer(
+    (one) => [stroke(one, found.group.name, label, label === null ? "none" : "is")],
+    found[part],
+  );
 }
 
 /** Select everything that is wanted, on all pages. */
@@ -92,13 +106,24 @@ export async function selectAll() {
   }
 }
 
+/** A picture as the server has it, with everything that was kept meanwhile. */
+async function asItIs(id) {
+  for (;;) {
+    const { lines } = state.night;
+    const { picture } = await api.getPicture(id);
+    if (lines === state.night.lines) return picture;
+  }
+}
+
 /** A label that is taken back or not known is the model's again: only the server knows what it said. */
 export async function readTagsAgain(job) {
-  const back = job.items.filter((one) => !isExclusive(one.group) && (one.answer === "withdrawn" || one.answer === "unknown"));
+  const back = job.items.filter(
+    (one) => !isExclusive(one.group) && (one.answer === "withdrawn" || one.answer === "unknown"),
+  );
   const contents = new Set(back.map((one) => one.picture.content));
   for (const picture of state.pictures.filter((one) => contents.has(one.content))) {
     try {
-      const { picture: now } = await api.getPicture(picture.image_id);
+      const now = await asItIs(picture.image_id);
       Object.assign(picture, { tags: now.tags, said_tags: now.said_tags });
     } catch (refused) {
       emit("told", refused.message);

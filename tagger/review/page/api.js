@@ -40,7 +40,8 @@ async function read(response) {
     throw new Refused(response.status === 404 ? STALE : ENDED, response.status);
   }
   if (!response.ok) {
-    const words = typeof answer?.error === "string" ? answer.error : `The server answered ${response.status}.`;
+    const words =
+      typeof answer?.error === "string" ? answer.error : `The server answered ${response.status}.`;
     throw new Refused(sentence(words), response.status, answer);
   }
   return answer;

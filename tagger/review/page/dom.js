@@ -19,7 +19,9 @@ function set(element, key, value) {
 
 /** Put these children, text or elements, in the place of those that the element has. */
 export function fill(element, ...children) {
-  const wanted = children.flat(2).filter((child) => child !== null && child !== undefined && child !== false);
+  const wanted = children
+    .flat(2)
+    .filter((child) => child !== null && child !== undefined && child !== false);
   element.replaceChildren(...wanted);
 }
 
@@ -29,7 +31,12 @@ export const key = (letter) => h("kbd", { "aria-hidden": "true" }, letter);
 
 /** A button; a key is shown beside its words. */
 export function button(words, press, { letter, kind, ...more } = {}) {
-  return h("button", { type: "button", class: kind, onclick: press, ...more }, words, letter ? [" ", key(letter)] : null);
+  return h(
+    "button",
+    { type: "button", class: kind, onclick: press, ...more },
+    words,
+    letter ? [" ", key(letter)] : null,
+  );
 }
 
 /** Whether letters typed now belong to a field rather than to the page. */
@@ -44,13 +51,23 @@ export const name = (text) => h("bdi", null, text);
 let dialogs = 0;
 
 /** Open a dialog and return it; Escape closes it, and focus goes back to where it was. */
-export function openDialog(title, { kind = "", closed = () => {}, modal = true } = {}, ...children) {
+export function openDialog(
+  title,
+  { kind = "", closed = () => {}, modal = true } = {},
+  ...children
+) {
   const before = document.activeElement;
   const id = `dialog-${(dialogs += 1)}`;
-  const dialog = h("dialog", { class: kind, "aria-labelledby": id }, h("h2", { id, tabindex: "-1" }, title), ...children);
+  const dialog = h(
+    "dialog",
+    { class: kind, "aria-labelledby": id },
+    h("h2", { id, tabindex: "-1" }, title),
+    ...children,
+  );
   dialog.addEventListener("close", () => {
     dialog.remove();
-    if (document.activeElement === document.body && before?.isConnected) before.focus({ preventScroll: true });
+    if (document.activeElement === document.body && before?.isConnected)
+      before.focus({ preventScroll: true });
     closed();
   });
   dialog.addEventListener("click", (event) => {

@@ -1,10 +1,10 @@
 // The grid of pictures: one tile each, of which one has the focus and some are selected.
 
-import { pictureAddress, whyNoPicture } from "./api.js";
 import { byId, fill, h } from "./dom.js";
-import { unsettled, tagSaid } from "./say.js";
+import { unsettled } from "./say.js";
+import { facts, pending, thumbnail } from "./tile.js";
 import { emit, state } from "./state.js";
-import { answerWord, askWords, baseName, byWhom, notKnown, percent, pictureWords, statusWords, tagLabel, who } from "./words.js";
+import { pictureWords } from "./words.js";
 
 const grid = byId("pictures");
 const selected = new Set();
@@ -13,7 +13,8 @@ let anchor = 0;
 /** What was selected beyond this page, as {image_id, content}; null: nothing is. */
 let everywhere = null;
 
-export const selection = () => everywhere ?? state.pictures.filter((one) => selected.has(one.image_id));
+export const selection = () =>
+  everywhere ?? state.pictures.filter((one) => selected.has(one.image_id));
 export const isEverywhere = () => everywhere !== null;
 export const focusedPicture = () => state.pictures[focused] ?? null;
 
@@ -79,7 +80,13 @@ export function focusTile(index, { scroll = true } = {}) {
   return true;
 }
 
-export const focusPicture = (id) => focusTile(Math.max(0, state.pictures.findIndex((one) => one.image_id === id)));
+export const focusPicture = (id) =>
+  focusTile(
+    Math.max(
+      0,
+      state.pictures.findIndex((one) => one.image_id === id),
+    ),
+  );
 
 /** Go on after an answer: the next picture, where the answer was about the one in focus. */
 export function goOn() {
@@ -126,7 +133,10 @@ export function showGrid() {
   focused = 0;
   anchor = 0;
   const busy = unsettled();
-  fill(grid, state.pictures.map((picture, index) => tile(picture, index, busy)));
+  fill(
+    grid,
+    state.pictures.map((picture, index) => tile(picture, index, busy)),
+  );
   emit("selected");
 }
 
@@ -162,7 +172,13 @@ function tile(picture, index, busy) {
         if (focused !== index) focusTile(index, { scroll: false });
       },
     },
-    h("div", { class: "frame" }, h("span", { class: "tick", "aria-hidden": "true" }), thumbnail(picture), pending(picture, busy)),
+    h(
+      "div",
+      { class: "frame" },
+      h("span", { class: "tick", "aria-hidden": "true" }),
+      thumbnail(picture),
+      pending(picture, busy),
+    ),
     facts(picture),
   );
   describe(element, picture);
@@ -175,77 +191,4 @@ function pressed(event, index) {
   if (group !== undefined) emit("choose", group);
   else if (event.shiftKey) selectRange(index);
   else toggle(index);
-}
-
-function thumbnail(picture) {
-  if (picture.content === null || picture.status !== "ok") {
-    return h("p", { class: "no-picture" }, statusWords(picture));
-  }
-  const source = pictureAddress(picture, 256);
-  const image = h("img", { src: source, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
-  image.addEventListener("load", () => image.classList.add("there"));
-  image.addEventListener("error", async () => {
-    const words = (await whyNoPicture(source)) || "The picture could not be shown.";
-    image.replaceWith(h("p", { class: "no-picture" }, words));
-  });
-  return image;
-}
-
-/** What is being kept, or was not, over the picture: nothing moves when it comes and goes. */
-function pending(picture, busy) {
-  const words = busy.get(picture.content) ?? "";
-  return h("p", { class: words.startsWith("Not") ? "pending bad" : "pending", hidden: words === "" }, words);
-}
-
-function facts(picture) {
-  return h(
-    "div",
-    { class: "facts" },
-    picture.status !== "ok" ? null : Object.entries(picture.answers).map(([group, answer]) => answerLine(group, answer)),
-    tags(picture),
-    picture.asks.map((ask) => h("p", { class: "asks" }, askWords(ask))),
-    picture.finding ? finding(picture) : null,
-    h("p", { class: "file", title: picture.image_id }, h("bdi", null, baseName(picture.image_id))),
-  );
-}
-
-function finding(picture) {
-  return h("p", { class: "finding" }, "Audit: ", picture.finding);
-}
-
-function answerLine(group, answer) {
-  const person = answer.said === "is" || answer.said === "none";
-  return h(
-    "p",
-    { class: person ? "answer person" : "answer", "data-group": group, title: lineTitle(group, answer) },
-    h("span", { class: "group" }, group),
-    h("span", { class: answer.label === null ? "word no-label" : "word" }, person ? "✓ " : null, h("bdi", null, answer.label ?? "none")),
-    person ? personWords(answer) : sureness(answer),
-  );
-}
-
-/** What a line has no room for. */
-function lineTitle(group, answer) {
-  const said = answer.said === "unknown" ? `; ${notKnown(answer.who)}` : "";
-  return `${group}: ${answerWord(answer)}${answer.who ? `, ${byWhom(answer.who)}` : ""}${said}. Click to change it.`;
-}
-
-const personWords = (answer) => h("span", { class: answer.proposed ? "by proposed" : "by" }, answer.proposed ? "proposed" : who(answer.who));
-
-function sureness(answer) {
-  return h(
-    "span",
-    { class: "sure" },
-    answer.said === "unknown" ? "? not known" : percent(answer.sure),
-    h("span", { class: "line", share: answer.sure ?? 0 }),
-  );
-}
-
-function tags(picture) {
-  if (!picture.tags.length) return null;
-  const one = (name) => {
-    const said = tagSaid(picture, name.slice(0, name.indexOf(":")), tagLabel(name));
-    return h("span", { class: said?.said === "is" ? "tag person" : "tag" }, said?.said === "is" ? "✓ " : null, h("bdi", null, tagLabel(name)));
-  };
-  return h("p", { class: "tags" }, picture.tags.map(one));
 }

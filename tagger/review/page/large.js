@@ -2,13 +2,14 @@
 
 import * as api from "./api.js";
 import { showBanners } from "./banners.js";
-import { button, fill, h, isTyping, key, name, openDialog } from "./dom.js";
+import { button, fill, h, isTyping, name, openDialog } from "./dom.js";
 import { choose } from "./palette.js";
 import { confirmed, say, stroke, undo } from "./say.js";
-import { emit, exclusiveGroups, groupKeys, groupOf, keyOf, on, state } from "./state.js";
-import { bars, details, headline } from "./large_parts.js";
+import { emit, groupKeys, groupOf, on, state } from "./state.js";
+import { details, headline } from "./large_parts.js";
+import { question } from "./questions.js";
 import { nextOpen, progressWords } from "./sample.js";
-import { answerWord, byWhom, notKnown, openFinding, percent, statusWords } from "./words.js";
+import { openFinding, statusWords } from "./words.js";
 import { go } from "./wanted.js";
 
 /** What is open: {id, window, detail, question}, or null. */
@@ -34,8 +35,11 @@ export async function showLarge(id) {
 
 function create() {
   const parts = {
-    title: h("span"), place: h("p", { class: "quiet place" }), figure: h("figure"),
-    answers: h("div", { class: "questions" }), more: h("div", { class: "more" }),
+    title: h("span"),
+    place: h("p", { class: "quiet place" }),
+    figure: h("figure"),
+    answers: h("div", { class: "questions" }),
+    more: h("div", { class: "more" }),
     told: h("p", { class: "status", role: "status" }),
   };
   const side = h("div", { class: "side" }, parts.place, parts.answers, parts.more);
@@ -45,7 +49,14 @@ function create() {
     if (state.view.picture !== null) go({ ...state.view, picture: null });
     emit("closed", id);
   };
-  const window = openDialog(parts.title, { kind: "large", closed }, tools(), h("div", { class: "both" }, parts.figure, side), parts.told, h("div", { class: "banners" }));
+  const window = openDialog(
+    parts.title,
+    { kind: "large", closed },
+    tools(),
+    h("div", { class: "both" }, parts.figure, side),
+    parts.told,
+    h("div", { class: "banners" }),
+  );
   showBanners();
   window.addEventListener("keydown", pressed);
   open = { window, parts, id: null };
@@ -54,7 +65,8 @@ function create() {
 
 function tools() {
   return h(
-    "div", { class: "tools" },
+    "div",
+    { class: "tools" },
     button("Previous", () => step(-1), { letter: "←" }),
     button("Next", () => step(1), { letter: "→" }),
     button("Undo", undo, { letter: "z" }),
@@ -85,7 +97,13 @@ function figure(picture) {
   const source = api.pictureAddress(picture, 1024);
   const image = h("img", { src: source, alt: "", width: picture.width, height: picture.height });
   image.addEventListener("error", async () => {
-    image.replaceWith(h("p", { class: "no-picture" }, (await api.whyNoPicture(source)) || "The picture could not be shown."));
+    image.replaceWith(
+      h(
+        "p",
+        { class: "no-picture" },
+        (await api.whyNoPicture(source)) || "The picture could not be shown.",
+      ),
+    );
   });
   return image;
 }
@@ -103,58 +121,48 @@ function isAnswered(picture, group) {
 
 function show() {
   const { detail, parts } = open;
-  const had = open.window.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const had = open.window.contains(document.activeElement)
+    ? document.activeElement.dataset.key
+    : null;
   fill(parts.place, place());
-  fill(parts.answers, headline(detail.picture, answerLabel), detail.picture.status === "ok" ? state.night.groups.map(question) : null, everything());
-  fill(parts.more, details(detail, (id) => go({ ...state.view, picture: id })));
+  fill(
+    parts.answers,
+    headline(detail.picture, answerLabel),
+    detail.picture.status === "ok"
+      ? state.night.groups.map((group) =>
+          question(group, detail, group.name === open.question, DEEDS),
+        )
+      : null,
+    everything(),
+  );
+  fill(
+    parts.more,
+    details(detail, (id) => go({ ...state.view, picture: id })),
+  );
   const back = had ? open.window.querySelector(`[data-key="${CSS.escape(had)}"]`) : null;
   if (back) back.focus({ preventScroll: true });
-  else if (!open.window.contains(document.activeElement)) open.window.querySelector("h2").focus({ preventScroll: true });
+  else if (!open.window.contains(document.activeElement))
+    open.window.querySelector("h2").focus({ preventScroll: true });
 }
+
+/** What the buttons of a question do. */
+const DEEDS = { ask, right, other, answer: answer_ };
 
 function place() {
   if (state.view.wanted.sample) return progressWords(open.detail.picture);
   const index = state.pictures.findIndex((one) => one.image_id === open.id);
-  return index < 0 ? "Not on this page of the grid" : `Picture ${state.view.offset + index + 1} of ${state.total}`;
+  return index < 0
+    ? "Not on this page of the grid"
+    : `Picture ${state.view.offset + index + 1} of ${state.total}`;
 }
 
 function everything() {
   if (open.detail.picture.status !== "ok") return null;
-  return button("Everything is right as it is", allRight, { letter: "y", kind: "all-right", "data-key": "y" });
-}
-
-function question(group) {
-  const { picture, labels } = open.detail;
-  const current = group.name === open.question;
-  const now = picture.answers[group.name];
-  return h(
-    "section",
-    { class: current ? "question current" : "question", "aria-label": group.name, "aria-current": current ? "true" : null, onclick: () => ask(group.name) },
-    h("h3", null, name(group.name), now ? answerNow(now) : h("span", { class: "quiet" }, " several may hold")),
-    buttons(group, now, current),
-    bars(group, labels.filter((one) => one.group === group.name), now, (label, answer) => answer_(group, label, answer)),
-  );
-}
-
-function answerNow(now) {
-  const person = now.said === "is" || now.said === "none";
-  const word = h("span", { class: person ? "word person" : "word" }, person ? "✓ " : null, name(answerWord(now)));
-  const by = person ? `${byWhom(now.who)}${now.proposed ? ", proposed" : ""}` : `the model, ${percent(now.sure)} sure`;
-  const against = person && now.label !== now.model ? `; the model: ${now.model ?? "none"}` : "";
-  const unknown = now.said === "unknown" ? `; ${notKnown(now.who)}` : "";
-  return [" ", word, h("span", { class: "quiet" }, ` ${by}${against}${unknown}`)];
-}
-
-function buttons(group, now, current) {
-  const make = (words, press, letter, id) => button(words, press, { letter, "data-key": `${group.name} ${id}` });
-  const hint = (letter) => (current ? letter : undefined);
-  const row = [make("Right", () => right(group.name), hint("↵"), "right"), make(now ? "Another …" : "Type a label …", () => other(group.name), keyOf(group), "other")];
-  if (now) {
-    row.push(make("None of these", () => answer_(group, null, "none"), hint("n"), "none"));
-    row.push(make("I do not know", () => answer_(group, null, "unknown"), hint("u"), "unknown"));
-    if (now.said) row.push(make("Take back", () => answer_(group, null, "withdrawn"), undefined, "back"));
-  }
-  return h("div", { class: "choices" }, row);
+  return button("Everything is right as it is", allRight, {
+    letter: "y",
+    kind: "all-right",
+    "data-key": "y",
+  });
 }
 
 function ask(group) {
@@ -179,7 +187,9 @@ function answerFinding(part) {
 }
 
 function right(group) {
-  const all = confirmed(open.detail.picture, open.detail.labels).filter((one) => one.group === group);
+  const all = confirmed(open.detail.picture, open.detail.labels).filter(
+    (one) => one.group === group,
+  );
   if (all.length) told(say(all));
   else onward();
 }
@@ -217,7 +227,11 @@ function step(by) {
   const index = state.pictures.findIndex((one) => one.image_id === open.id);
   const next = state.pictures[index < 0 ? 0 : index + by];
   if (next) go({ ...state.view, picture: next.image_id }, { replace: true });
-  else fill(open.parts.told, by > 0 ? "That was the last picture of this page." : "This is the first picture of the page.");
+  else
+    fill(
+      open.parts.told,
+      by > 0 ? "That was the last picture of this page." : "This is the first picture of the page.",
+    );
 }
 
 function pressed(event) {
@@ -238,16 +252,23 @@ function action(pressed, group, onButton) {
   if (pressed === "?") return () => emit("help");
   if (open.detail.picture.status !== "ok") return null;
   if (pressed === "y") return allRight;
-  if (pressed === "," || pressed === ".") return () => answerFinding(pressed === "," ? "given" : "suggested");
+  if (pressed === "," || pressed === ".")
+    return () => answerFinding(pressed === "," ? "given" : "suggested");
   if (groupKeys().has(pressed)) return () => other(groupKeys().get(pressed).name);
   if (!group) return null;
   if (pressed === "Enter" && !onButton) return () => right(group.name);
   if (pressed === "n" && group.exclusive) return () => answer_(group, null, "none");
   if (pressed === "u" && group.exclusive) return () => answer_(group, null, "unknown");
-  if (/^[1-9]$/.test(pressed) && group.exclusive && group.labels.length <= 9 && group.labels[pressed - 1]) {
+  if (
+    /^[1-9]$/.test(pressed) &&
+    group.exclusive &&
+    group.labels.length <= 9 &&
+    group.labels[pressed - 1]
+  ) {
     return () => answer_(group, group.labels[pressed - 1], "is");
   }
-  if ((pressed === "ArrowDown" || pressed === "ArrowUp") && !onButton) return () => turn(pressed === "ArrowDown" ? 1 : -1);
+  if ((pressed === "ArrowDown" || pressed === "ArrowUp") && !onButton)
+    return () => turn(pressed === "ArrowDown" ? 1 : -1);
   return null;
 }
 

@@ -1,11 +1,19 @@
 // The page: reads the night, shows what the address asks for, and says what persons answer.
 
 import * as api from "./api.js";
-import { answerFinding, chooseFor, confirmAll, readTagsAgain, sayOfGroups, selectAll } from "./answering.js";
+import {
+  answerFinding,
+  chooseFor,
+  confirmAll,
+  readTagsAgain,
+  sayOfGroups,
+  selectAll,
+} from "./answering.js";
 import { setTrouble, showHelp, showProposals } from "./banners.js";
 import { showActions } from "./actions.js";
 import { byId, button, fill, h, isTyping } from "./dom.js";
-import { showChips, showFilters } from "./filters.js";
+import { showChips } from "./chips.js";
+import { showFilters } from "./filters.js";
 import * as grid from "./grid.js";
 import { showLarge } from "./large.js";
 import { showSample } from "./sample.js";
@@ -59,7 +67,7 @@ async function follow() {
 /** Read a page of the grid; pictures in `seen`, which still match, are passed over. */
 async function readPage({ seen = null, focus = null } = {}) {
   const mine = (reading += 1);
-  const had = grid.focusedPicture() && byId("pictures").contains(document.activeElement);
+  const had = byId("pictures").contains(document.activeElement) ? grid.focusedPicture() : null;
   byId("pictures").setAttribute("aria-busy", "true");
   const { wanted, offset } = state.view;
   const lines = state.night.lines;
@@ -73,11 +81,15 @@ async function readPage({ seen = null, focus = null } = {}) {
       state.view = { ...state.view, offset: offset + passed };
       go(state.view, { replace: true });
     }
-    Object.assign(state, { total: found.total, lines, pictures: left.slice(0, PAGE).map((one) => ({ ...one, lines })) });
+    Object.assign(state, {
+      total: found.total,
+      lines,
+      pictures: left.slice(0, PAGE).map((one) => ({ ...one, lines })),
+    });
     moved = false;
     showPage();
     if (focus !== null) grid.focusTile(focus === "last" ? state.pictures.length - 1 : 0);
-    else if (had) grid.focusTile(0, { scroll: false });
+    else if (had) grid.focusPicture(had.image_id);
   } catch (refused) {
     if (mine !== reading) return;
     if (!(refused instanceof api.Refused)) throw refused;
@@ -90,26 +102,44 @@ async function readPage({ seen = null, focus = null } = {}) {
 
 function showPage() {
   const { total, pictures, view } = state;
-  byId("total").textContent = total === state.night.rows ? `All ${count(total, "picture")}` : count(total, "picture");
+  byId("total").textContent =
+    total === state.night.rows ? `All ${count(total, "picture")}` : count(total, "picture");
   showNote();
   grid.showGrid();
   showPager();
   const empty = byId("empty");
   empty.hidden = pictures.length > 0;
   if (pictures.length) return;
-  if (state.night.rows === 0) fill(empty, h("p", null, "This night has no pictures. Tag a catalog, then come back."));
-  else if (view.offset > 0 && total > 0) fill(empty, h("p", null, "There is nothing more here."), button("Go to the first page", () => go({ wanted: view.wanted })));
-  else fill(empty, h("p", null, emptyWords(view.wanted)), button("Show all pictures", () => go({ wanted: { answers: {}, tags: [] } })));
+  if (state.night.rows === 0)
+    fill(empty, h("p", null, "This night has no pictures. Tag a catalog, then come back."));
+  else if (view.offset > 0 && total > 0)
+    fill(
+      empty,
+      h("p", null, "There is nothing more here."),
+      button("Go to the first page", () => go({ wanted: view.wanted })),
+    );
+  else
+    fill(
+      empty,
+      h("p", null, emptyWords(view.wanted)),
+      button("Show all pictures", () => go({ wanted: { answers: {}, tags: [] } })),
+    );
 }
 
 function emptyWords(wanted) {
-  if (wanted.said === "asked_again") return "Nothing asks again: no picture that a person answered has changed since.";
+  if (wanted.said === "asked_again")
+    return "Nothing asks again: no picture that a person answered has changed since.";
   if (wanted.changed && isAlone(wanted)) return "The last night changed nothing.";
-  if (wanted.order === "least_sure" && isAlone(wanted)) return "Persons have answered everything here. Well done.";
+  if (wanted.order === "least_sure" && isAlone(wanted))
+    return "Persons have answered everything here. Well done.";
   return "No picture is like that. Take a filter away, above.";
 }
 
-const isAlone = (wanted) => Object.keys(wanted.answers).length + wanted.tags.length === 0 && !wanted.path && !wanted.label && !wanted.status;
+const isAlone = (wanted) =>
+  Object.keys(wanted.answers).length + wanted.tags.length === 0 &&
+  !wanted.path &&
+  !wanted.label &&
+  !wanted.status;
 
 function showNote() {
   const { wanted } = state.view;
@@ -133,7 +163,8 @@ function showPager() {
 
 async function turnPage(by) {
   const { view, pictures, total } = state;
-  if (by > 0 && moved) return readPage({ seen: new Set(pictures.map((one) => one.image_id)), focus: 0 });
+  if (by > 0 && moved)
+    return readPage({ seen: new Set(pictures.map((one) => one.image_id)), focus: 0 });
   const offset = by > 0 ? view.offset + pictures.length : Math.max(0, view.offset - PAGE);
   if ((by > 0 && offset >= total) || (by < 0 && view.offset === 0)) return;
   state.view = { ...view, offset };
@@ -161,7 +192,15 @@ const ACTIONS = {
 };
 
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !state.night || !state.view) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.defaultPrevented ||
+    !state.night ||
+    !state.view
+  )
+    return;
   if (document.querySelector("dialog[open]") || isTyping(event)) return;
   const inGrid = event.target.closest("#pictures");
   const free = inGrid || event.target === document.body;
@@ -207,7 +246,8 @@ async function retry() {
 
 function showNight() {
   const { night } = state;
-  byId("night").textContent = `Night of ${nightName(night.snapshot)} · ${count(night.rows, "picture")}, ${figure(night.corrected)} answered by persons · you are ${night.who}`;
+  byId("night").textContent =
+    `Night of ${nightName(night.snapshot)} · ${count(night.rows, "picture")}, ${figure(night.corrected)} answered by persons · you are ${night.who}`;
   byId("proposals-button").hidden = night.proposals.length === 0;
   byId("proposals-button").textContent = count(night.proposals.length, "proposed label");
   byId("sample-button").hidden = !night.sample;
@@ -236,7 +276,9 @@ on("retry", retry);
 showActions({ chooseFor, sayOfGroups, confirmAll, selectAll });
 byId("help-button").addEventListener("click", showHelp);
 byId("proposals-button").addEventListener("click", showProposals);
-byId("sample-button").addEventListener("click", () => go({ wanted: { answers: {}, tags: [], sample: state.night.sample } }));
+byId("sample-button").addEventListener("click", () =>
+  go({ wanted: { answers: {}, tags: [], sample: state.night.sample } }),
+);
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   grid.focusTile(0);
@@ -245,6 +287,9 @@ document.addEventListener("keydown", pressed);
 document.addEventListener("visibilitychange", poll);
 window.addEventListener("hashchange", follow);
 window.addEventListener("popstate", follow);
-window.addEventListener("beforeunload", (event) => (notKept().length || isWaiting()) && event.preventDefault());
+window.addEventListener(
+  "beforeunload",
+  (event) => (notKept().length || isWaiting()) && event.preventDefault(),
+);
 setInterval(poll, EVERY);
 start();

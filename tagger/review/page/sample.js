@@ -13,7 +13,8 @@ let pictures = [];
 let later = null;
 const NONE = "none of its labels";
 
-const isHere = () => Boolean(state.night?.sample) && state.view?.wanted.sample === state.night.sample;
+const isHere = () =>
+  Boolean(state.night?.sample) && state.view?.wanted.sample === state.night.sample;
 
 /** Show the sample's progress and estimates above its pictures; nothing elsewhere. */
 export async function showSample() {
@@ -48,8 +49,12 @@ function isDone(picture) {
   if (picture.status !== "ok") return true;
   if (!exclusiveGroups().every((group) => picture.answers[group.name]?.said)) return false;
   if (!picture.said_tags) return true;
-  const said = new Set(picture.said_tags.filter((one) => one.said).map((one) => `${one.group}:${one.label}`));
-  return otherGroups().every((group) => group.labels.every((label) => said.has(`${group.name}:${label}`)));
+  const said = new Set(
+    picture.said_tags.filter((one) => one.said).map((one) => `${one.group}:${one.label}`),
+  );
+  return otherGroups().every((group) =>
+    group.labels.every((label) => said.has(`${group.name}:${label}`)),
+  );
 }
 
 const done = () => pictures.filter(isDone).length;
@@ -58,7 +63,11 @@ const done = () => pictures.filter(isDone).length;
 export function progressWords(picture) {
   const index = pictures.findIndex((one) => one.image_id === picture.image_id);
   const number = index < 0 ? "" : `Picture ${index + 1} of the sample. `;
-  return [number, h("b", null, `${figure(done())} of ${figure(pictures.length)}`), " are answered."];
+  return [
+    number,
+    h("b", null, `${figure(done())} of ${figure(pictures.length)}`),
+    " are answered.",
+  ];
 }
 
 /** The id of the next picture that still asks something, after one or from the start; or null. */
@@ -81,9 +90,31 @@ function show(sample) {
   fill(
     place,
     h("h2", null, "How good is it here?"),
-    h("p", null, h("b", null, `${figure(n)} of ${figure(all)}`), " pictures of the sample are answered."),
-    h("progress", { max: all || 1, value: n, "aria-label": "Pictures of the sample that are answered" }),
-    h("div", { class: "choices" }, n < all ? button(n ? "Go on with the next picture" : "Begin with the first picture", goOn, { kind: "main", id: "sample-on" }) : h("p", null, "That is all of it: thank you. The figures below are kept with the index; tagger runs prints them too.")),
+    h(
+      "p",
+      null,
+      h("b", null, `${figure(n)} of ${figure(all)}`),
+      " pictures of the sample are answered.",
+    ),
+    h("progress", {
+      max: all || 1,
+      value: n,
+      "aria-label": "Pictures of the sample that are answered",
+    }),
+    h(
+      "div",
+      { class: "choices" },
+      n < all
+        ? button(n ? "Go on with the next picture" : "Begin with the first picture", goOn, {
+            kind: "main",
+            id: "sample-on",
+          })
+        : h(
+            "p",
+            null,
+            "That is all of it: thank you. The figures below are kept with the index; tagger runs prints them too.",
+          ),
+    ),
     estimates(sample.estimates ?? []),
   );
   if (had) byId("sample-on")?.focus();
@@ -93,14 +124,46 @@ function estimates(list) {
   const known = list.filter((one) => isKnown(one.precision_low) || isKnown(one.missing_low));
   const others = list.filter((one) => !known.includes(one));
   if (!known.length) {
-    return h("p", { class: "quiet" }, "Once some pictures are answered, this page says of each label how often it is right, and how many pictures it misses, with how far that can be trusted.");
+    return h(
+      "p",
+      { class: "quiet" },
+      "Once some pictures are answered, this page says of each label how often it is right, and how many pictures it misses, with how far that can be trusted.",
+    );
   }
   known.sort((one, other) => (one.precision ?? 2) - (other.precision ?? 2));
-  const head = ["Label", "When the model says it, it is right", "Of pictures that show it, missed", "Judged"].map((words) => h("th", { scope: "col" }, words));
+  const head = [
+    "Label",
+    "When the model says it, it is right",
+    "Of pictures that show it, missed",
+    "Judged",
+  ].map((words) => h("th", { scope: "col" }, words));
   return h(
-    "div", { class: "estimates", tabindex: "0", role: "region", "aria-label": "Estimates per label" },
-    h("table", null, h("caption", null, "Bars show 95 % intervals: of 20 samples like this, 19 have the truth within theirs. They narrow with every answer. The label that is right least often comes first."), h("thead", null, h("tr", null, head)), h("tbody", null, known.map(row))),
-    others.length ? h("p", { class: "quiet" }, "Nothing is known yet of: ", others.map((one, index) => [index ? ", " : "", name(labelWords(one))]), ".") : null,
+    "div",
+    { class: "estimates", tabindex: "0", role: "region", "aria-label": "Estimates per label" },
+    h(
+      "table",
+      null,
+      h(
+        "caption",
+        null,
+        h(
+          "span",
+          null,
+          "Bars show 95 % intervals: of 20 samples like this, 19 have the truth within theirs. They narrow with every answer. The label that is right least often comes first.",
+        ),
+      ),
+      h("thead", null, h("tr", null, head)),
+      h("tbody", null, known.map(row)),
+    ),
+    others.length
+      ? h(
+          "p",
+          { class: "quiet" },
+          "Nothing is known yet of: ",
+          others.map((one, index) => [index ? ", " : "", name(labelWords(one))]),
+          ".",
+        )
+      : null,
   );
 }
 
@@ -109,15 +172,27 @@ const labelWords = (one) => (one.label === null ? `${one.group} ${NONE}` : one.l
 
 function row(one) {
   return h(
-    "tr", null,
-    h("th", { scope: "row" }, h("span", { class: "quiet" }, `${one.group} `), name(one.label ?? NONE)),
+    "tr",
+    null,
+    h(
+      "th",
+      { scope: "row" },
+      h("span", { class: "quiet" }, `${one.group} `),
+      name(one.label ?? NONE),
+    ),
     h("td", null, share(one.precision, one.precision_low, one.precision_high, "good")),
     h("td", null, share(one.missing, one.missing_low, one.missing_high, "bad")),
-    h("td", null, figure(one.judged), one.unknown ? h("span", { class: "quiet" }, ` and ${figure(one.unknown)} not known`) : null),
+    h(
+      "td",
+      null,
+      figure(one.judged),
+      one.unknown ? h("span", { class: "quiet" }, ` and ${figure(one.unknown)} not known`) : null,
+    ),
   );
 }
 
 function between(low, high) {
+  if (low === high) return "exactly: all of them were judged";
   if (low <= 0 && high >= 1) return "between none and all";
   return `between ${percent(low)} and ${percent(high)}`;
 }

@@ -25,7 +25,10 @@ export function stroke(picture, group, label, answer) {
 export function say(strokes) {
   if (strokes.length === 0) return Promise.resolve(false);
   if (strokes.length > MOST) {
-    emit("told", `That would be ${count(strokes.length, "answer")}; at most ${count(MOST, "answer")} are kept at once. Select fewer pictures.`);
+    emit(
+      "told",
+      `That would be ${count(strokes.length, "answer")}; at most ${count(MOST, "answer")} are kept at once. Select fewer pictures.`,
+    );
     return Promise.resolve(false);
   }
   const pictures = [...new Set(strokes.map((one) => one.picture))];
@@ -189,9 +192,14 @@ function tag(picture, item) {
   const holds = item.answer === "is" || (item.answer !== "is_not" && picture.tags.includes(name));
   picture.tags = picture.tags.filter((one) => one !== name);
   if (holds) picture.tags.push(name);
-  const others = (picture.said_tags ?? []).filter((one) => one.group !== item.group || one.label !== item.label);
+  const others = (picture.said_tags ?? []).filter(
+    (one) => one.group !== item.group || one.label !== item.label,
+  );
   const said = item.answer === "withdrawn" ? null : item.answer;
-  picture.said_tags = [...others, { group: item.group, label: item.label, said, who: said && state.night.who, last: -1 }];
+  picture.said_tags = [
+    ...others,
+    { group: item.group, label: item.label, said, who: said && state.night.who, last: -1 },
+  ];
 }
 
 /** Confirm what pictures answer: groups about which no person has spoken yet. */

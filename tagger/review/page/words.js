@@ -17,7 +17,8 @@ export function percent(share) {
 
 export const who = (person) => (person === state.night.who ? "you" : (person ?? "a person"));
 export const byWhom = (person) => `by ${who(person)}`;
-export const notKnown = (person) => (who(person) === "you" ? "you do not know" : `${who(person)} does not know`);
+export const notKnown = (person) =>
+  who(person) === "you" ? "you do not know" : `${who(person)} does not know`;
 
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
@@ -43,7 +44,8 @@ export function answerWord(answer) {
 export function saidWords({ group, label, answer }) {
   const exclusive = groupOf(group)?.exclusive ?? label === null;
   if (answer === "none") return `${group}: none of these`;
-  if (answer === "unknown") return label && !exclusive ? `${label}: I do not know` : `${group}: I do not know`;
+  if (answer === "unknown")
+    return label && !exclusive ? `${label}: I do not know` : `${group}: I do not know`;
   if (answer === "withdrawn") return `${label && !exclusive ? label : group}: taken back`;
   if (answer === "is_not") return `${group}: not ${label}`;
   return `${group}: ${label}`;
@@ -108,7 +110,8 @@ export function ofPictures(pictures) {
 
 export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
 
-const FOUND = /^(.*?): given (.*?)(?:, suggested (.*?)(?: \([\d.]+\))?|, another picture like it has another label)$/s;
+const FOUND =
+  /^(.*?): given (.*?)(?:, suggested (.*?)(?: \([\d.]+\))?|, another picture like it has another label)$/s;
 
 /** What the audit found, apart: a list of {group, given, suggested} of labels that there are. */
 export function findingParts(picture) {
@@ -116,8 +119,14 @@ export function findingParts(picture) {
   for (const words of (picture.finding ?? "").split("; ")) {
     const [, name, given, suggested] = FOUND.exec(words) ?? [];
     const group = state.night.groups.find((one) => one.exclusive && one.name === name);
-    const known = (label) => label !== undefined && (label === "none" || group.labels.includes(label));
-    if (group) parts.push({ group, given: known(given) ? given : null, suggested: known(suggested) ? suggested : null });
+    const known = (label) =>
+      label !== undefined && (label === "none" || group.labels.includes(label));
+    if (group)
+      parts.push({
+        group,
+        given: known(given) ? given : null,
+        suggested: known(suggested) ? suggested : null,
+      });
   }
   return parts;
 }

@@ -1,0 +1,39 @@
+"""`tagger relabel`: a labelled set in which persons had the last word, as a new table."""
+
+from pathlib import Path
+
+from schemas.training import RelabelReport
+from tagger.pipeline.relabelling import write_relabelled
+
+
+def relabel(dataset: str, corrections: str, out: str) -> RelabelReport:
+    """Return the report, after writing the new table; the set stays as it is.
+
+    Raises
+    ------
+    InputError
+        If something cannot be read, or `out` is there already or cannot be written.
+    """
+    pictures, changes = write_relabelled(dataset, corrections, Path(out))
+    return RelabelReport(
+        table=out,
+        pictures=pictures,
+        spoken=changes.spoken,
+        changed=changes.pictures,
+        cells=changes.cells,
+        emptied=changes.emptied,
+    )
+
+
+def report_text(report: RelabelReport) -> str:
+    """Return the report as text for a terminal."""
+    lines = [
+        f"saved {report.table}: {report.pictures:,} pictures; persons spoke of {report.spoken:,}, "
+        f"which changed {report.cells:,} cells of {report.changed:,} pictures"
+    ]
+    if report.emptied:
+        lines.append(
+            f"{report.emptied:,} cells are empty, for unknown: a cell cannot say that one label "
+            "is known and another is not"
+        )
+    return "\n".join(lines)
