@@ -13,14 +13,14 @@ class MovedShare(Record):
     label: str | None
     """The label; null is the answer none of an exclusive group."""
     of: Literal["stayed", "arrived"]
-    """Of which pictures: those that were there the night before and still are, with the same bytes;
-    or those that are new or have other bytes."""
+    """Of which pictures: those that were there before and still are, with the same bytes; or those
+    that are new or have other bytes."""
     nights: int
-    """That came in the last so many nights; 1 for those that stayed."""
+    """In or over how many nights up to this one."""
     usual: float
-    """The share that was usual: of pictures that stayed, that of the night before."""
+    """The share that was usual: of pictures that stayed, that before these nights."""
     now: float
-    """The share now."""
+    """The share now; of pictures that stayed, as if none had come or gone."""
     in_a_row: int
     """For how many nights up to this one it has been alarming; at most 30 are looked at."""
 

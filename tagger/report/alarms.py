@@ -7,9 +7,9 @@ log-odds, where a share of 1 % that doubles and one of 40 % that falls by half m
 
 Two questions are asked of each label:
 
-- of the pictures that were there before and still are: did its share step since the night before?
-  A label that dies with a new model does. Seasons and deliveries do not: they come and go, and what
-  stayed is answered as it was.
+- of the pictures that were there before and still are: did its share step since the night before,
+  or in a week? A label that dies with a new model does. Seasons and deliveries do not: they come
+  and go, and what stayed is answered as it was.
 - of the pictures that came, in the last three nights, seven or twenty-one: is its share another
   than usual? A camera that turned dark shows there, and in the whole only after weeks. The oddest
   night of those is left out: one delivery of shoes is no alarm. Twenty-one nights are for labels
@@ -28,7 +28,11 @@ HISTORY = 42
 for a season."""
 LEAST_HISTORY = 14
 """Below so many nights nothing is said."""
+STEPS = (1, 7)
+"""In how many nights what stayed may step: at once, or in parts where a new model takes some rows a
+night."""
 WINDOWS = (3, 7, 21)
+"""Over how many nights it is asked what came."""
 FALSE_ALARMS = 1 / 1000
 """Of a night, by all labels and questions together, if nights vary as a normal distribution does.
 They vary more wildly than that, and what comes in a week resembles the week before: the page of
@@ -54,7 +58,7 @@ Croux 1993): n nights say as much as 0.37 n would by their standard deviation.""
 _OF_NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
-QUESTIONS = 1 + len(WINDOWS)
+QUESTIONS = len(STEPS) + len(WINDOWS)
 
 
 class Nights(NamedTuple):
@@ -84,8 +88,8 @@ class Nights(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """How far shares moved in the last night, each array (questions, labels): what stayed, then
-    what came, by `WINDOWS`.
+    """How far shares moved in the last night, each array (questions, labels): what stayed, by
+    `STEPS`, then what came, by `WINDOWS`.
 
     Attributes
     ----------
@@ -110,7 +114,7 @@ def moved(nights: Nights, labels: int) -> Moved:
     """
     nights = nights.until(len(nights.all_rows))
     limit = FALSE_ALARMS / (QUESTIONS * labels)
-    answers = [_stayed(nights, limit)]
+    answers = [_stayed(nights, window, limit) for window in STEPS]
     told = np.zeros(nights.rows.shape[1], bool)
     for window in WINDOWS:
         answer, plenty = _came(nights, window, limit)
@@ -138,25 +142,35 @@ def nights_in_a_row(nights: Nights, labels: int, most: int = 30) -> Int64Array:
 _Answer = tuple[BoolArray, Float64Array, Float64Array]
 
 
-def _stayed(nights: Nights, limit: float) -> _Answer:
-    """Answer whether the share of the pictures that stayed stepped since the night before."""
-    before = _share(nights.rows[-2:-1], nights.all_rows[-2:-1])
+def _stayed(nights: Nights, window: int, limit: float) -> _Answer:
+    """Answer whether the share of the pictures that stayed stepped in the last nights.
+
+    Each night is held against the one before it, and the steps are added up: what came and went
+    meanwhile has no part in them.
+    """
     rows = nights.rows[1:] - nights.arrived[1:]
     total = nights.all_rows[1:] - nights.all_arrived[1:]
     steps = _log_odds(rows, total) - _log_odds(nights.rows[:-1], nights.all_rows[:-1])
-    history = steps[:-1][-HISTORY:]
-    if len(history) < LEAST_HISTORY or not total[-1]:
+    history = steps[:-window][-HISTORY:]
+    if len(history) < LEAST_HISTORY or not total[-window:].all():
         return _unknown(nights)
-    now = rows[-1] / total[-1]
-    usual = np.median(history, axis=0)
-    p = np.clip(before[0], 1e-9, 1 - 1e-9)
+    before = _share(nights.rows[-window - 1 :][:1], nights.all_rows[-window - 1 :][:1])[0]
+    step = (steps[-window:] - np.median(history, axis=0)).sum(axis=0)
+    now = _shifted(before, step)
+    p = np.clip(before, 1e-9, 1 - 1e-9)
     # What would happen by chance alone if as many pictures had gone as came.
-    chance = max(int(nights.all_arrived[-1]), 1) / (total[-1] ** 2 * p * (1 - p))
-    limits = _limit(limit, len(history), _deviation(history, usual) ** 2, chance)
-    moves = np.abs(steps[-1] - usual)
-    alarm = (moves > _LEAST_STEP) & (np.abs(now - p) * total[-1] >= _LEAST_ROWS)
-    alarm &= moves > limits
-    return alarm, before[0], now
+    gone = max(int(nights.all_arrived[-window:].sum()), 1)
+    chance = gone / (total[-1] ** 2 * p * (1 - p))
+    vary = window * _deviation(history, np.median(history, axis=0)) ** 2
+    alarm = (np.abs(step) > _LEAST_STEP) & (np.abs(now - before) * total[-1] >= _LEAST_ROWS)
+    alarm &= np.abs(step) > _limit(limit, len(history), vary, chance)
+    return alarm, before, now
+
+
+def _shifted(share: Float64Array, step: Float64Array) -> Float64Array:
+    """Return shares after a step in log-odds."""
+    odds = share * np.exp(step)
+    return np.asarray(odds / (1 - share + odds))
 
 
 def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray]:

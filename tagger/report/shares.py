@@ -8,7 +8,7 @@ import numpy as np
 from schemas.report import MovedShare
 from schemas.runs import AnswerCounts, RunRecord
 from tagger.index.answer_counts import Key
-from tagger.report.alarms import WINDOWS, Nights, moved, nights_in_a_row
+from tagger.report.alarms import STEPS, WINDOWS, Nights, moved, nights_in_a_row
 from tagger.report.moments import moment
 
 LOOKED_AT = 90
@@ -103,8 +103,8 @@ def _moved(
             MovedShare(
                 group=keys[place][0],
                 label=keys[place][1],
-                of="arrived" if question else "stayed",
-                nights=WINDOWS[question - 1] if question else 1,
+                of="stayed" if question < len(STEPS) else "arrived",
+                nights=(*STEPS, *WINDOWS)[question],
                 usual=round(float(last.usual[question, place]), 6),
                 now=round(float(last.now[question, place]), 6),
                 in_a_row=int(in_a_row[place]),

@@ -63,7 +63,7 @@ def moved_words(moved: MovedShare) -> str:
     if moved.of == "stayed":
         what = (
             f"{name} went from {percent(moved.usual)} to {percent(moved.now)} of the pictures that "
-            "had been there before"
+            + ("were there before" if moved.nights == 1 else f"stayed, in {moved.nights} nights")
         )
     else:
         what = (
