@@ -7,15 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from tagger.arrays import Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import MachineFault, TimeUp
 from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
+from tagger.imaging.previews import preview
 from tagger.imaging.worker import CHUNK
 
 SIDE = 128
@@ -105,15 +103,6 @@ def _thumbnail(square: Pixels, facts: FileFacts, content: str | None) -> Thumbna
         return Thumbnail("", 0, 0, "changed since")
     if facts.status != "ok":
         return Thumbnail("", 0, 0, facts.status)
-    width, height = _fitted(facts.width or SIDE, facts.height or SIDE)
-    shaped = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, encoded = cv2.imencode(".jpg", np.asarray(shaped)[..., ::-1], quality)
-    text = base64.b64encode(encoded.tobytes()).decode()
+    encoded, width, height = preview(square, facts, _QUALITY)
+    text = base64.b64encode(encoded).decode()
     return Thumbnail(f"data:image/jpeg;base64,{text}", width, height)
-
-
-def _fitted(width: int, height: int) -> tuple[int, int]:
-    """Return width and height that fit a square of `SIDE`, in the same shape, enlarging nothing."""
-    scale = min(1.0, SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
