@@ -49,6 +49,9 @@ _LEAST_STEP = 0.10
 _LEAST_MOVE = 0.35
 """Log-odds that the whole must step, or what came must move, before anybody is woken: a share of
 20 % that becomes 21.6 %, or one that becomes 26 %."""
+_FAR = 0.85
+"""What comes in three weeks must move by so much where a week says enough: a season whose odds go
+up and down by a factor of 2.7 moves it by 0.5 against the six weeks before."""
 _LIKE_YESTERDAY = 0.5
 """Correlation of a night with the next one, as it is taken to be: a week says less than seven
 nights that know nothing of one another."""
@@ -118,8 +121,9 @@ def moved(nights: Nights, labels: int) -> Moved:
     told = np.zeros(nights.rows.shape[1], bool)
     for window in WINDOWS:
         answer, plenty = _came(nights, window, limit)
-        # A longer time is asked only of labels of which a shorter one says too little.
-        answers.append((answer[0] & ~told, *answer[1:]))
+        # Where a week says enough, three weeks must say more: seasons move them.
+        far = np.abs(_odds(answer[2]) - _odds(answer[1])) > _FAR
+        answers.append((answer[0] & (far | ~told), *answer[1:]))
         if window > WINDOWS[0]:
             told |= plenty
     alarm, usual, now = zip(*answers, strict=True)
@@ -253,6 +257,12 @@ def _limit(limit: float, nights: int, vary: Float64Array, chance: Float64Array) 
 def _log_odds(count: Int64Array, of: Int64Array) -> Float64Array:
     """Return the log-odds of shares; half a picture more on both sides: none is infinite."""
     return np.asarray(np.log((count + 0.5) / (of[:, None] - count + 0.5)))
+
+
+def _odds(share: Float64Array) -> Float64Array:
+    """Return the log-odds of shares; NaN where they are not known."""
+    p = np.clip(share, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def _share(count: Int64Array, of: Int64Array) -> Float64Array:

@@ -1,7 +1,7 @@
 """How often a report alarms in a simulated year, falsely and rightly. `make bench`.
 
-BENCH_YEARS=20 says how many years of each kind; BENCH_SEED=500 the first seed. The limits in
-`tagger/report/alarms.py` were chosen on seeds from 100 to 111.
+BENCH_YEARS=20 says how many years of each kind; BENCH_SEED=1300 the first seed. The limits in
+`tagger/report/alarms.py` were chosen on other seeds, 100 to 111, 500 to 519 and 900 to 919.
 """
 
 import os
@@ -16,7 +16,7 @@ from tagger.report.alarms import moved
 
 pytestmark = pytest.mark.benchmark
 YEARS = int(os.environ.get("BENCH_YEARS", "20"))
-SEED = int(os.environ.get("BENCH_SEED", "500"))
+SEED = int(os.environ.get("BENCH_SEED", "1300"))
 WITHIN = 60
 """Nights in which an alarm counts as one about what happened."""
 
