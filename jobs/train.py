@@ -100,10 +100,12 @@ def train_text(report: TrainReport) -> str:
 
 def check_text(report: CheckReport) -> str:
     """Return the report of --check as text for a terminal."""
+    from tagger.models.card import corrected_sentence
+
     lines = [f"{report.dataset}: {report.pictures:,} pictures"]
     for title, counts in (("labels", report.labels), ("pairs", report.pairs)):
         lines.append(f"{title}:")
-        lines += [f"  {n:8,}  {name}" for name, n in counts.items()]
+        lines += [f"  {n:8,}  {_seen(name)}" for name, n in counts.items()]
     if report.unlabelled:
         lines.append(f"without any label: {report.unlabelled:,}")
     lines += _family_lines("duplicates", report.duplicates)
@@ -112,11 +114,17 @@ def check_text(report: CheckReport) -> str:
     if (found := report.corrected) is not None:
         lines.append(
             f"corrected: {found.used:,}, of which {found.both:,} are in the labelled sets too; "
-            f"left out: {found.changed:,} changed since, {found.gone:,} gone from the catalog"
+            f"left out: {found.changed:,} changed since, {found.gone:,} gone or unreadable"
         )
+        lines += [corrected_sentence(found.parts)] if found.parts is not None else []
     lines.append(f"unreadable: {len(report.unreadable):,}")
     lines += [f"  {row.image}: {row.status}: {row.error}" for row in report.unreadable[:20]]
     return "\n".join(lines)
+
+
+def _seen(name: str) -> str:
+    """Return a name, quoted where the terminal would obey it: persons said it, in a log."""
+    return name if name.isprintable() else repr(name)
 
 
 def _family_lines(title: str, families: list[list[str]]) -> list[str]:

@@ -265,12 +265,14 @@ the model's, `<group>_score` is null, and `overruled` has the model's own answer
 
 _CORRECTIONS = """One JSON object a line, in the order in which things were said; lines are appended
 and never changed. `pd.read_json(path, lines=True, dtype=False)` reads it. Each line ends with
-`check`: the first 16 hex digits of the sha256 of the line up to, and without, `, "check"`. A last
-line without a line break was being written when its writer died: nobody was told that it is kept;
-ignore it.
+`check`: the first 16 hex digits of the sha256 of the line up to, and without, `, "check"`. A line
+with `more` was said with one stroke together with the line after it. Where the file ends without a
+line break, or with a line that has `more`, its writer died: nobody was told that it is kept; ignore
+that stroke.
 
 In an exclusive group the last line about a content and the group counts; in other groups, the last
-line about a content, the group and the label. A label that the model does not have (yet) is what a
+line about a content, the group and the label, and a line without a label takes back all that was
+said of the group before. A label that the model does not have (yet) is what a
 person proposes: until `tagger retrain --add` the row answers none. Where the label is retired, the
 model's answer stands. A correction goes with the bytes: a picture that is renamed or copied keeps
 it, and other bytes under the same name do not have it. Rows that are not ok have no answers."""

@@ -34,16 +34,16 @@ class Wanted(Record):
     changed: bool = False
     """Whether the last night changed or added the row."""
     said: SaidBy | None = None
-    """What persons said: anyone anything; nobody; something else than the model; something about
-    other bytes under this name, so that the page asks again; a label that the model does not have;
-    that they do not know."""
+    """What persons said: anyone anything that counts; nobody; something else than the model;
+    something about other bytes under this name, so that the page asks again; a label that the model
+    does not have; that they do not know."""
     sample: str | None = None
     """A sample, by its id."""
     audit: bool = False
     """Whether the picture is one of the findings that `--audit` names."""
     order: Order = "path"
-    """By image_id; the least sure answer first, of `group` or of any group; by the score of
-    `label`, the highest first."""
+    """`path`: by image_id, and a sample in its order of asking; the least sure answer first, of
+    `group` or of any group; by the score of `label`, the highest first."""
     group: str | None = None
     """The group whose sureness orders; null: of each picture its least sure answer."""
 
@@ -266,6 +266,9 @@ class Kept(Record):
 
     kept: int
     """How many were kept: all, or 0 because of conflicts."""
+    first: int | None
+    """The number of the line that it became first, from 0; the others follow it in the order of
+    `items`. Null if nothing was kept."""
     conflicts: list[Correction]
     """What others said meanwhile about the same; ask, then send again with `insist`."""
     lines: int

@@ -24,13 +24,13 @@ class Estimate(Record):
     answered_rows: Count
     """Rows of the night that the model answers so."""
     judged: Count = 0
-    """Pictures of the sample that are answered so, and of which a person said what they show."""
+    """Pictures that count, are answered so, and of which a person said what they show."""
     right: Count = 0
     """Those of them that show it."""
     unknown: Count = 0
-    """Pictures of the sample that are answered so, and of which persons do not know; left out."""
+    """Pictures that count, are answered so, and of which persons do not know; left out."""
     missed: Count = 0
-    """Pictures of the sample that show it and are answered otherwise."""
+    """Pictures that count, show it and are answered otherwise."""
     precision: Share | None = None
     """Of the rows that are answered so, the share that show it; null if nothing was judged."""
     precision_low: Share | None = None
@@ -69,7 +69,7 @@ class SampleFigures(Record):
     drawn: Annotated[int, Meta(ge=1)]
     """How many pictures it has: `size`, or all rows if there are fewer."""
     judged: Count = 0
-    """Those of them of which persons answered every question."""
+    """Those of them that count: all before the first of which some question is not answered."""
     groups: list[str]
     """The exclusive groups; each is one question."""
     estimates: list[Estimate]
@@ -95,4 +95,4 @@ class Sample(SampleFigures):
     """A sample with its pictures."""
 
     items: list[SampledPicture]
-    """In a random order, which is that of asking: who stops early has judged a random part."""
+    """In a random order, which is that of asking: the first ones are a random part of all."""

@@ -138,6 +138,18 @@ class UnreadablePicture(Record):
     """What was wrong with it."""
 
 
+class CorrectedParts(Record):
+    """How many corrected pictures there are in each part."""
+
+    train: int
+    """The network is fitted to them."""
+    validation: int
+    """Best epoch, calibration and thresholds are chosen by them, among others."""
+    test: int
+    """It is measured on them, among others: so far its figures are of pictures that persons
+    chose."""
+
+
 class CorrectedPictures(Record):
     """What became of the corrections that `--corrections` named, by content."""
 
@@ -148,7 +160,9 @@ class CorrectedPictures(Record):
     changed: int
     """Left out: the file has other bytes now."""
     gone: int
-    """Left out: the catalog does not have the picture any more."""
+    """Left out: the catalog does not have the picture any more, or it cannot be read."""
+    parts: CorrectedParts | None = None
+    """Where the split puts the pictures that are used, each copy counted."""
 
 
 class RelabelReport(Record):

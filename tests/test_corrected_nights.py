@@ -96,12 +96,14 @@ def test_a_night_that_has_heard_all_has_nothing_to_do(night: TagOptions) -> None
     assert list_runs(night.index).runs[0].state == "unchanged"
 
 
-def test_what_is_said_of_pictures_that_are_not_here_publishes_nothing(night: TagOptions) -> None:
-    before = Index(night.index).current()
-    say(night.index, "a" * 64, "color", label="red")
+def test_what_changes_no_row_is_heard_once(night: TagOptions) -> None:
+    before = current_rows(night)
+    say(night.index, "a" * 64, "color", label="red")  # a picture that is not here
+    say(night.index, content(night, any_id(night)), "color", "unknown")
     report = tag_catalog(night)
-    assert before is not None
-    assert (report.snapshot, report.corrected) == (before.path.name, 0)
+    assert (report.corrected, report.unchanged, changes(night)) == (0, len(before), {})
+    pd.testing.assert_frame_equal(current_rows(night), before)
+    assert tag_catalog(night).snapshot == report.snapshot
     is_sound(night)
 
 
@@ -118,13 +120,6 @@ def test_what_is_taken_back_leaves_the_model_s_answer(night: TagOptions) -> None
     assert changes(night) == {image_id: "upsert"}
     pd.testing.assert_frame_equal(current_rows(night), before)
     is_sound(night)
-
-
-def test_who_does_not_know_leaves_the_model_s_answer(night: TagOptions) -> None:
-    before = current_rows(night)
-    say(night.index, content(night, any_id(night)), "color", "unknown")
-    assert tag_catalog(night).corrected == 0
-    pd.testing.assert_frame_equal(current_rows(night), before)
 
 
 def test_a_correction_goes_with_the_bytes(night: TagOptions) -> None:
@@ -236,6 +231,29 @@ def test_a_damaged_log_stops_the_night_and_changes_nothing(
     assert Index(night.index).current() == before
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_people_said_is_not_taken_back_because_the_log_is_gone(
+    night: TagOptions, tagger: Command, left: int
+) -> None:
+    first = tag_catalog(night).snapshot
+    for at in range(2):
+        say(night.index, content(night, any_id(night, at)), "garment", "none")
+    tag_catalog(night)
+    log = Path(night.index) / "corrections.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.unlink()
+    if left:
+        log.write_bytes(lines[0])
+    before = Index(night.index).current()
+    ended = tagger("tag", night.catalog, "--model", night.model, "--index", night.index)
+    assert ended.returncode == 2
+    assert "restore the file from a backup" in ended.stderr
+    assert Index(night.index).current() == before
+    assert first is not None
+    roll_back(night.index, first)  # a night that follows what is left
+    assert tag_catalog(night).corrected == left
+
+
 def test_verify_holds_rows_to_the_log(night: TagOptions) -> None:
     image_id = any_id(night)
     say(night.index, content(night, image_id), "color", label=other_color(night, image_id))
@@ -248,6 +266,8 @@ def test_verify_holds_rows_to_the_log(night: TagOptions) -> None:
     assert "its beginning is not what the rows follow" in fault
     log.unlink()
     assert "its beginning is not what the rows follow" in verify(night.index).faults[0]
+    log.write_bytes(whole + whole[:40] + b"\n")
+    assert "is damaged" in verify(night.index).faults[0]
     log.write_bytes(whole)
     say(night.index, content(night, image_id), "color", "withdrawn")
     is_sound(night)  # the next night's business
@@ -325,7 +345,7 @@ def test_rows_are_the_model_s_and_the_last_word_of_persons(
     small_world: World, nights: list[list[tuple[int, str, tuple[str, str | None]]]]
 ) -> None:
     world = small_world
-    (world.index / "corrections.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(world.index)
     world.run()
     plain = world.read().to_pandas().set_index("image_id")
     assert plain["corrected"].isna().all()

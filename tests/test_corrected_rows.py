@@ -12,6 +12,7 @@ from saying import said
 from tagger.imaging.file_facts import FileFacts
 from tagger.index.corrected_rows import Judge, RowLabel
 from tagger.index.corrections import InForce
+from tagger.index.merge import merge
 from tagger.index.rows import make_rows
 from tagger.labels.vocabulary import Group, Vocabulary
 
@@ -160,6 +161,33 @@ def test_what_was_said_before_leaves_no_trace(seed: int, first: list[Any], then:
     scores = [name for name in plain.column_names if name.startswith("score_")]
     assert at_once.select(scores) == plain.select(scores)
     assert row(at_once, 5) == row(plain, 5)  # it cannot be read
+
+
+def test_two_labels_of_one_name_are_told_apart_in_the_feed() -> None:
+    vocabulary = Vocabulary.build(GROUPS, [*KEYS, ("pattern", "red")])
+    logits = np.full((2, len(vocabulary)), -5.0)
+    logits[0, 0] = 5
+    facts = [FileFacts("ok", None, content, 100, 5, 10, 10) for content in CONTENTS[:2]]
+    thresholds = np.full(len(vocabulary), 0.5)
+    plain = make_rows(
+        ["a.jpg", "b.jpg"],
+        facts,
+        logits.astype(np.float32),
+        vocabulary=vocabulary,
+        thresholds=thresholds,
+        model_id="one",
+    ).drop_columns("_unsettled")
+    models = {
+        "one": [RowLabel(x.group, x.name, x.column, 0.5, x.retired) for x in vocabulary.labels]
+    }
+    words = [said(CONTENTS[0], "pattern", answer, label="red") for answer in ("is", "is_not")]
+    first, second = (
+        Judge(InForce(words[:n], EXCLUSIVE), models, "one", EXCLUSIVE).judged(plain) for n in (1, 2)
+    )
+    assert (row(first)["tags"], row(second)["tags"]) == (["red", "red"], ["red"])
+    merged = merge(first, first.slice(0, 0), second)
+    assert merged.changes.to_pylist() == [{"image_id": "a.jpg", "op": "upsert"}]
+    assert merged.counts["corrected"] == 1
 
 
 def test_what_scores_cannot_tell_comes_back_all_the_same() -> None:

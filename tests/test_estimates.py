@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
-from closed_world import RARITIES, WHERE, closed_world, coverage
+from closed_world import RARITIES, WHERE, World, closed_world, coverage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.corrections import Answer, Correction
+from schemas.samples import Estimate, Sample, SampledPicture
 from tagger.arrays import BoolArray
 from tagger.evaluation.estimates import Estimates, Judged, estimate
 from tagger.evaluation.sampling import combinations, draw, inclusion_probabilities
+from tagger.index.corrections import InForce
+from tagger.index.judging import judge
 
 LEAST_ON_AVERAGE, LEAST_OF_A_CLASS = 0.95, 0.935
 
@@ -163,6 +167,114 @@ def test_intervals_hold_the_truth_of_rare_labels_too() -> None:
     # What the closed world is for: counts without weights are misled.
     assert found["right, Wilson", "10 % and more"].share < 0.93
     assert found["missing, Wald", "0.4 to 2 %"].share < 0.5
+
+
+def several_of(world: World, size: int) -> tuple[Sample, BoolArray]:
+    """Return a sample of a night whose labels may hold together, and what its pictures show."""
+    drawn = draw(combinations(world.answered), size, np.random.default_rng(3))
+    labels = [f"label {i}" for i in range(world.answered.shape[1])]
+    items = [
+        SampledPicture(
+            content=f"{row:064x}",
+            image_id=f"{row}.jpg",
+            weight=weight,
+            answers={},
+            tags=[f"trait:{labels[i]}" for i in np.flatnonzero(world.answered[row])],
+        )
+        for row, weight in zip(drawn.rows.tolist(), drawn.weight.tolist(), strict=True)
+    ]
+    rows = world.answered.sum(axis=0).tolist()
+    empty = [
+        Estimate(group="trait", label=label, answered_rows=n)
+        for label, n in zip(labels, rows, strict=True)
+    ]
+    sample = Sample(
+        format_version=1,
+        sample_id="s",
+        snapshot="n",
+        model_id="m",
+        drawn_at="",
+        updated_at="",
+        seed=3,
+        size=size,
+        rows=len(world.answered),
+        drawn=size,
+        groups=[],
+        estimates=empty,
+        items=items,
+    )
+    return sample, world.shows[drawn.rows]
+
+
+def answers_to(sample: Sample, shows: BoolArray, *, only_wrong: bool) -> list[list[Correction]]:
+    """Return what a person says of each picture: of every label, or of what is wrong alone."""
+    return [
+        [
+            word_of(item, str(each.label), "is" if shown else "is_not")
+            for each, shown in zip(sample.estimates, shown_labels, strict=True)
+            if not only_wrong or (f"trait:{each.label}" in item.tags) != shown
+        ]
+        for item, shown_labels in zip(sample.items, shows.tolist(), strict=True)
+    ]
+
+
+def word_of(item: SampledPicture, label: str, answer: Answer) -> Correction:
+    return Correction(
+        format_version=1,
+        at="",
+        who="ann",
+        content_sha256=item.content,
+        image_id=item.image_id,
+        group="trait",
+        label=label,
+        answer=answer,
+        sample="s",
+    )
+
+
+def test_the_intervals_of_who_corrects_only_what_is_wrong_hold_the_truth() -> None:
+    """Wrong ones alone, then the rest in the order of asking: whatever is said by then is true."""
+    world = closed_world(4, rows=2000)
+    sample, shows = several_of(world, 200)
+    wrong = [word for words in answers_to(sample, shows, only_wrong=True) for word in words]
+    begun = judge(sample, InForce(wrong, []))
+    assert begun.complete == 0
+    assert begun.estimates == sample.estimates
+    everything = answers_to(sample, shows, only_wrong=False)
+    for reached in (20, 100, 200):
+        words = [word for words in everything[:reached] for word in words]
+        found = judge(sample, InForce([*wrong, *words], []))
+        assert found.complete == reached
+        assert found == judge(sample, InForce(words, []))
+        assert shares_held(found.estimates, world) >= LEAST_OF_A_CLASS
+
+
+def shares_held(estimates: list[Estimate], world: World) -> float:
+    """Return how many of the intervals that are given hold the truth."""
+    held = []
+    for each, precision, missing in zip(
+        estimates, world.precision.tolist(), world.missing.tolist(), strict=True
+    ):
+        ends = (
+            (each.precision_low, precision, each.precision_high),
+            (each.missing_low, missing, each.missing_high),
+        )
+        held += [
+            low - 1e-6 <= truth <= high + 1e-6
+            for low, truth, high in ends
+            if low is not None and high is not None and not np.isnan(truth)
+        ]
+    return float(np.mean(held))
+
+
+def test_labels_that_nobody_spoke_of_are_not_counted_as_missing() -> None:
+    """Who says of a picture only which labels it shows has not said which it does not show."""
+    sample, shows = several_of(closed_world(4, rows=2000), 100)
+    everything = answers_to(sample, shows, only_wrong=False)
+    positive = [word for words in everything for word in words if word.answer == "is"]
+    found = judge(sample, InForce(positive, []))
+    assert found.complete == 0
+    assert {each.missing for each in found.estimates} == {None}
 
 
 @pytest.mark.long

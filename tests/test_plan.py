@@ -121,13 +121,26 @@ COLUMNS = (
     "model_id",
     "scored_at",
 )
-SCHEMA = pa.schema([("image_id", pa.string()), *((name, pa.string()) for name in COLUMNS)])
-VALUES = st.tuples(*[st.sampled_from([None, "x", "y"]) for _ in COLUMNS])
+LISTS = pa.list_(pa.string())
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        *((name, pa.string()) for name in COLUMNS),
+        ("corrected", LISTS),
+        ("tags", LISTS),
+    ]
+)
+# Of the same scores, tags differ only where persons spoke.
+WORDS = st.sampled_from([(None, []), (["color"], ["x"]), (["color"], ["y"])])
+VALUES = st.tuples(*[st.sampled_from([None, "x", "y"]) for _ in COLUMNS], WORDS).map(
+    lambda values: (*values[:-1], *values[-1])
+)
 TABLES = st.dictionaries(NAMES, VALUES)
 
 
 def table(rows: dict[str, Any]) -> pa.Table:
-    columns = [list(rows), *([values[i] for values in rows.values()] for i in range(len(COLUMNS)))]
+    width = len(SCHEMA) - 1
+    columns = [list(rows), *([values[i] for values in rows.values()] for i in range(width))]
     return pa.table(columns, schema=SCHEMA)
 
 
@@ -136,8 +149,8 @@ def test_the_merge_is_that_of_a_loop(
     before: dict[str, Any], fresh: dict[str, Any], keep: set[str]
 ) -> None:
     keep -= set(fresh)
-    merged = merge(table(before), pa.array(sorted(keep), pa.large_string()), table(fresh))
     kept = {name: before[name] for name in keep & set(before)}
+    merged = merge(table(before), table(kept), table(fresh))
     rows = {row.pop("image_id"): tuple(row.values()) for row in merged.rows.to_pylist()}
     assert rows == kept | fresh
     changes = {row["image_id"]: row["op"] for row in merged.changes.to_pylist()}
@@ -161,7 +174,7 @@ def test_the_merge_is_that_of_a_loop(
 
 def test_rows_get_the_columns_of_a_grown_vocabulary() -> None:
     grown = SCHEMA.append(pa.field("score_new", pa.float64()))
-    rows = aligned(table({"a.jpg": ("x",) * 8}), grown)
+    rows = aligned(table({"a.jpg": (*"x" * 8, None, [])}), grown)
     assert rows.schema.equals(grown)
     assert rows["score_new"].to_pylist() == [None]
 

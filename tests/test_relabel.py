@@ -189,7 +189,7 @@ def test_a_group_without_a_column_is_left_aside_in_words(
     (photos / "t.csv").write_text("image,type\na.jpg,dress\n")
     Person(index).says(photos / "a.jpg", "color", "blue")
     relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
-    assert "no column for color 1 pictures" in capsys.readouterr().err
+    assert "no column for 'color' 1 pictures" in capsys.readouterr().err
     assert cells(photos / "new.csv") == [["image", "type"], ["a.jpg", "dress"]]
 
 

@@ -3,16 +3,24 @@
 The table of jobs/REVIEW.md lists these.
 """
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 from urllib.parse import quote
 
 import pytest
 from reviewing import Answered, Reviewing, hostile_catalog, reviewing, said_of, tagged
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
+from schemas.review import Find
 from tagger.datasets.sample import Sample
+from tagger.review import security
+from tagger.review.requests import body_of
 
 POLICY = (
     "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
@@ -303,6 +311,37 @@ def test_slow_clients_do_not_keep_it_from_ending(world: Path) -> None:
         code, said = page.end()
         connection.close()
         assert (code, said) == (143, "tagger: interrupted\n")
+
+
+def test_a_body_that_comes_in_drops_has_no_more_time_than_another() -> None:
+    answered: list[int] = []
+    drops = 40
+
+    async def drip() -> Message:
+        nonlocal drops
+        drops -= 1
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": drops > 0}
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(HTTPException) as refused:
+            await body_of(Request(scope, receive), Find)
+        answered.append(refused.value.status_code)
+
+    async def nobody(_: Message) -> None:
+        pass
+
+    headers = {"host": "127.0.0.1:1"} | {name.lower(): value for name, value in OURS.items()}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/token/api/find",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    with mock.patch.object(security, "_BODY_WITHIN", 0.2):
+        asyncio.run(security.Gate(read, "token", 1)(scope, drip, nobody))
+    assert answered == [408]
+    assert drops > 0
 
 
 def test_headers_without_end_are_cut(page: Reviewing) -> None:

@@ -575,6 +575,31 @@ def test_a_sample_is_asked_with_keys_alone_and_says_what_is_known(
         expect(tab.page.locator("#sample")).to_contain_text("4 of 6")
 
 
+@pytest.mark.usefixtures("log")
+def test_who_corrects_out_of_turn_is_told_what_counts_and_sent_to_the_first_that_is_open(
+    index: Path, tabs: Opener
+) -> None:
+    with reviewing(index, "--as", "Anna", "--sample", 7) as anna:
+        asked = [name for name, _ in anna.get("api/sample").json()["order"]]
+        tab = tabs(anna.address).open()
+        shown = tab.tiles().evaluate_all("all => all.map((one) => one.ariaLabel)")
+        places = [[words.startswith(f"{name}. ") for words in shown].index(True) for name in asked]
+        assert places == sorted(places)
+        tab.tile(asked[4]).focus()
+        tab.press("y")
+        sample = tab.page.locator("#sample")
+        expect(sample).to_contain_text("0 of 7")
+        expect(sample).to_contain_text("Something was said of 1 picture further on")
+        expect(sample.locator("table")).to_have_count(0)
+        tab.tile(asked[0]).focus()
+        tab.press("y")
+        expect(sample).to_contain_text("1 of 7")
+        expect(sample.locator("table")).to_contain_text("between")
+        assert anna.get("api/sample").json()["judged"] == 1
+        tab.page.locator("#sample-on").click()
+        expect(tab.dialog().locator(".place")).to_contain_text("Picture 2 of the sample. 1 of 7")
+
+
 def test_what_an_audit_found_is_answered_with_one_key(
     anna: Reviewing, index: Path, log: Log, tmp_path: Path, tabs: Opener
 ) -> None:
@@ -655,6 +680,24 @@ def test_labels_that_may_hold_together_are_answered_one_by_one(
         tab.press("y")
         expect(tab.dialog().get_by_role("button", name="I do not know by you")).to_have_count(0)
         assert {one.answer for one in log.lines()[5:]} <= {"is", "is_not", "none"}
+
+
+def test_one_key_answers_every_question_of_a_sample_labels_that_are_not_shown_too(
+    several: Path, tabs: Opener
+) -> None:
+    log = Log(several)
+    with reviewing(several, "--as", "Anna", "--sample", 5) as anna:
+        first = anna.get("api/sample").json()
+        tab = tabs(anna.address).open()
+        for number, (name, _) in enumerate(first["order"][:2]):
+            tab.tile(name).focus()
+            tab.press("y")
+            expect(tab.page.locator("#sample")).to_contain_text(f"{number + 1} of 5")
+        assert anna.get("api/sample").json()["judged"] == 2
+        labels = [each for each in first["estimates"] if each["group"] == "garment"]
+        of_garments = [one for one in log.lines() if one.group == "garment"]
+        assert len(of_garments) == 2 * len(labels)
+        assert "is_not" in {one.answer for one in of_garments}
 
 
 def test_every_control_has_a_name_and_focus_can_be_seen(tab: Tab) -> None:

@@ -27,7 +27,7 @@ from tagger.errors import InputError
 from tagger.files import file_digest
 from tagger.index.corrections import CorrectionLog
 from tagger.labels.vocabulary import canonical_name
-from tagger.review.saying import Saying
+from tagger.review.saying import Saying, corrections
 
 
 @pytest.fixture(scope="module")
@@ -189,12 +189,11 @@ def test_whatever_is_typed_is_refused_in_words_or_can_be_read_again(
     labels = pa.Table.from_pylist([red | {"threshold": 0.5, "retired": False}], LABELS)
     item = Said(content="0" * 64, image_id="a.jpg", group="color", label=text, answer="is", last=-1)
     try:
-        lines = Saying(groups, labels, "m").corrections(
-            SaidAtOnce(items=[item]), "Anna", datetime.now(UTC)
-        )
+        spelt = Saying(groups, labels, "m").spelt(SaidAtOnce(items=[item]))
     except InputError as refused:
         assert str(refused)
         return
+    lines = corrections(spelt, "Anna", datetime.now(UTC))
     with TemporaryDirectory() as folder:
         log = CorrectionLog(Path(folder))
         log.append(lines)

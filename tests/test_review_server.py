@@ -247,8 +247,24 @@ def test_a_sample_is_asked_about_and_says_more_with_every_answer(own: Path) -> N
     assert {line.sample for line in lines_of(own / "index")[-16:]} == {sample_id}
 
 
+def test_a_sample_that_cannot_be_written_is_no_page_that_is_not_there(own: Path) -> None:
+    with reviewing(own / "index", "--as", "Anna", "--sample", 8) as page:
+        image_id, _ = page.get("api/sample").json()["order"][0]
+        shutil.rmtree(own / "index" / "samples")
+        (own / "index" / "samples").write_text("in its place")
+        assert page.say(said_of(page.one(image_id), "red"), insist=True).code == 200
+        for _ in range(2):
+            refused = page.get("api/sample")
+            assert refused.code == 422
+            assert "cannot be written" in refused.error
+        (own / "index" / "samples").unlink()
+        assert page.get("api/sample").code == 200
+
+
 def test_without_a_sample_the_page_is_told_how_to_get_one(page: Reviewing) -> None:
-    assert "--sample 200" in page.get("api/sample").error
+    refused = page.get("api/sample")
+    assert refused.code == 404
+    assert "--sample 200" in refused.error
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

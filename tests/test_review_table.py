@@ -25,7 +25,7 @@ from schemas.corrections import Correction
 from schemas.review import Picture, Said, SaidAtOnce, Wanted
 from tagger.errors import InputError, StoreError
 from tagger.index.store import Index
-from tagger.review import lines
+from tagger.review import log_reader
 from tagger.review.table import NightTable
 
 RETIRED = {("color", "green"), ("garment", "jeans")}
@@ -100,16 +100,32 @@ class Plain:
             model: {label.key: label for label in labels} for model, labels in NIGHT.models.items()
         }
         self.standing: dict[tuple[str, Question], tuple[int, Correction]] = {}
-        self.said = [one for one in said if self.question(one)]
+        self.said: list[Correction] = []
         for line, one in enumerate(said):
-            if question := self.question(one):
-                self.standing[one.content_sha256, question] = (line, one)
+            if self.answers_something(one):
+                self.said.append(one)
+                self.standing[one.content_sha256, self.question(one)] = (line, one)
+            elif one.group != "color" and one.label is None:
+                self.clear(one.content_sha256, one.group)
 
     @staticmethod
-    def question(one: Correction) -> Question | None:
-        if one.group == "color":
-            return None if one.answer == "is_not" else ("color", None)
-        return None if one.label is None else (one.group, one.label)
+    def question(one: Correction) -> Question:
+        return (one.group, None if one.group == "color" else one.label)
+
+    def answers_something(self, one: Correction) -> bool:
+        if one.group != "color":
+            return one.label is not None
+        if one.answer == "is_not":
+            return False
+        if one.answer == "is" or one.label is None:
+            return True
+        _, now = self.standing.get((one.content_sha256, ("color", None)), (-1, None))
+        return now is not None and now.label == one.label
+
+    def clear(self, content: str, group: str) -> None:
+        for about, question in list(self.standing):
+            if (about, question[0]) == (content, group):
+                del self.standing[about, question]
 
     def words(self, image_id: str) -> dict[Question, tuple[int, Correction]]:
         """What is in force about a row, taken back or not."""
@@ -124,7 +140,8 @@ class Plain:
 
     def spoken(self, image_id: str) -> dict[Question, Correction]:
         words = self.words(image_id)
-        return {q: one for q, (_, one) in words.items() if one.answer != "withdrawn"}
+        said = {q: one for q, (_, one) in words.items()}
+        return {q: one for q, one in said.items() if one.answer == "unknown" or self.counts(one)}
 
     def counts(self, one: Correction) -> bool:
         if one.answer == "none":
@@ -172,8 +189,8 @@ class Plain:
             question = self.question(one)
             if one.image_id != image_id or one.content_sha256 == row["content_sha256"]:
                 continue
-            last = self.standing[one.content_sha256, question][1]
-            if self.counts(last) and question not in self.spoken(image_id):
+            _, last = self.standing.get((one.content_sha256, question), (-1, None))
+            if last is not None and self.counts(last) and question not in self.spoken(image_id):
                 found.add(question)
         return found
 
@@ -190,7 +207,10 @@ class Plain:
         spoken = self.spoken(image_id)
         if by == "proposed":
             return any(
-                one.answer == "is" and one.label and (one.group, one.label) not in self.known
+                one.answer == "is"
+                and one.group in NAMES
+                and one.label
+                and (one.group, one.label) not in self.known
                 for one in spoken.values()
             )
         return {
@@ -305,7 +325,7 @@ def test_what_is_found_is_what_loops_over_rows_and_corrections_find(
     log.path.unlink(missing_ok=True)
     try:
         log.append(said[:before])
-        with mock.patch.object(lines, "_AT_A_TIME", 1500):  # two or three lines
+        with mock.patch.object(log_reader, "_AT_A_TIME", 1500):  # two or three lines
             table = opened(world.index)
             table.find(Wanted(), 0, 10)
             log.append(said[before:])
@@ -451,8 +471,7 @@ def test_what_others_said_meanwhile_is_a_conflict_and_proposals_are_counted(inde
     table = opened(index)
     assert [(one.group, one.label, one.pictures) for one in table.proposals()] == [
         ("color", "teal", 2),
-        ("garment", "cape", 1),
-        ("season", "summer", 1),
+        ("garment", "cape", 1),  # of the season this night asks nothing
     ]
 
     def conflicts(*items: tuple[int, str, str | None, int]) -> list[tuple[str, str | None]]:
@@ -533,7 +552,8 @@ def test_damage_is_told_from_corrections_that_are_gone(index: Path, world: World
     snapshot = Index(index).current()
     assert snapshot is not None
     log = Index(index).corrections
-    log.append([correction(content(5), "color", "red", "is")] * 3)
+    for _ in range(3):
+        log.append([correction(content(5), "color", "red", "is")])
     whole = log.path.read_bytes()
     table = opened(index)
     log.path.write_bytes(whole.replace(b"red", b"rad", 1))

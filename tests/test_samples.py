@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from conftest import TINY, current_rows, passed, settle
+from msgspec.structs import replace
 
 from jobs.runs import list_runs, runs_text
 from jobs.tag_catalog import TagOptions, tag_catalog
@@ -140,9 +141,10 @@ def test_labels_of_a_group_that_is_not_exclusive_are_asked_about_one_by_one(
         assert [*filter(None, item.answers.values()), *names] == list(ok.loc[item.image_id]["tags"])
     one = drawn.items[0]
     label = next(each.label for each in drawn.estimates if each.group == "garment")
+    right = right_as_it_is(one, drawn)
     for answer, judged in (("is", 1), ("is_not", 1), ("unknown", 0)):
-        word = said(one, "garment", label, answer, drawn.sample_id)
-        found = of(samples.update(drawn, InForce([word], drawn.groups)), "garment", label)
+        words = [*right, said(one, "garment", label, answer, drawn.sample_id)]
+        found = of(samples.update(drawn, InForce(words, drawn.groups)), "garment", label)
         holds = f"garment:{label}" in one.tags
         assert found.judged + found.missed == (judged if holds else int(answer == "is"))
         assert found.right == int(holds and answer == "is")
@@ -204,7 +206,7 @@ def test_unknown_is_left_out_and_a_withdrawn_or_proposed_answer_is_what_it_is(
 
     def estimates(label: str | None, answer: Answer) -> Sample:
         word = said(item, "color", label, answer, drawn.sample_id)
-        return samples.update(drawn, InForce([word], drawn.groups))
+        return samples.update(drawn, InForce([*right_as_it_is(item, drawn), word], drawn.groups))
 
     unknown = of(estimates(None, "unknown"), "color", answered)
     assert (unknown.judged, unknown.unknown, unknown.precision) == (0, 1, None)
@@ -221,16 +223,51 @@ def test_what_was_said_before_the_sample_counts_when_its_turn_has_come(
     night: Snapshot, samples: Samples
 ) -> None:
     drawn = samples.draw_or_continue(night, 10)
-    before = [said(drawn.items[7], "color", None, "none", None)]
-    assert all(
-        not each.judged for each in samples.update(drawn, InForce(before, ["color"])).estimates
-    )
-    third = right_as_it_is(drawn.items[2], drawn)
-    now = samples.update(drawn, InForce([*before, *third], ["color"]))
-    assert sum(each.judged for each in now.estimates if each.group == "color") == 1
-    ninth = right_as_it_is(drawn.items[8], drawn)
-    now = samples.update(drawn, InForce([*before, *third, *ninth], ["color"]))
+    before = [replace(word, sample=None) for word in right_as_it_is(drawn.items[2], drawn)]
+    assert samples.update(drawn, InForce(before, drawn.groups)).judged == 0
+    first = [word for item in drawn.items[:2] for word in right_as_it_is(item, drawn)]
+    now = samples.update(drawn, InForce([*before, *first], drawn.groups))
+    assert now.judged == 3
     assert sum(each.judged for each in now.estimates if each.group == "color") == 3
+
+
+def test_who_corrects_only_what_is_wrong_is_not_told_that_all_is_wrong(
+    night: Snapshot, samples: Samples
+) -> None:
+    drawn = samples.draw_or_continue(night, 20)
+    wrong = [
+        said(item, "color", None, "none" if item.answers["color"] else "unknown", drawn.sample_id)
+        for item in (drawn.items[7], drawn.items[15])
+    ]
+    corrected = samples.update(drawn, InForce(wrong, drawn.groups))
+    assert corrected.judged == 0
+    assert corrected.estimates == drawn.estimates
+    rest = [word for item in drawn.items[:10] for word in right_as_it_is(item, drawn)]
+    confirmed = [word for word in rest if (word.content_sha256, word.group) not in _about(wrong)]
+    now = samples.update(drawn, InForce([*wrong, *confirmed], drawn.groups))
+    assert now.judged == 10
+    colors = [each for each in now.estimates if each.group == "color"]
+    of_seventh = int(drawn.items[7].answers["color"] is not None)
+    assert sum(each.judged for each in colors) == 10 - (1 - of_seventh)
+    assert sum(each.right for each in colors) == 9
+
+
+def _about(words: list[Correction]) -> set[tuple[str, str]]:
+    return {(word.content_sha256, word.group) for word in words}
+
+
+def test_a_question_left_open_ends_what_counts_and_not_known_is_an_answer(
+    night: Snapshot, samples: Samples
+) -> None:
+    drawn = samples.draw_or_continue(night, 6)
+    words = [word for item in drawn.items for word in right_as_it_is(item, drawn)]
+    third = drawn.items[2]
+
+    def judged(answer: Answer) -> int:
+        word = said(third, "color", None, answer, drawn.sample_id)
+        return samples.update(drawn, InForce([*words, word], drawn.groups)).judged
+
+    assert (judged("unknown"), judged("withdrawn"), judged("none")) == (6, 2, 6)
 
 
 def test_a_night_of_few_pictures_is_judged_as_a_whole_and_exactly(
@@ -241,6 +278,7 @@ def test_a_night_of_few_pictures_is_judged_as_a_whole_and_exactly(
     words = []
     for place, item in enumerate(drawn.items):
         label = "red" if place % 3 == 0 else "blue"
+        words += right_as_it_is(item, drawn)
         words.append(said(item, "color", label, "is", drawn.sample_id))
     updated = samples.update(drawn, InForce(words, drawn.groups))
     for each in updated.estimates:

@@ -15,8 +15,8 @@ from persons import Person
 
 from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
-from jobs.train import TrainOptions, check, train
-from schemas.training import CheckReport, CorrectedPictures, RetrainReport
+from jobs.train import TrainOptions, check, check_text, train
+from schemas.training import CheckReport, CorrectedParts, RetrainReport
 from tagger.datasets.corrected import settle as settled
 from tagger.datasets.corrected import with_said, without_labels
 from tagger.datasets.labelled_set import Example, LabelledSet, Said
@@ -54,6 +54,13 @@ def pictures(night: Path, sample: Sample) -> list[Path]:
 
 def checked(tmp_path: Path, *sets: Path, **more: Any) -> CheckReport:
     return check(TrainOptions(tuple(map(str, sets)), str(tmp_path / "models"), **more))
+
+
+def became(report: CheckReport) -> tuple[int, int, int, int]:
+    """Return how many corrected pictures are used, in a set too, changed and gone."""
+    found = report.corrected
+    assert found is not None
+    return found.used, found.both, found.changed, found.gone
 
 
 def copied(pictures: list[Path], root: Path, label: str) -> Path:
@@ -168,7 +175,7 @@ def test_every_content_is_labelled_once_and_a_person_s_word_is_the_last(
         for k in here:
             assert result.labelled.examples[k] == with_said(examples[k], said)
     assert result.changed == sum(what == "other" for _, what in corrected)
-    assert result.both == len({said.content for said, _ in corrected} & {x * 64 for x in given})
+    assert result.both == {said.content for said, _ in corrected} & {x * 64 for x in given}
 
 
 def test_corrections_alone_are_a_labelled_set(
@@ -182,7 +189,7 @@ def test_corrections_alone_are_a_labelled_set(
     found = checked(tmp_path, corrections=str(index))
     assert found.pictures == len(pictures)
     assert found.labels["color:red"] == sum(color == "red" for color, _ in sample.truth.values())
-    assert found.corrected == CorrectedPictures(used=len(pictures), both=0, changed=0, gone=0)
+    assert became(found) == (len(pictures), 0, 0, 0)
 
 
 def test_the_person_s_word_counts_above_the_set_s_and_the_picture_once(
@@ -203,7 +210,7 @@ def test_the_person_s_word_counts_above_the_set_s_and_the_picture_once(
         "type:dress": 4,
         "type:shirt": 4,
     }
-    assert found.corrected == CorrectedPictures(used=3, both=2, changed=0, gone=0)
+    assert became(found) == (3, 2, 0, 0)
     assert found.duplicates == []
     assert "2 pictures are both labelled and corrected" in capsys.readouterr().err
 
@@ -225,12 +232,94 @@ def test_what_was_said_of_other_bytes_or_of_pictures_that_are_gone_is_left_out_a
     shutil.copy(pictures[7], pictures[1])  # and this has changed since
     pictures[2].unlink()
     found = checked(tmp_path, corrections=str(index))
-    assert found.corrected == CorrectedPictures(used=4, both=0, changed=1, gone=1)
-    assert found.labels == {"color:red": 4, "type:dress": 4}
+    assert became(found) == (3, 0, 1, 2)
+    assert found.labels == {"color:red": 3, "type:dress": 3}
     assert len(found.unreadable) == 1
     said = capsys.readouterr().err
     assert "1 corrected pictures that are not in the catalog any more" in said
     assert "1 corrected pictures whose files have other bytes now" in said
+
+
+def test_a_corrected_picture_that_cannot_be_read_is_neither_used_nor_counted_by_label(
+    sample: Sample, catalog: Path, tmp_path: Path
+) -> None:
+    settle(catalog)
+    index = tmp_path / "index"
+    tag_catalog(TagOptions(str(catalog), None, str(index), max_error_rate=1))
+    pictures = [catalog / image_id for image_id in sorted(sample.truth)]
+    labelled = copied(pictures[:3], tmp_path / "set", "red_dress")
+    copied(pictures[6:8], tmp_path / "set", "blue_shirt")
+    ann = Person(index)
+    for picture in pictures[:6]:
+        ann.says(picture, "color", "green")
+    (labelled / "red_dress" / pictures[0].name).write_bytes(b"not a picture any more")
+    pictures[0].unlink()
+    pictures[5].unlink()
+    found = checked(tmp_path, labelled, groups="color,type", corrections=str(index))
+    assert became(found) == (4, 2, 0, 2)
+    assert found.labels["color:green"] == 4
+    assert len(found.unreadable) == 3
+
+
+def test_a_correction_teaches_by_whichever_copy_is_still_there(
+    sample: Sample, catalog: Path, tmp_path: Path
+) -> None:
+    settle(catalog)
+    picture, other = (catalog / image_id for image_id in sorted(sample.truth)[:2])
+    for name in ("0-first.jpg", "1-second.jpg", "zz-last.jpg"):
+        shutil.copy2(picture, catalog / name)
+    index = tmp_path / "index"
+    tag_catalog(TagOptions(str(catalog), None, str(index), max_error_rate=1))
+    Person(index).says(picture, "color", "red")
+    Person(index).says(other, "color", "blue")
+    picture.unlink()
+    (catalog / "0-first.jpg").unlink()
+    shutil.copy(other, catalog / "1-second.jpg")
+    found = read_corrected(str(index), None)
+    assert "zz-last.jpg" in [example.image_id for example in found.examples]
+    assert became(checked(tmp_path, corrections=str(index))) == (2, 0, 0, 0)
+
+
+def test_the_parts_in_which_corrected_pictures_are_are_counted_and_what_that_means_is_said(
+    index: Path, pictures: list[Path], sample: Sample, night: Path, tmp_path: Path
+) -> None:
+    ann = Person(index)
+    for picture in pictures[4:]:
+        color, _ = sample.truth[str(picture.relative_to(night / "catalog"))]
+        ann.says(picture, "color", color)
+    labelled = copied(pictures[:2], tmp_path / "set", "red_dress")
+    copied(pictures[2:4], tmp_path / "set", "blue_shirt")
+    found = checked(tmp_path, labelled, groups="color,type", corrections=str(index))
+    assert found.corrected is not None
+    parts = found.corrected.parts
+    assert isinstance(parts, CorrectedParts)
+    assert parts.train + parts.validation + parts.test == found.corrected.used == len(pictures) - 4
+    assert parts.test
+    said = check_text(found)
+    assert f"corrected pictures: {parts.train} in the part for training, " in said
+    assert f"{parts.test} for testing; figures of the test part rest partly on pictures" in said
+    assert checked(tmp_path, labelled, groups="color,type").corrected is None
+
+
+def test_names_in_a_log_that_somebody_else_wrote_do_not_reach_the_terminal_as_they_are(
+    index: Path, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ann = Person(index)
+    ann.says(pictures[0], "hue\x1b[2J", "deep")
+    with pytest.raises(DatasetError) as refused:
+        checked(tmp_path, corrections=str(index))
+    ann.says(pictures[0], "color", "te\x1b[2Jal")
+    ann.says(pictures[1], "color", "red")
+    ann.says(pictures[2], "color", "blue")
+    found = checked(tmp_path, corrections=str(index))
+    entries = [{"group": "color", "name": name} for name in ("red", "blue")]
+    (tmp_path / "v.json").write_text(json.dumps({"groups": [{"name": "color"}], "labels": entries}))
+    checked(tmp_path, corrections=str(index), vocabulary=str(tmp_path / "v.json"))
+    said = capsys.readouterr().err
+    assert "color:te\\x1b[2Jal" in said
+    for text in (said, str(refused.value), check_text(found)):
+        assert "x1b[2J" in text
+        assert "\x1b[2J" not in text
 
 
 def test_a_renamed_picture_keeps_what_was_said(
@@ -260,7 +349,9 @@ def test_what_fits_nothing_is_refused_in_words(
         checked(tmp_path, corrections=str(index))
     Person(index).says(pictures[0], "color", "red")
     labelled = copied(pictures[:2], tmp_path / "set", "red_dress")
-    with pytest.raises(DatasetError, match=r"persons spoke of color, and taught are fit, hue"):
+    with pytest.raises(
+        DatasetError, match=r"persons spoke of 'color', and taught are 'fit', 'hue'"
+    ):
         checked(tmp_path, labelled, groups="hue,fit", corrections=str(index))
     with pytest.raises(DatasetError, match="the index has the group as color; write it so"):
         checked(tmp_path, labelled, groups="color+,type", corrections=str(index))
@@ -283,8 +374,8 @@ def test_labels_that_a_given_vocabulary_lacks_are_unknown_and_counted(
     found = checked(tmp_path, corrections=str(index), vocabulary=str(tmp_path / "v.json"))
     assert found.labels == {"color:red": 1}
     said = capsys.readouterr().err
-    assert "retired labels that persons named, unknown on their pictures: color:blue 2" in said
-    assert "the model does not have, unknown on their pictures: color:teal 1" in said
+    assert "retired labels that persons named, unknown on their pictures: 'color:blue' 2" in said
+    assert "the model does not have, unknown on their pictures: 'color:teal' 1" in said
 
 
 def test_a_proposed_label_makes_what_the_set_gives_unknown_rather_than_true() -> None:
@@ -350,6 +441,8 @@ def test_a_model_is_retrained_by_corrections_beside_its_set_and_its_card_says_so
     card = (Path(result.bundle) / "README.md").read_text()
     assert "trained on: labelled and the corrections of index" in card
     assert "--corrections index" in card
+    assert "\n- corrected pictures: " in card
+    assert "figures of the test part rest partly on pictures that somebody chose" in card
     assert str(world) not in card
 
 
@@ -373,11 +466,11 @@ def test_a_proposed_label_is_taught_once_it_is_added_and_unknown_before(
     result = again(world, sample.labelled)
     assert result.added == []
     said = capsys.readouterr().err
-    assert "does not have, unknown on their pictures: color:teal 9" in said
+    assert "does not have, unknown on their pictures: 'color:teal' 9" in said
     result = again(world, sample.labelled, add=("color:teal",))
     assert result.added == ["color:teal"]
     assert result.evaluation.labels[-1].label == "color:teal"
-    assert "color:teal (9 pictures)" in capsys.readouterr().err
+    assert "'color:teal' (9 pictures)" in capsys.readouterr().err
 
 
 @pytest.mark.tensorflow

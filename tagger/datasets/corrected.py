@@ -17,7 +17,7 @@ class Settled:
         All examples, each in its place.
     left_out : frozenset of int
         Positions of corrected pictures that do not count.
-    both : int
+    both : frozenset of str
         Contents that persons spoke of and a labelled set has too.
     changed : int
         Corrected pictures whose file has other bytes now.
@@ -25,7 +25,7 @@ class Settled:
 
     labelled: LabelledSet
     left_out: frozenset[int] = frozenset()
-    both: int = 0
+    both: frozenset[str] = frozenset()
     changed: int = 0
 
 
@@ -69,7 +69,9 @@ def settle(labelled: LabelledSet, digests: Sequence[str | None]) -> Settled:
     if not said:
         return Settled(labelled)
     pairs = list(zip(labelled.examples, digests, strict=True))
-    given = {digest for example, digest in pairs if example.said is None and digest in said}
+    given = frozenset(
+        digest for example, digest in pairs if example.said is None and digest in said
+    )
     examples = []
     left_out = set()
     changed = 0
@@ -83,4 +85,4 @@ def settle(labelled: LabelledSet, digests: Sequence[str | None]) -> Settled:
         changed += other
         if other or digest in given or not example.speaks:
             left_out.add(i)
-    return Settled(replace(labelled, examples=examples), frozenset(left_out), len(given), changed)
+    return Settled(replace(labelled, examples=examples), frozenset(left_out), given, changed)

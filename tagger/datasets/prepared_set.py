@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from schemas.training import CheckReport, CorrectedPictures, UnreadablePicture
+from schemas.training import CheckReport, CorrectedParts, CorrectedPictures, UnreadablePicture
 from tagger.arrays import Int64Array, Pixels, StrArray
 from tagger.datasets.corrected import settle
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
-from tagger.datasets.split import SIDE, near_duplicates, split_clusters
+from tagger.datasets.split import PARTS, SIDE, near_duplicates, split_clusters
 from tagger.errors import DatasetError
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
@@ -39,7 +39,7 @@ class PreparedSet:
     left_out : frozenset of int
         Positions of corrected pictures that do not count, see `tagger.datasets.corrected`.
     both, changed : int
-        Contents that are labelled and corrected; corrected pictures with other bytes now.
+        Readable contents that are labelled and corrected; corrected pictures with other bytes now.
     """
 
     labelled: LabelledSet
@@ -141,8 +141,28 @@ class PreparedSet:
         rows |= kept
         return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)
 
-    def check(self) -> CheckReport:
-        """Return what there is to learn from, and what stands in its way."""
+    def corrected_parts(self, parts: StrArray) -> CorrectedParts | None:
+        """Return how many corrected pictures each part has; None if no corrections were asked for.
+
+        Parameters
+        ----------
+        parts : str (n,)
+            Of each readable picture.
+        """
+        if self.labelled.gone is None:
+            return None
+        pairs = zip(self.examples, parts.tolist(), strict=True)
+        counts = Counter(part for example, part in pairs if example.said is not None)
+        return CorrectedParts(**{part: counts[part] for part in PARTS})
+
+    def check(self, parts: StrArray) -> CheckReport:
+        """Return what there is to learn from, and what stands in its way.
+
+        Parameters
+        ----------
+        parts : str (n,)
+            Of each readable picture, as a training would split them.
+        """
         counted = self._counted()
         labels, pairs = counted.counts()
         by_digest = _families(self.digests, self.examples)
@@ -163,23 +183,31 @@ class PreparedSet:
             conflicts=_ids(
                 family for family in alike if len({example.present for example in family}) > 1
             ),
-            corrected=self._corrected(),
+            corrected=self._corrected(parts),
         )
 
     def _counted(self) -> LabelledSet:
-        """Return the set without what does not count."""
-        examples = [e for i, e in enumerate(self.labelled.examples) if i not in self.left_out]
+        """Return the set without what does not count, and corrections that teach nothing."""
+        pairs = zip(self.labelled.examples, self.cache.ok, strict=True)
+        examples = [
+            example
+            for i, (example, ok) in enumerate(pairs)
+            if i not in self.left_out and (ok or example.said is None)
+        ]
         return replace(self.labelled, examples=examples)
 
-    def _corrected(self) -> CorrectedPictures | None:
+    def _corrected(self, parts: StrArray) -> CorrectedPictures | None:
         """Return what became of corrections, None if none were asked for."""
         if self.labelled.gone is None:
             return None
+        used = {e.said.content for e in self.examples if e.said is not None}
+        unreadable = {e.said.content for e, _ in self.unreadable if e.said is not None} - used
         return CorrectedPictures(
-            used=len({e.said.content for e in self._counted().examples if e.said is not None}),
+            used=len(used),
             both=self.both,
             changed=self.changed,
-            gone=self.labelled.gone,
+            gone=self.labelled.gone + len(unreadable),
+            parts=self.corrected_parts(parts),
         )
 
 
@@ -220,7 +248,7 @@ def prepare(
         rows,
         clusters,
         left_out=settled.left_out,
-        both=settled.both,
+        both=len(settled.both & {each.content_sha256 for each in facts}),
         changed=settled.changed,
     )
 

@@ -1,14 +1,15 @@
 """What persons said of pictures: the log on disk, and what of it is in force.
 
-The log is append-only. A line is whole and on the disk before anybody is told that it is kept, and
-carries a digest of itself; what a killed writer left of a line is nobody's answer and goes with
-the next one.
+The log is append-only. What is said with one stroke is whole and on the disk before anybody is told
+that it is kept, and each line carries a digest of itself. What a killed writer left of a stroke is
+nobody's answer, and goes with the next one.
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,9 +23,15 @@ from tagger.errors import InputError, StoreError
 from tagger.files import sync_file
 from tagger.machine import raise_machine_fault
 
+_MORE = b', "more": true'
 _CHECK = b', "check": "'
 _DIGITS = 16
 _END = b'"}'
+
+_TAIL = 1 << 16
+_MOST_OF_A_STROKE = 1 << 26
+_PATIENCE = 10.0
+"""Seconds to wait for others who write, which takes a moment."""
 
 Question = tuple[str, str | None]
 """What an answer is about: an exclusive group and None, or a group and one of its labels."""
@@ -42,8 +49,10 @@ class CorrectionLog:
     def __init__(self, index: Path) -> None:
         self.path = index / CORRECTIONS_FILE
 
-    def append(self, corrections: Sequence[Correction]) -> None:
-        """Keep these, all of them or none: they are on the disk when this returns.
+    def append(self, corrections: Sequence[Correction]) -> int:
+        """Keep these, all of them or none, in one piece; return the byte at which they begin.
+
+        They are on the disk when this returns.
 
         Raises
         ------
@@ -55,37 +64,61 @@ class CorrectionLog:
             If the log ends in something that is not ours.
         """
         if not corrections:
-            return
-        lines = b"".join(_checked_line(correction) for correction in corrections)
+            return self.size()
+        lines = [_checked_line(one, more=True) for one in corrections[:-1]]
+        lines.append(_checked_line(corrections[-1], more=False))
         try:
-            new = not self.path.exists()
-            with self._locked() as descriptor:
-                _append(descriptor, lines, self.path)
-            if new:
-                sync_file(self.path.parent)
+            with self._writing() as descriptor:
+                start = _append(descriptor, b"".join(lines), self.path)
         except OSError as error:
             raise_machine_fault(error)
             raise InputError(
                 f"{str(self.path)!r} cannot be written ({error.strerror}); what was said last is "
                 "not kept. Whoever corrects needs leave to write there"
             ) from error
+        return start
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        """Yield the open log, held against others that write; writing takes a moment."""
+    def _writing(self) -> Iterator[int]:
+        """Yield the open log, held against others that write or read."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._lock(descriptor, fcntl.LOCK_EX)
             yield descriptor
         finally:
             os.close(descriptor)
 
+    def _lock(self, descriptor: int, kind: int) -> None:
+        """Wait a while for others.
+
+        Raises
+        ------
+        InputError
+            If somebody keeps it.
+        """
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise InputError(
+                        f"{str(self.path)!r}: somebody else has been writing to it for "
+                        f"{_PATIENCE:.0f} s; is a 'tagger review' stopped? End it, then try again"
+                    ) from None
+                time.sleep(0.01)
+
     def size(self) -> int:
         """Return the bytes of the log, which grow with every correction; 0 where there is none."""
+        found = self.stat()
+        return 0 if found is None else found.st_size
+
+    def stat(self) -> os.stat_result | None:
+        """Return what the file system says of the log; None where there is none."""
         try:
-            return self.path.stat().st_size
+            return self.path.stat()
         except FileNotFoundError:
-            return 0
+            return None
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -97,17 +130,38 @@ class CorrectionLog:
         StoreError
             If it cannot be read, or a line of it is damaged.
         """
+        data = self.raw(start, end)
+        whole = data[: data.rfind(b"\n") + 1]
+        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
+
+    def raw(self, start: int, end: int | None = None) -> bytes:
+        """Return the bytes of whole strokes between two places in the log, read as no lines.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
         try:
-            with open(self.path, "rb") as file:
-                file.seek(start)
-                data = file.read() if end is None else file.read(end - start)
+            return self._bytes(start, end)
         except FileNotFoundError:
-            data = b""
+            return b""
         except OSError as error:
             raise_machine_fault(error)
             raise self._unreadable(error) from error
-        whole = data[: data.rfind(b"\n") + 1]
-        return LogPart(list(self._parsed(whole, start)), whole, start + len(whole))
+
+    def _bytes(self, start: int, end: int | None) -> bytes:
+        """Return what lies between two places and belongs to whole strokes."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            try:
+                # Against one who writes now: on a full disk that may be taken back.
+                self._lock(descriptor, fcntl.LOCK_SH)
+            except OSError:  # no locks here: one line's worth of risk, as long as a write takes
+                pass
+            whole = _end_of_strokes(descriptor, self.path)
+            file.seek(start)
+            return file.read(max(0, (whole if end is None else min(end, whole)) - start))
 
     def _parsed(self, data: bytes, start: int) -> Iterator[Correction]:
         at = start
@@ -170,15 +224,29 @@ class InForce:
         self.add(corrections)
 
     def add(self, corrections: Iterable[Correction]) -> None:
-        """Take in what was said since."""
+        """Take in what was said since.
+
+        A group may be answered as a whole under one model and label by label under another. What
+        was said then is read so: a line without a label takes back all that was said of the labels;
+        one that takes back a label takes back the answer, if that is the label.
+        """
         for one in corrections:
-            whole = one.group in self._exclusive
-            if whole and one.answer == "is_not":
-                continue  # said when the group was not exclusive: it names no answer
-            if not whole and one.label is None:
-                continue  # said when the group was exclusive
-            question = (one.group, None if whole else one.label)
-            self._by_content.setdefault(one.content_sha256, {})[question] = one
+            words = self._by_content.setdefault(one.content_sha256, {})
+            if one.group in self._exclusive:
+                if self._answers_the_group(one, words):
+                    words[one.group, None] = one
+            elif one.label is not None:
+                words[one.group, one.label] = one
+            else:
+                for question in [question for question in words if question[0] == one.group]:
+                    del words[question]
+
+    def _answers_the_group(self, one: Correction, words: Mapping[Question, Correction]) -> bool:
+        if one.answer == "is_not":
+            return False
+        before = words.get((one.group, None))
+        same = before is not None and before.label == one.label
+        return one.label is None or one.answer == "is" or same
 
     def of(self, content: str) -> Mapping[Question, Correction]:
         """Return the last word on each question about a content, withdrawn ones and all."""
@@ -192,14 +260,15 @@ class InForce:
         return len(self._by_content)
 
 
-def _line(correction: Correction) -> bytes:
-    body = json.dumps(msgspec.to_builtins(correction)).encode()[:-1]
+def _line(correction: Correction, *, more: bool) -> bytes:
+    """Return a line of the log; `more` says that the next one is of the same stroke."""
+    body = json.dumps(msgspec.to_builtins(correction)).encode()[:-1] + (_MORE if more else b"")
     return body + _CHECK + _digest(body) + _END + b"\n"
 
 
-def _checked_line(correction: Correction) -> bytes:
+def _checked_line(correction: Correction, *, more: bool) -> bytes:
     """Return the line of a correction, if it is one that can be read again."""
-    line = _line(correction)
+    line = _line(correction, more=more)
     try:
         _correction(line)
     except ValueError as error:
@@ -221,34 +290,53 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest()[:_DIGITS].encode()
 
 
-def _append(descriptor: int, lines: bytes, path: Path) -> None:
-    """Write at the end, durably; on any failure the log is as it was."""
-    end = _end_of_lines(descriptor, path)
+def _append(descriptor: int, lines: bytes, path: Path) -> int:
+    """Write at the end, durably; return where. On any failure the log is as it was."""
+    end = _end_of_strokes(descriptor, path)
     os.ftruncate(descriptor, end)
     try:
         written = 0
         while written < len(lines):
             written += os.write(descriptor, lines[written:])
         os.fsync(descriptor)
+        if not end:
+            sync_file(path.parent)
     except BaseException:
         with suppress(OSError):
             os.ftruncate(descriptor, end)
         raise
+    return end
 
 
-def _end_of_lines(descriptor: int, path: Path) -> int:
-    """Return where the last whole line ends; what follows was left by a killed writer.
+def _end_of_strokes(descriptor: int, path: Path) -> int:
+    """Return where the last whole stroke ends; what follows was left by a killed writer.
 
     Raises
     ------
     StoreError
-        If more follows than a line has.
+        If more follows than a stroke has.
     """
     size = os.fstat(descriptor).st_size
-    longest = 1 << 20
-    tail = os.pread(descriptor, longest, max(0, size - longest))
-    if tail.endswith(b"\n") or not tail:
-        return size
-    if b"\n" not in tail and size > longest:
-        raise StoreError(f"{str(path)!r} ends in something that is no correction; look at it")
-    return size - (len(tail) - (tail.rfind(b"\n") + 1))
+    length = _TAIL
+    while True:
+        start = max(0, size - length)
+        tail = os.pread(descriptor, size - start, start)
+        end = _last_stroke_in(tail)
+        if end is not None:
+            return start + end
+        if not start:
+            return 0
+        if length > _MOST_OF_A_STROKE:
+            raise StoreError(f"{str(path)!r} ends in something that is no correction; look at it")
+        length *= 8
+
+
+def _last_stroke_in(tail: bytes) -> int | None:
+    """Return where the last line ends that ends a stroke; None if there is none."""
+    end = tail.rfind(b"\n") + 1
+    while end:
+        begin = tail.rfind(b"\n", 0, end - 1) + 1
+        if not tail[begin:end].rpartition(_CHECK)[0].endswith(_MORE):
+            return end
+        end = begin
+    return None

@@ -78,12 +78,19 @@ def draw_pictures(snapshot: Snapshot, size: int, seed: int) -> DrawnPictures:
 
 
 def answers_of(models: Models, model_id: str, groups: Sequence[str]) -> list[Answer]:
-    """Return every answer of a night: labels of its model, then of others that rows still name.
+    """Return every answer of a night that persons are asked about, each group's together.
 
-    The answer none follows the labels of an exclusive group.
+    These are the labels of its model, those of exclusive groups that rows still have of other
+    models, and the answer none after the labels of an exclusive group. Of other groups each label
+    is a question of its own, and nobody is asked about one that the night's model does not have.
     """
     ordered = [models[model_id], *(labels for name, labels in models.items() if name != model_id)]
-    labels = [Answer(each.group, each.name) for own in ordered for each in own if not each.retired]
+    labels = [
+        Answer(label.group, label.name)
+        for own in ordered
+        for label in own
+        if not label.retired and (own is models[model_id] or label.group in groups)
+    ]
     found: list[Answer] = []
     for group in dict.fromkeys(label.group for label in labels):
         found += dict.fromkeys(label for label in labels if label.group == group)

@@ -19,7 +19,8 @@ class Judgement(NamedTuple):
     Attributes
     ----------
     complete : int
-        Pictures of which every question was answered.
+        How many pictures count: those before the first, in the order of asking, of which some
+        question is not answered.
     estimates : list of Estimate
         In the order that the sample has them.
     """
@@ -29,42 +30,30 @@ class Judgement(NamedTuple):
 
 
 def judge(sample: Sample, in_force: InForce) -> Judgement:
-    """Return the figures of a sample by what is in force now."""
+    """Return the figures of a sample by what is in force now.
+
+    They rest on the pictures before the first, in the order of asking, of which some question is
+    not answered. What is said of others alone is no random part of the sample: who corrects only
+    what is wrong has said nothing about all that is right.
+    """
     words = [_words(item, sample, in_force) for item in sample.items]
-    complete = sum("nothing" not in said for said in words)
-    reached = len(words) if complete == len(words) else _reached(sample, in_force)
-    counted = sample.items[:reached]
-    said = np.array(words[:reached], np.str_).reshape(reached, len(sample.estimates))
+    unanswered = (place for place, said in enumerate(words) if "nothing" in said)
+    complete = next(unanswered, len(words))
+    counted = sample.items[:complete]
+    said = np.array(words[:complete], np.str_).reshape(complete, len(sample.estimates))
     answered = np.array(
         [[_answers(item, each, sample) for each in sample.estimates] for item in counted], bool
     ).reshape(said.shape)
     judged = Judged(
         weight=np.array([item.weight for item in counted]),
         answered=answered,
-        known=(said == "shows") | (said == "shows_not"),
+        known=said != "unknown",
         shows=said == "shows",
     )
     rows = np.array([each.answered_rows for each in sample.estimates], np.int64)
     found = estimate(judged, rows, sample.rows)
     unknown = (answered & (said == "unknown")).sum(axis=0).tolist()
     return Judgement(complete, _filled(sample.estimates, found, unknown))
-
-
-def _reached(sample: Sample, in_force: InForce) -> int:
-    """Return how many pictures were come to, in the order of asking.
-
-    A picture about which something was said before it was drawn counts when its turn has come: what
-    people correct by themselves is more often wrong, and would lead the others.
-    """
-    places = [
-        place
-        for place, item in enumerate(sample.items)
-        if any(
-            said.sample == sample.sample_id and said.answer != "withdrawn"
-            for said in in_force.of(item.content).values()
-        )
-    ]
-    return max(places, default=-1) + 1
 
 
 def _words(item: SampledPicture, sample: Sample, in_force: InForce) -> list[Word]:

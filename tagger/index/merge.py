@@ -62,7 +62,7 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
     same_bytes = _agree(fresh, old, "content_sha256") & _mask(pc.is_valid(fresh["content_sha256"]))
     same_scores = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
     same_answers = np.logical_and.reduce([_agree(fresh, old, name) for name in _answers(fresh)])
-    spoken = ~new & same_bytes & _other_words(fresh, old)
+    spoken = ~new & same_bytes & _other_words(fresh, old, same_scores)
     rows = pa.concat_tables([kept, fresh])
     stays = pc.is_in(before["image_id"], value_set=rows["image_id"])
     gone = before["image_id"].filter(pc.invert(stays))
@@ -135,17 +135,23 @@ def _answers(rows: pa.Table) -> list[str]:
     return [name for name, facts in whose if b"group" in facts and b"label" not in facts]
 
 
-def _other_words(fresh: pa.Table, old: pa.Table) -> BoolArray:
-    """Return bool (n,): rows in which persons answered something else, or no more, or anew."""
+def _other_words(fresh: pa.Table, old: pa.Table, same_scores: BoolArray) -> BoolArray:
+    """Return bool (n,): rows in which persons answered something else, or no more, or anew.
+
+    Of the same scores every difference is a person's. Of other scores answers are compared: tags
+    are names alone, and two labels may have one name.
+    """
     result = np.zeros(len(fresh), bool)
     said = pc.or_(pc.is_valid(fresh["corrected"]), pc.is_valid(old["corrected"]))
     here = np.flatnonzero(_mask(said))
     if len(here):
         columns = ["tags", "corrected", *_answers(fresh)]
         places = pa.array(here)
-        now = words_in(fresh.select(columns).take(places))
-        then = words_in(old.select(columns).take(places))
-        result[here] = [a != b for a, b in zip(now, then, strict=True)]
+        now = fresh.select(columns).take(places)
+        then = old.select(columns).take(places)
+        rows = [a != b for a, b in zip(now.to_pylist(), then.to_pylist(), strict=True)]
+        words = [a != b for a, b in zip(words_in(now), words_in(then), strict=True)]
+        result[here] = np.where(same_scores[here], rows, words)
     return result
 
 

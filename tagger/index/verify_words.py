@@ -39,8 +39,10 @@ def words_of(snapshot: Snapshot, models: Models) -> tuple[Words, list[str]]:
     read = manifest.corrections
     silence = InForce([], manifest.groups)
     by_models = Judge(silence, models, manifest.model_id, manifest.groups)
+    log = CorrectionLog(snapshot.index_folder)
     try:
-        part = CorrectionLog(snapshot.index_folder).read(0, read.bytes) if read else _NOTHING
+        part = log.read(0, read.bytes) if read else _NOTHING
+        log.read(part.end)  # what the next night will follow
     except StoreError as error:
         return Words(by_models, None), [str(error)]
     if part.mark() != read:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.bundle import Metrics, Threshold
 from schemas.evaluation import Evaluation, LabelMeasures, PairMeasures
-from schemas.training import PictureCounts, UnteachablePair
+from schemas.training import CorrectedParts, PictureCounts, UnteachablePair
 from tagger.labels.vocabulary import Vocabulary
 
 _SHOWN = 60
@@ -24,7 +24,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 - trained on: {facts.source}
 - pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
   calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
-  {pictures.unreadable} could not be read
+  {pictures.unreadable} could not be read{corrected}
 - recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept; seed {facts.seed}
 - made by `{facts.command}`
 - parameters: {facts.parameters:,}
@@ -79,6 +79,8 @@ class TrainingFacts:
     unteachable : sequence of UnteachablePair
     lineage : sequence of str
         Lines on the model that it comes from.
+    corrected : CorrectedParts, optional
+        How many of the pictures persons corrected; None without corrections.
     """
 
     pictures: PictureCounts
@@ -91,6 +93,7 @@ class TrainingFacts:
     parameters: int
     unteachable: Sequence[UnteachablePair] = ()
     lineage: Sequence[str] = ()
+    corrected: CorrectedParts | None = None
 
 
 def model_card(
@@ -127,12 +130,24 @@ def model_card(
         lineage="".join(f"\n- {line}" for line in facts.lineage),
         facts=facts,
         pictures=facts.pictures,
+        corrected="" if facts.corrected is None else f"\n- {corrected_sentence(facts.corrected)}",
         verdict=verdict,
         measure_rows="\n".join(_measure_rows(metrics)),
         label_rows="\n".join(_label_row(*row) for row in rows),
         combinations=_combinations(evaluation.combinations, facts.unteachable),
         failures="\n\n".join(_failures(evaluation)),
     )
+
+
+def corrected_sentence(parts: CorrectedParts) -> str:
+    """Return where corrected pictures are, and what that means for figures of the test part."""
+    counts = (
+        f"corrected pictures: {parts.train:,} in the part for training, {parts.validation:,} for "
+        f"validation, {parts.test:,} for testing"
+    )
+    if not parts.test:
+        return counts
+    return f"{counts}; figures of the test part rest partly on pictures that somebody chose"
 
 
 def _measure_rows(metrics: Metrics) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tagger.catalog import Walk
 from tagger.digests import DigestKeys
+from tagger.errors import StoreError
 from tagger.index.columns import continued
 from tagger.index.corrected_rows import Judge, labels_of_models
 from tagger.index.corrections import InForce, LogPart
@@ -106,8 +107,23 @@ class Night:
 
     @cached_property
     def said(self) -> LogPart:
-        """What persons have said, up to the moment of the first look."""
-        return self.index.corrections.read()
+        """What persons have said, up to the moment of the first look.
+
+        Raises
+        ------
+        StoreError
+            If the log is damaged, or what the current rows follow is not in it any more.
+        """
+        log = self.index.corrections
+        follows = self.parent.manifest.corrections if self.parent else None
+        if follows and log.read(0, follows.bytes).mark() != follows:
+            raise StoreError(
+                f"{str(log.path)!r}: its beginning is not what the current night follows: lines "
+                "were changed or are lost. What people said is not taken back in silence: restore "
+                "the file from a backup. Without one, go back to a night that follows what is "
+                "left ('tagger rollback'), or tag into a new folder with a copy of it"
+            )
+        return log.read()
 
     @cached_property
     def judge(self) -> Judge:
@@ -118,7 +134,7 @@ class Night:
         words = InForce(self.said.corrections, exclusive)
         return Judge(words, models, self.bundle.model_id, exclusive)
 
-    @property
+    @cached_property
     def heard(self) -> bool:
         """Whether the rows of the parent have all that persons said, as tonight's model has it."""
         if self.parent is None:

@@ -157,8 +157,10 @@ class Publisher:
             return False
         same_model = parent.manifest.model_id == self._night.bundle.model_id
         same_place = parent.manifest.catalog == self._night.root
+        # Else every later night would look for what it might change.
+        same_words = parent.manifest.corrections == self._night.said.mark()
         before = set(self._previous.unsettled.to_pylist())
-        return same_model and same_place and set(unsettled.to_pylist()) == before
+        return same_model and same_place and same_words and set(unsettled.to_pylist()) == before
 
     def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: Donors) -> Counter[str]:
         """Write one part, or link the old one where nothing in it changes; return the counts."""

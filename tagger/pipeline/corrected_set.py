@@ -1,7 +1,7 @@
 """The corrections of an index as a labelled set: what persons said, and where pictures are."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from tagger.catalog import absolute_path
 from tagger.datasets.corrected import with_said, without_labels
 from tagger.datasets.labelled_set import Example, LabelledSet, Said
 from tagger.errors import DatasetError, StoreError
+from tagger.files import file_digest
 from tagger.index.corrections import InForce, Question
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.labels.vocabulary import Group, LabelKey, Vocabulary, canonical_name, parse_groups
+from tagger.machine import raise_machine_fault
 from tagger.progress import say
 from tagger.settings import setting
 
@@ -62,15 +64,14 @@ def read_corrected(index: str, groups: Sequence[Group] | None) -> LabelledSet:
     snapshot, here, said = read_said(index)
     taught = tuple(here if groups is None else groups)
     spoken = _of_groups(said, taught, here, index)
-    places = places_of(snapshot, spoken)
+    catalog = snapshot.manifest.catalog
+    places = {
+        content: _still_there(catalog, content, image_ids)
+        for content, image_ids in places_of(snapshot, spoken).items()
+    }
     examples = [
         with_said(
-            Example(
-                image_id,
-                absolute_path(snapshot.manifest.catalog, image_id),
-                frozenset(),
-                frozenset(),
-            ),
+            Example(image_id, absolute_path(catalog, image_id), frozenset(), frozenset()),
             spoken[content],
         )
         for content, image_id in sorted(places.items(), key=lambda each: each[1])
@@ -130,10 +131,10 @@ def unknown_where_not_taught(
     return replace(labelled, examples=[_without(each, left) for each in labelled.examples])
 
 
-def places_of(snapshot: Snapshot, contents: Collection[str]) -> dict[str, str]:
-    """Return the first image_id of each of these contents that the night has scored."""
+def places_of(snapshot: Snapshot, contents: Collection[str]) -> dict[str, list[str]]:
+    """Return the image_ids, in order, of each of these contents that the night has scored."""
     wanted = pa.array(sorted(contents), pa.string())
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for part in snapshot.manifest.parts:
         rows = snapshot.read(part.file, ["image_id", "content_sha256", "status"])
         here = pc.and_(
@@ -142,8 +143,24 @@ def places_of(snapshot: Snapshot, contents: Collection[str]) -> dict[str, str]:
         rows = rows.filter(here)
         pairs = zip(rows["content_sha256"].to_pylist(), rows["image_id"].to_pylist(), strict=True)
         for content, image_id in pairs:
-            found[content] = min(image_id, found.get(content, image_id))
-    return found
+            found.setdefault(content, []).append(image_id)
+    return {content: sorted(image_ids) for content, image_ids in found.items()}
+
+
+def _still_there(catalog: str, content: str, image_ids: Sequence[str]) -> str:
+    """Return the first of a content's names that has these bytes now; the first if none has."""
+    if len(image_ids) == 1:
+        return image_ids[0]  # decoding it says what is wrong with it
+    having = (each for each in image_ids if _has(absolute_path(catalog, each), content))
+    return next(having, image_ids[0])
+
+
+def _has(path: str, content: str) -> bool:
+    try:
+        return Path(path).is_file() and file_digest(Path(path)) == content
+    except OSError as error:
+        raise_machine_fault(error)
+        return False
 
 
 def _said(content: str, answers: Mapping[Question, Correction]) -> Said:
@@ -193,14 +210,14 @@ def _of_groups(
         if _groups_of(each) & names
     }
     if not kept:
-        about = ", ".join(sorted(of_others)) or "nothing yet"
+        about = _quoted(sorted(of_others)) or "nothing yet"
         raise DatasetError(
             f"{shown}: persons spoke of {about}, and taught are "
-            f"{', '.join(sorted(names)) or 'no groups'}; correct some pictures with 'tagger "
+            f"{_quoted(sorted(names)) or 'no groups'}; correct some pictures with 'tagger "
             f"review', or name the groups with {setting('groups')}"
         )
     if of_others:
-        counted = ", ".join(f"{group} {n:,}" for group, n in of_others.most_common())
+        counted = ", ".join(f"{group!r} {n:,}" for group, n in of_others.most_common())
         say(f"left aside: what was said of groups that are not taught: {counted} pictures")
     return kept
 
@@ -218,4 +235,10 @@ def _without(example: Example, keys: Collection[LabelKey]) -> Example:
 
 
 def _listed(counts: Mapping[LabelKey, int]) -> str:
-    return ", ".join(f"{group}:{name} {n:,}" for (group, name), n in sorted(counts.items())[:12])
+    """Return labels with their counts; quoted, as the log may have been written by anybody."""
+    keys = sorted(counts.items())[:12]
+    return ", ".join(f"{f'{group}:{name}'!r} {n:,}" for (group, name), n in keys)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.bundle import Gate
 from schemas.training import UnteachablePair
-from tagger.arrays import Float32Array
+from tagger.arrays import Float32Array, StrArray
 from tagger.datasets.labelled_set import LabelKeys, LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import DatasetError, InputError
@@ -88,10 +88,13 @@ class FromNothing:
         """Return how this program reads pictures."""
         return Reading(self.architecture.size)
 
+    def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
+        """Return three parts; pairs that are held out are in the test part alone."""
+        return prepared.split(seed=seed, held_out=self._held_out(prepared.labelled, vocabulary))
+
     def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
-        """Return the set in three parts; pairs that are held out are in the test part alone."""
-        held_out = self._held_out(prepared.labelled, vocabulary)
-        parts = prepared.split(seed=seed, held_out=held_out)
+        """Return the set in three parts, with its targets."""
+        parts = self.parts(prepared, vocabulary, seed=seed)
         targets = prepared.labelled.targets(vocabulary)
         return SplitSet(
             prepared=prepared,
@@ -99,7 +102,7 @@ class FromNothing:
             targets=targets,
             vocabulary=vocabulary,
             table=prepared.split_table(parts, judged=len(vocabulary)),
-            held_out=held_out,
+            held_out=self._held_out(prepared.labelled, vocabulary),
             unteachable=self._unteachable(targets[prepared.rows[parts == "train"]], vocabulary),
         )
 

@@ -100,7 +100,7 @@ class FromParent:
         strangers = self._strangers(labelled, added)
         grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
         if named := [label.key for label in grown.labels[len(old) :]]:
-            say("new: " + ", ".join(f"{key} ({strangers[key]:,} pictures)" for key in named))
+            say("new: " + ", ".join(f"{key!r} ({strangers[key]:,} pictures)" for key in named))
         return labelled, grown.retire(retired)
 
     def decides(self) -> dict[str, object]:
@@ -118,10 +118,14 @@ class FromParent:
         """
         return self.parent.reading if self.freeze_trunk else Reading(self.parent.size)
 
+    def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
+        """Return the parent's parts, and those of what is new."""
+        return prepared.continued_split(self.parent.split(), seed=seed)
+
     def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
         """Return the set with the parent's parts, and targets unknown where nobody was asked."""
         before = self.parent.split()
-        parts = prepared.continued_split(before, seed=seed)
+        parts = self.parts(prepared, vocabulary, seed=seed)
         table = prepared.split_table(parts, judged=len(vocabulary), parent=before)
         targets = _judged_targets(prepared, vocabulary, table, len(self.parent.vocabulary))
         replays = _replays(prepared, parts, before)

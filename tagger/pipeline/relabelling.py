@@ -149,7 +149,7 @@ def _say_without_column(sheet: Sheet, words: list[Said | None]) -> None:
         for group in {*word.answers, *(key[0] for key in word.single)} - named
     )
     if left:
-        counted = ", ".join(f"{group} {n:,}" for group, n in left.most_common())
+        counted = ", ".join(f"{group!r} {n:,}" for group, n in left.most_common())
         say(f"left aside: the table has no column for {counted} pictures of which persons spoke")
 
 

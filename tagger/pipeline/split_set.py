@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from schemas.training import UnteachablePair
+from schemas.training import CorrectedParts, UnteachablePair
 from tagger.arrays import Float32Array, Int64Array, Pixels, StrArray
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.datasets.prepared_set import PreparedSet
@@ -48,6 +48,11 @@ class SplitSet:
     def pixels(self) -> Pixels:
         """Return uint8 (n_pictures, size, size, 3)."""
         return self.prepared.cache.pixels
+
+    @property
+    def corrected(self) -> CorrectedParts | None:
+        """Return how many corrected pictures each part has; None without corrections."""
+        return self.prepared.corrected_parts(self.parts)
 
     def rows(self, part: str) -> Int64Array:
         """Return int64: the positions of a part's pictures in `targets` and `pixels`."""

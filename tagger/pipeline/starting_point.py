@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from schemas.bundle import Gate
+from tagger.arrays import StrArray
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.imaging.preprocessing import Reading
@@ -58,6 +59,9 @@ class StartingPoint(Protocol):
 
     def reading(self) -> Reading:
         """Return how pictures become the network's input."""
+
+    def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
+        """Return the part of each readable picture, as `split` has it."""
 
     def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
         """Return the set with its parts and targets."""

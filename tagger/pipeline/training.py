@@ -11,7 +11,7 @@ from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import InputError, Locked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import Bundle, load_bundle
-from tagger.models.card import TrainingFacts, model_card
+from tagger.models.card import TrainingFacts, corrected_sentence, model_card
 from tagger.models.versions import next_name, set_current
 from tagger.models.writer import BundleContents, save_bundle
 from tagger.pipeline.fitting import Fitted, fit_set
@@ -68,6 +68,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         work.begin(_decisive(options, start, labelled, vocabulary))
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         split = start.split(prepared, vocabulary, seed=options.seed)
+        _say_corrected(split)
         recipe = start.recipe(len(split.rows("train")))
         recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
         work.check_contents(prepared, recipe)
@@ -91,10 +92,15 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
 
 def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
     """Return what there is to learn from; trains nothing and leaves nothing behind."""
-    labelled, _ = start.read(options)
+    labelled, vocabulary = start.read(options)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
-        return prepared.check()
+        return prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
+
+
+def _say_corrected(split: SplitSet) -> None:
+    if split.corrected is not None:
+        say(corrected_sentence(split.corrected))
 
 
 def _decisive(
@@ -145,6 +151,7 @@ def _facts(
         best_epoch=fitted.best_epoch,
         parameters=fitted.network.count_params(),
         unteachable=split.unteachable,
+        corrected=split.corrected,
     )
 
 

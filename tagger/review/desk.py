@@ -19,7 +19,7 @@ from schemas.review import (
 from tagger.errors import InputError, StoreError
 from tagger.index.snapshots import Snapshot, current_name
 from tagger.index.store import Index
-from tagger.review.saying import Saying
+from tagger.review.saying import Saying, corrections, is_visible
 from tagger.review.table import NightTable
 
 if TYPE_CHECKING:
@@ -159,17 +159,15 @@ class Desk:
         night.table.refresh()
         return [night.table.picture(name) for name in names]
 
-    def sample_now(self) -> SampleNow:
-        """Return what the sample says by now.
+    def sample_now(self) -> SampleNow | None:
+        """Return what the sample says by now; None if nobody asked for one.
 
         Raises
         ------
         InputError
-            If there is none, or it cannot be written.
+            If it cannot be written.
         """
-        if self._sample is None:
-            raise InputError("nobody asked for a sample: start with 'tagger review --sample 200'")
-        return self._sample.now()
+        return None if self._sample is None else self._sample.now()
 
     def say(self, said: SaidAtOnce) -> Kept:
         """Keep what was said, all of it or nothing; somebody else's newer word is asked about.
@@ -189,12 +187,15 @@ class Desk:
             self._sample is None or said.sample != self._sample.sample_id
         ):
             raise InputError(f"sample {said.sample!r} is not the one that is being asked about")
-        corrections = self.night.saying.corrections(said, self.who, datetime.now(UTC))
+        said = self.night.saying.spelt(said)
         self._check_rows(said)
         if not said.insist and (conflicts := table.conflicts(said)):
-            return Kept(kept=0, conflicts=conflicts, lines=table.lines)
-        self.index.corrections.append(corrections)
-        return Kept(kept=len(corrections), conflicts=[], lines=self._fresh().lines)
+            return Kept(kept=0, first=None, conflicts=conflicts, lines=table.lines)
+        lines = corrections(said, self.who, datetime.now(UTC))
+        start = self.index.corrections.append(lines)
+        table = self._fresh()
+        first = table.line_at(start)
+        return Kept(kept=len(lines), first=first, conflicts=[], lines=table.lines)
 
     def _check_rows(self, said: SaidAtOnce) -> None:
         """Raise InputError unless this night's rows have what was seen, and are ok."""
@@ -232,7 +233,12 @@ def _running(index: Index, snapshot: Snapshot, size: int) -> "RunningSample":
 
 
 def _add_command(index: Path, proposals: list[tuple[str, str]]) -> str | None:
-    """Return the command that teaches a model the labels that are proposed, or None."""
+    """Return the command that teaches a model the labels that are proposed, or None.
+
+    People copy it into a shell: a name that somebody wrote into the log with letters that cannot be
+    seen stays out.
+    """
+    proposals = [(group, label) for group, label in proposals if is_visible(group + label)]
     if not proposals:
         return None
     command = ["tagger", "retrain", "--corrections", str(index)]

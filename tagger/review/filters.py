@@ -13,8 +13,9 @@ from schemas.review import Wanted
 from tagger.arrays import BoolArray, Int64Array
 from tagger.errors import InputError
 from tagger.index.night_labels import MISSING, SCALE, NightLabels, UInt16Array
-from tagger.review.lines import WITHDRAWN, Log
+from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows
+from tagger.review.standing import WITHDRAWN
 from tagger.review.words import Words
 
 _ROUNDING = 1e-6
@@ -32,7 +33,7 @@ class Filters:
     findings : bool (n,)
         Rows of whose contents the audit found something.
     samples : mapping of str to int64 (k,)
-        The rows of each sample by its id.
+        The rows of each sample by its id, in the order of asking.
     """
 
     def __init__(
@@ -159,6 +160,9 @@ class Filters:
         return found
 
     def _ordered(self, found: BoolArray, wanted: Wanted) -> Int64Array:
+        if wanted.order == "path" and wanted.sample is not None:
+            asked = self._samples[wanted.sample]
+            return asked[found[asked]]
         if wanted.order == "path":
             return np.flatnonzero(found)
         if wanted.order == "least_sure":

@@ -5,50 +5,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.corrections import Answer, Correction
+from schemas.corrections import Correction
 from schemas.review import Said
 from tagger.arrays import Int64Array
 from tagger.errors import StoreError
 from tagger.index.corrections import CorrectionLog, LogPart, Question
 from tagger.index.night_labels import NightLabels
 from tagger.index.snapshots import Snapshot
-from tagger.review.contents import Digests, digests_of
+from tagger.review.contents import Digests, digests_of, texts_of
+from tagger.review.log_reader import LogReader
 from tagger.review.rows import NightRows
-
-_AT_A_TIME = 8 << 20
-"""Bytes of the log that are taken in at a time: parsed lines take some ten times that."""
-
-ANSWER_CODES: dict[Answer, int] = {
-    "withdrawn": 0,
-    "is": 1,
-    "is_not": 2,
-    "none": 3,
-    "unknown": 4,
-}
-WITHDRAWN, IS, IS_NOT, NONE, UNKNOWN = range(5)
-INERT = 5
-"""Said, but nothing that a row can answer: the label is retired, or there is none. The model's
-answer stands."""
-NO_QUESTION = -1
-
-LINE = np.dtype(
-    [
-        ("start", np.int64),  # its place in the log
-        ("digest", np.uint64, (4,)),
-        ("question", np.int32),  # place in `questions`, or NO_QUESTION if it answers none
-        ("answer", np.uint8),
-        ("name", np.int32),  # of an exclusive group: place of the label in `names`
-        ("who", np.int32),  # place in `persons`
-        ("row", np.int32),  # that now has its image_id; -1: there is none
-        ("elsewhere", np.bool_),  # that row is ok and has other bytes
-        ("stands", np.bool_),  # nothing was said of the same content and question since
-    ]
+from tagger.review.standing import (
+    ANSWER_CODES,
+    INERT,
+    LINE,
+    NO_QUESTION,
+    Lines,
+    drop_words_on_other_answers,
+    last_of_each,
+    topics,
 )
-Lines = npt.NDArray[Any]
-"""Structured (n,) as `LINE`."""
 
 
 class Log:
@@ -63,7 +41,7 @@ class Log:
 
     Attributes
     ----------
-    lines : structured (n,), see `LINE`
+    lines : structured (n,), see `standing.LINE`
     questions : list of Question
         The exclusive groups first, in their order.
     names : list of list of str
@@ -77,11 +55,12 @@ class Log:
         self._log = log
         self._labels = labels
         self._rows = rows
-        self._follows = snapshot.manifest.corrections
+        self._reader = LogReader(log, snapshot.manifest.corrections)
         self.start_anew()
 
     def start_anew(self) -> None:
         """Forget what was read."""
+        self._reader.start_anew()
         labels = self._labels
         self.lines: Lines = np.zeros(0, LINE)
         self.questions: list[Question] = [(group, None) for group in labels.exclusive]
@@ -90,8 +69,6 @@ class Log:
         self._question_at = {question: i for i, question in enumerate(self.questions)}
         self._name_at = [{name: i for i, name in enumerate(names)} for names in self.names]
         self._person_at: dict[str, int] = {}
-        self._end = 0
-        self._size = -1
 
     def question_at(self, group: str, label: str | None) -> int | None:
         """Return the place of what is asked about a label, or None if nobody ever said anything."""
@@ -100,24 +77,11 @@ class Log:
 
     def grown(self) -> bool:
         """Return whether the log is not as it was when it was last read."""
-        return self._log.size() != self._size
+        return self._reader.changed()
 
     def replaced(self) -> bool:
-        """Return whether the log has become shorter than what was read: it is another one.
-
-        Raises
-        ------
-        StoreError
-            If it lacks what the rows follow.
-        """
-        size = self._log.size()
-        if self._follows is not None and size < self._follows.bytes:
-            raise StoreError(
-                f"{str(self._log.path)!r} has {size:,} bytes, but the night follows "
-                f"{self._follows.bytes:,} of them: some of what people said is gone. Restore the "
-                "file from a backup"
-            )
-        return size < self._end
+        """Return whether it is another log than the one that was read."""
+        return self._reader.replaced()
 
     def read(self) -> Iterator[Int64Array]:
         """Take in what was appended; yield, batch by batch, the new lines that stand.
@@ -125,35 +89,50 @@ class Log:
         Raises
         ------
         StoreError
-            If it is damaged.
+            If it is damaged, or does not begin with what the rows follow.
         """
-        size = self._log.size()
-        while (part := self._log.read(self._end, self._end + _AT_A_TIME)).corrections:
-            fresh = self._take(part)
-            self._end = part.end
-            yield fresh
-        self._size = size
+        for part in self._reader.parts():
+            yield self._take(part)
 
     def _take(self, part: LogPart) -> Int64Array:
         """Append lines; return the places of those that stand."""
         before = len(self.lines)
         new = self._as_lines(part)
-        old = np.flatnonzero(
-            self.lines["stands"] & np.isin(self.lines["digest"][:, 0], new["digest"][:, 0])
-        )
+        old = self.standing_of(new["digest"])
         self.lines = np.concatenate([self.lines, new])
-        asked = before + np.flatnonzero(new["question"] != NO_QUESTION)
+        drop_words_on_other_answers(self.lines, before, len(self._labels.exclusive))
+        asked = before + np.flatnonzero(self.lines["question"][before:] != NO_QUESTION)
         touched = np.concatenate([old, asked])
-        last = touched[_last_of_each(self.lines[touched])]
+        last = touched[last_of_each(self.lines[touched])]
         self.lines["stands"][touched] = False
         self.lines["stands"][last] = True
-        return last[last >= before]
+        self._clear(before, part.corrections)
+        fresh: Int64Array = last[(last >= before) & self.lines["stands"][last]]
+        return fresh
+
+    def _clear(self, before: int, said: Sequence[Correction]) -> None:
+        """Let words on the labels of a group that is not exclusive stand no more if afterwards,
+        in what was said from `before` on, the whole group was answered.
+
+        That was said when the group was exclusive.
+        """
+        cleared = {
+            (one.content_sha256, one.group): before + i
+            for i, one in enumerate(said)
+            if one.label is None and one.group not in self._labels.exclusive
+        }
+        standing = self.standing_of(digests_of(content for content, _ in cleared))
+        contents = texts_of(self.lines["digest"][standing])
+        for line, content in zip(standing.tolist(), contents, strict=True):
+            group, _ = self.questions[self.lines["question"][line]]
+            if line < cleared.get((str(content), group), -1):
+                self.lines["stands"][line] = False
 
     def _as_lines(self, part: LogPart) -> Lines:
         said = part.corrections
         lines = np.zeros(len(said), LINE)
         lengths = [len(line) for line in part.data.splitlines(keepends=True)]
-        lines["start"] = self._end + np.cumsum([0, *lengths[:-1]])
+        lines["start"] = part.end - len(part.data) + np.cumsum([0, *lengths[:-1]])
         lines["digest"] = digests_of(one.content_sha256 for one in said)
         lines["question"] = [self._question(one) for one in said]
         lines["answer"] = [self._answer(one) for one in said]
@@ -198,9 +177,10 @@ class Log:
         return np.flatnonzero(about & self.lines["stands"])
 
     def standing_for(self, lines: Int64Array) -> Int64Array:
-        """Return, for each of these lines, that in force about the same content and question."""
+        """Return, for each of these lines, that in force about the same content and question, or -1
+        if there is none any more."""
         standing = self.standing_of(self.lines["digest"][lines])
-        topic = _topics(self.lines[np.concatenate([lines, standing])])
+        topic = topics(self.lines[np.concatenate([lines, standing])])
         of_topic = np.full(len(topic), -1, np.int64)
         of_topic[topic[len(lines) :]] = standing
         return of_topic[topic[: len(lines)]]
@@ -208,6 +188,10 @@ class Log:
     def all_of(self, digest: Digests) -> Int64Array:
         """Return the places of all lines about one content, uint64 (4,)."""
         return np.flatnonzero((self.lines["digest"] == digest).all(axis=1))
+
+    def number_at(self, start: int) -> int:
+        """Return the number of the line that begins at a byte of the log."""
+        return int(np.searchsorted(self.lines["start"], start))
 
     def newer_than(self, items: Sequence[Said]) -> list[int]:
         """Return the last lines about the same as these items that those did not know."""
@@ -248,26 +232,7 @@ class Log:
         return found
 
     def _start_of(self, line: int) -> int:
-        return int(self.lines["start"][line]) if line < len(self.lines) else self._end
-
-
-def _topics(lines: Lines) -> Int64Array:
-    """Return int64 (n,): a number for each content and question; the same for the same."""
-    digest = lines["digest"]
-    order = np.lexsort((lines["question"], digest[:, 1], digest[:, 0]))
-    ordered = lines[order]
-    other = (ordered["digest"][1:, :2] != ordered["digest"][:-1, :2]).any(axis=1)
-    other |= ordered["question"][1:] != ordered["question"][:-1]
-    topics = np.zeros(len(lines), np.int64)
-    topics[order[1:]] = np.cumsum(other)
-    return topics
-
-
-def _last_of_each(lines: Lines) -> Int64Array:
-    """Return the places of the last line on each content and question, in order."""
-    last = np.full(len(lines), -1, np.int64)
-    last[_topics(lines)] = np.arange(len(lines))  # the last of equals is what stays
-    return np.sort(last[last >= 0])
+        return int(self.lines["start"][line]) if line < len(self.lines) else self._reader.end
 
 
 def _place(value: Any, at: dict[Any, int], values: list[Any]) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from schemas.corrections import Answer, Correction
 from schemas.record import FORMAT_VERSION
@@ -48,8 +49,8 @@ class Saying:
         labels_now = self._vocabulary.labels
         self._known = {(label.group, canonical_name(label.name)): label for label in labels_now}
 
-    def corrections(self, said: SaidAtOnce, who: str, at: datetime) -> list[Correction]:
-        """Return the lines that this stroke of `who` becomes.
+    def spelt(self, said: SaidAtOnce) -> SaidAtOnce:
+        """Return a stroke with its labels as the vocabulary spells them, or as it may come to.
 
         Raises
         ------
@@ -58,20 +59,13 @@ class Saying:
         """
         answers = dict.fromkeys((item.group, item.label, item.answer) for item in said.items)
         labels = {answer: self._label_of(*answer) for answer in answers}  # each looked at once
-        return [
-            Correction(
-                format_version=FORMAT_VERSION,
-                at=at.isoformat(timespec="microseconds"),
-                who=who,
-                content_sha256=item.content,
-                image_id=item.image_id,
-                group=item.group,
-                label=labels[item.group, item.label, item.answer],
-                answer=item.answer,
-                sample=said.sample,
-            )
-            for item in said.items
-        ]
+        return replace(
+            said,
+            items=[
+                replace(item, label=labels[item.group, item.label, item.answer])
+                for item in said.items
+            ],
+        )
 
     def _label_of(self, group: str, label: str | None, answer: Answer) -> str | None:
         """Return the label that an answer names, as the vocabulary spells it."""
@@ -109,6 +103,24 @@ class Saying:
         return label.name
 
 
+def corrections(said: SaidAtOnce, who: str, at: datetime) -> list[Correction]:
+    """Return the lines that a stroke of `who` becomes, once it is spelt."""
+    return [
+        Correction(
+            format_version=FORMAT_VERSION,
+            at=at.isoformat(timespec="microseconds"),
+            who=who,
+            content_sha256=item.content,
+            image_id=item.image_id,
+            group=item.group,
+            label=item.label,
+            answer=item.answer,
+            sample=said.sample,
+        )
+        for item in said.items
+    ]
+
+
 def checked_name(who: str) -> str:
     """Return the name of a person who corrects.
 
@@ -122,13 +134,17 @@ def checked_name(who: str) -> str:
     return name
 
 
-def _check_visible(name: str, shown: str) -> None:
-    """Raise InputError unless a name may stand in a line of the log, which is read again."""
-    hidden = any(
+def is_visible(name: str) -> bool:
+    """Return whether all letters of a name can be seen, on one line, in the order they have."""
+    return not any(
         unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING
         for letter in name
     )
-    if hidden or not 1 <= len(name) <= _LONGEST:
+
+
+def _check_visible(name: str, shown: str) -> None:
+    """Raise InputError unless a name may stand in a line of the log, which is read again."""
+    if not is_visible(name) or not 1 <= len(name) <= _LONGEST:
         raise InputError(
             f"{shown:.300}: a name is 1 to {_LONGEST} letters that can be seen, on one line"
         )

@@ -190,9 +190,12 @@ def _strict(headers: MutableHeaders) -> Iterable[tuple[str, str]]:
 
 
 def _in_time(receive: Receive) -> Receive:
-    """Return `receive` for a client that must not take for ever over its body."""
+    """Return `receive` for a client that must not take for ever over its body, in one piece or in
+    many."""
+    until = asyncio.get_running_loop().time() + _BODY_WITHIN
 
     async def receive_in_time() -> Message:
-        return await asyncio.wait_for(receive(), _BODY_WITHIN)
+        async with asyncio.timeout_at(until):
+            return await receive()
 
     return receive_in_time

@@ -161,8 +161,11 @@ class ReviewServer:
 
     async def sample(self, _: Request) -> Response:
         """Answer what the sample says by now."""
-        with _not_found():
-            return json_answer(await self._ask(self._desk.sample_now))
+        sample = await self._ask(self._desk.sample_now)
+        if sample is None:
+            words = "nobody asked for a sample: start with 'tagger review --sample 200'"
+            raise HTTPException(HTTPStatus.NOT_FOUND, words)
+        return json_answer(sample)
 
     async def say(self, request: Request) -> Response:
         """Keep what a person said."""

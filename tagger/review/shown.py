@@ -11,8 +11,9 @@ from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail, TagSaid
 from tagger.arrays import Int64Array
 from tagger.index.night_labels import MISSING, SCALE, NightLabels
 from tagger.review.contents import texts_of
-from tagger.review.lines import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN, Log
+from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows
+from tagger.review.standing import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN
 from tagger.review.words import Words
 
 _ANSWERS: dict[int, Answer] = {code: answer for answer, code in ANSWER_CODES.items()}

@@ -100,7 +100,7 @@ class NightTable:
         Raises
         ------
         StoreError
-            If the log is damaged.
+            If the log is damaged, or does not begin with what the rows follow.
         """
         with self._turn:
             changed = self._words.refresh()
@@ -203,13 +203,18 @@ class NightTable:
         with self._turn:
             return self._log.said_in(self._log.newer_than(said.items))
 
+    def line_at(self, start: int) -> int:
+        """Return the number of the line that begins at a byte of the log."""
+        with self._turn:
+            return self._log.number_at(start)
+
     def corrected(self) -> int:
         """Return of how many pictures somebody has said something."""
         with self._turn:
             return int(self._words.anyone().sum())
 
     def add_sample(self, sample_id: str, contents: Collection[str]) -> None:
-        """Make the pictures with these contents findable as a sample."""
+        """Make the pictures with these contents findable as a sample, in this order."""
         with self._turn:
             self._samples[sample_id] = self._rows_of(contents)
             self._last_found = None

@@ -8,8 +8,9 @@ import numpy as np
 from tagger.arrays import BoolArray, Int64Array
 from tagger.index.night_labels import MISSING, NightLabels
 from tagger.review.contents import Pairs
-from tagger.review.lines import IS, IS_NOT, NONE, UNKNOWN, WITHDRAWN, Log
+from tagger.review.lines import Log
 from tagger.review.rows import Int32Array, NightRows, UInt8Array
+from tagger.review.standing import INERT, IS, IS_NOT, NONE, UNKNOWN, WITHDRAWN
 
 
 class WordsOfRows(NamedTuple):
@@ -46,7 +47,8 @@ class Words:
     now : int32 (exclusive groups, n)
         Place of the answer in `Log.names`; -1 is none.
     said : uint8 (exclusive groups, n)
-        The last answer of a person, WITHDRAWN where nobody has said anything.
+        The last answer of a person, WITHDRAWN where nobody has said anything that a row can
+        answer.
     last : int32 (exclusive groups, n)
         The last line about it; -1: there is none.
     """
@@ -55,6 +57,7 @@ class Words:
         self._rows = rows
         self._labels = labels
         self._log = log
+        self._groups = {group.name for group in labels.groups()}
         self._lay_bare()
         self.refresh()
 
@@ -96,7 +99,7 @@ class Words:
         for i in range(len(self._labels.exclusive)):
             mine = lines["question"] == i
             row, answer = found.row[mine], lines["answer"][mine]
-            self.said[i, row] = answer
+            self.said[i, row] = np.where(answer == INERT, WITHDRAWN, answer)
             self.last[i, row] = line[mine]
             now = np.where(answer == IS, lines["name"][mine], self._rows.own[i, row])
             self.now[i, row] = np.where(answer == NONE, -1, now)
@@ -111,7 +114,7 @@ class Words:
         """Return what is in force about labels of groups that are not exclusive."""
         if self._labels_said is None:
             lines = self._log.lines
-            wanted = lines["stands"] & (lines["answer"] != WITHDRAWN)
+            wanted = lines["stands"] & ~np.isin(lines["answer"], (WITHDRAWN, INERT))
             wanted &= lines["question"] >= len(self._labels.exclusive)
             standing = np.flatnonzero(wanted)
             found = self._of_rows(standing)
@@ -127,7 +130,7 @@ class Words:
         return np.asarray((said == IS) | (said == NONE))
 
     def anyone(self) -> BoolArray:
-        """Return bool (n,): rows of which somebody has said something that was not withdrawn."""
+        """Return bool (n,): rows of which somebody has said something that still counts."""
         spoken = (self.said != WITHDRAWN).any(axis=0)
         spoken[self.about_labels().row] = True
         return np.asarray(spoken)
@@ -206,7 +209,8 @@ class Words:
         return np.asarray(found & (chosen["answer"] == IS))
 
     def _is_strange(self, group: str, name: str | None) -> bool:
-        return name is not None and self._labels.at(group, name) is None
+        """Return whether a group of the night lacks a label; another group has none to lack."""
+        return name is not None and group in self._groups and self._labels.at(group, name) is None
 
     def asking(self, rows: Int64Array | None = None) -> WordsOfRows:
         """Return the words in force about other bytes under the names of rows, of whose own bytes
@@ -219,8 +223,9 @@ class Words:
         if rows is not None:
             wanted &= np.isin(lines["row"], rows)
         once = np.flatnonzero(wanted)
-        row = lines["row"][once].astype(np.int64)
         line = self._log.standing_for(once)
+        once, line = once[line >= 0], line[line >= 0]
+        row = lines["row"][once].astype(np.int64)
         question = lines["question"][line].astype(np.int64)
         answers = np.isin(lines["answer"][line], (IS, IS_NOT, NONE))
         kept = answers & ~self._are_said(question, row)

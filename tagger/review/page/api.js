@@ -28,7 +28,7 @@ async function ask(path, body) {
   } catch {
     throw new Refused(ENDED, 0);
   }
-  if (response.status === 404 && !/^api\/(like|picture)/.test(path)) throw new Refused(STALE, 404);
+  if (response.status === 404 && !/^api\/(like|picture|sample)/.test(path)) throw new Refused(STALE, 404);
   return read(response);
 }
 

@@ -217,7 +217,7 @@ function orders(wanted) {
   ]);
   const score = wanted.label ? [["score", `highest score of ${tagLabel(wanted.label)} first`]] : [];
   return [
-    ["", "by file name"],
+    ["", wanted.sample ? "as the sample asks" : "by file name"],
     ["sure", "least sure first"],
     ...(sure.length > 1 ? sure : []),
     ...score,

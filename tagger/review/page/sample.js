@@ -2,14 +2,16 @@
 
 import * as api from "./api.js";
 import { byId, button, fill, h, name } from "./dom.js";
-import { apply } from "./say.js";
-import { emit, exclusiveGroups, on, otherGroups, state } from "./state.js";
-import { figure, percent } from "./words.js";
+import { apply, tagSaid } from "./say.js";
+import { emit, on, state } from "./state.js";
+import { count, figure, percent } from "./words.js";
 import { go } from "./wanted.js";
 
 const place = byId("sample");
 /** Its pictures, in the order of asking. */
 let pictures = [];
+/** What is asked of each: [group, null], or [group, label] where several may hold. */
+let questions = [];
 let later = null;
 const NONE = "none of its labels";
 
@@ -25,12 +27,32 @@ export async function showSample() {
     const lines = state.night.lines;
     const rows = await readAll({ sample: state.night.sample });
     const sample = await api.getSample();
-    const byName = new Map(rows.map((one) => [one.image_id, { ...one, lines }]));
-    pictures = sample.order.map(([id]) => byName.get(id)).filter(Boolean);
+    questions = questionsOf(sample);
+    pictures = inOrder(
+      sample,
+      rows.filter((one) => one.status === "ok").map((one) => ({ ...one, lines })),
+    );
     show(sample);
   } catch (refused) {
     fill(place, h("p", { class: "asks" }, refused.message));
   }
+}
+
+function questionsOf({ estimates, groups }) {
+  const others = estimates.filter((one) => !groups.includes(one.group));
+  const whole = groups.filter((group) => estimates.some((one) => one.group === group));
+  return [...whole.map((group) => [group, null]), ...others.map((one) => [one.group, one.label])];
+}
+
+/** The pictures in the order of asking; in place of those that a newer night lacks, what is known. */
+function inOrder({ order, judged }, rows) {
+  const byName = new Map(rows.map((one) => [one.image_id, one]));
+  const byContent = new Map(rows.map((one) => [one.content, one]));
+  return order.map(([id, content], index) => {
+    const same = byName.get(id);
+    if (same?.content === content) return same;
+    return byContent.get(content) ?? { content, gone: true, done: index < judged };
+  });
 }
 
 /** Read everything that is wanted, 500 at a time. */
@@ -44,48 +66,61 @@ export async function readAll(wanted, read = () => {}) {
   }
 }
 
-/** A picture is done with once every group was answered; one that cannot be seen asks nothing. */
+/**
+ * A picture is done with once each question of the sample was answered: an exclusive group is one,
+ * and so is each label of others. "I do not know" is an answer.
+ */
 function isDone(picture) {
-  if (picture.status !== "ok") return true;
-  if (!exclusiveGroups().every((group) => picture.answers[group.name]?.said)) return false;
-  if (!picture.said_tags) return true;
-  const said = new Set(
-    picture.said_tags.filter((one) => one.said).map((one) => `${one.group}:${one.label}`),
-  );
-  return otherGroups().every((group) =>
-    group.labels.every((label) => said.has(`${group.name}:${label}`)),
-  );
+  if (picture.gone) return picture.done;
+  return questions.every((question) => isAnswered(picture, question));
 }
 
-const done = () => pictures.filter(isDone).length;
+function isAnswered(picture, [group, label]) {
+  const now = label === null ? picture.answers[group] : tagSaid(picture, group, label);
+  return Boolean(now?.said);
+}
+
+/** How many pictures count: those before the first one that is not done, in the order of asking. */
+function counting() {
+  const open = pictures.findIndex((one) => !isDone(one));
+  return open < 0 ? pictures.length : open;
+}
+
+/** What was said out of turn, in words; null if nothing was. */
+function outOfTurn() {
+  const isBegun = (one) => questions.some((question) => isAnswered(one, question));
+  const n = pictures.slice(counting() + 1).filter((one) => !one.gone && isBegun(one)).length;
+  if (!n) return null;
+  return ` Something was said of ${count(n, "picture")} further on: that counts once everything is answered of all before, of those that are right, too.`;
+}
 
 /** "37 of 200 are answered", beside a picture. */
 export function progressWords(picture) {
-  const index = pictures.findIndex((one) => one.image_id === picture.image_id);
+  const index = pictures.findIndex((one) => one.content === picture.content);
   const number = index < 0 ? "" : `Picture ${index + 1} of the sample. `;
   return [
     number,
-    h("b", null, `${figure(done())} of ${figure(pictures.length)}`),
+    h("b", null, `${figure(counting())} of ${figure(pictures.length)}`),
     " are answered.",
+    outOfTurn(),
   ];
 }
 
-/** The id of the next picture that still asks something, after one or from the start; or null. */
+/** The id of the first picture that still asks something, other than this one; or null. */
 export function nextOpen(id = null) {
-  const from = pictures.findIndex((one) => one.image_id === id) + 1;
-  const inTurn = [...pictures.slice(from), ...pictures.slice(0, from)];
-  return inTurn.find((one) => one.image_id !== id && !isDone(one))?.image_id ?? null;
+  const open = pictures.find((one) => !one.gone && one.image_id !== id && !isDone(one));
+  return open?.image_id ?? null;
 }
 
 function goOn() {
   const next = nextOpen();
-  if (next === null) emit("told", "Every picture of the sample is answered.");
+  if (next === null) emit("told", "Every picture of the sample that is in this night is answered.");
   else go({ ...state.view, picture: next });
 }
 
 function show(sample) {
   const all = pictures.length;
-  const n = done();
+  const n = counting();
   const had = place.contains(document.activeElement);
   fill(
     place,
@@ -95,6 +130,7 @@ function show(sample) {
       null,
       h("b", null, `${figure(n)} of ${figure(all)}`),
       " pictures of the sample are answered.",
+      outOfTurn(),
     ),
     h("progress", {
       max: all || 1,
@@ -208,7 +244,7 @@ function share(value, low, high, kind) {
 }
 
 on("kept", (job) => {
-  for (const picture of pictures) apply(picture, job);
+  for (const picture of pictures) if (!picture.gone) apply(picture, job);
   clearTimeout(later);
   if (isHere()) later = setTimeout(() => api.getSample().then(show, () => {}), 700);
 });

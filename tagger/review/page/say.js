@@ -2,7 +2,7 @@
 // kept stays until it is sent again or let go. What was kept can be undone, step by step.
 
 import * as api from "./api.js";
-import { emit, groupOf, MOST, state } from "./state.js";
+import { emit, groupOf, MOST, otherGroups, state } from "./state.js";
 import { count, ofPictures, saidWords } from "./words.js";
 
 const undoable = [];
@@ -106,7 +106,7 @@ async function send(job, insisting) {
 
 function keep(job, kept) {
   state.night.lines = kept.lines;
-  for (const item of job.items) known.set(question(item), kept.lines - 1);
+  for (const [i, item] of job.items.entries()) known.set(question(item), kept.first + i);
   if (job.undoes) {
     const place = undoable.indexOf(job.undoes);
     if (place >= 0) undoable.splice(place, 1);
@@ -202,14 +202,17 @@ function tag(picture, item) {
   ];
 }
 
-/** Confirm what pictures answer: groups about which no person has spoken yet. */
+/**
+ * Confirm what pictures answer: groups about which no person has spoken yet, and labels that they
+ * have. A sample asks about labels that they do not have, too: what is missing is counted there.
+ */
 export function confirmed(picture, labels = null) {
   const strokes = [];
   for (const [group, now] of Object.entries(picture.answers)) {
     if (now.said === "is" || now.said === "none") continue;
     strokes.push(stroke(picture, group, now.label, now.label === null ? "none" : "is"));
   }
-  for (const one of labels ?? shownTags(picture)) {
+  for (const one of labels ?? (sampleShown() ? allTags(picture) : shownTags(picture))) {
     if (one.exclusive || one.said === "is" || one.said === "is_not") continue;
     strokes.push(stroke(picture, one.group, one.label, one.holds ? "is" : "is_not"));
   }
@@ -221,4 +224,21 @@ function shownTags(picture) {
     const [group, label] = [name.slice(0, name.indexOf(":")), name.slice(name.indexOf(":") + 1)];
     return { group, label, holds: true, said: tagSaid(picture, group, label)?.said ?? null };
   });
+}
+
+/** Every label of the groups that are not exclusive, whether a picture has it or not. */
+function allTags(picture) {
+  const shown = shownTags(picture);
+  const has = new Set(picture.tags);
+  const others = otherGroups().flatMap(({ name: group, labels }) =>
+    labels
+      .filter((label) => !has.has(`${group}:${label}`))
+      .map((label) => ({
+        group,
+        label,
+        holds: false,
+        said: tagSaid(picture, group, label)?.said ?? null,
+      })),
+  );
+  return [...shown, ...others];
 }
