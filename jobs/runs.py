@@ -6,9 +6,8 @@ from jobs.console.table import size, table
 from schemas.nightly import DiskUse, RollbackReport, RunsReport
 from schemas.runs import RunRecord
 from schemas.samples import Estimate, SampleFigures
-from tagger.errors import StoreError
 from tagger.index.disk_use import disk_use
-from tagger.index.samples import Samples, figures
+from tagger.index.samples import judged_sample
 from tagger.index.snapshots import current_name
 from tagger.index.store import existing_index
 from tagger.nightly.run import Run
@@ -37,20 +36,9 @@ def list_runs(index: str, last: int = 30) -> RunsReport:
         current=current_name(found.path),
         snapshots=found.snapshots(),
         runs=list(islice(found.runs.newest_first(), last)),
-        samples=_judged_sample(Samples(found.path)),
         disk=disk_use(found.path),
+        samples=[sample for sample in [judged_sample(found.path)] if sample],
     )
-
-
-def _judged_sample(samples: Samples) -> list[SampleFigures]:
-    """Return the newest sample of which something was judged, if there is one."""
-    try:
-        for sample in samples.newest_first():
-            if any(each.judged for each in sample.estimates):
-                return [figures(sample)]
-    except StoreError as error:  # the nights are what was asked for
-        say(str(error))
-    return []
 
 
 def roll_back(index: str, snapshot: str) -> RollbackReport:

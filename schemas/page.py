@@ -16,6 +16,7 @@ from schemas import (
     index,
     models,
     nightly,
+    report,
     rows,
     runs,
     samples,
@@ -30,6 +31,7 @@ _FOLDER = Path(__file__).parent
 _TITLES = {
     "FORMAT.md": "Reading a night",
     "INDEX.md": "The other files of an index",
+    "RUNS.md": "Records of runs",
     "BUNDLE.md": "A model bundle",
     "REPORTS.md": "Reports on an index",
     "MODEL_REPORTS.md": "Reports on models",
@@ -43,6 +45,7 @@ def pages() -> dict[Path, str]:
     makers: dict[str, Callable[[], list[str]]] = {
         "FORMAT.md": _format_page,
         "INDEX.md": _index_page,
+        "RUNS.md": _runs_page,
         "BUNDLE.md": _bundle_page,
         "REPORTS.md": _reports_page,
         "MODEL_REPORTS.md": _model_reports_page,
@@ -99,12 +102,6 @@ def _index_page() -> list[str]:
         f"## {samples.SAMPLES_FOLDER}/*.json",
         _SAMPLES,
         *records(samples.Sample),
-        "## runs/*.json",
-        *records(runs.RunRecord),
-        "### What a `state` says",
-        meanings(runs.RUN_STATES, "state"),
-        "### What is `skipped`",
-        meanings(runs.SKIPPED, "reason"),
         f"## {index.UNSETTLED_FILE}",
         columns(index.UNSETTLED),
         "## features/&lt;features_id>/*.parquet",
@@ -114,6 +111,19 @@ def _index_page() -> list[str]:
         *records(index.FeaturedModel),
         "## _lock",
         *records(runs.LockHolder),
+    ]
+
+
+def _runs_page() -> list[str]:
+    return [
+        "Every run leaves a record in the index, refused and killed ones too. Records stay when "
+        "snapshots go.",
+        "## runs/*.json",
+        *records(runs.RunRecord),
+        "### What a `state` says",
+        meanings(runs.RUN_STATES, "state"),
+        "### What is `skipped`",
+        meanings(runs.SKIPPED, "reason"),
     ]
 
 
@@ -148,7 +158,8 @@ def _reports_page() -> list[str]:
         "## tagger status",
         *records(nightly.StatusReport, but=(runs.RunRecord,)),
         "## tagger runs",
-        "A run record and an estimate are declared [with the files of an index](INDEX.md).",
+        "A run record is declared [on a page of its own](RUNS.md), an estimate [with the files of "
+        "an index](INDEX.md).",
         *records(nightly.RunsReport, but=(runs.RunRecord, samples.Estimate)),
         "## tagger rollback",
         *records(nightly.RollbackReport),
@@ -156,6 +167,9 @@ def _reports_page() -> list[str]:
         *records(nightly.VerifyReport),
         "## tagger similar",
         *records(nightly.SimilarReport),
+        "## tagger report",
+        "The page itself is the file that `--out` names.",
+        *records(report.NightReport),
     ]
 
 

@@ -133,6 +133,31 @@ class Failure(Record):
     """The reason in words."""
 
 
+class AnswerRows(Record):
+    """How many rows of a published night have an answer."""
+
+    group: str
+    """The label's group."""
+    label: str | None
+    """The label; null is the answer none of an exclusive group."""
+    rows: int
+    """Rows that have it, persons' answers counted as well as the model's."""
+    arrived: int
+    """Those of them whose picture is new in this night, or has other bytes than before."""
+
+
+class AnswerCounts(Record):
+    """How many rows of a published night have each answer: what stays known of a night when its
+    snapshot is gone."""
+
+    rows: int
+    """Rows that are ok."""
+    arrived: int
+    """Those of them whose picture is new in this night, or has other bytes than before."""
+    answers: list[AnswerRows]
+    """Every label of the run's model that is not retired, also where no row has it, and none."""
+
+
 class RunRecord(Record):
     """A run. The record is written when it starts, and replaced when it ends."""
 
@@ -186,6 +211,9 @@ class RunRecord(Record):
     from being read."""
     failures: list[Failure] = field(default_factory=list)
     """The first ten of them."""
+
+    answers: AnswerCounts | None = None
+    """What the published rows answer; null if nothing was published, or by an earlier version."""
 
 
 class LockHolder(Record):

@@ -24,9 +24,11 @@ from jobs.console.index_options import (
     MaxErrorRate,
     MaxSeconds,
     Metrics,
+    Out,
     Port,
     Quiet,
     ReplaceColumns,
+    ReportAfter,
     RetryErrors,
     ReviewAs,
     SameCatalog,
@@ -75,10 +77,12 @@ def tag(
     keep: Keep = 7,
     metrics: Metrics = None,
     quiet: Quiet = False,
+    report: ReportAfter = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     from jobs import tag_catalog as job
+    from jobs.report import reported
 
     speak(quiet=quiet)
     options = job.TagOptions(
@@ -105,7 +109,11 @@ def tag(
         metrics=metrics,
     )
     try:
-        summary = job.dry_run(options) if dry_run else job.tag_catalog(options)
+        if dry_run:
+            summary = job.dry_run(options)
+        else:
+            with reported(index, report):
+                summary = job.tag_catalog(options)
     except TaggerError as error:
         if error.report and as_json:
             print_result(error.report, True, "")
@@ -168,6 +176,21 @@ def runs(
 
     report = job.list_runs(index, last)
     print_result(report, as_json, job.runs_text(report))
+
+
+@commands.command(
+    rich_help_panel=PANEL,
+    epilog="Example: `tagger report index --out night.html`",
+    help=(
+        "Write a page about the last night: whether it was good, what failed, what the pictures "
+        "are, what changed; one file that opens anywhere."
+    ),
+)
+def report(index: IndexFolder, out: Out, as_json: Json = False) -> None:
+    from jobs import report as job
+
+    written = job.report(index, out)
+    print_result(written, as_json, job.report_text(written))
 
 
 @commands.command(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-_PATHS = ("catalog", "model", "index", "metrics")
+_PATHS = ("catalog", "model", "index", "metrics", "report")
 
 
 def _configure(context: typer.Context, path: str | None) -> str | None:
@@ -201,4 +201,16 @@ AuditTable = Annotated[
     typer.Option(
         metavar="FILE", help="Show the findings of evaluate --audit: the audit.csv that it wrote."
     ),
+]
+ReportAfter = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html",
+        help="After the night, however it ended, write its report there; see 'tagger report'.",
+    ),
+]
+Out = Annotated[
+    str,
+    typer.Option(metavar="FILE.html", help="The page to write; it replaces what was there."),
 ]

@@ -32,11 +32,18 @@ They follow from the content, the model and when it was asked.
 
 
 class Merged(NamedTuple):
-    """A bucket's rows, the changes against the rows before, and counts named as in `Counts`."""
+    """A bucket's rows, the changes against the rows before, and counts named as in `Counts`.
+
+    Attributes
+    ----------
+    arrived : bool (n,)
+        Rows whose picture was not there before, or has other bytes than before.
+    """
 
     rows: pa.Table
     changes: pa.Table
     counts: Counter[str]
+    arrived: BoolArray
 
 
 def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
@@ -72,7 +79,9 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
         }
     )
     identical = same_scores & same_answers & ~spoken
-    return Merged(rows, _changes(fresh["image_id"].filter(pa.array(~identical)), gone), counts)
+    changes = _changes(fresh["image_id"].filter(pa.array(~identical)), gone)
+    arrived = np.concatenate([np.zeros(len(kept), bool), new | (moved & ~same_bytes)])
+    return Merged(rows, changes, counts, arrived)
 
 
 class Donors(NamedTuple):

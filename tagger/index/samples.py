@@ -19,6 +19,7 @@ from tagger.index.drawing import draw_pictures
 from tagger.index.judging import judge
 from tagger.index.snapshots import Snapshot, new_id
 from tagger.machine import raise_machine_fault
+from tagger.progress import say
 
 
 class Samples:
@@ -147,6 +148,18 @@ def figures(sample: Sample) -> SampleFigures:
     fields = asdict(sample)
     del fields["items"]
     return SampleFigures(**fields)
+
+
+def judged_sample(index: Path) -> SampleFigures | None:
+    """Return the newest sample of an index of which something was judged, if there is one that can
+    be read."""
+    try:
+        for sample in Samples(index).newest_first():
+            if any(each.judged for each in sample.estimates):
+                return figures(sample)
+    except StoreError as error:  # the nights are what was asked for
+        say(str(error))
+    return None
 
 
 def _now() -> str:

@@ -13,6 +13,7 @@ from schemas.index import Manifest, Part
 from schemas.record import FORMAT_VERSION
 from tagger.arrays import Int64Array
 from tagger.errors import StoreError, TaggerError
+from tagger.index.answer_counts import AnswerCounter
 from tagger.index.columns import aligned, has_columns
 from tagger.index.merge import Donors, Merged, as_donors, fill_in, merge
 from tagger.index.plan import Plan
@@ -57,6 +58,7 @@ def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
     run.end("published" if published else "unchanged")
     if published:
         run.snapshot = run.run_id
+        run.answers = publisher.answers.record(night.bundle.model_id)
 
 
 def _check_none_lost(night: Night, plan: Plan) -> None:
@@ -81,6 +83,11 @@ class Publisher:
     ----------
     units : sequence of StagedUnit
         What this run has staged.
+
+    Attributes
+    ----------
+    answers : AnswerCounter
+        Of the rows that were merged.
     """
 
     def __init__(self, night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
@@ -102,6 +109,7 @@ class Publisher:
         self._statuses = Counter[str]()
         self._models = Counter[str]()
         self._unsettled = [_NOTHING]
+        self.answers = AnswerCounter(night.judge.exclusive, night.judge.models)
 
     def merge(self, writer: SnapshotWriter) -> None:
         """Write or link every part, and the change feed; count."""
@@ -171,12 +179,14 @@ class Publisher:
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
+        self.answers.add(merged.rows, merged.arrived)
         self._statuses.update(counted(merged.rows["status"]))
         self._models.update(counted(merged.rows["model_id"].drop_null()))
         return merged.counts
 
     def _link(self, writer: SnapshotWriter, parent: Snapshot, part: Part) -> Counter[str]:
         writer.link_part(parent, part)
+        self.answers.add(parent.read(part.file, self.answers.columns(parent.schema())))
         self._statuses.update(self._previous.statuses[part.bucket])
         self._models.update(self._previous.models[part.bucket])
         return Counter({"unchanged": part.rows, "published_rows": part.rows})

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from schemas.nightly import TagReport
 from schemas.record import FORMAT_VERSION
-from schemas.runs import Counts, IdlePattern, PlanCounts, RunRecord, State
+from schemas.runs import AnswerCounts, Counts, IdlePattern, PlanCounts, RunRecord, State
 from tagger import exit_codes
 from tagger.errors import GateFailed, InputError, Locked, Refused, TaggerError, TimeUp
 from tagger.index.snapshots import current_name, new_id
@@ -67,6 +67,7 @@ class Run:
     peak_mib: float = 0.0
     lack: str | None = None
     failures: Failures = field(default_factory=Failures)
+    answers: AnswerCounts | None = None
     versions: dict[str, str] = field(default_factory=lambda: installed_versions(_VERSIONS))
     started: float = field(default_factory=time.perf_counter)
     started_at: str = field(default_factory=lambda: _now())
@@ -121,6 +122,7 @@ class Run:
             versions=self.versions,
             failed_by_status=dict(self.failures.by_status),
             failures=self.failures.first,
+            answers=self.answers,
         )
 
     def published_counts(self) -> Counts:

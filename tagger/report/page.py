@@ -1,7 +1,7 @@
 """One self-contained page: text stays text, nothing is fetched, and nothing in it runs.
 
-Templates and the one style sheet lie in `page/`. What a template is given is escaped; the page may
-show pictures that are in it, and its own style sheet, and nothing else.
+Templates and style sheets lie in `page/`. What a template is given is escaped; the page may
+show pictures that are in it, and its own style, and nothing else.
 """
 
 import base64
@@ -12,7 +12,7 @@ from typing import Any
 from tagger.evaluation import figures
 
 _FOLDER = Path(__file__).parent / "page"
-_STYLE = "page.css"
+_STYLES = ("page.css", "night.css")
 
 
 def render(template: str, **facts: Any) -> str:
@@ -39,9 +39,9 @@ def render(template: str, **facts: Any) -> str:
         "chance": figures.chance,
         "count": "{:,}".format,
     }
-    style = (_FOLDER / _STYLE).read_text(encoding="utf-8")
+    style = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES)
     page = environment.get_template(template)
-    # The sheet is ours and goes in as it is: its digest is all that the policy allows.
+    # The sheets are ours and go in as they are: their digest is all that the policy allows.
     return page.render(style=Markup(style), policy=_policy(style), **facts)  # noqa: S704
 
 

@@ -2,17 +2,18 @@
 file as it is."""
 
 import base64
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-
-import cv2
-import numpy as np
 
 from tagger.arrays import Pixels
 from tagger.cpus import usable_cpus
-from tagger.imaging.decoder import Decoder
+from tagger.errors import MachineFault, TimeUp
+from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
+from tagger.imaging.previews import preview
 from tagger.imaging.worker import CHUNK
 
 SIDE = 128
@@ -57,7 +58,9 @@ class Thumbnail(NamedTuple):
     missing: str = ""
 
 
-def thumbnails(wanted: Sequence[Wanted], *, inside: str | None = None) -> list[Thumbnail]:
+def thumbnails(
+    wanted: Sequence[Wanted], *, inside: str | None = None, seconds: float = math.inf
+) -> list[Thumbnail]:
     """Return a thumbnail of each picture, in order.
 
     A picture that cannot be shown is none the less in the list, and says why.
@@ -66,16 +69,30 @@ def thumbnails(wanted: Sequence[Wanted], *, inside: str | None = None) -> list[T
     ----------
     inside : str, optional
         Resolved path of the folder that every file must lie in.
+    seconds : float
+        What all of them may take; those that are left then are not shown.
     """
     if not wanted:
         return []
-    workers = max(1, min(usable_cpus(), -(-len(wanted) // CHUNK)))
     found: list[Thumbnail] = []
-    with Decoder(Reading(SIDE), workers=workers, timeout=_TIMEOUT, inside=inside) as decoder:
-        for chunk in decoder.decode_files([each.path for each in wanted]):
-            for pixels, facts in zip(chunk.pixels, chunk.facts, strict=True):
-                found.append(_thumbnail(pixels, facts, wanted[len(found)].content))
+    try:
+        for thumbnail in _read(wanted, inside, time.monotonic() + seconds):
+            found.append(thumbnail)
+    except (TimeUp, MachineFault) as error:
+        why = "not read in time" if isinstance(error, TimeUp) else "cannot be read now"
+        found += [Thumbnail("", 0, 0, why)] * (len(wanted) - len(found))
     return found
+
+
+def _read(wanted: Sequence[Wanted], inside: str | None, until: float) -> Iterator[Thumbnail]:
+    workers = max(1, min(usable_cpus(), -(-len(wanted) // CHUNK)))
+    number = 0
+    with Decoder(Reading(SIDE), workers=workers, timeout=_TIMEOUT, inside=inside) as decoder:
+        chunks = ((None, some) for some in chunked(each.path for each in wanted))
+        for chunk in decoder.decode(chunks, until=until):
+            for pixels, facts in zip(chunk.pixels, chunk.facts, strict=True):
+                yield _thumbnail(pixels, facts, wanted[number].content)
+                number += 1
 
 
 def _thumbnail(square: Pixels, facts: FileFacts, content: str | None) -> Thumbnail:
@@ -86,15 +103,6 @@ def _thumbnail(square: Pixels, facts: FileFacts, content: str | None) -> Thumbna
         return Thumbnail("", 0, 0, "changed since")
     if facts.status != "ok":
         return Thumbnail("", 0, 0, facts.status)
-    width, height = _fitted(facts.width or SIDE, facts.height or SIDE)
-    shaped = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, encoded = cv2.imencode(".jpg", np.asarray(shaped)[..., ::-1], quality)
-    text = base64.b64encode(encoded.tobytes()).decode()
+    encoded, width, height = preview(square, facts, _QUALITY)
+    text = base64.b64encode(encoded).decode()
     return Thumbnail(f"data:image/jpeg;base64,{text}", width, height)
-
-
-def _fitted(width: int, height: int) -> tuple[int, int]:
-    """Return width and height that fit a square of `SIDE`, in the same shape, enlarging nothing."""
-    scale = min(1.0, SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))

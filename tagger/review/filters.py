@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from schemas.review import Wanted
 from tagger.arrays import BoolArray, Int64Array
 from tagger.errors import InputError
-from tagger.review.labels import MISSING, SCALE, NightLabels, UInt16Array
+from tagger.index.night_labels import MISSING, SCALE, NightLabels, UInt16Array
 from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows
 from tagger.review.standing import WITHDRAWN

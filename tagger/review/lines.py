@@ -12,9 +12,9 @@ from schemas.review import Said
 from tagger.arrays import Int64Array
 from tagger.errors import StoreError
 from tagger.index.corrections import CorrectionLog, LogPart, Question
+from tagger.index.night_labels import NightLabels
 from tagger.index.snapshots import Snapshot
 from tagger.review.contents import Digests, digests_of, texts_of
-from tagger.review.labels import NightLabels
 from tagger.review.log_reader import LogReader
 from tagger.review.rows import NightRows
 from tagger.review.standing import (

@@ -4,14 +4,11 @@ is."""
 import os
 import queue
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from threading import Lock
 from typing import Literal
-
-import cv2
-import numpy as np
 
 from tagger.arrays import Pixels
 from tagger.catalog import absolute_path
@@ -20,6 +17,7 @@ from tagger.errors import MachineFault, TaggerError
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
+from tagger.imaging.previews import preview
 
 Side = Literal[256, 1024]
 SIDES: tuple[Side, ...] = (256, 1024)
@@ -83,7 +81,7 @@ class Pictures:
     def _draw(self, bench: "_Bench", image_id: str, content: str, side: Side) -> bytes:
         facts, pixels = bench.decode(image_id)
         _check(facts, content)
-        encoded = _encoded(pixels, facts, side)
+        encoded, _, _ = preview(pixels, facts, _QUALITY[side])
         self._kept.put((content, side), encoded)
         return encoded
 
@@ -182,19 +180,3 @@ def _check(facts: FileFacts, content: str) -> None:
     if facts.status != "ok":
         words = facts.status if facts.error is None else f"{facts.status}: {facts.error}"
         raise NotShown(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
-
-
-def _encoded(square: Pixels, facts: FileFacts, side: Side) -> bytes:
-    """Return the picture in its own shape as JPEG, not larger than it is."""
-    width, height = _fitted((facts.width or side, facts.height or side), side)
-    shaped = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY[side]]
-    _, encoded = cv2.imencode(".jpg", np.asarray(shaped)[..., ::-1], quality)
-    return encoded.tobytes()
-
-
-def _fitted(size: Sequence[int], side: int) -> tuple[int, int]:
-    """Return width and height that fit a square of `side`, in the same shape, enlarging nothing."""
-    scale = min(1.0, side / max(size))
-    width, height = (max(1, round(length * scale)) for length in size)
-    return width, height

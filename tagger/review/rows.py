@@ -9,18 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.index import CHANGES_FILE
-from schemas.rows import OVERRULED_TYPE, STATUSES, rows_schema
-from tagger.arrays import BoolArray, Int64Array
+from schemas.rows import STATUSES, rows_schema
+from tagger.arrays import BoolArray
 from tagger.index.columns import has_needed_columns
 from tagger.index.id_index import IdIndex
+from tagger.index.night_labels import MISSING, NightLabels, UInt16Array
+from tagger.index.own_answers import as_stored, own_answers, places_in
 from tagger.index.snapshots import Snapshot
 from tagger.review.contents import ContentIndex, Digests, digests_of
-from tagger.review.labels import MISSING, SCALE, NightLabels, UInt16Array
-from tagger.review.sureness import sure_of_none
 
 STATUS_NAMES = list(STATUSES)
 _OK = STATUS_NAMES.index("ok")
-_NOTHING = pa.schema(list(OVERRULED_TYPE.value_type)).empty_table()
 _FACTS = ["image_id", "status", "error", "content_sha256", "width", "height", "model_id"]
 
 Int32Array = npt.NDArray[np.int32]
@@ -157,39 +156,33 @@ class _Columns:
         self._ids.append(_texts(table["image_id"]))
         self._errors.append(_texts(table["error"]))
         self.digests[at] = _digests(table["content_sha256"])
-        self.status[at] = _places(table["status"], STATUS_NAMES)
+        self.status[at] = places_in(table["status"], STATUS_NAMES)
         if (self.status[at] == np.uint8(255)).any():
             raise ValueError("a row without status")
         self.width[at] = _numbers(table["width"])
         self.height[at] = _numbers(table["height"])
         ok = self.status[at] == _OK
-        model = _places(table["model_id"], labels.models)
+        model = places_in(table["model_id"], labels.models)
         if (ok & (model < 0)).any():
             raise ValueError("a row with scores of no model")
         self.model[at] = np.where(ok, model, 0)
         for i, label in enumerate(labels.all):
-            self.scores[i, at] = _stored(table[label.column])
+            self.scores[i, at] = as_stored(table[label.column])
         for i, group in enumerate(labels.exclusive):
             self._answers(i, group, table, at)
 
     def _answers(self, i: int, group: str, table: pa.Table, at: slice) -> None:
         """Fill in what the model answers for a group, persons' words or not."""
-        names = self._labels.names[group]
-        own = _places(table[group], names)
-        sure = _stored(table[f"{group}_score"])
-        rows, overruled = _overruled(table, group)
-        own[rows] = _places(overruled["answer"], names)
-        sure[rows] = _stored(overruled["score"])
-        ok = self.status[at] == _OK
-        members = self._labels.members(group)
-        for model in np.unique(self.model[at][ok & (own < 0)]):
-            rows = np.flatnonzero(ok & (own < 0) & (self.model[at] == model))
-            none = sure_of_none(
-                self.scores[members, at][:, rows], self._labels.limits[model, members]
-            )
-            sure[rows] = np.rint(none * SCALE)
-        self.own[i, at] = np.where(ok, own, -1)
-        self.sure[i, at] = np.where(ok, sure, MISSING)
+        found = own_answers(
+            table,
+            self._labels,
+            group,
+            ok=self.status[at] == _OK,
+            model=self.model[at].astype(np.int64),
+            scores=self.scores[self._labels.members(group), at],
+        )
+        self.own[i, at] = found.answer
+        self.sure[i, at] = found.sure
 
     def sorted(self) -> NightRows:
         """Return the rows in order of image_id; what was filled is given up, array by array."""
@@ -250,46 +243,5 @@ def _digests(column: pa.ChunkedArray) -> Digests:
     return digests_of(texts.to_pylist())
 
 
-def _places(column: pa.ChunkedArray, names: list[str]) -> Int64Array:
-    """Return int64 (n,): where each value is in `names`, -1 for null.
-
-    Raises
-    ------
-    ValueError
-        If a value is none of them.
-    """
-    places = pc.index_in(column, value_set=pa.array(names, pa.string()))
-    if places.null_count != column.null_count:
-        strange = pc.and_(pc.is_null(places), pc.is_valid(column))
-        raise ValueError(f"{column.filter(strange)[0].as_py()!r} is not one of {', '.join(names)}")
-    return np.asarray(pc.fill_null(places, -1).to_numpy(), np.int64)
-
-
 def _numbers(column: pa.ChunkedArray) -> Int32Array:
     return np.asarray(pc.fill_null(column, 0).to_numpy(), np.int32)
-
-
-def _stored(column: pa.ChunkedArray) -> UInt16Array:
-    """Return probabilities times `SCALE`, `MISSING` for null.
-
-    Raises
-    ------
-    ValueError
-        If one is not within 0 and 1.
-    """
-    values = pc.fill_null(column, -1.0).to_numpy()
-    missing = np.asarray(pc.is_null(column).to_numpy(), bool)
-    if not (missing | ((values >= 0) & (values <= 1))).all():
-        raise ValueError("a score is not within 0 and 1")
-    return np.where(missing, MISSING, np.rint(values * SCALE)).astype(np.uint16)
-
-
-def _overruled(table: pa.Table, group: str) -> tuple[Int64Array, pa.Table]:
-    """Return the rows in which a person answers for a group, and there the model's own answer and
-    its score."""
-    if "overruled" not in table.column_names:
-        return np.zeros(0, np.int64), _NOTHING
-    column = pa.concat_arrays([pa.array([], OVERRULED_TYPE), *table["overruled"].chunks])
-    own = pa.Table.from_struct_array(pc.list_flatten(column))
-    mine = pc.equal(own["group"], group)
-    return pc.list_parent_indices(column).filter(mine).to_numpy(), own.filter(mine)

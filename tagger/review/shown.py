@@ -9,8 +9,8 @@ import pyarrow as pa
 from schemas.corrections import Answer, Correction
 from schemas.review import AnswerNow, LabelNow, Picture, PictureDetail, TagSaid
 from tagger.arrays import Int64Array
+from tagger.index.night_labels import MISSING, SCALE, NightLabels
 from tagger.review.contents import texts_of
-from tagger.review.labels import MISSING, SCALE, NightLabels
 from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows
 from tagger.review.standing import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN

@@ -12,11 +12,11 @@ from schemas.corrections import Correction
 from schemas.review import Found, GroupNow, Picture, PictureDetail, Proposal, SaidAtOnce, Wanted
 from tagger.arrays import Int64Array
 from tagger.errors import InputError
+from tagger.index.night_labels import NightLabels
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.review.contents import digests_of, texts_of
 from tagger.review.filters import Filters
-from tagger.review.labels import NightLabels
 from tagger.review.lines import Log
 from tagger.review.rows import STATUS_NAMES, NightRows, load_rows
 from tagger.review.shown import Shown

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tagger.arrays import BoolArray, Int64Array
+from tagger.index.night_labels import MISSING, NightLabels
 from tagger.review.contents import Pairs
-from tagger.review.labels import MISSING, NightLabels
 from tagger.review.lines import Log
 from tagger.review.rows import Int32Array, NightRows, UInt8Array
 from tagger.review.standing import INERT, IS, IS_NOT, NONE, UNKNOWN, WITHDRAWN

@@ -1,0 +1,262 @@
+"""The page of a night: what was gathered, with small pictures, as one file."""
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from schemas.runs import SKIPPED
+from schemas.samples import Estimate
+from tagger.catalog import absolute_path
+from tagger.evaluation.figures import percent, share_of
+from tagger.index.answer_counts import Key
+from tagger.report.changes import Change
+from tagger.report.drawn import Picture
+from tagger.report.gathered import Gathered
+from tagger.report.moments import when
+from tagger.report.page import render
+from tagger.report.plot import HEIGHT, WIDTH, Plot, plot
+from tagger.report.thumbnails import Thumbnail, Wanted, thumbnails
+from tagger.report.verdict import moved_words
+
+_SECONDS = 20.0
+"""What all pictures together may take: a share that answers slowly must not keep the report."""
+
+
+class _Shown(NamedTuple):
+    """A picture with what stands below it.
+
+    Attributes
+    ----------
+    words : str
+        What there is to say of it.
+    caption : str
+        The image_id.
+    """
+
+    thumbnail: Thumbnail
+    words: str
+    caption: str
+
+    @property
+    def file(self) -> str:
+        """Return the last part of the image_id, which is short."""
+        return self.caption.rpartition("/")[2]
+
+
+class _Answer(NamedTuple):
+    """An answer's line: how many rows have it, its share over the nights, some of its pictures."""
+
+    name: str
+    rows: int
+    share: str
+    plot: Plot
+    moved: bool
+    pictures: list[_Shown]
+
+
+class _Group(NamedTuple):
+    """The answers of a group, the most frequent first, and labels that no row has."""
+
+    name: str
+    answers: list[_Answer]
+    idle: list[str]
+
+
+class _Alarm(NamedTuple):
+    """A share that moved, with pictures that came."""
+
+    words: str
+    plot: Plot
+    of: str
+    pictures: list[_Shown]
+
+
+class _Change(NamedTuple):
+    words: str
+    pictures: list[_Shown]
+
+
+def page_of(found: Gathered, index: str) -> str:
+    """Return the text of the page.
+
+    Parameters
+    ----------
+    index : str
+        What the index is called on the page.
+    """
+    album = _Album(found)
+    return render(
+        "night.html",
+        found=found,
+        index=index,
+        when=when,
+        width=WIDTH,
+        height=HEIGHT,
+        tiles=_tiles(found),
+        skipped=[(n, reason, SKIPPED.get(reason, "")) for reason, n in _skipped(found)],
+        seconds=_seconds(found),
+        alarms=_alarms(found, album),
+        groups=_groups(found, album),
+        least_sure=[
+            (group, [album.shown(each.picture, _sure(each.answer, each.sure)) for each in least])
+            for group, least in found.night.least_sure.items()
+            if least
+        ],
+        changes=[
+            _Change(_change_words(each), album.all_of(each.pictures))
+            for each in found.changes.changes
+        ],
+        judged=_judged(found),
+        said=[
+            (when(one.at), one.who, one.group, one.label or one.answer, one.answer, one.image_id)
+            for one in found.spoken.newest
+        ],
+    )
+
+
+class _Album:
+    """The small pictures of a page, each read once."""
+
+    def __init__(self, found: Gathered) -> None:
+        catalog = found.snapshot.manifest.catalog
+        pictures = list(dict.fromkeys(_pictures(found)))
+        wanted = [Wanted(absolute_path(catalog, p.image_id), p.content_sha256) for p in pictures]
+        small = thumbnails(wanted, inside=os.path.realpath(catalog), seconds=_SECONDS)
+        self._small = dict(zip(pictures, small, strict=True))
+
+    def shown(self, picture: Picture, words: str) -> _Shown:
+        """Return a picture with words before its name."""
+        return _Shown(self._small[picture], words, picture.image_id)
+
+    def all_of(self, pictures: Iterable[Picture]) -> list[_Shown]:
+        """Return pictures with their names."""
+        return [self.shown(picture, "") for picture in pictures]
+
+
+def _pictures(found: Gathered) -> Iterable[Picture]:
+    """Yield the pictures that the page shows, what is told first first: time may be up."""
+    for moved in found.moved:
+        yield from found.night.changed.get((moved.group, moved.label), [])
+    for pictures in found.night.examples.values():
+        yield from pictures
+    for least in found.night.least_sure.values():
+        yield from (each.picture for each in least)
+    for change in found.changes.changes:
+        yield from change.pictures
+
+
+def _tiles(found: Gathered) -> list[tuple[str, str]]:
+    """Return the figures of the run, each with its name."""
+    tiles = [(f"{found.snapshot.manifest.rows:,}", "pictures")]
+    run = found.run
+    if run is None or run.counts is None:
+        return tiles
+    names = {
+        "new": "new",
+        "changed": "changed",
+        "rescored": "scored again",
+        "deleted": "gone",
+        "corrected": "corrected anew",
+        "failed_now": "failed tonight",
+        "failed": "without answers",
+    }
+    always = ("new", "changed", "deleted", "failed_now")
+    for name, words in names.items():
+        number = getattr(run.counts, name)
+        if number or name in always:
+            tiles.append((f"{number:,}", words))
+    return [*tiles, (_lasted(run.seconds.get("total", 0.0)), "the run took")]
+
+
+def _skipped(found: Gathered) -> list[tuple[str, int]]:
+    return sorted(found.run.skipped.items()) if found.run else []
+
+
+def _seconds(found: Gathered) -> list[tuple[str, str]]:
+    """Return the stages of the run that took a tenth of a second or more."""
+    spent = found.run.seconds if found.run else {}
+    return [(stage, _lasted(each)) for stage, each in spent.items() if each >= 0.1]
+
+
+def _lasted(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes} min {left:02d} s" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _alarms(found: Gathered, album: _Album) -> list[_Alarm]:
+    alarms = []
+    for moved in found.moved:
+        key = (moved.group, moved.label)
+        pictures = album.all_of(found.night.changed.get(key, []))
+        arrived = moved.of == "arrived"
+        of = "new and changed" if arrived else "all"
+        line = plot(found.nights, key, arrived=arrived)
+        alarms.append(_Alarm(moved_words(moved), line, of, pictures))
+    return alarms
+
+
+def _groups(found: Gathered, album: _Album) -> list[_Group]:
+    counts = found.night.counts
+    moved = {(each.group, each.label) for each in found.moved}
+    groups = []
+    for group in dict.fromkeys(each.group for each in counts.answers):
+        mine = sorted(
+            (each for each in counts.answers if each.group == group),
+            key=lambda each: (each.label is None, -each.rows),
+        )
+        answers = []
+        for each in mine:
+            key: Key = (group, each.label)
+            if each.rows or key in moved:
+                answers.append(
+                    _Answer(
+                        name=each.label or "no answer",
+                        rows=each.rows,
+                        share=share_of(each.rows, counts.rows),
+                        plot=plot(found.nights, key),
+                        moved=key in moved,
+                        pictures=album.all_of(found.night.examples.get(key, [])),
+                    )
+                )
+        idle = [each.label or "no answer" for each in mine if not each.rows]
+        groups.append(_Group(group, answers, idle))
+    return groups
+
+
+def _sure(answer: str | None, sure: float) -> str:
+    return f"{answer or 'no answer'}, {sure:.0%} sure"
+
+
+def _change_words(change: Change) -> str:
+    same = change.same_bytes
+    whose = "all" if same == change.rows else f"{same:,} of them" if same else "none of them"
+    return (
+        f"{change.group}: {change.old or 'no answer'} > {change.new or 'no answer'}, "
+        f"{change.rows:,} pictures, {whose} with the same bytes as before"
+    )
+
+
+def _judged(found: Gathered) -> list[tuple[str, ...]]:
+    """Return the lines of the newest sample, the worst precision first."""
+    if found.sample is None:
+        return []
+    known = [each for each in found.sample.estimates if each.judged]
+    return [_judged_line(each) for each in sorted(known, key=lambda each: each.precision or 0)]
+
+
+def _judged_line(each: Estimate) -> tuple[str, ...]:
+    return (
+        f"{each.group}: {each.label or 'no answer'}",
+        f"{each.answered_rows:,}",
+        f"{each.judged:,}",
+        percent(each.precision),
+        _between(each.precision_low, each.precision_high),
+        percent(each.missing),
+        _between(each.missing_low, each.missing_high),
+    )
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{percent(low)} to {percent(high)}"

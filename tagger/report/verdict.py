@@ -1,0 +1,131 @@
+"""Whether a night was good, in a sentence, and what there is to look at."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from schemas.index import Manifest
+from schemas.report import MovedShare
+from schemas.runs import RunRecord
+from tagger.evaluation.figures import percent
+from tagger.report.moments import moment, when
+
+OVERDUE = timedelta(hours=36)
+"""Without a run for so long, one is missing: nights are a day apart."""
+_MANY = 20
+_MANY_SHARE = 0.01
+"""Failures of a night that are worth a look, though they refused nothing: so many, and this share
+of the pictures that were new or changed."""
+
+
+class Verdict(NamedTuple):
+    """What to think of a night.
+
+    Attributes
+    ----------
+    good : bool
+    sentence : str
+        The headline.
+    concerns : list of str
+        What there is to look at, the gravest first.
+    """
+
+    good: bool
+    sentence: str
+    concerns: list[str]
+
+
+def verdict(
+    run: RunRecord | None, night: Manifest, moved: Sequence[MovedShare], nights: int, now: datetime
+) -> Verdict:
+    """Return what to think of the newest run, and of the night that readers see.
+
+    Parameters
+    ----------
+    run : RunRecord or None
+        The newest that has ended.
+    moved : sequence of MovedShare
+    nights : int
+        Of how many nights it is known what they answered.
+    now : datetime
+        With a time zone.
+    """
+    concerns = [*_of_the_run(run, night, now), *map(moved_words, moved), *_failures(run)]
+    if concerns:
+        more = f" And {len(concerns) - 1} more." if len(concerns) > 1 else ""
+        return Verdict(False, f"Look at this: {_sentence(concerns[0])}{more}", concerns)
+    return Verdict(True, f"Last night was good: {_good(run, night, nights)}", [])
+
+
+def moved_words(moved: MovedShare) -> str:
+    """Return a moved share as a sentence."""
+    name = f"{moved.label} ({moved.group})" if moved.label else f"no answer for {moved.group}"
+    if moved.of == "stayed":
+        what = (
+            f"{name} went from {percent(moved.usual)} to {percent(moved.now)} of the pictures that "
+            + ("were there before" if moved.nights == 1 else f"stayed, in {moved.nights} nights")
+        )
+    else:
+        what = (
+            f"{name} is {percent(moved.now)} of the pictures that came in the last {moved.nights} "
+            f"nights, where {percent(moved.usual)} is usual"
+        )
+    since = f" (for {moved.in_a_row} nights now)" if moved.in_a_row > 1 else ""
+    return what + since
+
+
+def _of_the_run(run: RunRecord | None, night: Manifest, now: datetime) -> list[str]:
+    if run is None:
+        return []
+    found = []
+    started = moment(run.started_at)
+    ago = timedelta() if started is None else now - started
+    if ago > OVERDUE:
+        days = ago / timedelta(days=1)
+        found.append(
+            f"the last run started {days:.1f} days ago, at {when(run.started_at)}; did cron or the "
+            "timer start one since?"
+        )
+    if run.state not in ("published", "unchanged"):
+        found.append(
+            f"the run of {when(run.started_at)} was {run.state} and published nothing, readers see "
+            f"the night of {when(night.created_at)}. {run.message or ''}".rstrip()
+        )
+    elif run.snapshot != night.snapshot:
+        found.append(
+            f"readers see the night of {when(night.created_at)}, not the newest: somebody went "
+            "back to it with 'tagger rollback'"
+        )
+    return found
+
+
+def _failures(run: RunRecord | None) -> list[str]:
+    if run is None or run.counts is None:
+        return []
+    failed = run.counts.failed_now
+    tried = run.counts.new + run.counts.changed + run.counts.rescored
+    if failed < _MANY or failed < _MANY_SHARE * tried:
+        return []
+    return [f"{failed:,} of the {tried:,} pictures of this night could not be read"]
+
+
+def _good(run: RunRecord | None, night: Manifest, nights: int) -> str:
+    pictures = f"{night.rows:,} pictures"
+    if run is not None and run.counts is not None:
+        counts = run.counts
+        pictures += f", {counts.new:,} new, {counts.changed:,} changed, {counts.deleted:,} gone"
+        pictures += f"; {counts.failed_now:,} could not be read"
+    if nights < NEEDED:
+        return (
+            f"{pictures}. Whether shares moved is not known yet: that takes {NEEDED} published "
+            f"nights, and {nights} are known."
+        )
+    return f"{pictures}. No share moved by more than nights vary."
+
+
+NEEDED = 17
+"""Published nights below which no share of what came can alarm."""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

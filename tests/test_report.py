@@ -1,0 +1,395 @@
+"""The report of real nights: what the page says is what the rows say, strangers' text is text, and
+it opens anywhere."""
+
+import base64
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from browser import chromium
+from conftest import Command, current_rows, in_this_process, jpeg, settle, textured
+from reviewing import HOSTILE, hostile_catalog
+from saying import said, say
+
+from jobs.report import report
+from jobs.tag_catalog import TagOptions, tag_catalog
+from schemas.review import Wanted
+from schemas.runs import RunRecord
+from tagger.datasets.sample import Sample
+from tagger.errors import InputError, StoreError
+from tagger.index.corrections import InForce
+from tagger.index.samples import Samples
+from tagger.index.store import Index
+from tagger.report.changes import changes_since_parent
+from tagger.report.gathered import gather
+from tagger.report.night import LEAST_SURE, read_night
+from tagger.review.table import NightTable
+
+
+class Told(NamedTuple):
+    """Two nights and the page about them.
+
+    Attributes
+    ----------
+    before, after : DataFrame
+        The rows of each.
+    moved : list of str
+        Pictures that have other bytes in the second night.
+    """
+
+    options: TagOptions
+    before: pd.DataFrame
+    after: pd.DataFrame
+    moved: list[str]
+    page: str
+
+
+@pytest.fixture(scope="module")
+def told(sample: Sample, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    folder = tmp_path_factory.mktemp("told")
+    catalog = hostile_catalog(sample.catalog, folder / "catalog")
+    settle(catalog)
+    options = TagOptions(
+        str(catalog), str(bundle_path), str(folder / "index"), workers=1, max_error_rate=1
+    )
+    tag_catalog(options)
+    before = current_rows(options)
+    ok = before[before.status == "ok"]
+    say(options.index, ok.content_sha256.iloc[5], "color", label="red")
+    moved = [str(ok.index[7]), str(ok.index[8])]
+    for seed, name in enumerate(moved):
+        path = catalog / name
+        path.write_bytes(jpeg(textured(90, 60, seed=100 + seed)))
+        os.utime(path, (1.71e9, 1.71e9))
+    (catalog / "new.jpg").write_bytes(jpeg(textured(50, 80, seed=200)))
+    os.utime(catalog / "new.jpg", (1.71e9, 1.71e9))
+    (catalog / ok.index[9]).unlink()
+    tag_catalog(options)
+    say(options.index, ok.content_sha256.iloc[11], "color", "none")
+    _judge(options.index)
+    report(options.index, str(folder / "night.html"))
+    page = (folder / "night.html").read_text()
+    return Told(options, before, current_rows(options), moved, page)
+
+
+def _judge(index: str) -> None:
+    """Have a person say of a sample what the model says of it."""
+    snapshot = Index(index).current()
+    assert snapshot is not None
+    samples = Samples(Path(index))
+    drawn = samples.draw_or_continue(snapshot, 5, seed=1)
+    words = [
+        said(item.content, group, "is" if label else "none", label=label)
+        for item in drawn.items
+        for group, label in item.answers.items()
+    ]
+    samples.update(drawn, InForce(words, drawn.groups))
+
+
+def records(index: str) -> list[RunRecord]:
+    """Return the records of published nights, the newest first."""
+    return [each for each in Index(index).runs.newest_first() if each.state == "published"]
+
+
+def counted(rows: pd.DataFrame, groups: list[str]) -> dict[tuple[str, str | None], int]:
+    ok = rows[rows.status == "ok"]
+    return {
+        (group, None if pd.isna(label) else label): n
+        for group in groups
+        for label, n in ok[group].value_counts(dropna=False).items()
+    }
+
+
+def test_a_published_night_keeps_how_many_rows_have_each_answer(told: Told) -> None:
+    second, first = records(told.options.index)
+    for record, rows in ((first, told.before), (second, told.after)):
+        assert record.answers is not None
+        found = {(e.group, e.label): e.rows for e in record.answers.answers if e.rows}
+        assert found == counted(rows, ["color", "garment"])
+        assert record.answers.rows == (rows.status == "ok").sum()
+
+
+def test_and_how_many_of_them_came_that_night(told: Told) -> None:
+    second, first = records(told.options.index)
+    assert first.answers is not None
+    assert second.answers is not None
+    assert first.answers.arrived == first.answers.rows
+    came = told.after.loc[[*told.moved, "new.jpg"]]
+    found = {(e.group, e.label): e.arrived for e in second.answers.answers if e.arrived}
+    assert found == counted(came, ["color", "garment"])
+    assert second.answers.arrived == 3
+
+
+def test_a_night_that_links_all_parts_counts_them_too(told: Told, tmp_path: Path) -> None:
+    index = Path(shutil.copytree(told.options.index, tmp_path / "index", symlinks=True))
+    moved = Path(shutil.copytree(told.options.catalog, tmp_path / "catalog"))
+    options = TagOptions(
+        str(moved),
+        told.options.model,
+        str(index),
+        workers=1,
+        max_error_rate=1,
+        same_catalog=True,
+    )
+    before = records(str(index))[0].answers
+    say(index, "0" * 64, "color", label="red")
+    tag_catalog(options)
+    after = records(str(index))[0].answers
+    assert before is not None
+    assert after is not None
+    assert after.rows == before.rows
+
+
+def test_what_was_read_of_a_night_is_what_its_rows_are(told: Told) -> None:
+    snapshot = Index(told.options.index).current()
+    assert snapshot is not None
+    night = read_night(snapshot)
+    found = {(e.group, e.label): e.rows for e in night.counts.answers if e.rows}
+    assert found == counted(told.after, ["color", "garment"])
+    for (group, label), pictures in night.examples.items():
+        for picture in pictures:
+            row = told.after.loc[picture.image_id]
+            assert row.status == "ok"
+            assert row.content_sha256 == picture.content_sha256
+            assert row[group] == label if label else pd.isna(row[group])
+    failed = told.after[told.after.status != "ok"]
+    assert {e.status: e.rows for e in night.failed} == failed.status.value_counts().to_dict()
+    assert night.corrected == told.after.corrected.notna().sum()
+
+
+def test_least_sure_is_what_the_review_shows_as_least_sure(told: Told) -> None:
+    index = Index(told.options.index)
+    snapshot = index.current()
+    assert snapshot is not None
+    table = NightTable.load(index, snapshot)
+    for group, least in gather(index).night.least_sure.items():
+        shown = table.find(Wanted(order="least_sure", group=group), 0, LEAST_SURE).pictures
+        mine = [each.sure for each in least]
+        assert mine == [picture.answers[group].sure for picture in shown]
+        assert [each.answer for each in least] == [
+            table.picture(each.picture.image_id).answers[group].label for each in least
+        ]
+
+
+def test_what_changed_is_what_two_tables_of_rows_differ_by(told: Told) -> None:
+    snapshot = Index(told.options.index).current()
+    assert snapshot is not None
+    found = changes_since_parent(snapshot)
+    both = told.before.merge(
+        told.after, left_index=True, right_index=True, suffixes=("_old", "_new")
+    )
+    both = both[(both.status_old == "ok") & (both.status_new == "ok")]
+    for group in ("color", "garment"):
+        old, new = both[f"{group}_old"].fillna("-"), both[f"{group}_new"].fillna("-")
+        pairs = pd.Series(list(zip(old, new, strict=True)), dtype=object)[(old != new).to_numpy()]
+        mine = {
+            (each.old or "-", each.new or "-"): each.rows
+            for each in found.changes
+            if each.group == group
+        }
+        assert mine == pairs.value_counts().to_dict()
+        assert found.rows.get(group, 0) == len(pairs)
+
+
+def test_the_page_names_what_failed_what_was_said_and_what_was_judged(told: Told) -> None:
+    assert "no picture.jpg" in told.page
+    for status, rows in told.after.status.value_counts().drop("ok").items():
+        assert f"<h3>{status}: {rows}" in told.page
+    assert "In 1 rows a person answers" in told.page
+    assert "1 of them came since" in told.page
+    assert "By a random sample of 5 pictures" in told.page
+    assert "Whether shares moved is not known yet" in told.page
+
+
+def test_strangers_text_is_text(told: Told) -> None:
+    assert HOSTILE not in told.page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in told.page
+
+
+def test_pictures_are_small_and_encoded_anew(told: Told) -> None:
+    files = {path.read_bytes() for path in Path(told.options.catalog).rglob("*.jpg")}
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', told.page)
+    assert len(found) > 10
+    for text in set(found):
+        data = base64.b64decode(text)
+        assert data not in files
+        assert max(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape) <= 128
+
+
+def test_it_opens_from_a_file_asks_for_nothing_and_fits_a_phone(told: Told, tmp_path: Path) -> None:
+    path = tmp_path / "mail attachment.html"
+    path.write_text(told.page)
+    with chromium() as browser:
+        page = browser.new_context(viewport={"width": 375, "height": 800}).new_page()
+        asked: list[str] = []
+        wrong: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on("console", lambda message: wrong.append(message.text))
+        page.goto(path.as_uri())
+        assert page.locator("h1").inner_text().startswith(("Last night was good", "Look at this"))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        loaded = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+        assert page.evaluate(loaded)
+        styled = page.locator("header").evaluate("node => getComputedStyle(node).borderLeftWidth")
+        assert styled == "6px"  # the policy lets our own style in
+    assert not wrong
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+
+
+@pytest.fixture
+def index(told: Told, tmp_path: Path) -> Path:
+    """A copy of the index, to be meddled with."""
+    return Path(shutil.copytree(told.options.index, tmp_path / "index", symlinks=True))
+
+
+def test_a_file_that_changed_since_is_not_shown_as_it_is_now(
+    told: Told, index: Path, tmp_path: Path
+) -> None:
+    catalog = Path(shutil.copytree(told.options.catalog, tmp_path / "catalog"))
+    for path in catalog.rglob("*"):
+        if path.is_file():
+            path.write_bytes(jpeg(textured(40, 40, seed=9)))
+    manifest = _manifest(index)
+    facts = json.loads(manifest.read_text()) | {"catalog": str(catalog)}
+    manifest.write_text(json.dumps(facts))
+    report(str(index), str(tmp_path / "night.html"))
+    page = (tmp_path / "night.html").read_text()
+    assert "changed since" in page
+    assert "data:image" not in page
+
+
+def test_a_catalog_that_is_gone_leaves_the_figures(index: Path, tmp_path: Path) -> None:
+    manifest = _manifest(index)
+    facts = json.loads(manifest.read_text()) | {"catalog": str(tmp_path / "unmounted")}
+    manifest.write_text(json.dumps(facts))
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert written.snapshot == manifest.parent.name
+    assert "gone" in (tmp_path / "night.html").read_text()
+
+
+def _manifest(index: Path) -> Path:
+    return Path(os.path.realpath(index / "current")).parent / "manifest.json"
+
+
+def test_it_says_when_the_night_before_is_gone(index: Path, tmp_path: Path) -> None:
+    parent = json.loads(_manifest(index).read_text())["parent"]
+    shutil.rmtree(index / "snapshots" / parent)
+    report(str(index), str(tmp_path / "night.html"))
+    assert f"The night before, {parent}, is not kept any more" in (
+        tmp_path / "night.html"
+    ).read_text().replace("&#39;", "'")
+
+
+def test_a_damaged_night_is_an_error_and_a_damaged_parent_is_not(
+    index: Path, tmp_path: Path
+) -> None:
+    parent = json.loads(_manifest(index).read_text())["parent"]
+    for part in (index / "snapshots" / parent / "rows").iterdir():
+        part.unlink()
+        part.write_bytes(b"no parquet")
+    report(str(index), str(tmp_path / "night.html"))
+    assert "cannot be read" in (tmp_path / "night.html").read_text()
+    for part in (_manifest(index).parent / "rows").iterdir():
+        part.unlink()
+        part.write_bytes(b"no parquet")
+    before = (tmp_path / "night.html").read_bytes()
+    with pytest.raises(StoreError, match="cannot be read"):
+        report(str(index), str(tmp_path / "night.html"))
+    assert (tmp_path / "night.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [("", "it is a folder"), ("missing/night.html", "there is no folder")],
+)
+def test_a_page_that_cannot_be_written_is_said_before_the_work(
+    index: Path, tmp_path: Path, out: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        report(str(index), str(tmp_path / out))
+
+
+def test_no_index_and_no_night_are_said(tagger: Command, tmp_path: Path) -> None:
+    ended = tagger("report", tmp_path / "none", "--out", tmp_path / "night.html")
+    assert ended.returncode == 2
+    assert "there is no such folder; make one with 'tagger tag'" in ended.stderr
+    (tmp_path / "empty" / "snapshots").mkdir(parents=True)
+    ended = tagger("report", tmp_path / "empty", "--out", tmp_path / "night.html")
+    assert ended.returncode == 2
+    assert "tagger tag" in ended.stderr
+    assert not (tmp_path / "night.html").exists()
+
+
+def test_the_command_says_what_the_page_says(tagger: Command, index: Path, tmp_path: Path) -> None:
+    ended = tagger("report", index, "--out", tmp_path / "night.html", "--json")
+    found = json.loads(ended.stdout)
+    assert found["good"]
+    assert found["sentence"].startswith("Last night was good: ")
+    assert found["sentence"] in (tmp_path / "night.html").read_text()
+    assert found["bytes"] == (tmp_path / "night.html").stat().st_size
+
+
+def tag(options: TagOptions, *more: object) -> Any:
+    return in_this_process(
+        *("tag", options.catalog, "--model", options.model, "--index", options.index),
+        *("--workers", 1, *more),
+    )
+
+
+def test_a_night_writes_its_page_also_when_it_is_refused(
+    options: TagOptions, tmp_path: Path
+) -> None:
+    page = tmp_path / "night.html"
+    config = tmp_path / "nightly.toml"
+    config.write_text(f'report = "{page}"\n')
+    assert tag(options, "--config", config).returncode == 0
+    assert "Last night was good" in page.read_text()
+    for path in list(Path(options.catalog).rglob("*.jpg"))[:30]:
+        path.unlink()
+    assert tag(options, "--report", page).returncode == 3
+    text = page.read_text()
+    assert "Look at this: the run of" in text
+    assert "refused and published nothing" in text
+    assert "--max-delete-rate" in text
+
+
+def test_a_page_that_cannot_be_written_is_no_fault_of_the_night(options: TagOptions) -> None:
+    ended = tag(options, "--report", "/no such folder/night.html")
+    assert ended.returncode == 0
+    assert "was not written, the night is as it was" in ended.stderr
+    assert (Path(options.index) / "current").exists()
+
+
+def test_a_strangers_record_is_passed_over(index: Path, tmp_path: Path) -> None:
+    newest = max((index / "runs").glob("*.json"))
+    facts = json.loads(newest.read_text()) | {"run_id": "99991231T000000Z-0000"}
+    facts |= {"started_at": "yesterday", "snapshot": None}
+    (index / "runs" / "99991231T000000Z-0000.json").write_text(json.dumps(facts))
+    (index / "runs" / "99991232T000000Z-0000.json").write_text("no JSON")
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert written.snapshot == _manifest(index).parent.name
+    assert written.nights == 2
+
+
+def test_a_night_that_is_overdue_is_told(index: Path, tmp_path: Path) -> None:
+    for path in (index / "runs").glob("*.json"):
+        facts = json.loads(path.read_text()) | {"started_at": "2026-01-02T03:15:00+00:00"}
+        path.write_text(json.dumps(facts))
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert "days ago, at 02 Jan 2026, 03:15 UTC; did cron" in written.sentence
+
+
+def test_going_back_is_told(index: Path, tagger: Command, tmp_path: Path) -> None:
+    parent = json.loads(_manifest(index).read_text())["parent"]
+    assert tagger("rollback", index, parent).returncode == 0
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert not written.good
+    assert "not the newest: somebody went back" in written.sentence
