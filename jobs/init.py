@@ -131,8 +131,8 @@ def _next_steps(night: Night, missing: list[str]) -> str:
         [
             f"Wrote {CONFIG}, {CRON}, {SERVICE} and {TIMER} in {where}. Now:",
             f"1. {first} the night; this only looks: cd {where} && {tag}",
-            f"2. With systemd: cd {where} && sudo cp {SERVICE} {TIMER} /etc/systemd/system/ && "
+            f"2. With systemd: cd {where} && sudo cp -n {SERVICE} {TIMER} /etc/systemd/system/ && "
             f"sudo systemctl enable --now {TIMER}",
-            f"3. Or with cron: cd {where} && (crontab -l; cat {CRON}) | crontab -",
+            f"3. Or with cron: add the line of {CRON} with crontab -e",
         ]
     )

@@ -10,7 +10,7 @@ from tagger.errors import InputError, Locked, StoreError, TaggerError
 from tagger.files import atomic_bytes
 from tagger.index.store import Index
 from tagger.machine import raise_machine_fault
-from tagger.progress import say
+from tagger.progress import warn
 from tagger.settings import setting
 
 
@@ -74,7 +74,7 @@ def _write_after_night(index: str, out: str) -> None:
         report(index, out)
     except Exception as error:  # the night has ended: nothing may change how
         why = " ".join(str(error).split()) or type(error).__name__
-        say(f"the report {out!r} was not written, the night is as it was: {why}")
+        warn(f"the report {out!r} was not written, the night is as it was: {why}")
 
 
 def report_text(written: NightReport) -> str:

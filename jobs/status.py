@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.nightly import StatusReport
 from schemas.runs import RunRecord
 from tagger.errors import InputError, StoreError
+from tagger.index.runs import without_the_locked_out
 from tagger.index.snapshots import current_name
 from tagger.index.store import existing_index
 from tagger.nightly.current_night import (
@@ -18,7 +19,6 @@ from tagger.nightly.current_night import (
     clock,
     current_night,
     span,
-    without_the_locked_out,
 )
 
 NOT_GOOD = 8

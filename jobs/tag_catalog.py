@@ -9,11 +9,12 @@ from schemas.nightly import TagReport
 from tagger.catalog import Walk
 from tagger.errors import TaggerError
 from tagger.exclusions import Exclusions, complaint
+from tagger.index.runs import without_the_locked_out
 from tagger.index.store import Index
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.starter import STARTER
 from tagger.nightly.context import Night, TagOptions
-from tagger.nightly.current_night import current_night, without_the_locked_out
+from tagger.nightly.current_night import current_night
 from tagger.nightly.failures import failures_text
 from tagger.nightly.metrics_file import write_metrics
 from tagger.nightly.night import tag_night
@@ -91,7 +92,7 @@ def _readers_see(index: Index) -> str:
     more = f"More: tagger runs {shlex.quote(str(index.path))}"
     try:
         night = current_night(index, without_the_locked_out(index.runs.newest_first()))
-    except (TaggerError, OSError):  # the reason why the run ended, then
+    except Exception:  # nothing may take the place of the reason why the run ended
         return more
     if night is None:
         return f"Readers see no night yet. {more}"

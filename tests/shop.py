@@ -181,11 +181,11 @@ class Mails:
 
     def _of_any_machine(self, lines: list[str], varying: Sequence[tuple[str, str]]) -> str:
         names = [self._with_the_page_s_names(line, varying) for line in lines]
-        if not lines or not lines[0].startswith(_BEGINNINGS):  # not set for a mail
+        if not lines or not f"{lines[0]} ".startswith(_BEGINNINGS):  # not set for a mail
             return "".join(f"{line}\n" for line in names)
         paragraphs: list[str] = []
         for line in names:
-            if line.startswith(_BEGINNINGS):
+            if f"{line} ".startswith(_BEGINNINGS):  # a long path may have a line of its own
                 paragraphs.append(line)
             else:
                 paragraphs[-1] += f" {line}"

@@ -72,9 +72,9 @@ def test_the_surface_is_exactly_this(bundle_path: Path, index: tuple[Path, Path]
         ]
     assert public(tagger.Model) == ["close", "predict"]
     assert public(tagger.open_index(index[0])) == [
-        *("changes", "labels", "look_alikes", "model_id", "snapshot", "table"),
+        *("changes", "corrections", "labels", "look_alikes", "model_id", "snapshot", "table"),
     ]
-    assert public(tagger.OpenIndex) == ["changes", "labels", "look_alikes", "table"]
+    assert public(tagger.OpenIndex) == ["changes", "corrections", "labels", "look_alikes", "table"]
     assert (Path(tagger.__path__[0]) / "py.typed").is_file()
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         tagger.laod  # noqa: B018

@@ -310,7 +310,7 @@ def test_slow_clients_do_not_keep_it_from_ending(world: Path) -> None:
         assert page.get("api/night").code == 200
         code, said = page.end()
         connection.close()
-        assert (code, said) == (143, "tagger: interrupted\n")
+        assert (code, said) == (143, "tagger: interrupted (SIGTERM)\n")
 
 
 def test_a_body_that_comes_in_drops_has_no_more_time_than_another() -> None:

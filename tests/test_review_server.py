@@ -275,7 +275,8 @@ def test_signals_end_it_and_its_workers(world: Path, number: int, code: int) -> 
         assert workers
         ended, said = page.end(number)
         assert ended == code
-        assert said.strip().splitlines()[-1] == "tagger: interrupted"
+        name = signal.Signals(number).name
+        assert said.strip().splitlines()[-1] == f"tagger: interrupted ({name})"
         assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 

@@ -71,7 +71,7 @@ def compare(
         part=part,
         pictures=len(targets),
         macro_ap=_macro(scored, tolerance),
-        labels=[_tested(found, tolerance * LABEL_FACTOR, len(scored)) for found in scored],
+        labels=[_tested(found, tolerance * LABEL_FACTOR, old) for found in scored],
         groups=[row for row in _groups(parent, now, targets) if row.pictures],
         tags_changed=float(changed.mean()) if len(targets) else 0.0,
     )
@@ -228,7 +228,10 @@ def _macro(scored: Sequence[_Scored], tolerance: float) -> Change:
 
 
 def _tested(found: _Scored, allowed: float, labels: int) -> LabelChange:
-    """Return the change of one of so many labels, tested if it lost more than `allowed` points."""
+    """Return the change of a label, tested if it lost more than `allowed` points.
+
+    All `labels` of the parent count, also where a part shows few: they are judged together.
+    """
     rounds = max(_ROUNDS, _ROUNDS_A_LABEL * labels)
     return replace(found.change, p=_p([found], found.change, allowed, rounds))
 

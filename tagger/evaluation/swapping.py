@@ -11,6 +11,8 @@ import scipy.stats
 from tagger.arrays import BoolArray, Float64Array, FloatArray
 
 _BATCH = 100
+_BATCH_NUMBERS = 8_000_000
+"""Scores that are swapped at once: 64 MB, however many pictures and labels there are."""
 _ENOUGH = 20
 """Rounds that fell as far: then p is large, and known well enough. Besag and Clifford (1991)."""
 
@@ -38,18 +40,19 @@ def fall_by_chance(
     fall = float(
         (_mean_ap(ours[None], positive, known) - _mean_ap(theirs[None], positive, known))[0]
     )
+    batch = max(1, min(_BATCH, _BATCH_NUMBERS // ours.size))
     as_far = 0
     done = 0
     while done < rounds:
-        swapped = random.random((_BATCH, len(before), 1)) < 0.5
+        swapped = random.random((batch, len(before), 1)) < 0.5
         first = _mean_ap(np.where(swapped, theirs, ours), positive, known)
         second = _mean_ap(np.where(swapped, ours, theirs), positive, known)
-        far = first - second >= fall - 1e-12  # (_BATCH,)
+        far = first - second >= fall - 1e-12  # (batch,)
         reached = as_far + np.cumsum(far)
         if reached[-1] >= _ENOUGH:
             return _ENOUGH / (done + int(np.argmax(reached >= _ENOUGH)) + 1)
         as_far = int(reached[-1])
-        done += _BATCH
+        done += batch
     return (as_far + 1) / (done + 1)
 
 

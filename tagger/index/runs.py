@@ -1,6 +1,6 @@
 """Run records: one JSON file per run, written when it starts and replaced when it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from schemas.runs import RunRecord
 from tagger.files import atomic_text
 from tagger.machine import raise_machine_fault
 
+_LOCKED = 4
 _LOOKED_AT = 200  # records in search of orphans: half a year of nights
 
 
@@ -69,3 +70,9 @@ def _ended(record: RunRecord, published: Manifest | None) -> RunRecord:
         state="killed",
         message="ended without a word (SIGKILL, out of memory, power); noted by the next run",
     )
+
+
+def without_the_locked_out(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
+    """Yield the runs but for those that found the lock taken: how the night goes, its holder
+    says."""
+    return (record for record in records if record.exit_code != _LOCKED)

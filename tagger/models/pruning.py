@@ -48,7 +48,7 @@ def reasons_to_keep(
     """
     newest = newest_names([row.name for row in versions if row.error is None])
     parent = next((row.parent for row in versions if row.name == current), None)
-    going_on = [each.name for each in leftovers if each.epochs is not None and each.kept_for]
+    going_on = [each.name for each in leftovers if each.kept_for]
     reasons = {}
     for row in versions:
         why = ["it is current"] if row.name == current else []

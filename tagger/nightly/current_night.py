@@ -1,6 +1,6 @@
 """The night that readers see, and since when it is so: what a monitor watches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -9,7 +9,6 @@ from schemas.runs import Counts, RunRecord
 from tagger.index.store import Index
 
 _SETTLED = ("published", "unchanged", "rolled_back")
-_LOCKED = 4
 
 
 class CurrentNight(NamedTuple):
@@ -57,12 +56,6 @@ def current_night(index: Index, records: Iterable[RunRecord]) -> CurrentNight | 
         return CurrentNight(manifest, began_at(manifest.snapshot), back, manifest.counts)
     began = datetime.fromisoformat(last.started_at)
     return CurrentNight(manifest, began, None, last.counts or manifest.counts)
-
-
-def without_the_locked_out(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
-    """Yield the runs but for those that found the lock taken: how the night goes, its holder
-    says."""
-    return (record for record in records if record.exit_code != _LOCKED)
 
 
 def began_at(run_id: str) -> datetime:

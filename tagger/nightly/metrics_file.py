@@ -16,8 +16,9 @@ from schemas.runs import RUN_STATES, RunRecord
 from tagger.errors import StoreError
 from tagger.files import replacing
 from tagger.index.disk_use import disk_use
+from tagger.index.runs import without_the_locked_out
 from tagger.index.store import Index
-from tagger.nightly.current_night import CurrentNight, current_night, without_the_locked_out
+from tagger.nightly.current_night import CurrentNight, current_night
 from tagger.nightly.exposition import Family, Sample, exposition
 from tagger.nightly.run import Run
 from tagger.progress import warn
@@ -48,9 +49,10 @@ def metrics_text(index: Index, run: Run) -> str:
     earlier = (one for one in index.runs.newest_first() if one.run_id != record.run_id)
     try:
         night = current_night(index, without_the_locked_out(chain([record], earlier)))
-    except StoreError:  # damaged: the run's own message says so
+    except (StoreError, OSError, ValueError):  # damaged: the run's own message says so
         night = None
-    families = [*_of_run(record, run), *(_of_night(night) if night else ()), *_of_index(index)]
+    of_index = _of_index(index) if index.is_there() else ()
+    families = [*_of_run(record, run), *(_of_night(night) if night else ()), *of_index]
     return exposition(_with(family, {"index": str(index.path)}) for family in families)
 
 

@@ -25,6 +25,7 @@ from tagger.nightly.context import Agenda, Night
 from tagger.nightly.gone import gone_ids
 from tagger.nightly.guards import check_deletions, check_not_empty
 from tagger.nightly.units import StagedUnit
+from tagger.progress import warn
 
 _NOTHING = pa.array([], pa.large_string())
 _NOWHERE = np.zeros(0, np.int64)
@@ -58,7 +59,8 @@ def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
     run.end("published" if published else "unchanged")
     if published:
         run.snapshot = run.run_id
-        run.answers = publisher.answers.record(night.bundle.model_id)
+        if not publisher.uncounted:
+            run.answers = publisher.answers.record(night.bundle.model_id)
 
 
 def _check_none_lost(night: Night, plan: Plan) -> None:
@@ -86,6 +88,8 @@ class Publisher:
 
     Attributes
     ----------
+    uncounted : bool
+        Whether rows could not be counted.
     answers : AnswerCounter
         Of the rows that were merged.
     """
@@ -110,6 +114,7 @@ class Publisher:
         self._models = Counter[str]()
         self._unsettled = [_NOTHING]
         self.answers = AnswerCounter(night.judge.exclusive, night.judge.models)
+        self.uncounted = False
 
     def merge(self, writer: SnapshotWriter) -> None:
         """Write or link every part, and the change feed; count."""
@@ -186,7 +191,11 @@ class Publisher:
 
     def _link(self, writer: SnapshotWriter, parent: Snapshot, part: Part) -> Counter[str]:
         writer.link_part(parent, part)
-        self.answers.add(parent.read(part.file, self.answers.columns(parent.schema())))
+        try:
+            self.answers.add(parent.read(part.file, self.answers.columns(parent.schema())))
+        except StoreError as error:  # counting looks at more than linking: it costs no night
+            warn(f"{error}. This night's shares will miss in the report")
+            self.uncounted = True
         self._statuses.update(self._previous.statuses[part.bucket])
         self._models.update(self._previous.models[part.bucket])
         return Counter({"unchanged": part.rows, "published_rows": part.rows})

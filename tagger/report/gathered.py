@@ -11,6 +11,7 @@ from schemas.runs import RunRecord
 from schemas.samples import SampleFigures
 from tagger.errors import StoreError
 from tagger.index.corrections import InForce
+from tagger.index.runs import without_the_locked_out
 from tagger.index.samples import judged_sample
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
@@ -102,7 +103,7 @@ def gather(index: Index) -> Gathered:
 
 def _ended(index: Index) -> RunRecord | None:
     """Return the newest run that has ended and was one: going back is none."""
-    for record in islice(index.runs.newest_first(), _RUNS):
+    for record in islice(without_the_locked_out(index.runs.newest_first()), _RUNS):
         if record.state not in ("running", "rolled_back"):
             return record
     return None
