@@ -42,6 +42,21 @@ def test_answers_that_fell_are_refused_though_average_precision_did_not() -> Non
     }
 
 
+def test_a_label_that_a_part_shows_alone_is_tested_as_finely_as_all_together() -> None:
+    """Labels of both parts are judged together: else no p could be small enough for it."""
+    a, b, targets = model_pair(7, 400)
+    alone = np.full_like(targets, np.nan)
+    alone[:, 0] = targets[:, 0]
+    logits = b.logits.copy()
+    logits[:, 0] = np.random.default_rng(0).permutation(logits[:, 0])
+    part = compared(Pair(a, Answers(logits, b.thresholds, b.vocabulary), alone))
+    (dead,) = part.labels
+    assert dead.p is not None
+    assert dead.p < 1 / (100 * len(b.vocabulary))
+    both = judge([compared(model_pair(8, 400)), part], "tiny-v1", 0.5)
+    assert any(dead.label in text for text in both.worse)
+
+
 def test_what_is_tolerated_is_not_refused_however_sure_it_is() -> None:
     pair = model_pair(7, 1000, noise=1.38)
     assert not gate_of(pair).passed
