@@ -200,11 +200,18 @@ class LogPart(NamedTuple):
     data: bytes
     end: int
 
-    def mark(self) -> CorrectionsRead | None:
-        """Return what a manifest says of a log that was read from its start; None if empty."""
-        if not self.data:
+    def mark(self, end: int | None = None) -> CorrectionsRead | None:
+        """Return what a manifest says of a log that was read from its start; None if empty.
+
+        Parameters
+        ----------
+        end : int, optional
+            Of the lines up to there alone.
+        """
+        data = self.data[:end]
+        if not data:
             return None
-        return CorrectionsRead(bytes=self.end, sha256=hashlib.sha256(self.data).hexdigest())
+        return CorrectionsRead(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 class InForce:

@@ -116,15 +116,16 @@ class Night:
             If the log is damaged, or what the current rows follow is not in it any more.
         """
         log = self.index.corrections
+        part = log.read()
         follows = self.parent.manifest.corrections if self.parent else None
-        if follows and log.read(0, follows.bytes).mark() != follows:
+        if follows and part.mark(follows.bytes) != follows:
             raise StoreError(
                 f"{str(log.path)!r}: its beginning is not what the current night follows: lines "
                 "were changed or are lost. What people said is not taken back in silence: restore "
                 "the file from a backup. Without one, go back to a night that follows what is "
                 "left ('tagger rollback'), or tag into a new folder with a copy of it"
             )
-        return log.read()
+        return part
 
     @cached_property
     def judge(self) -> Judge:
