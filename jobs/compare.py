@@ -1,17 +1,14 @@
 """`tagger compare`: two models, or two nights, on the same pictures, and whether B is better."""
 
-import os
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 
 from msgspec.structs import replace
 
+from jobs.page_file import check_writable, write_page
 from schemas.comparison import CompareReport
 from tagger.errors import InputError
-from tagger.files import atomic_bytes
 from tagger.index.night_paths import is_night
 from tagger.models.predictor import Backend
-from tagger.settings import setting
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def compare(options: CompareOptions) -> CompareReport:
             "nights"
         )
     if options.html is not None:
-        _check_writable(options.html)
+        check_writable("html", options.html)
     if nights[0]:
         from jobs.compare_nights import compare_nights
 
@@ -61,28 +58,6 @@ def compare(options: CompareOptions) -> CompareReport:
     from jobs.compare_page import page_of
 
     report = replace(compared.report, html=options.html)
-    _write(options.html, page_of(report, compared))
+    page = page_of(report, compared).encode("utf-8", "backslashreplace")
+    write_page("html", options.html, page)
     return report
-
-
-def _check_writable(html: str) -> None:
-    """Raise InputError, before the work, if a page could not be written there."""
-    folder = os.path.dirname(os.path.abspath(html))
-    why = None
-    if os.path.isdir(html):
-        why = "it is a folder; name a file"
-    elif not os.path.isdir(folder):
-        why = f"there is no folder {folder!r}"
-    elif not os.access(folder, os.W_OK):
-        why = f"no permission to write in {folder!r}"
-    if why:
-        raise InputError(f"{setting('html')} {html!r} cannot be written: {why}")
-
-
-def _write(html: str, page: str) -> None:
-    try:
-        atomic_bytes(Path(html), page.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(
-            f"{setting('html')} {html!r} cannot be written: {error.strerror}"
-        ) from error

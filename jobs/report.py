@@ -3,15 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from jobs.page_file import check_writable, write_page
 from schemas.report import NightReport
-from tagger.errors import InputError, Locked, StoreError, TaggerError
-from tagger.files import atomic_bytes
+from tagger.errors import Locked, StoreError, TaggerError
 from tagger.index.store import Index
-from tagger.machine import raise_machine_fault
 from tagger.progress import warn
-from tagger.settings import setting
 
 
 def report(index: str, out: str) -> NightReport:
@@ -27,13 +24,13 @@ def report(index: str, out: str) -> NightReport:
     if not found.is_there():
         what = "it is no index" if os.path.isdir(index) else "there is no such folder"
         raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
-    _check_writable(out)
+    check_writable("out", out)
     from tagger.report.gathered import gather
     from tagger.report.night_page import page_of
 
     told = gather(found)
     page = page_of(told, found.path.name).encode("utf-8", "backslashreplace")
-    _write(out, page)
+    write_page("out", out, page)
     return NightReport(
         index=index,
         out=out,
@@ -80,25 +77,3 @@ def _write_after_night(index: str, out: str) -> None:
 def report_text(written: NightReport) -> str:
     """Return the report as text for a terminal."""
     return "\n".join([written.sentence, f"{written.out}: {written.bytes / 1e6:.1f} MB"])
-
-
-def _check_writable(out: str) -> None:
-    """Raise InputError, before the work, if the page could not be written there."""
-    folder = os.path.dirname(os.path.abspath(out))
-    why = None
-    if os.path.isdir(out):
-        why = "it is a folder; name a file, such as night.html"
-    elif not os.path.isdir(folder):
-        why = f"there is no folder {folder!r}; make it first"
-    elif not os.access(folder, os.W_OK):
-        why = f"no permission to write in {folder!r}"
-    if why:
-        raise InputError(f"{setting('out')} {out!r} cannot be written: {why}")
-
-
-def _write(out: str, page: bytes) -> None:
-    try:
-        atomic_bytes(Path(out), page)
-    except OSError as error:
-        raise_machine_fault(error)
-        raise InputError(f"{setting('out')} {out!r} cannot be written: {error.strerror}") from error
