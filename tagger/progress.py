@@ -11,6 +11,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+from tagger.exit_codes import end_if_asked
+
 _LINE_EVERY = 60.0  # seconds
 _LOG = logging.getLogger("tagger")
 
@@ -48,7 +50,13 @@ class Progress:
         self._bar.close()
 
     def advance(self, n: int = 1, note: str = "") -> None:
-        """Count `n` more as done; `note` stands behind the numbers."""
+        """Count `n` more as done; `note` stands behind the numbers.
+
+        Raises
+        ------
+        SystemExit
+            If a signal that was to end the command got lost.
+        """
         self.done += n
         if note:
             self._bar.set_postfix_str(note, refresh=False)
@@ -60,6 +68,7 @@ class Progress:
                 self.done, self._total, now - self._start, ncols=0, unit=self._unit
             )
             say(f"{self._what} {meter} {note}".rstrip())
+        end_if_asked()
 
 
 def say(text: str) -> None:

@@ -277,3 +277,28 @@ def test_an_error_that_the_machine_led_to_ends_a_command_as_the_machine_s_fault(
     blamed.__cause__ = OSError(errno.EMFILE, "Too many open files")
     assert (exit_code(blamed), exit_code(BundleError("model 'm': not a readable bundle"))) == (1, 2)
     assert exit_code(InputError("cannot be written")) == 2
+
+
+def test_a_signal_that_waits_ends_the_work_at_its_next_step_and_a_second_at_once() -> None:
+    said = """
+import signal
+from tagger.exit_codes import deferred, end_if_asked, take_over_signals
+take_over_signals()
+with deferred():
+    signal.raise_signal(signal.SIGINT)
+    print("goes on", flush=True)
+    {then}
+    print("and on", flush=True)
+print("never", flush=True)
+"""
+    for then, expected in (
+        ("pass", "goes on\nand on\n"),
+        ("end_if_asked()", "goes on\n"),
+        ("signal.raise_signal(signal.SIGTERM)", "goes on\n"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", said.format(then=then)], capture_output=True, text=True
+        )
+        assert ended.stdout == expected
+        assert ended.returncode in (130, 143), ended.stderr
+        assert ended.stderr == ""

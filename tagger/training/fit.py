@@ -18,6 +18,7 @@ from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.evaluation.metrics import macro_average_precision
+from tagger.exit_codes import deferred, end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment, recombine
@@ -56,6 +57,7 @@ class TrainingData:
     validation: Int64Array
 
 
+@deferred()
 def fit(
     network: keras.Model,
     data: TrainingData,
@@ -106,6 +108,7 @@ def fit(
             _check_loss(losses[-1], epoch, step)
             average.update(epoch * lesson.steps + step)
             report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
+            end_if_asked()
         with average.in_its_place():
             seen = _validate(network, data, combinations)
         _check_validation_loss(seen.loss, epoch)
@@ -134,6 +137,7 @@ def predict_logits(
         padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
         padded[: len(chosen)] = chosen.astype(np.float32) / 255
         parts.append(network(padded, training=False).numpy()[: len(chosen)])
+        end_if_asked()
     return np.concatenate(parts)
 
 
@@ -164,6 +168,7 @@ def recombined(
         )
         pictures.append(np.round(dyed.numpy() * 255).astype(np.uint8))
         taught.append(shown.numpy())
+        end_if_asked()
     return np.concatenate(pictures), np.concatenate(taught)
 
 
