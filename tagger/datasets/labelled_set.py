@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from tagger.arrays import Float32Array
+from tagger.datasets.problems import Folded, Problem
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Group, Vocabulary, in_column_order
 
@@ -77,12 +78,22 @@ class LabelledSet:
     groups : tuple of Group
     gone : int, optional
         How many corrected pictures the catalog does not have any more; None without corrections.
+    problems : tuple of Problem
+        What is not among the examples, or not whole, and why.
+    folded : tuple of Folded
+        Labels that are written in several ways.
+    named : int, optional
+        How many pictures the set names, those with problems too; None: as many as there are
+        examples.
     """
 
     source: str
     examples: list[Example]
     groups: tuple[Group, ...]
     gone: int | None = None
+    problems: tuple[Problem, ...] = ()
+    folded: tuple[Folded, ...] = ()
+    named: int | None = None
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.
