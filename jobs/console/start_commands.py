@@ -51,8 +51,15 @@ def init(
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Where the files go, and where the night works.")
     ] = ".",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The units become tagger-NAME.service and .timer; by default the name of --out.",
+        ),
+    ] = None,
 ) -> None:
     from jobs import init as job
 
-    options = job.InitOptions(catalog=catalog, index=index, models=models, out=out)
+    options = job.InitOptions(catalog=catalog, index=index, models=models, out=out, name=name)
     print(job.init(options))
