@@ -3,8 +3,8 @@ installed."""
 
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tagger.errors import InputError
 
@@ -18,7 +18,8 @@ _INDEX = "INDEX"
 """Written where the index is not known yet."""
 
 
-class Night(NamedTuple):
+@dataclass(frozen=True)
+class Night:
     """What is to be started.
 
     Attributes

@@ -239,10 +239,11 @@ def similar(
         "from scores."
     ),
 )
-def verify(index: IndexFolder, as_json: Json = False) -> None:
+def verify(index: IndexFolder, quiet: Quiet = False, as_json: Json = False) -> None:
     from jobs import verify as job
 
     report = job.verify(index)
-    print_result(report, as_json, job.report_text(report))
+    if as_json or report.faults or not quiet:
+        print_result(report, as_json, job.report_text(report, short=quiet))
     if report.faults:
         raise typer.Exit(6)
