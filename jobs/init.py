@@ -80,9 +80,13 @@ def _night(options: InitOptions, index: str | None) -> Night:
 
 def _given(options: InitOptions) -> dict[str, str]:
     """Return the settings that are known, as absolute paths: cron starts in another folder."""
-    for name, path in (("CATALOG", options.catalog), ("--models", options.models)):
-        if path is not None and not os.path.isdir(path):
-            raise InputError(f"{name} {path!r}: there is no such folder")
+    if options.catalog is not None and not os.path.isdir(options.catalog):
+        raise InputError(f"CATALOG {options.catalog!r}: there is no such folder")
+    if options.models is not None and not os.path.isdir(options.models):
+        raise InputError(
+            f"--models {options.models!r}: there is no such folder; 'tagger train --models "
+            f"{options.models}' makes it. Without --models the night uses the starter model"
+        )
     current = None if options.models is None else os.path.join(options.models, "current")
     paths = {"catalog": options.catalog, "model": current, "index": options.index}
     given = {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
@@ -142,7 +146,8 @@ def _next_steps(night: Night, missing: list[str]) -> str:
     return "\n".join(
         [
             f"Wrote {CONFIG}, {CRON}, {night.service} and {night.timer} in {where}. Now:",
-            f"1. {first} the night; this only looks: cd {where} && {tag}",
+            f"1. {first} the night; this only looks, without --dry-run it is the first night: "
+            f"cd {where} && {tag}",
             f"2. With cron: add the lines of {CRON} with crontab -e",
             # -i: a question tells that another shop has units of this name, silence would not
             f"3. Or with systemd: cd {where} && sudo cp -i {night.service} {night.timer} "

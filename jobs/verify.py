@@ -55,7 +55,8 @@ def report_text(report: VerifyReport, *, short: bool = False) -> str:
         Whether the first faults are enough.
     """
     head = (
-        f"{report.index}: snapshot {report.snapshot}, {report.rows:,} rows in {report.parts} parts"
+        f"{report.index}: snapshot {report.snapshot}, {report.rows:,} rows in {report.parts} "
+        f"{'part' if report.parts == 1 else 'parts'}"
     )
     if not report.faults:
         return f"{head}: no fault"

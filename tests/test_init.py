@@ -165,7 +165,7 @@ def test_what_the_file_could_not_say_is_refused(tmp_path: Path, tagger: Tagger) 
     (tmp_path / os.fsdecode(b"\xff")).mkdir()
     cases: list[tuple[list[object], str]] = [
         ([tmp_path / "none"], "there is no such folder"),
-        (["--models", tmp_path / "none"], "there is no such folder"),
+        (["--models", tmp_path / "none"], "Without --models the night uses the starter model"),
         ([tmp_path / os.fsdecode(b"\xff")], "no valid UTF-8"),
         (["--index", tmp_path / "$x"], "make it first"),
     ]
