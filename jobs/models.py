@@ -107,7 +107,8 @@ def _looked_at(folder: str, indexes: Sequence[str], now: datetime | None) -> _Lo
     models = Path(folder)
     if not models.is_dir():
         raise InputError(
-            f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes it"
+            f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes "
+            "it. The starter model comes with the package, and lies in none"
         )
     named = [named_models(index) for index in indexes]
     found = inventory(models)

@@ -488,6 +488,32 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_goes(
     assert names(models) == before
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can work as another user")
+def test_a_version_of_another_user_keeps_its_name(models: Path, tmp_path: Path) -> None:
+    """Renaming it would be allowed, and removing what is in it not."""
+    models.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from schemas.models import Pruned\n"
+        "from tagger.models.pruning import remove\n"
+        "os.setuid(65534)\n"
+        "print(remove(Path(sys.argv[1]), [Pruned(name='tiny-v3', bytes=1)])[0].error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(models)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.stdout == "Permission denied\n", ended.stderr
+    assert load_bundle(models / "tiny-v3").name == "tiny-v3"
+    assert not [path for path in models.iterdir() if path.name.startswith(".")]
+
+
 def test_each_strange_thing_is_a_line_at_most(models: Path, tagger: Tagger) -> None:
     lines = tagger("models", models).stdout.splitlines()
     (models / "file").write_text("mine")

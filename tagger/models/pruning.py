@@ -1,5 +1,6 @@
 """Which models of a folder nothing needs, and removing them so that no half model ever loads."""
 
+import errno
 import os
 import re
 import shutil
@@ -158,6 +159,10 @@ def _fault(models: Path, name: str) -> str | None:
 
 
 def _remove(models: Path, path: Path) -> None:
+    """Remove a folder, or leave it as it is: one that another user made is not even renamed."""
+    for where, _, _ in os.walk(path):
+        if not os.access(where, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), where)
     stem = path.name.lstrip(".").partition(".removing-")[0]
     away = tempfile.mkdtemp(prefix=f".{stem}.removing-", dir=models)
     try:
