@@ -159,7 +159,7 @@ _SERVICE = """\
 Description=Tag the fashion catalog of {folder}
 # systemd mails nothing. Name a unit that tells you when a night was not good, if you have one:
 #OnFailure=tell-me@%n.service
-# What a night says is in the journal: journalctl --unit tagger-{name}
+# What a night says is in the journal: journalctl -u tagger-{name}
 
 [Service]
 Type=oneshot

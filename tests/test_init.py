@@ -327,7 +327,7 @@ def test_the_service_says_who_works_where_and_how(tmp_path: Path) -> None:
     unit = service_unit(night)
     for line in (
         "Description=Tag the fashion catalog of /srv/100%% ours",
-        "# What a night says is in the journal: journalctl --unit tagger-shop",
+        "# What a night says is in the journal: journalctl -u tagger-shop",
         "User=ada",
         "WorkingDirectory=/srv/100%% ours",
         "ExecStart=/opt/py -m jobs.cli tag --config nightly.toml",
