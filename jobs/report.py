@@ -70,9 +70,9 @@ def reported(index: str, out: str | None) -> Iterator[None]:
         yield
     except Exception as error:
         # While another run works there is nothing to tell: that one writes the page.
-        if out is not None and wanted and not isinstance(error, Locked) and not received:
-            if why := _why_not_written(index, out):
-                error.add_note(why)  # the reason why the night failed comes first
+        wanted = wanted and not isinstance(error, Locked) and not received
+        if out is not None and wanted and (why := _why_not_written(index, out)):
+            error.add_note(why)  # the reason why the night failed comes first
         raise
     if out is not None and (why := _why_not_written(index, out)):
         warn(why)

@@ -90,8 +90,7 @@ def count_staged(agenda: Agenda, run: Run) -> None:
     run.counts["tried"] = len(here)
     run.counts["failed_now"] = int(failed.sum())
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
-    for image_id, status, error in sorted(failures_in(agenda.staged, plan.staged[here[failed]])):
-        run.failures.add(image_id, status, error)
+    run.failures.add_tables(failures_in(agenda.staged, plan.staged[here[failed]]))
 
 
 def answer_pictures(

@@ -156,10 +156,9 @@ def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
 
 def _note_failures(facts: Sequence[FileFacts], places: Int64Array, work: Work, run: Run) -> None:
     """Note which of these pictures failed; their places in the plan are the first of `places`."""
-    for one, place in zip(facts, places, strict=False):
-        if one.status not in _NO_FAILURE and not one.lacking:
-            (image_id,) = work.plan.ids(np.array([place]))
-            run.failures.add(image_id, one.status, one.error)
+    failed = [i for i, one in enumerate(facts) if one.status not in _NO_FAILURE and not one.lacking]
+    for i, image_id in zip(failed, work.plan.ids(places[failed]), strict=True):
+        run.failures.add(image_id, facts[i].status, facts[i].error)
 
 
 def _tasks(work: Work, units: Sequence[Unit]) -> Iterator[tuple[None, list[str]]]:
