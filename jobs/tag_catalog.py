@@ -58,7 +58,7 @@ def _measured(options: TagOptions) -> TagReport:
             ended_at_the_door(index, run, error)
         if isinstance(error, TaggerError):
             error.report = run.report()
-        for line in _what_else(index, run):
+        for line in _what_else(index, run, str(error)):
             error.add_note(line)
         raise
     finally:
@@ -80,7 +80,7 @@ def _tag(options: TagOptions, index: Index, run: Run) -> None:
         tag_night(night, _engine(options))
 
 
-def _what_else(index: Index, run: Run) -> list[str]:
+def _what_else(index: Index, run: Run, reason: str) -> list[str]:
     """Return what to say below the reason why a run ended early: what became of it, which pictures
     failed, and what readers see meanwhile."""
     lines = []
@@ -93,6 +93,10 @@ def _what_else(index: Index, run: Run) -> list[str]:
         lines.append(
             "The night is published. What should follow, tidying up and saying so, was cut short; "
             "the next run does it"
+        )
+    if run.state == "failed" and "othing was " not in reason:  # the reason may say so itself
+        lines.append(
+            "Nothing was published; what was done is kept, and the next run goes on from there"
         )
     if run.state in ("refused", "failed"):
         lines.append(failures_text(run.failures.by_status, run.failures.first))

@@ -31,6 +31,8 @@ _BEGINNINGS = (
     "Readers see ",
     "More: ",
     "Somebody, ",
+    "Nothing was published; ",
+    "The run's record ",
     "The night ",
     "The report ",
 )

@@ -50,10 +50,11 @@ def tag_night(night: Night, engine: Engine) -> None:
     night.index.keep_features(
         night.features, night.bundle.path, everything_read=options.full and options.features
     )
-    if run.counts["lacking"]:
+    if lacking := run.counts["lacking"]:
+        waiting = "1 picture waits" if lacking == 1 else f"{lacking:,} pictures wait"
         warn(
-            f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be "
-            f"read: {run.lack}"
+            f"{waiting} for the next night, since the machine could not read "
+            f"{'it' if lacking == 1 else 'them'}; first {run.lack}"
         )
     say(last_line(run))
     night.staging.clear()
