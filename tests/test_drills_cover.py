@@ -9,7 +9,7 @@ from pages import OPERATIONS
 from shop import GOLDEN, ROOT
 
 MAILS = {path.stem: path.read_text() for path in sorted(GOLDEN.glob("*.txt"))}
-DRILLS = [ROOT / "tests" / name for name in ("test_drills.py", "test_machine_drills.py")]
+DRILLS = [*ROOT.glob("tests/test_*drills.py")]
 GUARDS = ROOT / "tagger" / "nightly" / "guards.py"
 
 
