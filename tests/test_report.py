@@ -361,11 +361,11 @@ def test_a_night_writes_its_page_also_when_it_is_refused(
     assert "--max-delete-rate" in text
 
 
-def test_a_page_that_cannot_be_written_is_no_fault_of_the_night(options: TagOptions) -> None:
+def test_a_page_that_could_not_be_written_is_refused_before_the_night(options: TagOptions) -> None:
     ended = tag(options, "--report", "/no such folder/night.html")
-    assert ended.returncode == 0
-    assert "was not written, the night is as it was" in ended.stderr
-    assert (Path(options.index) / "current").exists()
+    assert ended.returncode == 2
+    assert "--report '/no such folder/night.html' cannot be written" in ended.stderr
+    assert not (Path(options.index) / "current").exists()
 
 
 def test_a_strangers_record_is_passed_over(index: Path, tmp_path: Path) -> None:

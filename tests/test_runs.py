@@ -390,7 +390,7 @@ def test_settings_are_read_as_editors_save_them_and_paths_as_a_shell_reads_them(
         ("keep = ['a']", "should be a text or a number"),
         ("keep = {a = 1}", "should be a text or a number"),
         ("keep = ", "is no TOML"),
-        ("keep = 'many'", "Invalid value for '--keep'"),
+        ("keep = 'many'", "--keep many (a setting of --config): no whole number; possible is"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, tagger: Tagger, text: str, message: str) -> None:
@@ -399,7 +399,7 @@ def test_wrong_settings_are_named(tmp_path: Path, tagger: Tagger, text: str, mes
         "tag", "x", "--model", "y", "--index", "z", "--config", tmp_path / "nightly.toml"
     )
     assert ended.returncode == 2
-    assert message in re.sub(r"\s*│?\s*\n\s*│?\s*", " ", ended.stderr)
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
