@@ -241,9 +241,11 @@ def test_what_persons_said_is_the_truth_of_both_nights(
     assert color.right.a_right == sum(right)
     assert color.right.p is None
     assert report.comparison.verdict == "unknown"
-    assert "Of pictures that persons corrected or confirmed, A had color right" in (
-        report.comparison.sentence
-    )
+    shares = [f"{100 * n / len(right):.1f} %" for n in (sum(right), color.right.b_right)]
+    assert (
+        f"persons corrected or confirmed, color right from {shares[0]} to {shares[1]} of "
+        f"{len(right)} pictures. Persons look"
+    ) in report.comparison.sentence
     text = report_text(report)
     assert "not compared: 1 with other bytes" in text
     assert "1 in A alone, 1 in B alone" in text
