@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import current_rows, jpeg, settle, textured
-from saying import say
+from conftest import current_rows, jpeg
+from two_models import two_models_nights
 
 from jobs.compare import CompareOptions, compare
 from jobs.compare_text import report_text
 from jobs.evaluate import evaluate
-from jobs.tag_catalog import TagOptions, tag_catalog
+from jobs.tag_catalog import TagOptions
 from schemas.comparison import CompareReport, NotCompared
 from schemas.record import parse, to_json
 from tagger.datasets.sample import Sample
@@ -166,31 +166,7 @@ def test_wrong_wishes_are_answered_in_words(
 
 @pytest.fixture
 def nights(options: TagOptions, sample: Sample) -> tuple[TagOptions, str, str]:
-    """An index of two nights, by two models, with corrections and changes between them."""
-    tag_catalog(options)
-    catalog, index = Path(options.catalog), Path(options.index)
-    first = os.path.realpath(index / "current" / "..")
-    rows = current_rows(options)
-    for image_id, row in rows[rows["status"] == "ok"].head(12).iterrows():
-        truth = sample.truth.get(str(image_id))
-        if truth is not None:
-            say(index, row["content_sha256"], "color", label=truth[0], image_id=str(image_id))
-    ids = sorted(rows[rows["status"] == "ok"].index)
-    (catalog / ids[-1]).unlink()
-    (catalog / ids[-2]).write_bytes(jpeg(textured(40, 40, seed=1)))
-    (catalog / "new.jpg").write_bytes(jpeg(textured(40, 40, seed=2)))
-    settle(catalog)
-    os.utime(catalog / ids[-2], (1.6e9, 1.6e9))
-    again = TagOptions(
-        options.catalog,
-        _starter(),
-        options.index,
-        workers=1,
-        replace_columns=True,
-        max_error_rate=1,
-    )
-    tag_catalog(again)
-    return again, first, options.index
+    return two_models_nights(options, sample)
 
 
 def test_two_nights_are_compared_row_by_row(nights: tuple[TagOptions, str, str]) -> None:

@@ -27,7 +27,6 @@ from tagger.errors import InputError, StoreError
 from tagger.index.corrections import InForce
 from tagger.index.samples import Samples
 from tagger.index.store import Index
-from tagger.report.changes import changes_since_parent
 from tagger.report.gathered import gather
 from tagger.report.night import LEAST_SURE, read_night
 from tagger.review.table import NightTable
@@ -176,26 +175,6 @@ def test_least_sure_is_what_the_review_shows_as_least_sure(told: Told) -> None:
         assert [each.answer for each in least] == [
             table.picture(each.picture.image_id).answers[group].label for each in least
         ]
-
-
-def test_what_changed_is_what_two_tables_of_rows_differ_by(told: Told) -> None:
-    snapshot = Index(told.options.index).current()
-    assert snapshot is not None
-    found = changes_since_parent(snapshot)
-    both = told.before.merge(
-        told.after, left_index=True, right_index=True, suffixes=("_old", "_new")
-    )
-    both = both[(both.status_old == "ok") & (both.status_new == "ok")]
-    for group in ("color", "garment"):
-        old, new = both[f"{group}_old"].fillna("-"), both[f"{group}_new"].fillna("-")
-        pairs = pd.Series(list(zip(old, new, strict=True)), dtype=object)[(old != new).to_numpy()]
-        mine = {
-            (each.old or "-", each.new or "-"): each.rows
-            for each in found.changes
-            if each.group == group
-        }
-        assert mine == pairs.value_counts().to_dict()
-        assert found.rows.get(group, 0) == len(pairs)
 
 
 def test_the_page_names_what_failed_what_was_said_and_what_was_judged(told: Told) -> None:

@@ -219,8 +219,8 @@ def _flips(question: Question, name_of: Callable[[int], str]) -> list[FlippedPic
             a=question.names[a] if a >= 0 else None,
             b=question.names[b] if b >= 0 else None,
             pictures=len(mine),
-            to_right=int(question.b_right[known].sum()),
-            to_wrong=int(question.a_right[known].sum()),
+            to_right=int((question.truth[known] == b).sum()),
+            to_wrong=int((question.truth[known] == a).sum()),
             first=[name_of(int(place)) for place in mine[:_FIRST]],
         )
         found.append(FlippedPictures(flip, mine))

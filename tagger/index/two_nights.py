@@ -1,7 +1,7 @@
 """Two nights row by row: what both have, what the models of each answered, and what persons said.
 
-Bucket by bucket, and columns alone, so that a million rows fit. A part that both nights have is read
-once.
+Bucket by bucket, and columns alone, so that a million rows fit. A part that both nights have is
+read once.
 """
 
 from collections import Counter

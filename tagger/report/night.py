@@ -104,14 +104,8 @@ def read_night(snapshot: Snapshot) -> ReadNight:
     return reader.read()
 
 
-def upserted(snapshot: Snapshot) -> pa.Array:
-    """Return the image_ids, large_string, of the rows that a night added or changed.
-
-    Raises
-    ------
-    StoreError
-        If the change feed is missing or damaged.
-    """
+def _upserted(snapshot: Snapshot) -> pa.Array:
+    """Return the image_ids, large_string, of the rows that a night added or changed."""
     changes = snapshot.read(CHANGES_FILE, ["image_id", "op"])
     ids = changes.filter(pc.equal(changes["op"], "upsert"))["image_id"]
     return ids.cast(pa.large_string()).combine_chunks()
@@ -130,7 +124,7 @@ class _Reader:
         self._labels = labels
         models = labels_of_models(snapshot.labels())
         self._counter = AnswerCounter(labels.exclusive, models)
-        ids = upserted(snapshot)
+        ids = _upserted(snapshot)
         # Where everything changed, as in a first night, one picture is as good as another.
         self._changed_ids = ids if 2 * len(ids) < snapshot.manifest.rows else None
         self._random = np.random.default_rng(list(snapshot.path.name.encode()))
