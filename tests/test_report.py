@@ -372,3 +372,29 @@ def test_going_back_is_told(index: Path, tagger: Command, tmp_path: Path) -> Non
     written = report(str(index), str(tmp_path / "night.html"))
     assert not written.good
     assert "not the newest: somebody went back" in written.sentence
+
+
+def test_failures_are_told_of_how_many_were_tried_and_old_ones_apart(
+    options: TagOptions, tmp_path: Path
+) -> None:
+    tag_catalog(options)
+    rows = current_rows(options)
+    old = int((rows.status != "ok").sum())
+    out = str(tmp_path / "night.html")
+    assert f"{old} of the {len(rows)} pictures tried could not be read" in (
+        report(options.index, out).sentence
+    )
+    broken = rows.index[rows.status == "ok"][:25]
+    for name in broken:
+        (Path(options.catalog) / name).write_bytes(b"no picture")
+    tag_catalog(TagOptions(**vars(options) | {"retry_errors": True, "max_error_rate": 1}))
+    (concern,) = report(options.index, out).concerns
+    assert concern == (
+        "25 of the 25 pictures tried could not be read; besides, "
+        f"{old} that had failed before were tried again and failed again"
+    )
+    # Old failures alone are no news.
+    tag_catalog(TagOptions(**vars(options) | {"retry_errors": True, "max_error_rate": 1}))
+    written = report(options.index, out)
+    assert written.good
+    assert f"none failed anew; besides, {old + 25} that had failed before" in written.sentence

@@ -158,6 +158,7 @@ def _tiles(found: Gathered) -> list[tuple[str, str]]:
         "deleted": "gone",
         "corrected": "corrected anew",
         "failed_now": "failed tonight",
+        "failed_again": "of them again",
         "failed": "without answers",
     }
     always = ("new", "changed", "deleted", "failed_now")
