@@ -124,14 +124,14 @@ class _Reader:
         self._labels = labels
         models = labels_of_models(snapshot.labels())
         self._counter = AnswerCounter(labels.exclusive, models)
-        ids = _upserted(snapshot)
+        self._upserted = ids = _upserted(snapshot)
         # Where everything changed, as in a first night, one picture is as good as another.
         self._changed_ids = ids if 2 * len(ids) < snapshot.manifest.rows else None
         self._random = np.random.default_rng(list(snapshot.path.name.encode()))
         self._examples: dict[Key, Drawn] = defaultdict(lambda: Drawn(PICTURES))
         self._changed: dict[Key, Drawn] = defaultdict(lambda: Drawn(PICTURES))
         self._least: dict[str, list[LeastSure]] = {group: [] for group in labels.exclusive}
-        self._failed = [pa.table([[], [], [], []], _FAILED)]
+        self._failed = [_FAILED.empty_table()]
         self._corrected = 0
 
     def columns(self) -> list[str]:
@@ -156,9 +156,7 @@ class _Reader:
             self._corrected += len(rows) - rows["corrected"].null_count
         changed = self._changed_of(rows)
         ok = np.asarray(pc.equal(rows["status"], "ok").to_numpy(), bool)
-        bad = pa.array(~ok)
-        failed = rows.select(["status", "image_id", "error"]).filter(bad)
-        self._failed.append(failed.append_column("changed", pa.array(changed[~ok])).cast(_FAILED))
+        self._failed.append(rows.select(_FAILED.names).filter(pa.array(~ok)).cast(_FAILED))
         keys = self._random.random(len(rows))
         keys[~ok] = np.inf
         order = np.argsort(keys, kind="stable")[: np.count_nonzero(ok)]
@@ -225,7 +223,7 @@ class _Reader:
             examples={key: drawn.pictures() for key, drawn in self._examples.items()},
             changed={key: drawn.pictures() for key, drawn in self._changed.items()},
             least_sure=self._least,
-            failed=_by_status(pa.concat_tables(self._failed)),
+            failed=_by_status(pa.concat_tables(self._failed), self._upserted),
             corrected=self._corrected,
         )
 
@@ -235,12 +233,13 @@ _FAILED = pa.schema(
         ("status", pa.string()),
         ("image_id", pa.large_string()),
         ("error", pa.large_string()),
-        ("changed", pa.bool_()),
     ]
 )
 
 
-def _by_status(failed: pa.Table) -> list[Failed]:
+def _by_status(failed: pa.Table, upserted: pa.Array) -> list[Failed]:
+    changed = pc.is_in(failed["image_id"], value_set=upserted)
+    failed = failed.append_column("changed", changed)
     found = []
     for counted in failed["status"].value_counts().to_pylist():
         mine = failed.filter(pc.equal(failed["status"], counted["values"]))
