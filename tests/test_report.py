@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -221,6 +223,36 @@ def test_it_opens_from_a_file_asks_for_nothing_and_fits_a_phone(told: Told, tmp_
         assert styled == "6px"  # the policy lets our own style in
     assert not wrong
     assert all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_printed_on_paper_no_picture_is_cut(told: Told, tmp_path: Path) -> None:
+    path = tmp_path / "night.html"
+    path.write_text(told.page)
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 794 - 90, "height": 1123})  # A4 less its margins
+        page.emulate_media(media="print", color_scheme="dark")
+        page.goto(path.as_uri())
+        right = "Math.max(...[...document.images].map(i => i.getBoundingClientRect().right))"
+        assert page.evaluate(right) <= page.evaluate("innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 794 - 90
+        for whole in (".answer", ".pictures li", ".change", "tr"):
+            kept = page.locator(whole).first.evaluate("node => getComputedStyle(node).breakInside")
+            assert kept == "avoid", whole
+        paper = page.locator("body").evaluate("node => getComputedStyle(node).backgroundColor")
+        assert paper == "rgb(255, 255, 255)"
+        # What is printed in two pieces is drawn twice.
+        drawn = _pictures_drawn(page.pdf(format="A4"))
+        assert drawn == page.evaluate("document.images.length")
+
+
+def _pictures_drawn(pdf: bytes) -> int:
+    """Return how often the pages of a file that Chromium printed draw a picture."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    drawn = 0
+    for stream in streams:
+        with suppress(zlib.error):
+            drawn += len(re.findall(rb"/X\d+ Do\b", zlib.decompressobj().decompress(stream)))
+    return drawn
 
 
 @pytest.fixture
