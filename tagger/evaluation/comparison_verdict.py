@@ -111,8 +111,10 @@ def _agreement(
 def _same(row: ComparedAnswers, *, sampled: bool) -> str:
     """Return `91.2 %`, of a sample with its 95 % interval."""
     share = share_of(row.same, row.pictures)
+    if not sampled:
+        return share
     low, high = wilson(row.same, row.pictures)
-    if not sampled or low is None or high is None:
+    if low is None or high is None:
         return share
     return f"{share} ({100 * low:.1f} to {100 * high:.1f})"
 

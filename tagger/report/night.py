@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.index import CHANGES_FILE
 from schemas.runs import AnswerCounts
-from tagger.arrays import BoolArray, Int64Array
+from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.index.answer_counts import AnswerCounter, Key
 from tagger.index.corrected_rows import labels_of_models
 from tagger.index.night_labels import MISSING, SCALE, NightLabels
@@ -159,9 +159,9 @@ class _Reader:
         self._failed.append(rows.select(_FAILED.names).filter(pa.array(~ok)).cast(_FAILED))
         keys = self._random.random(len(rows))
         keys[~ok] = np.inf
-        order = np.argsort(keys, kind="stable")[: np.count_nonzero(ok)]
-        self._draw(rows, order, keys, self._examples)
-        self._draw(rows, order[changed[order]], keys, self._changed)
+        for key, having in self._having(rows, ok):
+            self._examples[key].offer(rows, _least(having, keys), keys)
+            self._changed[key].offer(rows, _least(having[changed[having]], keys), keys)
         self._take_least_sure(rows, ok)
 
     def _changed_of(self, rows: pa.Table) -> BoolArray:
@@ -170,31 +170,20 @@ class _Reader:
         ids = rows["image_id"].cast(pa.large_string())
         return np.asarray(pc.is_in(ids, value_set=self._changed_ids).to_numpy(), bool)
 
-    def _draw(
-        self,
-        rows: pa.Table,
-        order: Int64Array,
-        keys: np.ndarray[tuple[int], np.dtype[np.float64]],
-        into: dict[Key, Drawn],
-    ) -> None:
-        """Draw pictures of every answer: those whose keys are smallest."""
-        some = rows.select(["image_id", "content_sha256", "tags", *self._labels.exclusive]).take(
-            pa.array(order)
-        )
-        mine = keys[order]
+    def _having(self, rows: pa.Table, ok: BoolArray) -> Iterator[tuple[Key, Int64Array]]:
+        """Yield every answer that rows have, with the rows that have it."""
         for group in self._labels.exclusive:
             names = self._labels.names[group]
-            answers = places_in(some[group], names)
-            for answer in np.unique(answers).tolist():
-                here = np.flatnonzero(answers == answer)[:PICTURES]
+            answers = places_in(rows[group], names)
+            for answer in np.unique(answers[ok]).tolist():
                 label = None if answer < 0 else names[answer]
-                into[group, label].offer(some, here, mine)
-        parents, tags = _flat(some["tags"])
+                yield (group, label), np.flatnonzero((answers == answer) & ok)
+        parents, tags = _flat(rows["tags"])
         for label in self._labels.all:
             if label.exclusive or label.retired:
                 continue
-            here = parents[np.asarray(pc.equal(tags, label.name).to_numpy(False), bool)][:PICTURES]
-            into[label.group, label.name].offer(some, here, mine)
+            having = parents[np.asarray(pc.equal(tags, label.name).to_numpy(False), bool)]
+            yield (label.group, label.name), having[ok[having]]
 
     def _take_least_sure(self, rows: pa.Table, ok: BoolArray) -> None:
         """Take the rows of a part that models are least sure of, by `tagger.index.own_answers`."""
@@ -226,6 +215,14 @@ class _Reader:
             failed=_by_status(pa.concat_tables(self._failed), self._upserted),
             corrected=self._corrected,
         )
+
+
+def _least(rows: Int64Array, keys: Float64Array) -> Int64Array:
+    """Return the few of these rows whose keys are smallest, in the order of their keys."""
+    few = rows
+    if len(rows) > PICTURES:
+        few = rows[np.argpartition(keys[rows], PICTURES)[:PICTURES]]
+    return few[np.argsort(keys[few])]
 
 
 _FAILED = pa.schema(
