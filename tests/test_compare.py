@@ -246,6 +246,26 @@ def test_a_night_is_named_by_its_index_its_snapshot_or_its_link(
         compare(CompareOptions("nothing", "here", on=(str(table),)))
 
 
+def test_parts_that_both_nights_have_count_in_both(nights: tuple[TagOptions, str, str]) -> None:
+    options, _, index = nights
+    report = compare(CompareOptions(index, index))
+    rows = current_rows(options)
+    ok = rows[rows["status"] == "ok"]
+    assert report.rows is not None
+    assert (report.rows.a, report.rows.b, report.rows.compared) == (len(rows), len(rows), len(ok))
+    assert report.rows.without_scores == len(rows) - len(ok)
+    own = _own(ok.rename(columns={"color": "color_b"})).fillna("none")
+    counts = own.value_counts().to_dict()
+    colors = [row for row in report.label_rows if row.label.startswith("color:")]
+    for row in colors:
+        assert row.a == row.b == counts.get(row.label.removeprefix("color:"), 0)
+    color, _ = report.comparison.groups
+    said = ok["corrected"].notna()
+    assert color.right is not None
+    assert color.right.pictures == said.sum() > 0
+    assert color.right.a_right == (own[said] == ok["color"][said].fillna("none")).sum()
+
+
 def test_a_damaged_night_is_said_and_not_compared(nights: tuple[TagOptions, str, str]) -> None:
     _, first, index = nights
     part = next((Path(first) / "rows").iterdir())
