@@ -13,6 +13,7 @@ from schemas.comparison import (
     LabelFigures,
     NotCompared,
 )
+from tagger.evaluation.comparison_verdict import flip_words
 from tagger.evaluation.figures import chance, percent, points, share_of
 
 _FLIPS = 20
@@ -196,14 +197,6 @@ def _rows_table(report: CompareReport) -> Table:
     ]
     head = ["label", "rows A", "rows B", "share A", "share B", "points"]
     return Table("Rows with each label, of all with scores", head, rows)
-
-
-def flip_words(flip: Flip) -> str:
-    """Return a flip as `color: blue > black, 14 pictures, 9 to right, 3 to wrong`."""
-    pictures = "1 picture" if flip.pictures == 1 else f"{flip.pictures:,} pictures"
-    said = f"{flip.group}: {flip.a or 'none'} > {flip.b or 'none'}, {pictures}"
-    said += f", {flip.to_right:,} to right" if flip.to_right else ""
-    return said + (f", {flip.to_wrong:,} to wrong" if flip.to_wrong else "")
 
 
 def _flips(flips: Sequence[Flip]) -> Iterator[str]:

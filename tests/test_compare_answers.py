@@ -111,7 +111,7 @@ def test_what_persons_picked_is_counted_and_not_tested() -> None:
     right = result.groups[0].right
     assert right is not None
     assert (right.p, right.low, right.b_alone) == (None, None, 20)
-    assert "A had color right on 0.0 % of 20, B on 100.0 %" in result.sentence
+    assert "color right from 0.0 % to 100.0 % of 20 pictures" in result.sentence
     assert "no figure of the whole catalog" in result.sentence
 
 

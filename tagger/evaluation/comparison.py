@@ -18,7 +18,7 @@ from schemas.comparison import (
     LabelFigures,
     Paired,
 )
-from tagger.arrays import BoolArray, FloatArray, Int64Array
+from tagger.arrays import BoolArray, FloatArray, Int64Array, IntArray
 from tagger.evaluation.comparison_verdict import give_verdict
 from tagger.evaluation.metrics import average_precision
 from tagger.evaluation.paired import holm, paired
@@ -40,9 +40,9 @@ class Question:
         Those of them that both know.
     exclusive : bool
         Whether it is about a whole group.
-    a, b : int64 (n,)
+    a, b : integers (n,)
         Positions in `names`; -1 is none.
-    truth : int64 (n,)
+    truth : integers (n,)
         The right answer, likewise.
     known : bool (n,)
         Where that is known.
@@ -52,9 +52,9 @@ class Question:
     names: tuple[str, ...]
     shared: tuple[str, ...]
     exclusive: bool
-    a: Int64Array
-    b: Int64Array
-    truth: Int64Array
+    a: IntArray
+    b: IntArray
+    truth: IntArray
     known: BoolArray
 
     @property
@@ -123,10 +123,7 @@ def compare_answers(
     labels = _corrected_labels(
         [_label(one, name, scores, tested) for one in questions for name in one.shared]
     )
-    flips = sorted(
-        (flip for one in questions for flip in _flips(one, name_of)),
-        key=lambda found: -found.flip.pictures,
-    )
+    flips = flips_of(questions, name_of)
     verdict, sentence = give_verdict(groups, together, labels, tested=tested)
     comparison = Comparison(
         verdict=verdict,
@@ -141,6 +138,20 @@ def compare_answers(
         only_b=list(only[1]),
     )
     return Found(comparison, flips)
+
+
+def flips_of(questions: Sequence[Question], name_of: Callable[[int], str]) -> list[FlippedPictures]:
+    """Return what A and B answer differently, the most frequent first.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+        All about the same pictures.
+    name_of : callable
+        What the picture at a position is called.
+    """
+    found = (flip for one in questions for flip in _flips(one, name_of))
+    return sorted(found, key=lambda each: -each.flip.pictures)
 
 
 def _answers(group: str | None, questions: Sequence[Question], tested: bool) -> ComparedAnswers:
@@ -195,19 +206,21 @@ def _figures(
 def _flips(question: Question, name_of: Callable[[int], str]) -> list[FlippedPictures]:
     """Return what flipped, by the answers of A and B."""
     places = np.flatnonzero(~question.same)
-    pairs = np.stack([question.a[places], question.b[places]])  # (2, m)
-    kinds, which = np.unique(pairs, axis=1, return_inverse=True)
+    answers = len(question.names) + 1
+    # One number for both answers: none is 0 here.
+    pairs = (question.a[places].astype(np.int64) + 1) * answers + question.b[places] + 1
     found = []
-    for kind, (a, b) in enumerate(kinds.T.tolist()):
-        mine = places[which.ravel() == kind]
+    for pair in np.unique(pairs).tolist():
+        mine = places[pairs == pair]
+        a, b = pair // answers - 1, pair % answers - 1
         known = mine[question.known[mine]]
         flip = Flip(
             group=question.group,
             a=question.names[a] if a >= 0 else None,
             b=question.names[b] if b >= 0 else None,
             pictures=len(mine),
-            to_right=int(question.b_right[known].sum()),
-            to_wrong=int(question.a_right[known].sum()),
+            to_right=int((question.truth[known] == b).sum()),
+            to_wrong=int((question.truth[known] == a).sum()),
             first=[name_of(int(place)) for place in mine[:_FIRST]],
         )
         found.append(FlippedPictures(flip, mine))
