@@ -16,12 +16,11 @@ from schemas.comparison import (
     Comparison,
     Flip,
     LabelFigures,
-    Paired,
 )
 from tagger.arrays import BoolArray, FloatArray, Int64Array, IntArray
 from tagger.evaluation.comparison_verdict import give_verdict
 from tagger.evaluation.metrics import average_precision
-from tagger.evaluation.paired import holm, paired
+from tagger.evaluation.paired import corrected, paired
 
 _FIRST = 10
 """So many pictures of a flip are named."""
@@ -235,25 +234,13 @@ def _corrected_groups(
     All is no other test where there is one group.
     """
     rows = [*groups, together] if len(groups) > 1 else groups
-    corrected = _corrected([row.right for row in rows])
-    rows = [replace(row, right=right) for row, right in zip(rows, corrected, strict=True)]
+    tests = corrected([row.right for row in rows])
+    rows = [replace(row, right=right) for row, right in zip(rows, tests, strict=True)]
     if len(groups) > 1:
         return rows[:-1], rows[-1]
     return rows, replace(together, right=rows[0].right)
 
 
 def _corrected_labels(labels: list[ComparedLabel]) -> list[ComparedLabel]:
-    corrected = _corrected([row.right for row in labels])
-    return [replace(row, right=right) for row, right in zip(labels, corrected, strict=True)]
-
-
-def _corrected(tests: Sequence[Paired | None]) -> list[Paired | None]:
-    """Return the tests with the p of Holm."""
-    made = [test.p for test in tests if test is not None and test.p is not None]
-    corrected = iter(holm(made))
-    return [
-        replace(test, p_adjusted=next(corrected))
-        if test is not None and test.p is not None
-        else test
-        for test in tests
-    ]
+    tests = corrected([row.right for row in labels])
+    return [replace(row, right=right) for row, right in zip(labels, tests, strict=True)]
