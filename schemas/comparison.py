@@ -125,9 +125,12 @@ class Comparison(Record):
     flips: list[Flip]
     """What flipped, the most frequent first."""
     only_a: list[str]
-    """Labels, as group:name, that A alone knows: they are not compared."""
+    """Labels, as group:name, that A alone knows: they are not compared, but for counts_as."""
     only_b: list[str]
     """Those that B alone knows."""
+    counts_as: dict[str, list[str]] = field(default_factory=dict)
+    """Label that one alone knows, to the labels of both that it was split from: where one of these
+    is right it counts as that one, else as the first. Flips name it as it is."""
 
 
 class NotCompared(Record):
@@ -210,6 +213,12 @@ class CompareReport(Record):
     unknown_labels: dict[str, int] = field(default_factory=dict)
     """Of models: label of the set that one of them or both do not have, to number of pictures;
     their group is unknown there."""
+    labelled_again: int = 0
+    """Of models: pictures that several of the labelled sets hold, with different labels: each
+    counts as the last one labels it."""
+    copies_labelled_otherwise: int = 0
+    """Of models: duplicates and near-duplicates left out whose labels are not those of the picture
+    that counts."""
     rows: NightRows | None = None
     """Of nights: their rows."""
     label_rows: list[LabelRows] = field(default_factory=list)

@@ -122,7 +122,7 @@ def shows_from(apart: int, n: int, *, sure: float = SURE) -> float:
 
 
 def _apart(share: float, n: int) -> tuple[Int64Array, Float64Array]:
-    """Return int64 and float64 (k,): how many of n pictures may be apart, and how likely that is."""
+    """Return int64 and float64 (k,): how many of n pictures may be apart, and how likely it is."""
     spread = _WIDE * float(np.sqrt(n * share * (1 - share))) + 1
     counts = np.arange(max(0, int(n * share - spread)), min(n, int(n * share + spread)) + 1)
     ways = scipy.special.gammaln(n + 1) - scipy.special.gammaln(counts + 1)
