@@ -172,7 +172,8 @@ def _tests_note(rows: Sequence[ComparedAnswers]) -> str:
         return ""
     return (
         "A alone, B alone: pictures that one of them alone has right; p under 0.05 is more than "
-        "chance (exact McNemar test, corrected for the number of rows by Holm)"
+        "chance (exact McNemar test, corrected by Holm for the number of rows in which six or more "
+        "pictures differ)"
     )
 
 
