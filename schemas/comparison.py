@@ -23,8 +23,8 @@ class Paired(Record):
     difference: float | None
     """The share that B has right minus that of A; null without pictures."""
     low: float | None
-    """Lower end of its 95 % interval, at most 0 where p_adjusted is 0.05 or more; null where there is
-    no test."""
+    """Lower end of its 95 % interval, at most 0 where p_adjusted is 0.05 or more; null where there
+    is no test."""
     high: float | None
     """Upper end, likewise at least 0."""
     p: float | None
@@ -32,11 +32,11 @@ class Paired(Record):
     a_alone against b_alone, two-sided. Null where the pictures were picked with an eye to the
     answers, as those that persons correct are."""
     p_adjusted: float | None
-    """The same after Holm, for the number of such tests: of groups and all, or of labels. What fewer
-    than six pictures differ in is not counted. Under 0.05 is more than chance."""
+    """The same after Holm, for the number of such tests: of groups and all, or of labels. What
+    fewer than six pictures differ in is not counted. Under 0.05 is more than chance."""
     shows_from: float | None
-    """A difference of this size shows itself on so many pictures, among so many tests, four times of
-    five; 1 where none does; null where there is no test."""
+    """A difference of this size shows itself on so many pictures, among so many tests, four times
+    of five; 1 where none does; null where there is no test."""
 
 
 class ComparedAnswers(Record):
