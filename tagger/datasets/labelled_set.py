@@ -77,12 +77,15 @@ class LabelledSet:
     groups : tuple of Group
     gone : int, optional
         How many corrected pictures the catalog does not have any more; None without corrections.
+    replaced : int
+        How many pictures an earlier one of several sets labels otherwise.
     """
 
     source: str
     examples: list[Example]
     groups: tuple[Group, ...]
     gone: int | None = None
+    replaced: int = 0
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.

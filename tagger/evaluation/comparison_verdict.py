@@ -83,20 +83,24 @@ def _from_to(name: str, right: Paired) -> str:
 
 def _no_difference(groups: Sequence[ComparedAnswers], together: ComparedAnswers) -> str:
     """Return that none shows, and how large one would have to be."""
-    rows = [(_named(row), row.right) for row in groups]
-    if together.right is not None and len(groups) > 1:
-        rows = [("all", together.right)]
-    tested = [(name, right) for name, right in rows if right is not None]
-    most = max(right.pictures for _, right in tested)
-    said = [
-        f"{_change(name, right)}, where {_least(right)} would most likely not show"
-        for name, right in tested
-    ]
-    return f"no difference that {most:,} pictures could show: {'; '.join(said)}"
+    rows = [(_named(row), row.right) for row in groups if row.right is not None]
+    most = max(right.pictures for _, right in rows)
+    # All groups are known together of few pictures, if sets say one group each.
+    if together.right is not None and len(groups) > 1 and 2 * together.right.pictures >= most:
+        rows.append(("all", together.right))
+    said = "; ".join(f"{_change(name, right)}, {_least(right)}" for name, right in rows)
+    pictures = "1 picture" if most == 1 else f"{most:,} pictures"
+    return (
+        f"no difference that {pictures} could show: {said}. A difference of that size shows four "
+        "times of five, a smaller one less often"
+    )
 
 
 def _least(right: Paired) -> str:
-    return f"fewer than {100 * (right.shows_from or 1):.1f} points"
+    """Return the least difference that shows four times of five."""
+    if right.shows_from is None or right.shows_from >= 1:
+        return "too few to show any"
+    return f"where {100 * right.shows_from:.1f} points would show"
 
 
 def _agreement(
