@@ -4,9 +4,12 @@ import io
 import sys
 from typing import NoReturn
 
+from typer.exceptions import TyperException
+
 from jobs.console.app import app
 from jobs.console.messages import speak
 from jobs.console.output import complain
+from jobs.console.usage import usage_text
 from tagger import exit_codes
 from tagger.errors import TaggerError
 from tagger.machine import machine_fault
@@ -29,7 +32,11 @@ def run(arguments: list[str]) -> int:
         complain("an argument is empty; is a variable unset?")
         return 2
     try:
-        app(args=arguments, prog_name="tagger")
+        raise SystemExit(app(args=arguments, prog_name="tagger", standalone_mode=False))
+    except TyperException as error:
+        if text := usage_text(error):
+            complain(text)
+        return 2
     except BaseException as error:
         code = exit_codes.exit_code(error)
         more = getattr(error, "__notes__", ())
@@ -41,7 +48,6 @@ def run(arguments: list[str]) -> int:
         elif not isinstance(error, SystemExit):
             raise
         return code
-    return 0
 
 
 if __name__ == "__main__":

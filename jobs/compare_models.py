@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import asdict
 
 from schemas.comparison import CompareReport, NotCompared, Side
-from tagger.arrays import Float32Array
+from tagger.arrays import Float32Array, Int64Array
 from tagger.catalog import Walk, absolute_path
 from tagger.datasets.unseen import unseen
 from tagger.errors import DatasetError, InputError, Refused
@@ -68,6 +68,8 @@ class _Pictures(NamedTuple):
         In the columns of A and of B; all NaN where nothing is known.
     strangers : mapping
         Labels that a model does not have, to number of pictures.
+    replaced : int
+        Pictures that an earlier one of several sets labels otherwise.
     """
 
     source: str
@@ -75,6 +77,15 @@ class _Pictures(NamedTuple):
     paths: list[str]
     targets: tuple[Float32Array, Float32Array]
     strangers: Mapping[str, int]
+    replaced: int = 0
+
+    def otherwise(self, pairs: Int64Array) -> int:
+        """Return how many of the pairs of positions, int64 (k, 2), are not labelled alike."""
+        differ = np.zeros(len(pairs), bool)
+        for target in self.targets:
+            known = np.nan_to_num(target, nan=-1)
+            differ |= (known[pairs[:, 0]] != known[pairs[:, 1]]).any(axis=1)
+        return int(differ.sum())
 
 
 def compare_models(options: "CompareOptions") -> Compared:
@@ -94,7 +105,7 @@ def compare_models(options: "CompareOptions") -> Compared:
         scored = score_with_both(
             a, b, pictures.paths, backend=options.backend, progress=progress.advance
         )
-    rows, left_out = unseen(scored.facts, scored.thumbnails, [_parts(a), _parts(b)])
+    rows, left_out, copies = unseen(scored.facts, scored.thumbnails, [_parts(a), _parts(b)])
     if not len(rows):
         raise DatasetError(
             f"{pictures.source}: no picture is left to compare on ({_counts(left_out)}); use "
@@ -118,6 +129,8 @@ def compare_models(options: "CompareOptions") -> Compared:
         comparison=found.comparison,
         left_out=left_out,
         unknown_labels=dict(sorted(pictures.strangers.items())),
+        labelled_again=pictures.replaced,
+        copies_labelled_otherwise=pictures.otherwise(copies),
     )
 
     def picture(at: int) -> tuple[Wanted, str]:
@@ -185,6 +198,7 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
         paths=[one.path for one in examples],
         targets=(sets[0].targets(a.vocabulary), sets[1].targets(b.vocabulary)),
         strangers=strangers,
+        replaced=sets[0].replaced,
     )
 
 

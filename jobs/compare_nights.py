@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from jobs.compare_models import Compared
 from schemas.comparison import CompareReport, Side
+from schemas.corrections import Correction
 from tagger.catalog import absolute_path
 from tagger.errors import InputError
-from tagger.evaluation.comparison import compare_answers
+from tagger.index.corrections import CorrectionLog
 from tagger.index.night_paths import open_night
 from tagger.index.snapshots import Snapshot
 from tagger.index.two_nights import pair_nights
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 def compare_nights(options: "CompareOptions") -> Compared:
     """Return what two nights answer differently; what persons said by now is the truth.
 
-    Persons look for what is wrong, so what they said is counted, and nothing is tested with it.
-
     Raises
     ------
     InputError
@@ -31,14 +30,8 @@ def compare_nights(options: "CompareOptions") -> Compared:
     _check(options)
     a = open_night(options.a)
     b = open_night(options.b)
-    nights = pair_nights(a, b)
-    found = compare_answers(
-        nights.questions,
-        lambda at: str(nights.image_ids[at]),
-        scores={},
-        only=nights.only,
-        tested=False,
-    )
+    nights = pair_nights(a, b, _said(a, b))
+    found = nights.found()
     catalog = b.manifest.catalog
     report = CompareReport(
         kind="nights",
@@ -51,10 +44,17 @@ def compare_nights(options: "CompareOptions") -> Compared:
     )
 
     def picture(at: int) -> tuple[Wanted, str]:
-        image_id = str(nights.image_ids[at])
-        return Wanted(absolute_path(catalog, image_id), str(nights.contents[at])), image_id
+        image_id = str(nights.compared.image_ids[at])
+        content = str(nights.compared.contents[at])
+        return Wanted(absolute_path(catalog, image_id), content), image_id
 
     return Compared(report, found.flips, picture, os.path.realpath(catalog))
+
+
+def _said(a: Snapshot, b: Snapshot) -> list[Correction]:
+    """Return what persons said by now, in the index of A, and in that of B if it is another."""
+    folders = dict.fromkeys((a.index_folder, b.index_folder))
+    return [word for folder in folders for word in CorrectionLog(folder).read().corrections]
 
 
 def _side(given: str, night: Snapshot) -> Side:

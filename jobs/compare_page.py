@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from jobs.compare_models import Compared
-from jobs.compare_text import flip_words, notes_of, tables_of
+from jobs.compare_text import notes_of, tables_of
 from schemas.comparison import CompareReport
+from tagger.evaluation.comparison_verdict import flip_words
 from tagger.report.page import render
 from tagger.report.thumbnails import Thumbnail, thumbnails
 

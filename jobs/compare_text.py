@@ -13,7 +13,8 @@ from schemas.comparison import (
     LabelFigures,
     NotCompared,
 )
-from tagger.evaluation.figures import chance, percent, points, share_of
+from tagger.evaluation.comparison_verdict import flip_words
+from tagger.evaluation.figures import chance, listed, percent, points, share_of
 
 _FLIPS = 20
 _NAMED = 3
@@ -68,6 +69,7 @@ def notes_of(report: CompareReport) -> list[str]:
     notes = [f"{found.pictures:,} pictures compared"]
     if report.left_out is not None and (said := left_out_words(report.left_out)):
         notes.append(f"left out: {said}")
+    notes += _contradictions(report)
     if report.rows is not None:
         rows = report.rows
         notes[0] = (
@@ -83,8 +85,10 @@ def notes_of(report: CompareReport) -> list[str]:
         if said := ", ".join(f"{n:,} {why}" for n, why in others if n):
             notes.append(f"not compared: {said}")
         notes.append("answers are the models' own, also where a person's stands in the row")
-    for who, labels in (("A", found.only_a), ("B", found.only_b)):
-        if labels:
+    for who, alone in (("A", found.only_a), ("B", found.only_b)):
+        split = [label for label in alone if label in found.counts_as]
+        notes += [_split_words(who, label, found.counts_as[label]) for label in split]
+        if labels := [label for label in alone if label not in split]:
             notes.append(f"only {who} knows {_some(labels)}: not compared")
     if report.unknown_labels:
         notes.append(
@@ -92,6 +96,30 @@ def notes_of(report: CompareReport) -> list[str]:
             + _some([*report.unknown_labels])
         )
     return notes
+
+
+def _contradictions(report: CompareReport) -> Iterator[str]:
+    """Yield where labelled sets contradict each other, or themselves."""
+    if n := report.labelled_again:
+        yield (
+            f"{n:,} {'picture has' if n == 1 else 'pictures have'} different labels in several of "
+            "the sets: only what the last set says of a picture counts; to have all of it, put it "
+            "into one table"
+        )
+    if n := report.copies_labelled_otherwise:
+        yield (
+            f"{n:,} of the duplicates and near-duplicates {'has' if n == 1 else 'have'} other "
+            "labels than the picture that counts instead: one of the two may be wrong; 'tagger "
+            "train --check' lists such pictures as conflicts"
+        )
+
+
+def _split_words(who: str, label: str, olds: Sequence[str]) -> str:
+    """Return what a label counts as that one alone knows."""
+    return (
+        f"only {who} knows {label}, which was split from {listed(olds)}: it is no mistake of {who} "
+        f"where {' or '.join(olds)} is right, and counts as that"
+    )
 
 
 def left_out_words(left_out: NotCompared) -> str:
@@ -144,7 +172,8 @@ def _tests_note(rows: Sequence[ComparedAnswers]) -> str:
         return ""
     return (
         "A alone, B alone: pictures that one of them alone has right; p under 0.05 is more than "
-        "chance (exact McNemar test, corrected for the number of rows by Holm)"
+        "chance (exact McNemar test, corrected by Holm for the number of rows in which six or more "
+        "pictures differ)"
     )
 
 
@@ -196,14 +225,6 @@ def _rows_table(report: CompareReport) -> Table:
     ]
     head = ["label", "rows A", "rows B", "share A", "share B", "points"]
     return Table("Rows with each label, of all with scores", head, rows)
-
-
-def flip_words(flip: Flip) -> str:
-    """Return a flip as `color: blue > black, 14 pictures, 9 to right, 3 to wrong`."""
-    pictures = "1 picture" if flip.pictures == 1 else f"{flip.pictures:,} pictures"
-    said = f"{flip.group}: {flip.a or 'none'} > {flip.b or 'none'}, {pictures}"
-    said += f", {flip.to_right:,} to right" if flip.to_right else ""
-    return said + (f", {flip.to_wrong:,} to wrong" if flip.to_wrong else "")
 
 
 def _flips(flips: Sequence[Flip]) -> Iterator[str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from jobs.console.nightly_file import nightly_file
 from jobs.schedule import (
     CRON,
-    SERVICE,
-    TIMER,
     Night,
+    check_name,
     check_paths,
-    cron_line,
+    cron_lines,
     service_unit,
     timer_unit,
+    unit_name,
 )
 from tagger.errors import InputError
 
@@ -36,12 +36,15 @@ class InitOptions:
     catalog, index : str or None
     models : str or None
         A folder of models, whose current one is used.
+    name : str or None
+        Of the units; by default that of the folder.
     """
 
     out: str
     catalog: str | None = None
     index: str | None = None
     models: str | None = None
+    name: str | None = None
 
 
 def init(options: InitOptions) -> str:
@@ -50,27 +53,40 @@ def init(options: InitOptions) -> str:
     Raises
     ------
     InputError
-        If one of the files is there already, cannot be written, or could not hold a path; nothing
-        was written then.
+        If one of the files is there already, cannot be written, or could not hold a path, or units
+        cannot be called as asked; nothing was written then.
     """
-    folder = Path(os.path.abspath(options.out))
-    night = Night(folder, _program(), _user())
-    check_paths(night)
+    given = _given(options)
+    night = _night(options, given.get("index"))
+    folder = night.folder
     files = {
-        CONFIG: nightly_file(_given(options)),
-        CRON: cron_line(night),
-        SERVICE: service_unit(night),
-        TIMER: timer_unit(),
+        CONFIG: nightly_file(given),
+        CRON: cron_lines(night),
+        night.service: service_unit(night),
+        night.timer: timer_unit(night),
     }
     _write(folder, files)
     return _next_steps(night, missing=[n for n in ("catalog", "index") if not getattr(options, n)])
 
 
+def _night(options: InitOptions, index: str | None) -> Night:
+    """Return what is to be started, after a look whether cron and systemd can name it."""
+    folder = Path(os.path.abspath(options.out))
+    night = Night(folder, _program(), _user(), options.name or unit_name(folder), index)
+    check_name(night.name)
+    check_paths(night)
+    return night
+
+
 def _given(options: InitOptions) -> dict[str, str]:
     """Return the settings that are known, as absolute paths: cron starts in another folder."""
-    for name, path in (("CATALOG", options.catalog), ("--models", options.models)):
-        if path is not None and not os.path.isdir(path):
-            raise InputError(f"{name} {path!r}: there is no such folder")
+    if options.catalog is not None and not os.path.isdir(options.catalog):
+        raise InputError(f"CATALOG {options.catalog!r}: there is no such folder")
+    if options.models is not None and not os.path.isdir(options.models):
+        raise InputError(
+            f"--models {options.models!r}: there is no such folder; 'tagger train --models "
+            f"{options.models}' makes it. Without --models the night uses the starter model"
+        )
     current = None if options.models is None else os.path.join(options.models, "current")
     paths = {"catalog": options.catalog, "model": current, "index": options.index}
     given = {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
@@ -129,10 +145,12 @@ def _next_steps(night: Night, missing: list[str]) -> str:
     first = f"Set {' and '.join(missing)} in {CONFIG}, then try" if missing else "Try"
     return "\n".join(
         [
-            f"Wrote {CONFIG}, {CRON}, {SERVICE} and {TIMER} in {where}. Now:",
-            f"1. {first} the night; this only looks: cd {where} && {tag}",
-            f"2. With systemd: cd {where} && sudo cp -n {SERVICE} {TIMER} /etc/systemd/system/ && "
-            f"sudo systemctl enable --now {TIMER}",
-            f"3. Or with cron: add the line of {CRON} with crontab -e",
+            f"Wrote {CONFIG}, {CRON}, {night.service} and {night.timer} in {where}. Now:",
+            f"1. {first} the night; this only looks, without --dry-run it is the first night: "
+            f"cd {where} && {tag}",
+            f"2. With cron: add the lines of {CRON} with crontab -e",
+            # -i: a question tells that another shop has units of this name, silence would not
+            f"3. Or with systemd: cd {where} && sudo cp -i {night.service} {night.timer} "
+            f"/etc/systemd/system/ && sudo systemctl enable --now {night.timer}",
         ]
     )

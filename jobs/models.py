@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -92,33 +93,51 @@ def list_models(
     StoreError
         If an index is none, or a night in it cannot be read.
     """
+    return _looked_at(folder, indexes, now).report
+
+
+class _Looked(NamedTuple):
+    """What there is, and what cannot be known of it, in words."""
+
+    report: ModelsReport
+    unseen: list[str]
+
+
+def _looked_at(folder: str, indexes: Sequence[str], now: datetime | None) -> _Looked:
     models = Path(folder)
     if not models.is_dir():
         raise InputError(
-            f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes it"
+            f"models {folder!r}: there is no such folder; 'tagger train --models {folder}' makes "
+            "it. The starter model comes with the package, and lies in none"
         )
     named = [named_models(index) for index in indexes]
     found = inventory(models)
     left = leftovers(models, now or datetime.now(UTC))
     used = [replace(row, uses=_uses(row, models, named)) for row in found.versions]
-    current = current_name(models)
+    # Where `current` leads in the end: there may be links between.
+    led_to = (name for name, links in found.links.items() if CURRENT in links)
+    current = next(led_to, current_name(models))
     reasons = reasons_to_keep(
-        used,
-        current=current,
-        links={
-            name: [each for each in links if each != CURRENT] for name, links in found.links.items()
-        },
-        strange=found.strange,
-        leftovers=left,
-        looked=bool(indexes),
+        used, current=current, found=found, leftovers=left, looked=bool(indexes)
     )
-    return ModelsReport(
+    report = ModelsReport(
         models=folder,
         current=current,
         versions=[replace(row, kept_for=reasons[row.name]) for row in used],
         leftovers=left,
         indexes=list(indexes),
     )
+    return _Looked(report, _unseen(report, found.orphans))
+
+
+def _unseen(report: ModelsReport, orphans: Sequence[str]) -> list[str]:
+    """Return what a person should look at before versions go."""
+    naming = {use.index for row in report.versions for use in row.uses}
+    return [
+        f"{index} names none of these models; is it an index of theirs?"
+        for index in report.indexes
+        if index not in naming
+    ] + [f"{name} cannot be read, so nobody knows what it was made from" for name in orphans]
 
 
 def _uses(row: ModelVersion, models: Path, named: Sequence[NamedModels]) -> list[ModelUse]:
@@ -146,16 +165,17 @@ def prune(
     Locked
         If another process is promoting or pruning; nothing was removed then.
     """
-    planned = _prunable(list_models(folder, indexes, now=now))
+    planned = _prunable(_looked_at(folder, indexes, now))
     if not confirmed or not planned.pruned:  # a folder of something else gets no lock
         return replace(planned, removed=confirmed)
     models = Path(folder)
     with alone_in(models):
-        planned = _prunable(list_models(folder, indexes, now=now))
+        planned = _prunable(_looked_at(folder, indexes, now))
         return replace(planned, pruned=remove(models, planned.pruned), removed=True)
 
 
-def _prunable(report: ModelsReport) -> PruneReport:
+def _prunable(looked: _Looked) -> PruneReport:
+    report = looked.report
     found: list[ModelVersion | Leftover] = [*report.versions, *report.leftovers]
     return PruneReport(
         models=report.models,
@@ -165,6 +185,7 @@ def _prunable(report: ModelsReport) -> PruneReport:
             Pruned(name=each.name, bytes=each.bytes or 0) for each in found if not each.kept_for
         ],
         kept={each.name: each.kept_for for each in found if each.kept_for},
+        unseen=looked.unseen,
     )
 
 

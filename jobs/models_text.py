@@ -21,6 +21,13 @@ _HALF_DONE = {
 }
 
 
+_NOT_SEEN = (
+    "Not seen from here: indexes that you did not name; a nightly.toml that was just changed, and "
+    "links elsewhere; models in other folders that were packed or retrained from one of these; and "
+    "trainings that save to another folder and started from one of these"
+)
+
+
 def models_text(report: ModelsReport, now: datetime | None = None) -> str:
     """Return the versions of a folder, and what was left over, as text for a terminal.
 
@@ -39,6 +46,11 @@ def models_text(report: ModelsReport, now: datetime | None = None) -> str:
         bad = [row for row in report.versions if row.error is not None]
         lines += [plain(f"  {row.name}  {size(row.bytes or 0)}  {row.error}") for row in bad]
         lines.append(_LEGEND)
+        if report.current not in {None, *(row.name for row in report.versions)}:
+            lines.append(
+                f"current leads to {report.current!r}, which is no model in this folder; 'tagger "
+                "promote' makes one current"
+            )
     if report.leftovers:
         lines += ["", "Left over:"]
         rows = [_leftover(each, moment) for each in report.leftovers]
@@ -84,6 +96,8 @@ def _use(use: ModelUse) -> str:
         words.append("an interrupted night")
     if use.features:
         words.append("look-alikes")
+    if use.last_run and not words:
+        words.append("the last run")
     return f"{use.index} ({', '.join(words)})"
 
 
@@ -119,15 +133,20 @@ def prune_text(report: PruneReport) -> str:
             "Versions stay because no index was looked at: rows name the model that scored them. "
             "Name every index that these models score with --index"
         )
+    lines += [plain(each) for each in report.unseen]
     total = size(sum(each.bytes for each in report.pruned if each.error is None))
     if not report.pruned:
         return "\n".join([*lines, f"{report.models}: nothing to remove"])
     lines += ["", "Removed:" if report.removed else "Nothing needs:"]
     lines += [
-        f"  {each.name}  {size(each.bytes)}"
-        + (f"  NOT removed: {each.error}" if each.error else "")
+        plain(f"  {each.name}  {size(each.bytes)}")
+        + (f"  NOT removed: {plain(each.error)}" if each.error else "")
         for each in report.pruned
     ]
     if report.removed:
         return "\n".join([*lines, f"{report.models}: {total} are free again"])
-    return "\n".join([*lines, f"Nothing was removed yet; --prune --yes removes these {total}"])
+    unseen = (
+        [_NOT_SEEN] if any(not each.name.startswith((".", "_")) for each in report.pruned) else []
+    )
+    last = f"Nothing was removed yet; --prune --yes removes these {total}"
+    return "\n".join([*lines, *unseen, last])

@@ -17,16 +17,20 @@ def check_writable(option: str, path: str) -> None:
     option : str
         The setting that named it.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    why = None
-    if os.path.isdir(path):
-        why = "it is a folder; name a file, such as night.html"
-    elif not os.path.isdir(folder):
-        why = f"there is no folder {folder!r}; make it first"
-    elif not os.access(folder, os.W_OK):
-        why = f"no permission to write in {folder!r}"
-    if why:
+    if why := why_not_writable(path):
         raise InputError(f"{setting(option)} {path!r} cannot be written: {why}")
+
+
+def why_not_writable(path: str) -> str:
+    """Return in words why a page could not be written to `path`; empty if it could."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        return "it is a folder; name a file, such as night.html"
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder!r}; make it first, or name another"
+    if not os.access(folder, os.W_OK):
+        return f"no permission to write in {folder!r}; give this user leave, or name another"
+    return ""
 
 
 def write_page(option: str, path: str, page: bytes) -> None:

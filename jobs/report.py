@@ -1,18 +1,27 @@
 """`tagger report`: a night as one page that opens anywhere."""
 
 import os
+import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobs.page_file import check_writable, write_page
+from jobs.page_file import check_writable, why_not_writable, write_page
 from schemas.report import NightReport
-from tagger.errors import Locked, StoreError, TaggerError
+from tagger.errors import Locked, StoreError
+from tagger.exit_codes import end_if_asked, received
 from tagger.index.store import Index
+from tagger.machine import machine_fault
 from tagger.progress import warn
 
 
-def report(index: str, out: str) -> NightReport:
+def report(index: str, out: str, *, option: str = "out") -> NightReport:
     """Return whether the night that readers see is good, after writing its page to `out`.
+
+    Parameters
+    ----------
+    option : str
+        The setting that named `out`.
 
     Raises
     ------
@@ -24,13 +33,13 @@ def report(index: str, out: str) -> NightReport:
     if not found.is_there():
         what = "it is no index" if os.path.isdir(index) else "there is no such folder"
         raise StoreError(f"index {index!r}: {what}; make one with 'tagger tag'")
-    check_writable("out", out)
+    check_writable(option, out)
     from tagger.report.gathered import gather
     from tagger.report.night_page import page_of
 
     told = gather(found)
     page = page_of(told, found.path.name).encode("utf-8", "backslashreplace")
-    write_page("out", out, page)
+    write_page(option, out, page)
     return NightReport(
         index=index,
         out=out,
@@ -47,31 +56,45 @@ def report(index: str, out: str) -> NightReport:
 
 @contextmanager
 def reported(index: str, out: str | None) -> Iterator[None]:
-    """Write the page of the night that is run inside, however that ends; a page that cannot be
-    written is said, and is no fault of the night.
+    """Write the page of the night that is run inside, unless a signal ends that; a page that
+    cannot be written is said, and is no fault of the night.
 
     Parameters
     ----------
     out : str or None
-        None: no page is wanted.
+        None: no page is wanted. The night itself refuses one that could not be written at its
+        beginning.
     """
+    wanted = out is not None and not why_not_writable(out)
     try:
         yield
-    except TaggerError as error:
+    except Exception as error:
         # While another run works there is nothing to tell: that one writes the page.
-        if out is not None and not isinstance(error, Locked):
-            _write_after_night(index, out)
+        wanted = wanted and not isinstance(error, Locked) and not received
+        if out is not None and wanted and (why := _why_not_written(index, out)):
+            error.add_note(why)  # the reason why the night failed comes first
         raise
-    if out is not None:
-        _write_after_night(index, out)
+    if out is not None and (why := _why_not_written(index, out)):
+        warn(why)
 
 
-def _write_after_night(index: str, out: str) -> None:
+def _why_not_written(index: str, out: str) -> str | None:
+    """Return why the page of a night could not be written, or None if it was.
+
+    The night has ended, and nothing may change how: a signal ends the page alone.
+    """
+    why = None
     try:
-        report(index, out)
-    except Exception as error:  # the night has ended: nothing may change how
-        why = " ".join(str(error).split()) or type(error).__name__
-        warn(f"the report {out!r} was not written, the night is as it was: {why}")
+        end_if_asked()
+        report(index, out, option="report")
+    except (Exception, SystemExit) as error:
+        fault = machine_fault(error) or error
+        why = " ".join(str(fault).split()) or type(fault).__name__
+    if why and received:
+        why = f"it was interrupted ({signal.Signals(received[0]).name})"
+    received.clear()
+    again = shlex.join(["tagger", "report", os.path.abspath(index), "--out", os.path.abspath(out)])
+    return f"The report of this night was not written: {why}. Do it now: {again}" if why else None
 
 
 def report_text(written: NightReport) -> str:

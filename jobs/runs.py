@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from jobs.console.table import size, table
+from jobs.console.table import plain, size, table
 from schemas.nightly import DiskUse, RollbackReport, RunsReport
 from schemas.runs import RunRecord
 from schemas.samples import Estimate, SampleFigures
@@ -78,7 +78,7 @@ def runs_text(report: RunsReport) -> str:
     lines = [_COLUMNS, *(_line(record, report.current) for record in report.runs)]
     names = (name + ("*" if name == report.current else "") for name in report.snapshots)
     kept = ", ".join(names) or "none"
-    text = [*table(lines, _NUMBERS), f"snapshots kept, * is current: {kept}"]
+    text = [*table(lines, _NUMBERS), plain(f"snapshots kept, * is current: {kept}")]
     if report.disk is not None:
         text += _disk_lines(report.disk)
     for sample in report.samples:
@@ -99,7 +99,7 @@ def _disk_lines(disk: DiskUse) -> list[str]:
     lines = [f"on disk: {size(disk.total)} ({named}); {size(disk.free)} free"]
     if len(disk.only_in) > 1:
         alone = ", ".join(f"{name} {size(n)}" for name, n in disk.only_in.items())
-        lines.append(f"nights share files; removing one alone frees: {alone}")
+        lines.append(plain(f"nights share files; removing one alone frees: {alone}"))
     return lines
 
 
@@ -147,7 +147,7 @@ def _line(record: RunRecord, current: str | None) -> tuple[str, ...]:
         counts = [str(getattr(record.counts, name)) for name in names]
     exit_code = "" if record.exit_code is None else str(record.exit_code)
     seconds = str(record.seconds.get("total", ""))
-    message = (record.message or "").split(";")[0]
+    message = plain((record.message or "").split(";")[0])
     return (record.run_id + mark, record.state, exit_code, *counts, seconds, message)
 
 

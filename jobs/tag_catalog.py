@@ -5,6 +5,8 @@ import shlex
 from msgspec import structs
 
 from jobs.models import check_gate
+from jobs.page_file import check_writable
+from jobs.report import reported
 from schemas.nightly import TagReport
 from tagger.catalog import Walk
 from tagger.errors import TaggerError
@@ -40,6 +42,12 @@ def tag_catalog(options: TagOptions) -> TagReport:
     InputError, GateFailed, Refused, Locked, TimeUp
         Nothing is published then; the error's `report` says how far it came.
     """
+    with reported(options.index, options.report):
+        return _measured(options)
+
+
+def _measured(options: TagOptions) -> TagReport:
+    """Return what was done, after writing the metrics, however the run ended."""
     index = Index(options.index)
     run = Run(options.catalog)
     try:
@@ -50,7 +58,7 @@ def tag_catalog(options: TagOptions) -> TagReport:
             ended_at_the_door(index, run, error)
         if isinstance(error, TaggerError):
             error.report = run.report()
-        for line in _what_else(index, run):
+        for line in _what_else(index, run, str(error)):
             error.add_note(line)
         raise
     finally:
@@ -62,6 +70,7 @@ def tag_catalog(options: TagOptions) -> TagReport:
 def _tag(options: TagOptions, index: Index, run: Run) -> None:
     """Make the index equal to the catalog; how it goes is noted in `run`."""
     until = options.deadline()
+    _check_report(options)
     bundle = _model(options)
     walk = _walk(options)
     run.catalog = walk.root
@@ -71,7 +80,7 @@ def _tag(options: TagOptions, index: Index, run: Run) -> None:
         tag_night(night, _engine(options))
 
 
-def _what_else(index: Index, run: Run) -> list[str]:
+def _what_else(index: Index, run: Run, reason: str) -> list[str]:
     """Return what to say below the reason why a run ended early: what became of it, which pictures
     failed, and what readers see meanwhile."""
     lines = []
@@ -79,6 +88,15 @@ def _what_else(index: Index, run: Run) -> list[str]:
         lines.append(
             "Somebody, a time limit or a shutdown ended this run. Nothing was published; what was "
             "done is kept, and the next run goes on from there"
+        )
+    if run.state == "published":
+        lines.append(
+            "The night is published. What should follow, tidying up and saying so, was cut short; "
+            "the next run does it"
+        )
+    if run.state == "failed" and "othing was " not in reason:  # the reason may say so itself
+        lines.append(
+            "Nothing was published; what was done is kept, and the next run goes on from there"
         )
     if run.state in ("refused", "failed"):
         lines.append(failures_text(run.failures.by_status, run.failures.first))
@@ -111,6 +129,7 @@ def dry_run(options: TagOptions) -> TagReport:
     index = Index(options.index)
     run = Run(options.catalog, exit_code=0)
     try:
+        _check_report(options)
         bundle = _model(options)
         walk = _walk(options)
         parent = index.current_of(walk.root, moved=options.same_catalog)
@@ -187,6 +206,12 @@ def _engine(options: TagOptions) -> Engine:
     from jobs.ray_engine import score_with_ray
 
     return score_with_ray
+
+
+def _check_report(options: TagOptions) -> None:
+    """Raise InputError, before hours of work, if the page about it could not be written."""
+    if options.report is not None:
+        check_writable("report", options.report)
 
 
 def _model(options: TagOptions) -> Bundle:

@@ -1,14 +1,19 @@
 """Verification of a published index."""
 
 import os
+import shlex
 from pathlib import Path
 
+from jobs.console.table import plain
 from schemas.nightly import VerifyReport
 from tagger.errors import StoreError
 from tagger.index.snapshots import current_name
 from tagger.index.store import Index
 from tagger.index.verify import verify_snapshot
 from tagger.machine import raise_machine_fault
+
+_SHORT = 4
+"""So many faults are enough for a mail."""
 
 
 def verify(index: str) -> VerifyReport:
@@ -41,16 +46,28 @@ def verify(index: str) -> VerifyReport:
     )
 
 
-def report_text(report: VerifyReport) -> str:
-    """Return the report as text for a terminal."""
+def report_text(report: VerifyReport, *, short: bool = False) -> str:
+    """Return the report as text for a terminal.
+
+    Parameters
+    ----------
+    short : bool
+        Whether the first faults are enough.
+    """
     head = (
-        f"{report.index}: snapshot {report.snapshot}, {report.rows:,} rows in {report.parts} parts"
+        f"{report.index}: snapshot {report.snapshot}, {report.rows:,} rows in {report.parts} "
+        f"{'part' if report.parts == 1 else 'parts'}"
     )
     if not report.faults:
         return f"{head}: no fault"
-    faults = (f"  {fault}" for fault in report.faults)
+    shown = report.faults[:_SHORT] if short else report.faults
+    faults = [plain(f"  {fault}") for fault in shown]
+    if more := len(report.faults) - len(shown):
+        faults.append(f"  and {more:,} more: tagger verify {shlex.quote(report.index)}")
     advice = (
         "Go back to an earlier night ('tagger runs' lists them, 'tagger rollback' goes back), or "
         "restore a backup"
     )
-    return "\n".join([f"{head}: {len(report.faults)} faults", *faults, advice])
+    n = len(report.faults)
+    found = "1 fault" if n == 1 else f"{n:,} faults"
+    return "\n".join([plain(f"{head}: {found}"), *faults, advice])

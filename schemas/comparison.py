@@ -23,19 +23,20 @@ class Paired(Record):
     difference: float | None
     """The share that B has right minus that of A; null without pictures."""
     low: float | None
-    """Lower end of its 95 % interval; null where there is no test."""
+    """Lower end of its 95 % interval, at most 0 where p_adjusted is 0.05 or more; null where there
+    is no test."""
     high: float | None
-    """Upper end."""
+    """Upper end, likewise at least 0."""
     p: float | None
     """How often chance alone makes two equal ones differ so much or more: exact McNemar test of
     a_alone against b_alone, two-sided. Null where the pictures were picked with an eye to the
     answers, as those that persons correct are."""
     p_adjusted: float | None
-    """The same after Holm, for the number of such tests: of groups and all, or of labels. Under
-    0.05 is more than chance."""
+    """The same after Holm, for the number of such tests: of groups and all, or of labels. What
+    fewer than six pictures differ in is not counted. Under 0.05 is more than chance."""
     shows_from: float | None
-    """A difference of this size shows itself on so many pictures four times of five; null where
-    there is no test."""
+    """A difference of this size shows itself on so many pictures, among so many tests, four times
+    of five; 1 where none does; null where there is no test."""
 
 
 class ComparedAnswers(Record):
@@ -125,9 +126,12 @@ class Comparison(Record):
     flips: list[Flip]
     """What flipped, the most frequent first."""
     only_a: list[str]
-    """Labels, as group:name, that A alone knows: they are not compared."""
+    """Labels, as group:name, that A alone knows: they are not compared, but for counts_as."""
     only_b: list[str]
     """Those that B alone knows."""
+    counts_as: dict[str, list[str]] = field(default_factory=dict)
+    """Label that one alone knows, to the labels of both that it was split from: where one of these
+    is right it counts as that one, else as the first. Flips name it as it is."""
 
 
 class NotCompared(Record):
@@ -210,6 +214,12 @@ class CompareReport(Record):
     unknown_labels: dict[str, int] = field(default_factory=dict)
     """Of models: label of the set that one of them or both do not have, to number of pictures;
     their group is unknown there."""
+    labelled_again: int = 0
+    """Of models: pictures that several of the labelled sets hold, with different labels: each
+    counts as the last one labels it."""
+    copies_labelled_otherwise: int = 0
+    """Of models: duplicates and near-duplicates left out whose labels are not those of the picture
+    that counts."""
     rows: NightRows | None = None
     """Of nights: their rows."""
     label_rows: list[LabelRows] = field(default_factory=list)

@@ -100,6 +100,8 @@ class ModelUse(Record):
     """Whether an interrupted night left rows that it scored, for the next to use."""
     features: bool
     """Whether look-alikes are compared by it: its features were the last to be kept or used."""
+    last_run: bool = False
+    """Whether the last run worked with it, or one that has not said how it ended."""
 
 
 class ModelVersion(Record):
@@ -197,3 +199,6 @@ class PruneReport(Record):
     """What nothing needs, by name."""
     kept: dict[str, list[str]]
     """Name of everything else to why it stays, in words."""
+    unseen: list[str] = field(default_factory=list)
+    """What should be looked at before anything goes, in words: an index that names none of these
+    models, a model of which nobody knows what it was made from."""

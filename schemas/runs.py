@@ -84,6 +84,12 @@ class Counts(Record):
     """Failures among the pictures tried in this run."""
     published_rows: int = 0
     """Rows of the published snapshot; equals found, or 0 if nothing was published."""
+    tried: int = 0
+    """Pictures tried in this run: read, or taken from staging, where an interrupted run had read
+    them; 0 in records of earlier versions."""
+    failed_again: int = 0
+    """Those of failed_now that had failed before and have not changed, through no fault of the
+    machine."""
 
 
 class PlanCounts(Record):

@@ -17,7 +17,7 @@ from schemas.rows import CORRECTED_TYPE, OVERRULED_TYPE, rows_schema
 from schemas.runs import Counts
 from tagger.catalog import bucket_of
 from tagger.index.corrected_rows import Models, RowLabel
-from tagger.index.snapshots import new_id
+from tagger.index.snapshots import current_name, new_id
 from tagger.index.store import Index
 from tagger.labels.views import group_probabilities, logit, stored_scores
 
@@ -50,6 +50,9 @@ class MadeNight(NamedTuple):
         Every how manieth picture the night changed.
     bucket : int
         About how many rows a part has.
+    drawn_anew : float
+        The share of pictures whose scores are others than those of a night that is alike in all
+        else.
     """
 
     n: int
@@ -60,11 +63,13 @@ class MadeNight(NamedTuple):
     broken: float = 0.01
     changed: int = 10
     bucket: int = 50_000
+    drawn_anew: float = 0.0
 
     def publish(self, folder: Path) -> Index:
-        """Write it as the current night of a new index."""
+        """Write it as the current night of an index, after the one that was current."""
         index = Index(folder)
-        (folder / "snapshots").mkdir(parents=True)
+        (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+        parent = current_name(folder)
         writer = index.new_snapshot(new_id())
         buckets = max(1, self.n // self.bucket)
         numbers: dict[int, list[int]] = {}
@@ -83,7 +88,7 @@ class MadeNight(NamedTuple):
             Manifest(
                 format_version=1,
                 snapshot=writer.snapshot_id,
-                parent=None,
+                parent=parent,
                 created_at=datetime.now(UTC).isoformat(),
                 catalog="/catalog",
                 buckets=buckets,
@@ -118,6 +123,8 @@ class MadeNight(NamedTuple):
         ok = random.random(n) >= self.broken
         model = random.integers(0, len(ids), n)
         logits = random.normal(-2.5, 1.5, (n, len(labels))).astype(np.float32)
+        anew = random.random(n) < self.drawn_anew
+        logits[anew] = random.normal(-2.5, 1.5, (int(anew.sum()), len(labels)))
         scores = stored_scores(logits)
         columns: dict[str, Any] = {
             "image_id": [self.image_id(i) for i in numbers],

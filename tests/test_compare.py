@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import current_rows, jpeg, settle, textured
-from saying import say
+from conftest import current_rows, jpeg
+from two_models import two_models_nights
 
 from jobs.compare import CompareOptions, compare
 from jobs.compare_text import report_text
 from jobs.evaluate import evaluate
-from jobs.tag_catalog import TagOptions, tag_catalog
+from jobs.tag_catalog import TagOptions
 from schemas.comparison import CompareReport, NotCompared
 from schemas.record import parse, to_json
 from tagger.datasets.sample import Sample
@@ -166,31 +166,7 @@ def test_wrong_wishes_are_answered_in_words(
 
 @pytest.fixture
 def nights(options: TagOptions, sample: Sample) -> tuple[TagOptions, str, str]:
-    """An index of two nights, by two models, with corrections and changes between them."""
-    tag_catalog(options)
-    catalog, index = Path(options.catalog), Path(options.index)
-    first = os.path.realpath(index / "current" / "..")
-    rows = current_rows(options)
-    for image_id, row in rows[rows["status"] == "ok"].head(12).iterrows():
-        truth = sample.truth.get(str(image_id))
-        if truth is not None:
-            say(index, row["content_sha256"], "color", label=truth[0], image_id=str(image_id))
-    ids = sorted(rows[rows["status"] == "ok"].index)
-    (catalog / ids[-1]).unlink()
-    (catalog / ids[-2]).write_bytes(jpeg(textured(40, 40, seed=1)))
-    (catalog / "new.jpg").write_bytes(jpeg(textured(40, 40, seed=2)))
-    settle(catalog)
-    os.utime(catalog / ids[-2], (1.6e9, 1.6e9))
-    again = TagOptions(
-        options.catalog,
-        _starter(),
-        options.index,
-        workers=1,
-        replace_columns=True,
-        max_error_rate=1,
-    )
-    tag_catalog(again)
-    return again, first, options.index
+    return two_models_nights(options, sample)
 
 
 def test_two_nights_are_compared_row_by_row(nights: tuple[TagOptions, str, str]) -> None:
@@ -241,9 +217,11 @@ def test_what_persons_said_is_the_truth_of_both_nights(
     assert color.right.a_right == sum(right)
     assert color.right.p is None
     assert report.comparison.verdict == "unknown"
-    assert "Of pictures that persons corrected or confirmed, A had color right" in (
-        report.comparison.sentence
-    )
+    shares = [f"{100 * n / len(right):.1f} %" for n in (sum(right), color.right.b_right)]
+    assert (
+        f"persons corrected or confirmed, color right from {shares[0]} to {shares[1]} of "
+        f"{len(right)} pictures. Persons look"
+    ) in report.comparison.sentence
     text = report_text(report)
     assert "not compared: 1 with other bytes" in text
     assert "1 in A alone, 1 in B alone" in text
@@ -266,6 +244,26 @@ def test_a_night_is_named_by_its_index_its_snapshot_or_its_link(
     assert "--on: for two models alone" in refused.stderr
     with pytest.raises(BundleError):
         compare(CompareOptions("nothing", "here", on=(str(table),)))
+
+
+def test_parts_that_both_nights_have_count_in_both(nights: tuple[TagOptions, str, str]) -> None:
+    options, _, index = nights
+    report = compare(CompareOptions(index, index))
+    rows = current_rows(options)
+    ok = rows[rows["status"] == "ok"]
+    assert report.rows is not None
+    assert (report.rows.a, report.rows.b, report.rows.compared) == (len(rows), len(rows), len(ok))
+    assert report.rows.without_scores == len(rows) - len(ok)
+    own = _own(ok.rename(columns={"color": "color_b"})).fillna("none")
+    counts = own.value_counts().to_dict()
+    colors = [row for row in report.label_rows if row.label.startswith("color:")]
+    for row in colors:
+        assert row.a == row.b == counts.get(row.label.removeprefix("color:"), 0)
+    color, _ = report.comparison.groups
+    said = ok["corrected"].notna()
+    assert color.right is not None
+    assert color.right.pictures == said.sum() > 0
+    assert color.right.a_right == (own[said] == ok["color"][said].fillna("none")).sum()
 
 
 def test_a_damaged_night_is_said_and_not_compared(nights: tuple[TagOptions, str, str]) -> None:

@@ -85,8 +85,9 @@ def test_a_better_model_is_called_better_with_its_figures_and_an_equal_one_is_no
     assert turned.sentence.startswith("B is better: color right from")
     equal = of_models(model_pair(2, 300))
     assert equal.verdict == "no difference"
-    assert equal.sentence.startswith("no difference that 300 pictures could show: all right from")
-    assert "points would most likely not show" in equal.sentence
+    assert equal.sentence.startswith("no difference that 300 pictures could show: color right from")
+    for name in ("type right from", "all right from", "points would show", "less often"):
+        assert name in equal.sentence
 
 
 def test_equal_models_are_called_different_in_one_of_twenty_comparisons_at_most() -> None:
@@ -111,7 +112,7 @@ def test_what_persons_picked_is_counted_and_not_tested() -> None:
     right = result.groups[0].right
     assert right is not None
     assert (right.p, right.low, right.b_alone) == (None, None, 20)
-    assert "A had color right on 0.0 % of 20, B on 100.0 %" in result.sentence
+    assert "color right from 0.0 % to 100.0 % of 20 pictures" in result.sentence
     assert "no figure of the whole catalog" in result.sentence
 
 
@@ -153,4 +154,6 @@ def test_what_only_one_knows_is_named_and_its_pictures_are_not_judged() -> None:
 def test_so_few_pictures_say_so(n: int) -> None:
     result = found(asked([0] * n, [1] * n, [1] * n, [True] * n))
     assert result.verdict == "no difference"
-    assert f"no difference that {n} pictures could show" in result.sentence
+    pictures = "1 picture" if n == 1 else f"{n} pictures"
+    assert f"no difference that {pictures} could show" in result.sentence
+    assert "too few to show any" in result.sentence

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -332,6 +333,24 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
     assert ended.returncode == 0, f"{command}: {ended.stderr}"
     return ended
+
+
+def test_the_set_up_of_the_operations_page_makes_what_it_says(srv: Path) -> None:
+    (settings,) = blocks(OPERATIONS, "toml")
+    (srv / "nightly.toml").unlink()
+    fashion = srv.rename(srv.with_name("fashion"))
+    (asked,) = [block for block in blocks(OPERATIONS, "") if "tagger init" in block]
+    shell(" && ".join(asked.strip().split("\n")).replace("/srv/fashion", str(fashion)), fashion)
+    written = tomllib.loads((fashion / "nightly.toml").read_text())
+    assert set(written) == {"catalog", "index"}
+    for option, path in written.items():
+        assert path == str(fashion / tomllib.loads(settings)[option])
+    for unit in ("tagger-fashion.service", "tagger-fashion.timer"):
+        assert unit in OPERATIONS.read_text()
+        assert (fashion / unit).is_file()
+    watch = "status index --max-age 26h"
+    assert watch in " ".join(OPERATIONS.read_text().split())
+    assert watch.replace("index", str(fashion / "index")) in (fashion / "tagger.cron").read_text()
 
 
 def test_every_command_on_the_operations_page_runs(srv: Path) -> None:

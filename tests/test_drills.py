@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 from conftest import jpeg, set_gate, textured
@@ -15,6 +16,8 @@ from saying import say
 from shop import Mails, Shop, ended
 from test_faults import AS_ANYONE, needs_root
 
+from tagger.files import file_digest
+from tagger.models.bundle import model_id_of
 from tagger.models.starter import STARTER
 
 PART = (r"part-00000-[0-9a-f]{16}", "part-00000-0123456789abcdef")
@@ -154,6 +157,41 @@ def test_the_time_is_up_half_way(shop: Shop, mails: Mails) -> None:
     kept = int(re.search(r"after (\d+) of 400", " ".join(mail.stdout.split()))[1])
     shutil.rmtree(shop.home / "site")
     assert json.loads(shop.tag("--json").stdout)["reused"] == kept > 0
+
+
+def test_the_time_is_up_while_rescoring_from_features(shop: Shop, mails: Mails) -> None:
+    """Four hours pass after the first of some buckets."""
+    shutil.rmtree(shop.index)
+    shop.in_the_night("import tagger.index.plan as plan\nplan.bucket_count = lambda rows: 4")
+    assert shop.tag("--features").returncode == 0
+    shutil.rmtree(shop.home / "site")
+    shop.in_the_night(
+        "import time, tagger.index.features as features\n"
+        "read, monotonic = features.FeatureStore.read, time.monotonic\n"
+        "def four_hours_later(self, places):\n"
+        "    time.monotonic = lambda: monotonic() + 4 * 3600\n"
+        "    return read(self, places)\n"
+        "features.FeatureStore.read = four_hours_later"
+    )
+    same_trunk(shop.model, shop.home / "models" / "shop-v2")
+    again = ["--model", "models/shop-v2", "--features"]
+    mail = shop.tag(*again, "--max-seconds", 3 * 3600)
+    mails.hold("time-up-while-rescoring", mail, 7)
+    kept = int(re.search(r"after (\d+) of 48", " ".join(mail.stdout.split()))[1])
+    shutil.rmtree(shop.home / "site")
+    assert json.loads(shop.tag(*again, "--json").stdout)["reused"] == kept > 0
+
+
+def same_trunk(model: Path, other: Path) -> None:
+    """Make another model that needs the same features: one threshold differs."""
+    shutil.copytree(model, other)
+    thresholds = json.loads((other / "thresholds.json").read_text())
+    thresholds["labels"][0]["threshold"] = 0.1234
+    (other / "thresholds.json").write_text(json.dumps(thresholds))
+    described = json.loads((other / "bundle.json").read_text())
+    described["files"]["thresholds.json"] = file_digest(other / "thresholds.json")
+    described |= {"name": other.name, "model_id": model_id_of(other)}
+    (other / "bundle.json").write_text(json.dumps(described))
 
 
 def test_a_snapshot_without_a_manifest(shop: Shop, mails: Mails) -> None:

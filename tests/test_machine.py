@@ -94,8 +94,8 @@ def test_a_picture_that_finds_too_little_memory_is_read_the_next_night(
     ended = run("tag", pictures, "--index", index, **limited)
     assert ended.returncode == 0, ended.stderr
     assert (
-        "1 pictures wait for the next night, since they could not be read: this machine lacks "
-        "memory" in ended.stderr
+        "1 picture waits for the next night, since the machine could not read it; first "
+        "'large.png': this machine lacks memory" in ended.stderr
     )
     row = rows(index).loc["large.png"]
     assert row["status"] == "unreadable"

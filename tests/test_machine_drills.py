@@ -1,5 +1,6 @@
 """Drills of what the machine does to a night: signals, full disks, little memory, no leave."""
 
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -32,6 +33,29 @@ import os, resource, cv2, tagger.imaging.worker, tagger.imaging.reader
 taken = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGESIZE")
 resource.setrlimit(resource.RLIMIT_AS, (taken + 150_000_000, taken + 150_000_000))
 """
+
+
+_FILLS_THE_DISK = """
+import shutil, tagger.nightly.scoring as scoring
+score = scoring.score
+def with_a_full_disk(*given):
+    with open('../disk/ballast', 'wb', buffering=0) as ballast:
+        ballast.write(b'x' * shutil.disk_usage('../disk').free)
+    return score(*given)
+scoring.score = with_a_full_disk
+"""
+_NO_MORE_PROCESSES = """
+import os, resource
+import tagger.nightly.scoring as scoring
+score = scoring.score
+def without_processes(*given):
+    os.setresuid(54321, 0, 0)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+    return score(*given)
+scoring.score = without_processes
+"""
+# Limits do not count for root, nor for whom root gave leave to pass over them.
+_LIMITED = ["setpriv", "--bounding-set", "-sys_resource,-sys_admin"]
 
 
 def has_begun(shop: Shop) -> Callable[[], bool]:
@@ -80,6 +104,41 @@ def test_a_disk_without_room(shop: Shop, mails: Mails, small_disk: Path) -> None
     (small_disk / "ballast").write_bytes(b"x" * left)
     mail = shop.tag("--index", small_disk / "index")
     mails.hold("disk-full", mail, 1, (f"{small_disk}", "/srv/disk"))
+
+
+@needs_root
+def test_a_disk_that_fills_up_half_way(shop: Shop, mails: Mails, small_disk: Path) -> None:  # noqa: F811
+    shutil.copytree(shop.index, small_disk / "index", symlinks=True)
+    before = os.path.realpath(small_disk / "index" / "current")
+    moved = (f"{small_disk}", "/srv/disk"), (r"/unit-[^' ]*", "/unit-0.parquet")
+    shop.in_the_night(_FILLS_THE_DISK.replace("../disk", str(small_disk)))
+    shop.deliver_many(60)
+    mails.hold("disk-full-half-way", shop.tag("--index", small_disk / "index"), 1, *moved)
+    assert os.path.realpath(small_disk / "index" / "current") == before
+    (small_disk / "ballast").unlink()
+    shutil.rmtree(shop.home / "site")
+    mails.hold("night-after", shop.tag("--index", small_disk / "index"), 0)
+
+
+@needs_root
+def test_no_temporary_folder(shop: Shop, mails: Mails) -> None:
+    """A night needs none."""
+    shown = [f"mount --bind {shop.index} {shop.index}"]  # alone stays writable
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - they are not used
+        shown.append(f"mount --rbind {folder} {folder} && mount -o remount,ro,bind {folder}")
+    shop.deliver_many(40)
+    under = ["unshare", "-m", "bash", "-c", f'{" && ".join(shown)} && cd . && exec "$@"', "bash"]
+    mail = shop.tag(under=under)
+    if "mount" in mail.stdout:
+        pytest.skip("this sandbox may not mount")
+    mails.hold("no-temporary-folder", mail, 0)
+
+
+@needs_root
+def test_no_more_processes(shop: Shop, mails: Mails) -> None:
+    shop.in_the_night(_NO_MORE_PROCESSES)
+    shop.deliver_many(40)
+    mails.hold("no-processes", shop.tag(under=_LIMITED), 1)
 
 
 def test_a_limit_on_the_size_of_files(shop: Shop, mails: Mails) -> None:

@@ -1,14 +1,17 @@
 """`tagger tag --metrics`: what Prometheus's own parser reads, after every kind of run."""
 
+import errno
 import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -68,6 +71,13 @@ class Watched:
         """Return the figures of the night that readers see."""
         every = read(self.file.read_text())
         return {name: values for name, values in every.items() if name.startswith("tagger_night_")}
+
+
+def rules_on_the_page() -> list[dict[str, Any]]:
+    (rules,) = blocks(WATCHING, "yaml")
+    (group,) = yaml.safe_load(rules)["groups"]
+    written: list[dict[str, Any]] = group["rules"]
+    return written
 
 
 @pytest.fixture
@@ -199,6 +209,59 @@ def test_a_damaged_night_has_no_figures(watched: Watched) -> None:
     with pytest.raises(InputError):
         tag_catalog(watched.options)
     assert (watched.night(), watched.state()) == ({}, "refused")
+
+
+def families(watched: Watched) -> set[str]:
+    return set(read(watched.file.read_text()))
+
+
+def test_corrections_that_cannot_be_counted_cost_no_other_figure(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    tag_catalog(watched.options)
+    before = families(watched)
+    (watched.shop.index / "corrections.jsonl").mkdir()
+    with pytest.raises(TaggerError):
+        tag_catalog(watched.options)
+    assert before - families(watched) == {"tagger_corrections_total"}
+    assert watched.value("tagger_run_exit_code") == 2
+    assert "metrics: corrections cannot be told; left out: Is a directory" in caplog.text
+
+
+def test_a_size_that_cannot_be_told_costs_no_other_figure_and_no_night(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file system does not say how much room it has, which a night without news does not ask
+    for."""
+    tag_catalog(watched.options)
+    before = families(watched)
+
+    def fails(path: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    assert tag_catalog(watched.options).exit_code == 0
+    assert before - families(watched) == {"tagger_index_size_bytes"}
+    assert "the index's size cannot be told; left out: Input/output error" in caplog.text
+
+
+@pytest.mark.serial
+def test_after_a_run_that_was_killed_without_a_word_the_file_is_that_of_the_run_before(
+    shop: Shop,
+) -> None:
+    """So the age of the night is what tells, and the page has a rule for it."""
+    shop.tag("--metrics", "tagger.prom")
+    before = (shop.home / "tagger.prom").read_text()
+    shop.in_the_night(
+        "import os, signal, tagger.nightly.night as night\n"
+        "night.plan_night = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert shop.tag("--metrics", "tagger.prom").returncode == -signal.SIGKILL
+    assert (shop.home / "tagger.prom").read_text() == before
+    rules = {rule["alert"]: rule["expr"] for rule in rules_on_the_page()}
+    assert rules["TaggerNightTooOld"] == "time() - tagger_night_timestamp_seconds > 26 * 3600"
+    assert "SIGKILL" in WATCHING.read_text()
+    assert "`TaggerNightTooOld`" in WATCHING.read_text()
 
 
 def test_after_a_rollback_the_figures_are_those_of_the_older_night(watched: Watched) -> None:
@@ -351,10 +414,9 @@ def test_a_run_that_is_ended_before_it_begins_says_so(shop: Shop) -> None:
 def test_the_rules_on_the_page_ask_for_metrics_that_are_written(watched: Watched) -> None:
     tag_catalog(watched.options)
     written = set(read(watched.file.read_text()))
-    (rules,) = blocks(WATCHING, "yaml")
-    (group,) = yaml.safe_load(rules)["groups"]
-    assert len(group["rules"]) >= 5
-    for rule in group["rules"]:
+    rules = rules_on_the_page()
+    assert len(rules) >= 5
+    for rule in rules:
         named = set(re.findall(r"tagger_\w+", rule["expr"]))
         assert named, rule
         assert named <= written

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from jobs.models_text import models_text, prune_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from schemas.models import Leftover, ModelsReport, ModelVersion, Pruned, PruneReport
 from schemas.record import to_json
-from tagger.errors import BundleError, InputError, Locked, StoreError
+from tagger.errors import BundleError, InputError, Locked, StoreError, TimeUp
 from tagger.files import Lock
 from tagger.models.bundle import load_bundle, model_id_of
+from tagger.models.inventory import Inventory
 from tagger.models.pruning import NEWEST, newest_names, reasons_to_keep, remove
 from tagger.models.versions import set_current
 from tagger.pipeline.resuming import work_folder
@@ -146,7 +148,7 @@ def test_prune_lists_what_nothing_needs_and_touches_nothing(
     assert [each["name"] for each in report["pruned"]] == ["tiny-v3"]
     assert report["removed"] is False
     assert report["kept"]["tiny-v1"] == [f"rows of 1 night kept in {index} name it"]
-    assert report["kept"]["tiny-v2"] == ["the current one was made from it"]
+    assert report["kept"]["tiny-v2"] == ["tiny-v4 was made from it"]
     assert report["kept"]["tiny-v4"][0] == "it is current"
     assert report["kept"]["tiny-v5"] == ["it is among the newest 3 of its name"]
     text = tagger("models", models, "--index", index, "--prune").stdout
@@ -280,7 +282,9 @@ def test_no_version_goes_while_an_interrupted_training_may_have_started_from_it(
     interrupted(models, "other", days=1)
     report = prune(str(models), [index], confirmed=True, now=NOW)
     assert report.pruned == []
-    assert report.kept["tiny-v3"] == ["_training/other can go on, and may have started from it"]
+    assert report.kept["tiny-v3"] == [
+        "_training/other is not finished, and may have started from it"
+    ]
 
 
 def test_half_saved_models_go_after_two_days(models: Path) -> None:
@@ -317,7 +321,7 @@ def test_links_are_not_followed_and_strangers_things_not_touched(
     before = seen(outside)
     report = prune(str(models), [index], confirmed=True, now=NOW)
     assert [each.name for each in report.pruned] == [half.name]
-    assert "'notes.txt', which is no file of a model" in report.kept["tiny-v3"][-1]
+    assert "'notes.txt', which is no file of a model" in "; ".join(report.kept["tiny-v3"])
     assert "'thesis.txt', which no training writes" in report.kept["_training/noted"][0]
     assert seen(outside) == before
     for name in ("tiny-v0", "tiny-v3", "photos", ".git", ".saving-1", "_training/linked"):
@@ -371,6 +375,171 @@ def test_a_version_that_was_removed_meanwhile_cannot_become_current(models: Path
     assert os.readlink(models / "current") == "tiny-v4"
 
 
+def test_a_version_that_is_current_by_way_of_other_links_stays(
+    models: Path, index: str, tmp_path: Path
+) -> None:
+    """As with update-alternatives: current leads out of the folder, and back in."""
+    (tmp_path / "alternatives").symlink_to(models / "tiny-v3")
+    (models / "current").unlink()
+    (models / "current").symlink_to(tmp_path / "alternatives")
+    (tmp_path / "by-another-name").symlink_to(models)
+    report = list_models(str(tmp_path / "by-another-name"), [index])
+    assert report.current == "tiny-v3"
+    assert "* tiny-v3" in models_text(report, NOW)
+    assert prune(str(tmp_path / "by-another-name"), [index]).kept["tiny-v3"] == ["it is current"]
+    os.remove(tmp_path / "alternatives")
+    assert "current leads to 'alternatives'" in models_text(list_models(str(models)), NOW)
+
+
+def test_what_a_version_that_stays_was_made_from_stays_and_older_ancestors_go(
+    bundle_path: Path, index: str, tmp_path: Path
+) -> None:
+    line, ids = tmp_path / "line", list[str]()
+    for number in range(1, 8):
+        ids.append(add(line, bundle_path, number, ids[-1] if ids else None))
+    set_current(line, "tiny-v7")
+    report = prune(str(line), [index])
+    # tiny-v1 and tiny-v4 are named by the index: made as those of `models` are, they are the same.
+    assert report.kept["tiny-v3"] == ["tiny-v4 was made from it"]
+    assert [each.name for each in report.pruned] == ["tiny-v2"]
+
+
+def test_a_model_elsewhere_that_a_link_shows_keeps_what_it_was_made_from(
+    models: Path, bundle_path: Path, index: str, tmp_path: Path
+) -> None:
+    add(tmp_path / "packed", bundle_path, 99, load_bundle(models / "tiny-v3").model_id)
+    (models / "small").symlink_to(tmp_path / "packed" / "tiny-v99")
+    report = prune(str(models), [index])
+    words = "what the link 'small' leads to was made from it"
+    assert report.kept["tiny-v3"] == [words]
+
+
+def test_a_damaged_current_version_keeps_what_it_was_or_may_have_been_made_from(
+    models: Path, index: str
+) -> None:
+    (models / "tiny-v4" / "head.npz").write_bytes(b"x")
+    assert prune(str(models), [index]).kept["tiny-v2"] == ["tiny-v4 was made from it"]
+    (models / "tiny-v4" / "bundle.json").write_text("{")
+    report = prune(str(models), [index])
+    words = "the current one cannot be read, and may have been made from it"
+    assert report.pruned == []
+    assert report.kept["tiny-v3"] == [words]
+    assert report.unseen == ["tiny-v4 cannot be read, so nobody knows what it was made from"]
+
+
+def test_the_model_of_a_night_that_has_not_published_stays(
+    models: Path, index: str, options: TagOptions
+) -> None:
+    with pytest.raises(TimeUp):
+        tag_catalog(replace(replace_model(options, models / "tiny-v3"), max_seconds=0))
+    words = f"the last run on {index} worked with it"
+    assert prune(str(models), [index]).kept["tiny-v3"] == [words]
+    (newest,) = sorted(Path(index, "runs").iterdir())[-1:]
+    record = json.loads(newest.read_text())
+    working = record | {"state": "running", "exit_code": None, "ended_at": None, "counts": None}
+    newest.write_text(json.dumps(working))
+    later = record | {"run_id": "9" + record["run_id"][1:], "model_id": record["model_id"][::-1]}
+    newest.with_name(f"{later['run_id']}.json").write_text(json.dumps(later))
+    assert prune(str(models), [index]).kept["tiny-v3"] == [words]
+
+
+def test_before_versions_go_it_says_what_cannot_be_seen(
+    models: Path, index: str, bundle_path: Path, tmp_path: Path, options: TagOptions
+) -> None:
+    stranger = str(tmp_path / "stranger")
+    add(tmp_path / "others", bundle_path, 50)
+    tag_catalog(TagOptions(options.catalog, str(tmp_path / "others" / "tiny-v50"), stranger))
+    text = prune_text(prune(str(models), [index, stranger]))
+    assert f"{stranger} names none of these models; is it an index of theirs?" in text
+    assert f"{index} names none" not in text
+    assert "Not seen from here: indexes that you did not name" in text
+    interrupted(models, "old", days=30)
+    assert "Not seen from here" not in prune_text(prune(str(models), now=NOW))
+
+
+def test_two_prunes_at_once_remove_it_once(models: Path, index: str) -> None:
+    command = [sys.executable, "-m", "jobs.cli", "models", models, "--index", index]
+    both = [
+        subprocess.Popen(
+            [*command, "--prune", "--yes", "--json"],
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ended = [(*each.communicate(timeout=240), each.returncode) for each in both]
+    assert [(error, code) for _, error, code in ended] == [("", 0)] * 2
+    removed = [each for out, _, _ in ended for each in json.loads(out)["pruned"]]
+    assert [(each["name"], each["error"]) for each in removed] == [("tiny-v3", None)]
+    assert not [path for path in models.iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_goes(
+    models: Path, index: str, tagger: Tagger
+) -> None:
+    (models / "_lock").unlink(missing_ok=True)
+    (models / "_lock").mkdir()
+    before = names(models)
+    ended = tagger("models", models, "--index", index, "--prune", "--yes")
+    assert ended.returncode == 2
+    assert "cannot be written" in ended.stderr
+    assert names(models) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can work as another user")
+def test_a_version_of_another_user_keeps_its_name(models: Path, tmp_path: Path) -> None:
+    """Renaming it would be allowed, and removing what is in it not."""
+    models.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from schemas.models import Pruned\n"
+        "from tagger.models.pruning import remove\n"
+        "os.setuid(65534)\n"
+        "print(remove(Path(sys.argv[1]), [Pruned(name='tiny-v3', bytes=1)])[0].error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(models)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.stdout == "Permission denied\n", ended.stderr
+    assert load_bundle(models / "tiny-v3").name == "tiny-v3"
+    assert not [path for path in models.iterdir() if path.name.startswith(".")]
+
+
+def test_each_strange_thing_is_a_line_at_most(models: Path, tagger: Tagger) -> None:
+    lines = tagger("models", models).stdout.splitlines()
+    (models / "file").write_text("mine")
+    (models / "broken").symlink_to("nowhere")
+    (models / "loop").symlink_to("loop")
+    (models / "pipe").mkdir()
+    os.mkfifo(models / "pipe" / "bundle.json")
+    (models / "folder" / "bundle.json").mkdir(parents=True)
+    (models / "_training").mkdir()
+    (models / "_training" / "file").write_text("mine")
+    (models / "_training" / "linked").symlink_to("/")
+    assert tagger("models", models).stdout.splitlines() == lines
+    later = Path(shutil.copytree(models / "tiny-v1", models / "later"))
+    described = json.loads((later / "bundle.json").read_text())
+    (later / "bundle.json").write_text(json.dumps(described | {"format_version": 99}))
+    half = Path(shutil.copytree(models / "tiny-v1", models / os.fsdecode(b"half\xff\n")))
+    (half / "head.npz").unlink()
+    ended = tagger("models", models)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    more = [line for line in ended.stdout.splitlines() if line not in lines]
+    assert len(more) == 2
+    assert "format_version 99, this program has" in more[1]
+    listed = json.loads(tagger("models", models, "--json").stdout)
+    assert len(listed["versions"]) == 9
+
+
 VERSION = st.tuples(
     st.sampled_from([f"{name}-v{number}" for name in "ab" for number in range(1, 8)] + ["small"]),
     st.booleans(),
@@ -404,8 +573,7 @@ def test_what_has_no_reason_to_stay_is_needed_by_nothing(
     reasons = reasons_to_keep(
         rows,
         current=now,
-        links={},
-        strange={},
+        found=Inventory(rows, links={}, strange={}, linked={}, orphans=[]),
         leftovers=[training] if going_on else [],
         looked=looked,
     )
@@ -414,7 +582,9 @@ def test_what_has_no_reason_to_stay_is_needed_by_nothing(
     for row in free:
         assert row.error is None
         assert row.name != now
-        assert now is None or row.name != rows[listed.index(now)].parent
+        staying = [other for other in rows if reasons[other.name]]
+        own = [other for other in staying if not reasons[other.name][0].endswith("made from it")]
+        assert row.name not in [other.parent for other in own]
         family, number = row.name.split("-v")
         higher = [
             other.name
@@ -424,6 +594,10 @@ def test_what_has_no_reason_to_stay_is_needed_by_nothing(
             and int(other.name.split("-v")[1]) > int(number)
         ]
         assert len(higher) >= NEWEST
+
+
+def test_a_number_counts_however_it_is_written() -> None:
+    assert newest_names(["a-v1", "a-v02", "a-v003", "a-v٤"]) == {"a-v02", "a-v003", "a-v٤"}
 
 
 @given(st.sets(st.integers(1, 99)))

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +29,6 @@ from tagger.errors import InputError, StoreError
 from tagger.index.corrections import InForce
 from tagger.index.samples import Samples
 from tagger.index.store import Index
-from tagger.report.changes import changes_since_parent
 from tagger.report.gathered import gather
 from tagger.report.night import LEAST_SURE, read_night
 from tagger.review.table import NightTable
@@ -178,26 +179,6 @@ def test_least_sure_is_what_the_review_shows_as_least_sure(told: Told) -> None:
         ]
 
 
-def test_what_changed_is_what_two_tables_of_rows_differ_by(told: Told) -> None:
-    snapshot = Index(told.options.index).current()
-    assert snapshot is not None
-    found = changes_since_parent(snapshot)
-    both = told.before.merge(
-        told.after, left_index=True, right_index=True, suffixes=("_old", "_new")
-    )
-    both = both[(both.status_old == "ok") & (both.status_new == "ok")]
-    for group in ("color", "garment"):
-        old, new = both[f"{group}_old"].fillna("-"), both[f"{group}_new"].fillna("-")
-        pairs = pd.Series(list(zip(old, new, strict=True)), dtype=object)[(old != new).to_numpy()]
-        mine = {
-            (each.old or "-", each.new or "-"): each.rows
-            for each in found.changes
-            if each.group == group
-        }
-        assert mine == pairs.value_counts().to_dict()
-        assert found.rows.get(group, 0) == len(pairs)
-
-
 def test_the_page_names_what_failed_what_was_said_and_what_was_judged(told: Told) -> None:
     assert "no picture.jpg" in told.page
     for status, rows in told.after.status.value_counts().drop("ok").items():
@@ -242,6 +223,36 @@ def test_it_opens_from_a_file_asks_for_nothing_and_fits_a_phone(told: Told, tmp_
         assert styled == "6px"  # the policy lets our own style in
     assert not wrong
     assert all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_printed_on_paper_no_picture_is_cut(told: Told, tmp_path: Path) -> None:
+    path = tmp_path / "night.html"
+    path.write_text(told.page)
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 794 - 90, "height": 1123})  # A4 less its margins
+        page.emulate_media(media="print", color_scheme="dark")
+        page.goto(path.as_uri())
+        right = "Math.max(...[...document.images].map(i => i.getBoundingClientRect().right))"
+        assert page.evaluate(right) <= page.evaluate("innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 794 - 90
+        for whole in (".answer", ".pictures li", "tr"):
+            kept = page.locator(whole).first.evaluate("node => getComputedStyle(node).breakInside")
+            assert kept == "avoid", whole
+        paper = page.locator("body").evaluate("node => getComputedStyle(node).backgroundColor")
+        assert paper == "rgb(255, 255, 255)"
+        # What is printed in two pieces is drawn twice.
+        drawn = _pictures_drawn(page.pdf(format="A4"))
+        assert drawn == page.evaluate("document.images.length")
+
+
+def _pictures_drawn(pdf: bytes) -> int:
+    """Return how often the pages of a file that Chromium printed draw a picture."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    drawn = 0
+    for stream in streams:
+        with suppress(zlib.error):
+            drawn += len(re.findall(rb"/X\d+ Do\b", zlib.decompressobj().decompress(stream)))
+    return drawn
 
 
 @pytest.fixture
@@ -361,11 +372,11 @@ def test_a_night_writes_its_page_also_when_it_is_refused(
     assert "--max-delete-rate" in text
 
 
-def test_a_page_that_cannot_be_written_is_no_fault_of_the_night(options: TagOptions) -> None:
+def test_a_page_that_could_not_be_written_is_refused_before_the_night(options: TagOptions) -> None:
     ended = tag(options, "--report", "/no such folder/night.html")
-    assert ended.returncode == 0
-    assert "was not written, the night is as it was" in ended.stderr
-    assert (Path(options.index) / "current").exists()
+    assert ended.returncode == 2
+    assert "--report '/no such folder/night.html' cannot be written" in ended.stderr
+    assert not (Path(options.index) / "current").exists()
 
 
 def test_a_strangers_record_is_passed_over(index: Path, tmp_path: Path) -> None:
@@ -393,3 +404,29 @@ def test_going_back_is_told(index: Path, tagger: Command, tmp_path: Path) -> Non
     written = report(str(index), str(tmp_path / "night.html"))
     assert not written.good
     assert "not the newest: somebody went back" in written.sentence
+
+
+def test_failures_are_told_of_how_many_were_tried_and_old_ones_apart(
+    options: TagOptions, tmp_path: Path
+) -> None:
+    tag_catalog(options)
+    rows = current_rows(options)
+    old = int((rows.status != "ok").sum())
+    out = str(tmp_path / "night.html")
+    assert f"{old} of the {len(rows)} pictures tried could not be read" in (
+        report(options.index, out).sentence
+    )
+    broken = rows.index[rows.status == "ok"][:25]
+    for name in broken:
+        (Path(options.catalog) / name).write_bytes(b"no picture")
+    tag_catalog(TagOptions(**vars(options) | {"retry_errors": True, "max_error_rate": 1}))
+    (concern,) = report(options.index, out).concerns
+    assert concern == (
+        "25 of the 25 pictures tried could not be read; besides, "
+        f"{old} that had failed before were tried again and failed again"
+    )
+    # Old failures alone are no news.
+    tag_catalog(TagOptions(**vars(options) | {"retry_errors": True, "max_error_rate": 1}))
+    written = report(options.index, out)
+    assert written.good
+    assert f"none failed anew; besides, {old + 25} that had failed before" in written.sentence

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +214,24 @@ def test_a_manifest_that_cannot_be_ours_is_a_fault(index: Path, change: dict[str
     file = (index / "current").resolve().parent / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert any("no readable manifest" in fault for fault in verify(str(index)).faults)
+
+
+def test_quiet_prints_nothing_if_all_is_well_and_a_few_faults_if_not(
+    index: Path, tagger: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    good = tagger("verify", index, "--quiet")
+    assert (good.returncode, good.stdout, good.stderr) == (0, "", "")
+    assert json.loads(tagger("verify", index, "--quiet", "--json").stdout)["faults"] == []
+    rows = (index / "current").resolve()
+    for number in range(9):
+        (rows / f"stranger\n{number}").touch()
+    bad = tagger("verify", index, "--quiet")
+    assert (bad.returncode, bad.stderr) == (6, "")
+    lines = bad.stdout.splitlines()
+    assert "9 faults" in lines[0]
+    assert len(lines) == 7
+    assert lines[5] == f"  and 5 more: tagger verify {index}"
+    assert len(tagger("verify", index).stdout.splitlines()) == 11
+    missing = tagger("verify", index / "none", "--quiet")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "no such folder" in missing.stderr

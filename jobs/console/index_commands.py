@@ -82,7 +82,6 @@ def tag(
     as_json: Json = False,
 ) -> None:
     from jobs import tag_catalog as job
-    from jobs.report import reported
 
     speak(quiet=quiet)
     options = job.TagOptions(
@@ -107,13 +106,10 @@ def tag(
         max_seconds=max_seconds,
         keep=keep,
         metrics=metrics,
+        report=report,
     )
     try:
-        if dry_run:
-            summary = job.dry_run(options)
-        else:
-            with reported(index, report):
-                summary = job.tag_catalog(options)
+        summary = job.dry_run(options) if dry_run else job.tag_catalog(options)
     except TaggerError as error:
         if error.report and as_json:
             print_result(error.report, True, "")
@@ -239,10 +235,11 @@ def similar(
         "from scores."
     ),
 )
-def verify(index: IndexFolder, as_json: Json = False) -> None:
+def verify(index: IndexFolder, quiet: Quiet = False, as_json: Json = False) -> None:
     from jobs import verify as job
 
     report = job.verify(index)
-    print_result(report, as_json, job.report_text(report))
+    if as_json or report.faults or not quiet:
+        print_result(report, as_json, job.report_text(report, short=quiet))
     if report.faults:
         raise typer.Exit(6)

@@ -15,6 +15,25 @@ _WIDTH = 100
 _EXAMPLE = 1000
 """Shown where an option that takes a number has no default."""
 
+_WATCHING = {
+    "metrics": (
+        "/var/lib/node_exporter/shop.prom",
+        "For Prometheus: how old the night is, rows by status, how the last run ended. Each index "
+        "needs a file of its own.",
+    ),
+    "quiet": (
+        None,
+        "The line in tagger.cron has --quiet already, so that cron mails bad nights alone. Set "
+        "here, it holds for systemd's journal, and when you try a night by hand, too.",
+    ),
+    "report": (
+        "night.html",
+        "A page that opens anywhere, also on a phone: was the night good, what failed, what "
+        "changed, which label moves.",
+    ),
+}
+"""What lets somebody know how a night was: an example, and what there is to know."""
+
 _HEAD = """\
 # What the night is asked, read by: tagger tag --config nightly.toml
 #
@@ -56,17 +75,23 @@ def _part(parameter: Any, kind: type, given: Mapping[str, str]) -> str:
     """Return the lines of one option: its help, and what it is set to."""
     name = parameter.opts[0].removeprefix("--")
     about = " ".join((parameter.help or "").split())
-    lines = textwrap.wrap(about, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+    example, more = _WATCHING.get(name, (None, ""))
+    paragraphs = [text for text in (about, more) if text]
+    lines = [line for text in paragraphs for line in _comment(text)]
     if name in given:
         return "\n".join([*lines, f"{name} = {_toml(given[name])}", ""])
     if choices := [choice for choice in get_args(kind) if isinstance(choice, str)]:
         lines.append(f"# One of: {', '.join(choices)}.")
     value, remark = parameter.default, ""
     if value is None:
-        value = _example(parameter, kind)
+        value = example or _example(parameter, kind)
         unset = "to be set" if parameter.required else "an example; by default it is not set"
         remark = f"  # {unset}"
     return "\n".join([*lines, f"# {name} = {_toml(value)}{remark}", ""])
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
 def _example(parameter: Any, kind: type) -> object:

@@ -29,14 +29,14 @@ def demo(
     rich_help_panel=PANEL,
     epilog="Example: `tagger init catalog/ --index index --models models --out /srv/fashion`",
     help=(
-        "Write a commented nightly.toml, a line for cron and units for systemd; nothing is "
+        "Write a commented nightly.toml, lines for cron and units for systemd; nothing is "
         "replaced or installed."
     ),
 )
 def init(
     catalog: Annotated[
         str | None,
-        typer.Argument(metavar="[CATALOG]", help="The folder that holds the pictures."),
+        typer.Argument(metavar="CATALOG", help="The folder that holds the pictures."),
     ] = None,
     index: Annotated[
         str | None, typer.Option(metavar="INDEX", help="The index folder; need not be there yet.")
@@ -51,8 +51,15 @@ def init(
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Where the files go, and where the night works.")
     ] = ".",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The units become tagger-NAME.service and .timer; by default the name of --out.",
+        ),
+    ] = None,
 ) -> None:
     from jobs import init as job
 
-    options = job.InitOptions(catalog=catalog, index=index, models=models, out=out)
+    options = job.InitOptions(catalog=catalog, index=index, models=models, out=out, name=name)
     print(job.init(options))

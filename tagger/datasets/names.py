@@ -95,19 +95,28 @@ def _called(labelled: LabelledSet) -> str:
 def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
     """Return the sets as one, named by all.
 
-    A picture that several hold counts once, as the last of them labels it.
+    A picture that several hold counts once, as the last of them labels it; those that an earlier
+    one labels otherwise are counted.
 
     Where there are several, the id of a picture begins with what its set is called.
     """
     if len(sets) == 1:
         return sets[0]
-    by_path = {}
+    by_path: dict[str, Example] = {}
+    replaced: set[str] = set()
     for each in sets:
         for example in each.examples:
             image_id = f"{_called(each)}/{example.image_id}"
-            by_path[os.path.realpath(example.path)] = replace(example, image_id=image_id)
+            path = os.path.realpath(example.path)
+            if path in by_path and _labels(by_path[path]) != _labels(example):
+                replaced.add(path)
+            by_path[path] = replace(example, image_id=image_id)
     source = " and ".join(each.source for each in sets)
-    return LabelledSet(source, list(by_path.values()), sets[0].groups)
+    return LabelledSet(source, list(by_path.values()), sets[0].groups, replaced=len(replaced))
+
+
+def _labels(example: Example) -> tuple[object, ...]:
+    return example.present, example.known, example.single
 
 
 def read_sets(

@@ -2,6 +2,7 @@
 them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,10 +14,28 @@ from tagger.imaging.file_facts import FileFacts
 _TAUGHT = ("train", "validation")
 
 
+class Unseen(NamedTuple):
+    """Pictures to compare two models on.
+
+    Attributes
+    ----------
+    rows : int64 (m,)
+        Their positions.
+    left_out : NotCompared
+        How many others there are.
+    copies : int64 (k, 2)
+        Positions of duplicates and near-duplicates that are left out, and of what counts instead.
+    """
+
+    rows: Int64Array
+    left_out: NotCompared
+    copies: Int64Array
+
+
 def unseen(
     facts: Sequence[FileFacts], thumbnails: Pixels, parts: Sequence[Mapping[str, str]]
-) -> tuple[Int64Array, NotCompared]:
-    """Return int64 (m,): positions of pictures to compare on, and how many others there are.
+) -> Unseen:
+    """Return the pictures of a set that two models can be compared on.
 
     A picture that looks the same as one that taught a model is left out with it, if that one is in
     the set too: nothing else of it is kept. Of several that look the same the first one stays.
@@ -39,8 +58,9 @@ def unseen(
     counts = dict.fromkeys(NotCompared.__struct_fields__, 0)
     counts["unreadable"] = int((~ok).sum())
     contents: set[str] = set()
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     kept = []
+    copies = []
     for place, digest, cluster, part in zip(
         places, digests, clusters.tolist(), taught, strict=True
     ):
@@ -48,15 +68,18 @@ def unseen(
             counts[part] += 1
         elif cluster in of_taught:
             counts["like_trained"] += 1
-        elif digest in contents:
-            counts["duplicate"] += 1
         elif cluster in seen:
-            counts["near_duplicate"] += 1
+            counts["duplicate" if digest in contents else "near_duplicate"] += 1
+            copies.append((place, seen[cluster]))
         else:
             kept.append(place)
+            seen[cluster] = place
         contents.add(digest)
-        seen.add(cluster)
-    return np.array(kept, np.int64), NotCompared(**counts)
+    return Unseen(
+        np.array(kept, np.int64),
+        NotCompared(**counts),
+        np.array(copies, np.int64).reshape(-1, 2),
+    )
 
 
 def _taught(digest: str, parts: Sequence[Mapping[str, str]]) -> str | None:

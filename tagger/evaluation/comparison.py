@@ -4,7 +4,7 @@ Arrays in, records out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +16,11 @@ from schemas.comparison import (
     Comparison,
     Flip,
     LabelFigures,
-    Paired,
 )
-from tagger.arrays import BoolArray, FloatArray, Int64Array
+from tagger.arrays import BoolArray, FloatArray, Int64Array, IntArray
 from tagger.evaluation.comparison_verdict import give_verdict
 from tagger.evaluation.metrics import average_precision
-from tagger.evaluation.paired import holm, paired
+from tagger.evaluation.paired import corrected, paired
 
 _FIRST = 10
 """So many pictures of a flip are named."""
@@ -40,37 +39,59 @@ class Question:
         Those of them that both know.
     exclusive : bool
         Whether it is about a whole group.
-    a, b : int64 (n,)
+    a, b : integers (n,)
         Positions in `names`; -1 is none.
-    truth : int64 (n,)
+    truth : integers (n,)
         The right answer, likewise.
     known : bool (n,)
         Where that is known.
+    older : mapping
+        Positions of labels that one alone knows, to those that each was split from: it counts as
+        the right one of them where one is right, else as the first.
     """
 
     group: str
     names: tuple[str, ...]
     shared: tuple[str, ...]
     exclusive: bool
-    a: Int64Array
-    b: Int64Array
-    truth: Int64Array
+    a: IntArray
+    b: IntArray
+    truth: IntArray
     known: BoolArray
+    older: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def a_counted(self) -> IntArray:
+        """Return integers (n,): what A's answers count as, see `older`."""
+        return self._counted(self.a)
+
+    @property
+    def b_counted(self) -> IntArray:
+        """Return integers (n,): what B's answers count as."""
+        return self._counted(self.b)
 
     @property
     def a_right(self) -> BoolArray:
         """Return bool (n,): where A is right, read where that is known."""
-        return np.equal(self.a, self.truth)
+        return np.equal(self.a_counted, self.truth)
 
     @property
     def b_right(self) -> BoolArray:
         """Return bool (n,): where B is right, read where that is known."""
-        return np.equal(self.b, self.truth)
+        return np.equal(self.b_counted, self.truth)
 
     @property
     def same(self) -> BoolArray:
         """Return bool (n,): where both answer the same."""
         return np.equal(self.a, self.b)
+
+    def _counted(self, answers: IntArray) -> IntArray:
+        counted = answers.copy() if self.older else answers
+        for newer, olds in self.older.items():
+            here = answers == newer
+            truth = self.truth[here]
+            counted[here] = np.where(np.isin(truth, olds), truth, olds[0])
+        return counted
 
 
 Scores = Mapping[str, tuple[FloatArray, FloatArray]]
@@ -123,10 +144,7 @@ def compare_answers(
     labels = _corrected_labels(
         [_label(one, name, scores, tested) for one in questions for name in one.shared]
     )
-    flips = sorted(
-        (flip for one in questions for flip in _flips(one, name_of)),
-        key=lambda found: -found.flip.pictures,
-    )
+    flips = flips_of(questions, name_of)
     verdict, sentence = give_verdict(groups, together, labels, tested=tested)
     comparison = Comparison(
         verdict=verdict,
@@ -139,8 +157,33 @@ def compare_answers(
         flips=[found.flip for found in flips],
         only_a=list(only[0]),
         only_b=list(only[1]),
+        counts_as=_counts_as(questions),
     )
     return Found(comparison, flips)
+
+
+def _counts_as(questions: Sequence[Question]) -> dict[str, list[str]]:
+    """Return, of labels that one alone knows, those that each was split from, as group:name."""
+    found: dict[str, list[str]] = {}
+    for one in questions:
+        for newer, olds in one.older.items():
+            names = found.setdefault(f"{one.group}:{one.names[newer]}", [])
+            names += [f"{one.group}:{one.names[old]}" for old in olds]
+    return found
+
+
+def flips_of(questions: Sequence[Question], name_of: Callable[[int], str]) -> list[FlippedPictures]:
+    """Return what A and B answer differently, the most frequent first.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+        All about the same pictures.
+    name_of : callable
+        What the picture at a position is called.
+    """
+    found = (flip for one in questions for flip in _flips(one, name_of))
+    return sorted(found, key=lambda each: -each.flip.pictures)
 
 
 def _answers(group: str | None, questions: Sequence[Question], tested: bool) -> ComparedAnswers:
@@ -163,25 +206,34 @@ def _label(question: Question, name: str, scores: Scores, tested: bool) -> Compa
     key = f"{question.group}:{name}"
     known = question.known
     has = question.truth == at  # (n,)
-    a = question.a == at
-    b = question.b == at
+    a = question.a == at, question.a_counted == at
+    b = question.b == at, question.b_counted == at
     a_logits, b_logits = scores.get(key, (None, None))
     return ComparedLabel(
         label=key,
         pictures=int(known.sum()),
         positives=int((has & known).sum()),
-        a=_figures(a, has, known, a_logits),
-        b=_figures(b, has, known, b_logits),
-        right=paired((a == has)[known], (b == has)[known], tested=tested) if known.any() else None,
+        a=_figures(*a, has, known, a_logits),
+        b=_figures(*b, has, known, b_logits),
+        right=(
+            paired((a[1] == has)[known], (b[1] == has)[known], tested=tested)
+            if known.any()
+            else None
+        ),
     )
 
 
 def _figures(
-    given: BoolArray, has: BoolArray, known: BoolArray, logits: FloatArray | None
+    given: BoolArray,
+    counted: BoolArray,
+    has: BoolArray,
+    known: BoolArray,
+    logits: FloatArray | None,
 ) -> LabelFigures:
-    """Return the figures of a label: who is given it, who has it, each bool (n,)."""
-    hits = int((given & has & known).sum())
-    claimed = int((given & known).sum())
+    """Return the figures of a label: who is given it, whose answer counts as it, who has it, each
+    bool (n,)."""
+    hits = int((counted & has & known).sum())
+    claimed = int((counted & known).sum())
     positives = int((has & known).sum())
     return LabelFigures(
         pictures=int(given.sum()),
@@ -195,19 +247,23 @@ def _figures(
 def _flips(question: Question, name_of: Callable[[int], str]) -> list[FlippedPictures]:
     """Return what flipped, by the answers of A and B."""
     places = np.flatnonzero(~question.same)
-    pairs = np.stack([question.a[places], question.b[places]])  # (2, m)
-    kinds, which = np.unique(pairs, axis=1, return_inverse=True)
+    a_right, b_right = question.a_right, question.b_right
+    gained, lost = b_right & ~a_right, a_right & ~b_right
+    answers = len(question.names) + 1
+    # One number for both answers: none is 0 here.
+    pairs = (question.a[places].astype(np.int64) + 1) * answers + question.b[places] + 1
     found = []
-    for kind, (a, b) in enumerate(kinds.T.tolist()):
-        mine = places[which.ravel() == kind]
+    for pair in np.unique(pairs).tolist():
+        mine = places[pairs == pair]
+        a, b = pair // answers - 1, pair % answers - 1
         known = mine[question.known[mine]]
         flip = Flip(
             group=question.group,
             a=question.names[a] if a >= 0 else None,
             b=question.names[b] if b >= 0 else None,
             pictures=len(mine),
-            to_right=int(question.b_right[known].sum()),
-            to_wrong=int(question.a_right[known].sum()),
+            to_right=int(gained[known].sum()),
+            to_wrong=int(lost[known].sum()),
             first=[name_of(int(place)) for place in mine[:_FIRST]],
         )
         found.append(FlippedPictures(flip, mine))
@@ -222,25 +278,13 @@ def _corrected_groups(
     All is no other test where there is one group.
     """
     rows = [*groups, together] if len(groups) > 1 else groups
-    corrected = _corrected([row.right for row in rows])
-    rows = [replace(row, right=right) for row, right in zip(rows, corrected, strict=True)]
+    tests = corrected([row.right for row in rows])
+    rows = [replace(row, right=right) for row, right in zip(rows, tests, strict=True)]
     if len(groups) > 1:
         return rows[:-1], rows[-1]
     return rows, replace(together, right=rows[0].right)
 
 
 def _corrected_labels(labels: list[ComparedLabel]) -> list[ComparedLabel]:
-    corrected = _corrected([row.right for row in labels])
-    return [replace(row, right=right) for row, right in zip(labels, corrected, strict=True)]
-
-
-def _corrected(tests: Sequence[Paired | None]) -> list[Paired | None]:
-    """Return the tests with the p of Holm."""
-    made = [test.p for test in tests if test is not None and test.p is not None]
-    corrected = iter(holm(made))
-    return [
-        replace(test, p_adjusted=next(corrected))
-        if test is not None and test.p is not None
-        else test
-        for test in tests
-    ]
+    tests = corrected([row.right for row in labels])
+    return [replace(row, right=right) for row, right in zip(labels, tests, strict=True)]

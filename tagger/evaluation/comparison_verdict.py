@@ -4,7 +4,7 @@ out."""
 from collections.abc import Sequence
 from typing import Literal
 
-from schemas.comparison import ComparedAnswers, ComparedLabel, Paired
+from schemas.comparison import ComparedAnswers, ComparedLabel, Flip, Paired
 from tagger.evaluation.figures import listed, share_of, with_p
 from tagger.evaluation.metrics import wilson
 from tagger.evaluation.paired import SURE
@@ -70,29 +70,37 @@ def _given(rows: Sequence[tuple[str, Paired | None]]) -> _Rows:
 
 def _change(name: str, right: Paired) -> str:
     """Return a difference as `color right from 86.1 % to 87.9 % of 1,637 pictures (p = 0.002)`."""
+    p = with_p(right.p_adjusted if right.p_adjusted is not None else 1)
+    return f"{_from_to(name, right)} ({p})"
+
+
+def _from_to(name: str, right: Paired) -> str:
     return (
         f"{name} right from {share_of(right.a_right, right.pictures)} to "
-        f"{share_of(right.b_right, right.pictures)} of {right.pictures:,} pictures "
-        f"({with_p(right.p_adjusted if right.p_adjusted is not None else 1)})"
+        f"{share_of(right.b_right, right.pictures)} of {right.pictures:,} pictures"
     )
 
 
 def _no_difference(groups: Sequence[ComparedAnswers], together: ComparedAnswers) -> str:
     """Return that none shows, and how large one would have to be."""
-    rows = [(_named(row), row.right) for row in groups]
-    if together.right is not None and len(groups) > 1:
-        rows = [("all", together.right)]
-    tested = [(name, right) for name, right in rows if right is not None]
-    most = max(right.pictures for _, right in tested)
-    said = [
-        f"{_change(name, right)}, where {_least(right)} would most likely not show"
-        for name, right in tested
-    ]
-    return f"no difference that {most:,} pictures could show: {'; '.join(said)}"
+    rows = [(_named(row), row.right) for row in groups if row.right is not None]
+    most = max(right.pictures for _, right in rows)
+    # All groups are known together of few pictures, if sets say one group each.
+    if together.right is not None and len(groups) > 1 and 2 * together.right.pictures >= most:
+        rows.append(("all", together.right))
+    said = "; ".join(f"{_change(name, right)}, {_least(right)}" for name, right in rows)
+    pictures = "1 picture" if most == 1 else f"{most:,} pictures"
+    return (
+        f"no difference that {pictures} could show: {said}. A difference of that size shows four "
+        "times of five, a smaller one less often"
+    )
 
 
 def _least(right: Paired) -> str:
-    return f"fewer than {100 * (right.shows_from or 1):.1f} points"
+    """Return the least difference that shows four times of five."""
+    if right.shows_from is None or right.shows_from >= 1:
+        return "too few to show any"
+    return f"where {100 * right.shows_from:.1f} points would show"
 
 
 def _agreement(
@@ -107,24 +115,30 @@ def _agreement(
 def _same(row: ComparedAnswers, *, sampled: bool) -> str:
     """Return `91.2 %`, of a sample with its 95 % interval."""
     share = share_of(row.same, row.pictures)
+    if not sampled:
+        return share
     low, high = wilson(row.same, row.pictures)
-    if not sampled or low is None or high is None:
+    if low is None or high is None:
         return share
     return f"{share} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _untested(groups: Sequence[ComparedAnswers]) -> str:
     """Return who has how many right, of pictures that were picked with an eye to the answers."""
-    said = [
-        f"{_named(row)} right on {share_of(right.a_right, right.pictures)} of {right.pictures:,}, "
-        f"B on {share_of(right.b_right, right.pictures)}"
-        for row in groups
-        if (right := row.right) is not None
-    ]
+    said = [_from_to(_named(row), row.right) for row in groups if row.right is not None]
     return (
-        f"Of pictures that persons corrected or confirmed, A had {'; A had '.join(said)}. Persons "
-        "look for what is wrong, so that is no figure of the whole catalog"
+        f"Of pictures that persons corrected or confirmed, {listed(said)}. Persons look for what "
+        "is wrong, so that is no figure of the whole catalog, and whether it is chance cannot be "
+        "told from them"
     )
+
+
+def flip_words(flip: Flip) -> str:
+    """Return a flip as `color: blue > black, 14 pictures, 9 to right, 3 to wrong`."""
+    pictures = "1 picture" if flip.pictures == 1 else f"{flip.pictures:,} pictures"
+    said = f"{flip.group}: {flip.a or 'none'} > {flip.b or 'none'}, {pictures}"
+    said += f", {flip.to_right:,} to right" if flip.to_right else ""
+    return said + (f", {flip.to_wrong:,} to wrong" if flip.to_wrong else "")
 
 
 def _is_sure(right: Paired | None) -> bool:

@@ -1,13 +1,14 @@
 """What two models were both asked, and what each answered; what only one of them can answer is put
-aside."""
+aside, or counts as the label that it was split from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tagger.arrays import BoolArray, Float32Array, FloatArray, Int64Array
 from tagger.evaluation.comparison import Question, Scores
+from tagger.labels.growing import older_names
 from tagger.labels.views import tag_matrix, true_answers, view
 from tagger.labels.vocabulary import LabelKey, Vocabulary
 
@@ -60,11 +61,15 @@ def questions_of(a: Said, b: Said) -> list[Question]:
 
 
 def scores_of(a: Answers, b: Answers) -> Scores:
-    """Return the logits of each label that both know."""
+    """Return the logits of each label that both know, or of what was split from it if larger."""
+    older = _older(a.vocabulary, b.vocabulary)
     scores = {}
-    for group, name in shared_keys(a.vocabulary, b.vocabulary):
-        columns = [_column(one.vocabulary, (group, name)) for one in (a, b)]
-        scores[f"{group}:{name}"] = (a.logits[:, columns[0]], b.logits[:, columns[1]])
+    for key in shared_keys(a.vocabulary, b.vocabulary):
+        ours, theirs = (
+            one.logits[:, _columns(one.vocabulary, [key, *_split_off(key, older)])].max(axis=1)
+            for one in (a, b)
+        )
+        scores[":".join(key)] = (ours, theirs)
     return scores
 
 
@@ -86,6 +91,7 @@ def _of_group(a: Said, b: Said, group: str, shared: Sequence[str]) -> Question:
     names = list(dict.fromkeys(name for each in (a, b) for name in _names(each, group)))
     truth, a_known = _truth(a, group, names)
     also, b_known = _truth(b, group, names)
+    older = _older(a.answers.vocabulary, b.answers.vocabulary)
     return Question(
         group=group,
         names=tuple(names),
@@ -95,35 +101,44 @@ def _of_group(a: Said, b: Said, group: str, shared: Sequence[str]) -> Question:
         b=_answers(b, group, names),
         truth=truth,
         known=a_known & b_known & (truth == also),
+        older={
+            names.index(name): tuple(map(names.index, olds))
+            for (at, name), olds in older.items()
+            if at == group
+        },
     )
 
 
 def _of_label(a: Said, b: Said, key: LabelKey) -> Question:
-    """Return the question about one label."""
+    """Return the question about one label; what was split from it may be answered in its place."""
+    split_off = _split_off(key, _older(a.answers.vocabulary, b.answers.vocabulary))
     truths = []
-    tags = []
     known = []
-    for targets, (answers, column) in (
-        (each.targets, (each.answers, _column(each.answers.vocabulary, key))) for each in (a, b)
-    ):
-        tags.append(tag_matrix(*answers)[:, column])
-        truths.append(targets[:, column] == 1)
-        known.append(~np.isnan(targets[:, column]))
+    for said in (a, b):
+        targets = said.targets[:, _columns(said.answers.vocabulary, [key])[0]]
+        truths.append(targets == 1)
+        known.append(~np.isnan(targets))
     return Question(
         group=key[0],
-        names=(key[1],),
+        names=(key[1], *(name for _, name in split_off)),
         shared=(key[1],),
         exclusive=False,
-        a=_as_answer(tags[0]),
-        b=_as_answer(tags[1]),
-        truth=_as_answer(truths[0]),
+        a=_first_given(a.answers, [key, *split_off]),
+        b=_first_given(b.answers, [key, *split_off]),
+        truth=np.where(truths[0], 0, -1).astype(np.int64),
         known=known[0] & known[1] & (truths[0] == truths[1]),
+        older={place: (0,) for place in range(1, 1 + len(split_off))},
     )
 
 
-def _as_answer(has: BoolArray) -> Int64Array:
-    """Return int64 (n,): 0 where the one label is there, -1 where it is not."""
-    return np.where(has, 0, -1).astype(np.int64)
+def _first_given(answers: Answers, keys: Sequence[LabelKey]) -> Int64Array:
+    """Return int64 (n,): the place of the first of labels that is given, -1 where none is."""
+    tags = tag_matrix(*answers)
+    found = np.full(len(tags), -1, np.int64)
+    for place, key in reversed([*enumerate(keys)]):
+        for column in _columns(answers.vocabulary, [key]):
+            found[tags[:, column]] = place
+    return found
 
 
 def _answers(said: Said, group: str, names: Sequence[str]) -> Int64Array:
@@ -157,7 +172,23 @@ def _active(vocabulary: Vocabulary) -> list[LabelKey]:
     return [(label.group, label.name) for label in vocabulary.labels if not label.retired]
 
 
-def _column(vocabulary: Vocabulary, key: LabelKey) -> int:
-    column = vocabulary.index(*key)
-    assert column is not None, key  # noqa: S101 - it was found there
-    return column
+def _older(a: Vocabulary, b: Vocabulary) -> Mapping[LabelKey, Sequence[str]]:
+    """Return, of labels that one alone answers, those of both that each was split from."""
+    ours, theirs = _active(a), _active(b)
+    shared = set(ours) & set(theirs)
+    found = older_names(a.labels, theirs) | older_names(b.labels, ours)
+    in_both = {
+        key: [name for name in olds if (key[0], name) in shared] for key, olds in found.items()
+    }
+    return {key: olds for key, olds in in_both.items() if olds}
+
+
+def _split_off(key: LabelKey, older: Mapping[LabelKey, Sequence[str]]) -> list[LabelKey]:
+    """Return the labels that were split from one."""
+    return [each for each, olds in older.items() if each[0] == key[0] and key[1] in olds]
+
+
+def _columns(vocabulary: Vocabulary, keys: Sequence[LabelKey]) -> list[int]:
+    """Return the columns of those of the labels that a vocabulary answers."""
+    places = (vocabulary.index(*key) for key in keys)
+    return [at for at in places if at is not None and not vocabulary.labels[at].retired]

@@ -1,10 +1,35 @@
 """A decoded square as a small JPEG in the picture's own shape, for persons to look at."""
 
+from typing import Literal
+
 import cv2
 import numpy as np
 
 from tagger.arrays import Pixels
 from tagger.imaging.file_facts import FileFacts
+
+Hindrance = Literal["gone", "lacking", "changed", "failed"]
+"""Why a picture is not shown: its file is gone; the machine, the disk or the share failed; it has
+other bytes; it cannot be decoded."""
+
+
+def hindrance(facts: FileFacts, content: str | None) -> Hindrance | None:
+    """Return why a file is not shown as the picture that is meant, or None.
+
+    Parameters
+    ----------
+    facts : FileFacts
+        What its file said.
+    content : str or None
+        The digest of the bytes that are meant; None for whatever the file holds.
+    """
+    if facts.status == "gone":
+        return "gone"
+    if facts.lacking:
+        return "lacking"
+    if content is not None and facts.content_sha256 not in (content, None):
+        return "changed"
+    return None if facts.status == "ok" else "failed"
 
 
 def preview(square: Pixels, facts: FileFacts, quality: int) -> tuple[bytes, int, int]:

@@ -2,12 +2,15 @@
 
 import os
 from collections import Counter
+from itertools import islice
 from typing import NamedTuple
 
 from schemas.models import ModelUse
 from tagger.errors import StoreError
 from tagger.index.snapshots import current_name, open_snapshot
 from tagger.index.store import Index
+
+_LOOKED_AT = 30  # records: a night that is refused for want of the lock records beside its holder
 
 
 class NamedModels(NamedTuple):
@@ -25,6 +28,9 @@ class NamedModels(NamedTuple):
         model_id of those of which an interrupted night left rows.
     featured : str or None
         Path of the bundle whose features were the last to be kept or used.
+    last_run : frozenset of str
+        model_id of those that the last run, and runs that have not said how they ended, worked
+        with: a night at work has perhaps not loaded its network yet.
     """
 
     shown: str
@@ -32,6 +38,7 @@ class NamedModels(NamedTuple):
     snapshots: Counter[str]
     staged: frozenset[str]
     featured: str | None
+    last_run: frozenset[str]
 
     def use_of(self, model_id: str, path: str) -> ModelUse | None:
         """Return how the index uses the model of this id, which lies at `path`, or None."""
@@ -41,9 +48,10 @@ class NamedModels(NamedTuple):
             snapshots=self.snapshots[model_id],
             staged=model_id in self.staged,
             features=self.featured == os.path.realpath(path),
+            last_run=model_id in self.last_run,
         )
-        needed = use.readers_see_it or use.snapshots or use.staged or use.features
-        return use if needed else None
+        nights = use.readers_see_it or use.snapshots or use.staged
+        return use if nights or use.features or use.last_run else None
 
 
 def named_models(path: str) -> NamedModels:
@@ -66,12 +74,21 @@ def named_models(path: str) -> NamedModels:
             folder.name.partition("-reader")[0] for folder in (index.path / "_staging").glob("*-*")
         ),
         featured=_featured(index),
+        last_run=_last_run(index),
     )
 
 
 def _models_of(index: Index, snapshot: str, shown: str) -> frozenset[str]:
     manifest = open_snapshot(index.path / "snapshots" / snapshot, repr(shown)).manifest
     return frozenset((*manifest.models, manifest.model_id))
+
+
+def _last_run(index: Index) -> frozenset[str]:
+    """Return the models of the last run that had one, and of those that are not known to have
+    ended."""
+    records = [each for each in islice(index.runs.newest_first(), _LOOKED_AT) if each.model_id]
+    at_work = [record for record in records if record.state == "running"]
+    return frozenset(each.model_id for each in (*records[:1], *at_work) if each.model_id)
 
 
 def _featured(index: Index) -> str | None:

@@ -163,16 +163,16 @@ def _still_good(keys: pa.Table) -> pa.Array:
     return pc.invert(pc.or_(keys[UNSETTLED_COLUMN], pc.or_(unread, passing)))
 
 
-def failures_in(staged: Staged, places: Int64Array) -> Iterator[tuple[str, str, str | None]]:
-    """Yield image_id, status and error of failed rows; `places` are theirs in the staged keys."""
+def failures_in(staged: Staged, places: Int64Array) -> Iterator[pa.Table]:
+    """Yield image_id, status and error of failed rows, a file at a time; `places` are theirs in the
+    staged keys."""
     keys = staged.keys.select(["file", "row"]).take(pa.array(places))
     files = keys["file"].to_numpy()
     rows = keys["row"].to_numpy()
     for file in np.unique(files):
         table = read_unit(staged.files[int(file)], ["image_id", "status", "error"])
         if table is not None:
-            for row in table.take(pa.array(rows[files == file])).to_pylist():
-                yield row["image_id"], row["status"], row["error"]
+            yield table.take(pa.array(rows[files == file]))
 
 
 def is_pointer(rows: pa.Table) -> pa.ChunkedArray:

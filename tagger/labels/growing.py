@@ -1,7 +1,7 @@
 """Growing a vocabulary: what is appended, and what older pictures were never asked."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from tagger.arrays import Float32Array, Int64Array
 from tagger.errors import InputError, VocabularyError
 from tagger.labels.vocabulary import (
+    Label,
     LabelKey,
     Vocabulary,
     canonical_name,
@@ -175,6 +176,54 @@ def unjudged(targets: Float32Array, vocabulary: Vocabulary, judged: Int64Array) 
             never &= ~(targets[:, answering] == 1).any(axis=1)
         result[never, i] = np.nan
     return result
+
+
+def older_names(labels: Sequence[Label], known: Collection[LabelKey]) -> dict[LabelKey, list[str]]:
+    """Return, of labels that are not among `known`, the names there that each was split from.
+
+    Who knows blue alone says blue for what another calls navy, so that navy is no mistake where
+    blue is right. A label may have been split from one that was split itself; labels that were
+    split from none of `known` are left out, and so are retired ones, which nothing answers.
+
+    Parameters
+    ----------
+    labels : sequence of Label
+        All of a vocabulary.
+    known : collection of (group, name)
+        What another vocabulary answers.
+    """
+    splits = {(label.group, label.name): label.splits for label in labels}
+    found = {}
+    for label in labels:
+        key = (label.group, label.name)
+        if label.retired or key in known:
+            continue
+        names = _traced(label.group, label.splits, splits, known)
+        if names:
+            found[key] = names
+    return found
+
+
+def _traced(
+    group: str,
+    names: Sequence[str],
+    splits: Mapping[LabelKey, tuple[str, ...]],
+    known: Collection[LabelKey],
+) -> list[str]:
+    """Return the nearest of `known` to which splits lead back from names of a group."""
+    found: list[str] = []
+    seen: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if (group, name) in known:
+            found.append(name)
+        else:
+            left += splits.get((group, name), ())
+    return found
 
 
 def _meant(key: str, known: Iterable[str]) -> str:

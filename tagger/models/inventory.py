@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from schemas.bundle import Description
@@ -25,23 +26,34 @@ class Inventory:
     versions : list of ModelVersion
         Oldest first, without uses and reasons.
     links : mapping from str to list of str
-        Name of a model to the names of the links in the folder that lead to it.
+        Name of a model to the names of the links in the folder that lead to it, if perhaps by way
+        of other links.
     strange : mapping from str to str
         Name of a model to a file or link in it that is none of its own.
+    linked : mapping from str to str
+        Name of a link, to a model elsewhere that was made from one here, to the name of that one.
+    orphans : list of str
+        Names of models, or of links to some, of which nobody knows what they were made from:
+        they cannot be read.
     """
 
     versions: list[ModelVersion]
     links: dict[str, list[str]]
     strange: dict[str, str]
+    linked: dict[str, str]
+    orphans: list[str]
 
 
 def inventory(models: Path) -> Inventory:
-    """Return the models of a folder; links in it are looked at, and not followed.
+    """Return the models of a folder; links in it are looked at, and nothing behind them is listed.
 
     What is hidden is left out, and what cannot be read says why.
     """
-    found = (path.parent for path in models.glob("*/bundle.json"))
-    paths = [path for path in found if not path.is_symlink() and not path.name.startswith(".")]
+    found = [path.parent for path in models.glob("[!.]*/bundle.json") if path.is_file()]
+    paths = [path for path in found if not path.is_symlink()]
+    parents = {path.name: _parent_in(path) for path in found}
+    here = os.path.realpath(models)
+    elsewhere = [path for path in found if os.path.dirname(os.path.realpath(path)) != here]
     rows = sorted(map(_version, paths), key=lambda row: (row.created_at or "", row.name))
     names = {row.model_id: row.name for row in rows if row.model_id is not None}
     children = defaultdict(list)
@@ -59,6 +71,12 @@ def inventory(models: Path) -> Inventory:
         ],
         links=_links(models),
         strange={name: file for name, file in strange if file is not None},
+        linked={
+            path.name: names[parent]
+            for path in elsewhere
+            if (parent := parents[path.name]) is not None and parent in names
+        },
+        orphans=sorted(path.name for path in (*paths, *elsewhere) if parents[path.name] is None),
     )
 
 
@@ -69,7 +87,10 @@ def _version(path: Path) -> ModelVersion:
     except BundleError as error:
         raise_machine_fault(error)
         return ModelVersion(
-            name=path.name, error=f"cannot be used: {error}", bytes=folder_bytes(path)
+            name=path.name,
+            error=f"cannot be used: {error}",
+            bytes=folder_bytes(path),
+            parent=_parent_in(path) or None,
         )
     return ModelVersion(
         name=path.name,
@@ -83,6 +104,17 @@ def _version(path: Path) -> ModelVersion:
         gate_passed=bundle.gate.passed,
         bytes=folder_bytes(path),
     )
+
+
+def _parent_in(path: Path) -> str | None:
+    """Return the model_id of what a model was made from, also of one that is damaged or of another
+    format; "" if from nothing, None if that cannot be known."""
+    try:
+        described = msgspec.json.decode((path / "bundle.json").read_bytes())
+        parent = described["parent"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return parent if isinstance(parent, str) else ""
 
 
 def _links(models: Path) -> dict[str, list[str]]:

@@ -53,6 +53,7 @@ class TagOptions:
     max_seconds: float | None = None
     keep: int = 7
     metrics: str | None = None
+    report: str | None = None
 
     @property
     def rules(self) -> Rules:

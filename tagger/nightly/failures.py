@@ -1,8 +1,15 @@
 """The pictures of a run that failed: how many of each status, and which came first."""
 
 from collections import Counter
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.runs import Failure
+from tagger.index.previous import counted
 
 FIRST = 10
 """So many are named."""
@@ -27,7 +34,18 @@ class Failures:
         """Count a picture."""
         self.by_status[status] += 1
         if len(self.first) < FIRST:
-            self.first.append(Failure(image_id=image_id, status=status, error=error or status))
+            self.first.append(_failure(image_id, status, error))
+
+    def add_tables(self, tables: Iterable[pa.Table]) -> None:
+        """Count many pictures, of image_id, status and error; named are the first by name."""
+        named: list[dict[str, Any]] = []
+        for table in tables:
+            self.by_status.update(counted(table["status"]))
+            by_name = [("image_id", "ascending")]
+            named += table.take(pc.select_k_unstable(table, FIRST, by_name)).to_pylist()
+        named.sort(key=itemgetter("image_id"))
+        for one in named[: FIRST - len(self.first)]:
+            self.first.append(_failure(**one))
 
     def join(self, others: "Failures") -> None:
         """Count those that another process saw."""
@@ -51,6 +69,10 @@ def failures_text(by_status: dict[str, int], first: list[Failure]) -> str:
     reasons = "; ".join(f"{reason}: {', '.join(ids)}" for reason, ids in named.items())
     whole = sum(by_status.values()) == len(first)
     return f"Failed: {counts}. {'They are' if whole else 'The first'}: {reasons}"
+
+
+def _failure(image_id: str, status: str, error: str | None) -> Failure:
+    return Failure(image_id=image_id, status=status, error=error or status)
 
 
 def _reason(failure: Failure) -> str:

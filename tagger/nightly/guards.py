@@ -132,8 +132,8 @@ def check_readable(run: Run, *, ended: bool = False) -> None:
     all_of_several = 1 < lacking == tried and run.counts["lacking_anew"]
     if lacking >= MIN_FAILURES or (ended and all_of_several):
         raise MachineFault(
-            f"{lacking:,} of {tried:,} pictures tried could not be read, which is not their fault: "
-            f"{run.lack}. Nothing was published; what was read is kept for the next run"
+            f"{lacking:,} of {tried:,} pictures tried could not be read, which is not their fault; "
+            f"first {run.lack}. Nothing was published; what was read is kept for the next run"
         )
 
 

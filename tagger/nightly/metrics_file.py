@@ -5,7 +5,7 @@ last run (`tagger_run_...`). Names follow https://prometheus.io/docs/practices/n
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -36,28 +36,50 @@ def write_metrics(path: str, index: Index, run: Run) -> None:
             sibling.chmod(0o644)  # the collector is another user
     except Exception as error:
         # Whatever is wrong with figures about a night is no reason for it to fail.
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         warn(
-            f"the metrics file {path!r} could not be written: {reason}. The night itself is not "
-            "touched by that; does the folder exist, and may this user write there?"
+            f"the metrics file {path!r} could not be written: {_reason(error)}. The night itself "
+            "is not touched by that; does the folder exist, and may this user write there?"
         )
 
 
 def metrics_text(index: Index, run: Run) -> str:
-    """Return the metrics of an index after `run`, in Prometheus's text format."""
+    """Return the metrics of an index after `run`, in Prometheus's text format.
+
+    What cannot be found out is told and left out; all else is there.
+    """
     record = run.record()
+    parts = {
+        "how the run ended": lambda: _end_of_run(record),
+        "the run's pictures": lambda: _pictures_of_run(record, run),
+        "the night that readers see": lambda: _of_night(index, record),
+        "corrections": lambda: _corrections(index),
+        "the index's size": lambda: _size(index),
+    }
+    return "".join(_text_of(what, families, index) for what, families in parts.items())
+
+
+def _text_of(what: str, families: Callable[[], Iterator[Family]], index: Index) -> str:
+    """Return these families as text, or nothing if one cannot be found out."""
+    try:
+        return exposition(_with(family, {"index": str(index.path)}) for family in families())
+    except Exception as error:  # one figure must not take the others with it
+        warn(f"metrics: {what} cannot be told; left out: {_reason(error)}")
+        return ""
+
+
+def _of_night(index: Index, record: RunRecord) -> Iterator[Family]:
+    """Yield the figures of the night that readers see; none if it is damaged, of which the run's
+    own message speaks."""
     earlier = (one for one in index.runs.newest_first() if one.run_id != record.run_id)
     try:
         night = current_night(index, without_the_locked_out(chain([record], earlier)))
-    except (StoreError, OSError, ValueError):  # damaged: the run's own message says so
-        night = None
-    of_index = _of_index(index) if index.is_there() else ()
-    families = [*_of_run(record, run), *(_of_night(night) if night else ()), *of_index]
-    return exposition(_with(family, {"index": str(index.path)}) for family in families)
+    except (StoreError, OSError, ValueError):
+        return
+    if night is not None:
+        yield from _figures_of(night)
 
 
-def _of_night(night: CurrentNight) -> Iterator[Family]:
-    """Yield the figures of the night that readers see."""
+def _figures_of(night: CurrentNight) -> Iterator[Family]:
     manifest = night.manifest
     counts = night.counts
     yield _one(
@@ -91,9 +113,8 @@ def _of_night(night: CurrentNight) -> Iterator[Family]:
     )
 
 
-def _of_run(record: RunRecord, run: Run) -> Iterator[Family]:
-    """Yield the figures of the last run, whatever became of it."""
-    yield from _end_of_run(record)
+def _pictures_of_run(record: RunRecord, run: Run) -> Iterator[Family]:
+    """Yield what the last run did, whatever became of it."""
     yield _one(
         "tagger_run_tried_pictures",
         "Pictures that the last run tried, with those that an interrupted run had tried for it.",
@@ -150,17 +171,22 @@ def _end_of_run(record: RunRecord) -> Iterator[Family]:
     )
 
 
-def _of_index(index: Index) -> Iterator[Family]:
-    """Yield what is neither of a night nor of a run."""
-    yield Family(
-        "tagger_corrections_total",
-        "counter",
-        "Lines of corrections.jsonl: what persons said of pictures.",
-        [Sample({}, _lines(index.path / CORRECTIONS_FILE))],
-    )
-    yield _one(
-        "tagger_index_size_bytes", "What the index takes on the disk.", disk_use(index.path).total
-    )
+def _corrections(index: Index) -> Iterator[Family]:
+    """Yield how much persons said, of an index that is there."""
+    if index.is_there():
+        yield Family(
+            "tagger_corrections_total",
+            "counter",
+            "Lines of corrections.jsonl: what persons said of pictures.",
+            [Sample({}, _lines(index.path / CORRECTIONS_FILE))],
+        )
+
+
+def _size(index: Index) -> Iterator[Family]:
+    """Yield what the index takes, if it is there."""
+    if index.is_there():
+        taken = disk_use(index.path).total
+        yield _one("tagger_index_size_bytes", "What the index takes on the disk.", taken)
 
 
 def _failure_ratio(counts: Counter[str]) -> float:
@@ -185,5 +211,9 @@ def _with(family: Family, labels: Mapping[str, str]) -> Family:
 def _lines(path: Path) -> int:
     try:
         return path.read_bytes().count(b"\n")
-    except OSError:
-        return 0
+    except FileNotFoundError:
+        return 0  # nobody has said anything yet
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"

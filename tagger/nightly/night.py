@@ -50,10 +50,11 @@ def tag_night(night: Night, engine: Engine) -> None:
     night.index.keep_features(
         night.features, night.bundle.path, everything_read=options.full and options.features
     )
-    if run.counts["lacking"]:
+    if lacking := run.counts["lacking"]:
+        waiting = "1 picture waits" if lacking == 1 else f"{lacking:,} pictures wait"
         warn(
-            f"{run.counts['lacking']:,} pictures wait for the next night, since they could not be "
-            f"read: {run.lack}"
+            f"{waiting} for the next night, since the machine could not read "
+            f"{'it' if lacking == 1 else 'them'}; first {run.lack}"
         )
     say(last_line(run))
     night.staging.clear()
@@ -90,8 +91,7 @@ def count_staged(agenda: Agenda, run: Run) -> None:
     run.counts["tried"] = len(here)
     run.counts["failed_now"] = int(failed.sum())
     run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
-    for image_id, status, error in sorted(failures_in(agenda.staged, plan.staged[here[failed]])):
-        run.failures.add(image_id, status, error)
+    run.failures.add_tables(failures_in(agenda.staged, plan.staged[here[failed]]))
 
 
 def answer_pictures(

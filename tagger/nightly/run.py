@@ -45,7 +45,7 @@ class Run:
     peak_mib : float
         Of processes that are not this one's children.
     lack : str or None
-        What the machine lacked when it could not read some picture.
+        The first picture that the machine could not read, and what it lacked.
     failures : Failures
         Pictures that were tried and failed; not those that the machine kept from being read.
     """
@@ -164,15 +164,24 @@ def recorded(index: Index, run: Run) -> Iterator[Run]:
         if current_name(index.path) == run.run_id:
             told = "published; what should follow, tidying up and saying so, was cut short: "
             run.end("published", told + str(run.message))
+        if unwritten := _record_the_end(index, run):
+            error.add_note(unwritten)  # below the reason
         raise
-    finally:
-        run.seconds["total"] = time.perf_counter() - run.started
-        run.snapshot = current_name(index.path)
-        forget_unpublished(run)
-        try:
-            index.runs.write(run.record())
-        except OSError as error:  # a full disk: the next run will note what this one cannot
-            warn(f"the run's record could not be written: {error.strerror}")
+    if unwritten := _record_the_end(index, run):
+        warn(unwritten)
+
+
+def _record_the_end(index: Index, run: Run) -> str | None:
+    """Write how the run ended; return why not, if that could not be done: the next run will note
+    what this one cannot."""
+    run.seconds["total"] = time.perf_counter() - run.started
+    run.snapshot = current_name(index.path)
+    forget_unpublished(run)
+    try:
+        index.runs.write(run.record())
+    except OSError as error:  # a full disk
+        return f"The run's record could not be written: {error.strerror}"
+    return None
 
 
 def ended_at_the_door(index: Index, run: Run, error: BaseException) -> None:

@@ -150,16 +150,18 @@ def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
         counts["failed_again"] += failed and bool(again) and not one.lacking
         counts["lacking"] += one.lacking
         counts["lacking_anew"] += one.lacking and not again
-        if one.lacking and run.lack is None:
-            run.lack = one.error
 
 
 def _note_failures(facts: Sequence[FileFacts], places: Int64Array, work: Work, run: Run) -> None:
-    """Note which of these pictures failed; their places in the plan are the first of `places`."""
-    for one, place in zip(facts, places, strict=False):
-        if one.status not in _NO_FAILURE and not one.lacking:
-            (image_id,) = work.plan.ids(np.array([place]))
+    """Note which of these pictures failed, and which was the first that the machine could not read;
+    their places in the plan are the first of `places`."""
+    failed = [i for i, one in enumerate(facts) if one.status not in _NO_FAILURE]
+    for i, image_id in zip(failed, work.plan.ids(places[failed]), strict=True):
+        one = facts[i]
+        if not one.lacking:
             run.failures.add(image_id, one.status, one.error)
+        elif run.lack is None:
+            run.lack = f"{image_id!r}: {one.error}"
 
 
 def _tasks(work: Work, units: Sequence[Unit]) -> Iterator[tuple[None, list[str]]]:

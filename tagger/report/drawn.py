@@ -45,8 +45,10 @@ class Drawn:
         keys : float64 (n,)
             Of all rows, drawn at random.
         """
-        if len(self._kept) == self._most and len(here):
+        if len(self._kept) == self._most:
             here = here[keys[here] < self._kept[-1][0]]
+        if not len(here):
+            return
         some = rows.select(list(Picture._fields)).take(pa.array(here)).to_pylist()
         offered = [
             (key, Picture(**row)) for key, row in zip(keys[here].tolist(), some, strict=True)

@@ -15,7 +15,7 @@ from tagger.index.runs import without_the_locked_out
 from tagger.index.samples import judged_sample
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
-from tagger.report.changes import Changes, changes_since_parent
+from tagger.report.changes import Compared, compared_with_parent
 from tagger.report.night import LEAST_SURE, LeastSure, ReadNight, read_night
 from tagger.report.shares import CountedNight, counted_nights, moved_shares
 from tagger.report.verdict import Verdict, verdict
@@ -48,6 +48,8 @@ class Gathered(NamedTuple):
     ----------
     run : RunRecord or None
         The newest that has ended.
+    compared : Compared or str
+        With the night before; why that is not known, in words.
     nights : list of CountedNight
         The oldest first; the last one is this night if it has a record.
     """
@@ -55,7 +57,7 @@ class Gathered(NamedTuple):
     snapshot: Snapshot
     run: RunRecord | None
     night: ReadNight
-    changes: Changes
+    compared: Compared | str
     nights: list[CountedNight]
     moved: list[MovedShare]
     spoken: Spoken
@@ -92,7 +94,7 @@ def gather(index: Index) -> Gathered:
         snapshot=snapshot,
         run=run,
         night=night._replace(least_sure=_unspoken(night, said.corrections)),
-        changes=changes_since_parent(snapshot),
+        compared=compared_with_parent(snapshot, said.corrections),
         nights=nights,
         moved=moved,
         spoken=_spoken(snapshot, said.data, said.corrections),

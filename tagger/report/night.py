@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.index import CHANGES_FILE
 from schemas.runs import AnswerCounts
-from tagger.arrays import BoolArray, Int64Array
+from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.index.answer_counts import AnswerCounter, Key
 from tagger.index.corrected_rows import labels_of_models
 from tagger.index.night_labels import MISSING, SCALE, NightLabels
@@ -104,14 +104,8 @@ def read_night(snapshot: Snapshot) -> ReadNight:
     return reader.read()
 
 
-def upserted(snapshot: Snapshot) -> pa.Array:
-    """Return the image_ids, large_string, of the rows that a night added or changed.
-
-    Raises
-    ------
-    StoreError
-        If the change feed is missing or damaged.
-    """
+def _upserted(snapshot: Snapshot) -> pa.Array:
+    """Return the image_ids, large_string, of the rows that a night added or changed."""
     changes = snapshot.read(CHANGES_FILE, ["image_id", "op"])
     ids = changes.filter(pc.equal(changes["op"], "upsert"))["image_id"]
     return ids.cast(pa.large_string()).combine_chunks()
@@ -130,14 +124,14 @@ class _Reader:
         self._labels = labels
         models = labels_of_models(snapshot.labels())
         self._counter = AnswerCounter(labels.exclusive, models)
-        ids = upserted(snapshot)
+        self._upserted = ids = _upserted(snapshot)
         # Where everything changed, as in a first night, one picture is as good as another.
         self._changed_ids = ids if 2 * len(ids) < snapshot.manifest.rows else None
         self._random = np.random.default_rng(list(snapshot.path.name.encode()))
         self._examples: dict[Key, Drawn] = defaultdict(lambda: Drawn(PICTURES))
         self._changed: dict[Key, Drawn] = defaultdict(lambda: Drawn(PICTURES))
         self._least: dict[str, list[LeastSure]] = {group: [] for group in labels.exclusive}
-        self._failed = [pa.table([[], [], [], []], _FAILED)]
+        self._failed = [_FAILED.empty_table()]
         self._corrected = 0
 
     def columns(self) -> list[str]:
@@ -162,14 +156,12 @@ class _Reader:
             self._corrected += len(rows) - rows["corrected"].null_count
         changed = self._changed_of(rows)
         ok = np.asarray(pc.equal(rows["status"], "ok").to_numpy(), bool)
-        bad = pa.array(~ok)
-        failed = rows.select(["status", "image_id", "error"]).filter(bad)
-        self._failed.append(failed.append_column("changed", pa.array(changed[~ok])).cast(_FAILED))
+        self._failed.append(rows.select(_FAILED.names).filter(pa.array(~ok)).cast(_FAILED))
         keys = self._random.random(len(rows))
         keys[~ok] = np.inf
-        order = np.argsort(keys, kind="stable")[: np.count_nonzero(ok)]
-        self._draw(rows, order, keys, self._examples)
-        self._draw(rows, order[changed[order]], keys, self._changed)
+        for key, having in self._having(rows, ok):
+            self._examples[key].offer(rows, _least(having, keys), keys)
+            self._changed[key].offer(rows, _least(having[changed[having]], keys), keys)
         self._take_least_sure(rows, ok)
 
     def _changed_of(self, rows: pa.Table) -> BoolArray:
@@ -178,31 +170,20 @@ class _Reader:
         ids = rows["image_id"].cast(pa.large_string())
         return np.asarray(pc.is_in(ids, value_set=self._changed_ids).to_numpy(), bool)
 
-    def _draw(
-        self,
-        rows: pa.Table,
-        order: Int64Array,
-        keys: np.ndarray[tuple[int], np.dtype[np.float64]],
-        into: dict[Key, Drawn],
-    ) -> None:
-        """Draw pictures of every answer: those whose keys are smallest."""
-        some = rows.select(["image_id", "content_sha256", "tags", *self._labels.exclusive]).take(
-            pa.array(order)
-        )
-        mine = keys[order]
+    def _having(self, rows: pa.Table, ok: BoolArray) -> Iterator[tuple[Key, Int64Array]]:
+        """Yield every answer that rows have, with the rows that have it."""
         for group in self._labels.exclusive:
             names = self._labels.names[group]
-            answers = places_in(some[group], names)
-            for answer in np.unique(answers).tolist():
-                here = np.flatnonzero(answers == answer)[:PICTURES]
+            answers = places_in(rows[group], names)
+            for answer in np.unique(answers[ok]).tolist():
                 label = None if answer < 0 else names[answer]
-                into[group, label].offer(some, here, mine)
-        parents, tags = _flat(some["tags"])
+                yield (group, label), np.flatnonzero((answers == answer) & ok)
+        parents, tags = _flat(rows["tags"])
         for label in self._labels.all:
             if label.exclusive or label.retired:
                 continue
-            here = parents[np.asarray(pc.equal(tags, label.name).to_numpy(False), bool)][:PICTURES]
-            into[label.group, label.name].offer(some, here, mine)
+            having = parents[np.asarray(pc.equal(tags, label.name).to_numpy(False), bool)]
+            yield (label.group, label.name), having[ok[having]]
 
     def _take_least_sure(self, rows: pa.Table, ok: BoolArray) -> None:
         """Take the rows of a part that models are least sure of, by `tagger.index.own_answers`."""
@@ -231,9 +212,17 @@ class _Reader:
             examples={key: drawn.pictures() for key, drawn in self._examples.items()},
             changed={key: drawn.pictures() for key, drawn in self._changed.items()},
             least_sure=self._least,
-            failed=_by_status(pa.concat_tables(self._failed)),
+            failed=_by_status(pa.concat_tables(self._failed), self._upserted),
             corrected=self._corrected,
         )
+
+
+def _least(rows: Int64Array, keys: Float64Array) -> Int64Array:
+    """Return the few of these rows whose keys are smallest, in the order of their keys."""
+    few = rows
+    if len(rows) > PICTURES:
+        few = rows[np.argpartition(keys[rows], PICTURES)[:PICTURES]]
+    return few[np.argsort(keys[few])]
 
 
 _FAILED = pa.schema(
@@ -241,12 +230,13 @@ _FAILED = pa.schema(
         ("status", pa.string()),
         ("image_id", pa.large_string()),
         ("error", pa.large_string()),
-        ("changed", pa.bool_()),
     ]
 )
 
 
-def _by_status(failed: pa.Table) -> list[Failed]:
+def _by_status(failed: pa.Table, upserted: pa.Array) -> list[Failed]:
+    changed = pc.is_in(failed["image_id"], value_set=upserted)
+    failed = failed.append_column("changed", changed)
     found = []
     for counted in failed["status"].value_counts().to_pylist():
         mine = failed.filter(pc.equal(failed["status"], counted["values"]))

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from schemas.comparison import NightRows
 from schemas.runs import SKIPPED
 from schemas.samples import Estimate
 from tagger.catalog import absolute_path
+from tagger.evaluation.comparison_verdict import flip_words
 from tagger.evaluation.figures import percent, share_of
 from tagger.index.answer_counts import Key
-from tagger.report.changes import Change
+from tagger.report.changes import Change, Compared
 from tagger.report.drawn import Picture
 from tagger.report.gathered import Gathered
 from tagger.report.moments import when
@@ -102,10 +104,7 @@ def page_of(found: Gathered, index: str) -> str:
             for group, least in found.night.least_sure.items()
             if least
         ],
-        changes=[
-            _Change(_change_words(each), album.all_of(each.pictures))
-            for each in found.changes.changes
-        ],
+        **_against_the_night_before(found.compared, album),
         judged=_judged(found),
         said=[
             (when(one.at), one.who, one.group, one.label or one.answer, one.answer, one.image_id)
@@ -141,8 +140,9 @@ def _pictures(found: Gathered) -> Iterable[Picture]:
         yield from pictures
     for least in found.night.least_sure.values():
         yield from (each.picture for each in least)
-    for change in found.changes.changes:
-        yield from change.pictures
+    if not isinstance(found.compared, str):
+        for change in (*found.compared.changes, *found.compared.replaced):
+            yield from change.pictures
 
 
 def _tiles(found: Gathered) -> list[tuple[str, str]]:
@@ -158,6 +158,7 @@ def _tiles(found: Gathered) -> list[tuple[str, str]]:
         "deleted": "gone",
         "corrected": "corrected anew",
         "failed_now": "failed tonight",
+        "failed_again": "of them again",
         "failed": "without answers",
     }
     always = ("new", "changed", "deleted", "failed_now")
@@ -229,13 +230,31 @@ def _sure(answer: str | None, sure: float) -> str:
     return f"{answer or 'no answer'}, {sure:.0%} sure"
 
 
-def _change_words(change: Change) -> str:
-    same = change.same_bytes
-    whose = "all" if same == change.rows else f"{same:,} of them" if same else "none of them"
-    return (
-        f"{change.group}: {change.old or 'no answer'} > {change.new or 'no answer'}, "
-        f"{change.rows:,} pictures, {whose} with the same bytes as before"
+def _against_the_night_before(compared: Compared | str, album: _Album) -> dict[str, Any]:
+    """Return what the page says of the night before."""
+    if isinstance(compared, str):
+        return {"compared": None, "missing": compared}
+    return {
+        "compared": compared,
+        "not_compared": _not_compared(compared.rows),
+        "changes": _changes(compared.changes, album),
+        "replaced": _changes(compared.replaced, album),
+    }
+
+
+def _changes(changes: Iterable[Change], album: _Album) -> list[_Change]:
+    return [_Change(flip_words(each.flip), album.all_of(each.pictures)) for each in changes]
+
+
+def _not_compared(rows: NightRows) -> str:
+    """Return how many pictures were not held against the night before, in words."""
+    others = (
+        (rows.only_b, "new"),
+        (rows.only_a, "gone"),
+        (rows.other_bytes, "with other bytes"),
+        (rows.without_scores, "without scores in one of the nights"),
     )
+    return ", ".join(f"{n:,} {why}" for n, why in others if n)
 
 
 def _judged(found: Gathered) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from tagger.errors import MachineFault, TimeUp
 from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.previews import preview
+from tagger.imaging.previews import Hindrance, hindrance, preview
 from tagger.imaging.worker import CHUNK
 
 SIDE = 128
@@ -22,6 +22,13 @@ SIDE = 128
 _QUALITY = 78
 _TIMEOUT = 10.0
 """Seconds that one picture may take."""
+
+
+_WHY: dict[Hindrance, str] = {
+    "gone": "gone",
+    "lacking": "cannot be read now",
+    "changed": "changed since",
+}
 
 
 class Wanted(NamedTuple):
@@ -97,12 +104,9 @@ def _read(wanted: Sequence[Wanted], inside: str | None, until: float) -> Iterato
 
 def _thumbnail(square: Pixels, facts: FileFacts, content: str | None) -> Thumbnail:
     """Return what one reading of a file gave, in its own shape."""
-    if facts.status == "gone":
-        return Thumbnail("", 0, 0, "gone")
-    if content is not None and facts.content_sha256 not in (content, None):
-        return Thumbnail("", 0, 0, "changed since")
-    if facts.status != "ok":
-        return Thumbnail("", 0, 0, facts.status)
+    why = hindrance(facts, content)
+    if why is not None:
+        return Thumbnail("", 0, 0, facts.status if why == "failed" else _WHY[why])
     encoded, width, height = preview(square, facts, _QUALITY)
     text = base64.b64encode(encoded).decode()
     return Thumbnail(f"data:image/jpeg;base64,{text}", width, height)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.index import Manifest
 from schemas.report import MovedShare
-from schemas.runs import RunRecord
+from schemas.runs import Counts, RunRecord
 from tagger.evaluation.figures import percent
 from tagger.report.moments import moment, when
 
@@ -15,7 +15,7 @@ OVERDUE = timedelta(hours=36)
 _MANY = 20
 _MANY_SHARE = 0.01
 """Failures of a night that are worth a look, though they refused nothing: so many, and this share
-of the pictures that were new or changed."""
+of the pictures tried. Pictures that had failed before and fail again count in neither."""
 
 
 class Verdict(NamedTuple):
@@ -102,11 +102,28 @@ def _of_the_run(run: RunRecord | None, night: Manifest, now: datetime) -> list[s
 def _failures(run: RunRecord | None) -> list[str]:
     if run is None or run.counts is None:
         return []
-    failed = run.counts.failed_now
-    tried = run.counts.new + run.counts.changed + run.counts.rescored
+    failed = run.counts.failed_now - run.counts.failed_again
+    tried = run.counts.tried - run.counts.failed_again
     if failed < _MANY or failed < _MANY_SHARE * tried:
         return []
-    return [f"{failed:,} of the {tried:,} pictures of this night could not be read"]
+    return [failures_words(run)]
+
+
+def failures_words(run: RunRecord) -> str:
+    """Return of how many pictures tried how many could not be read; old failures apart."""
+    counts = run.counts or Counts()
+    again = counts.failed_again
+    # Records of earlier versions do not say how many were tried, nor whose fault it was.
+    failed = counts.failed_now - again
+    tried = counts.tried - again
+    of = f" of the {tried:,} pictures tried" if counts.tried else ""
+    words = f"{failed:,}{of} could not be read" if failed or tried else "none failed anew"
+    by_machine = counts.failed_now - sum(run.failed_by_status.values())
+    if by_machine and counts.tried:
+        words += f", {by_machine:,} of them because the disk, the share or the machine failed"
+    if again:
+        words += f"; besides, {again:,} that had failed before were tried again and failed again"
+    return words
 
 
 def _good(run: RunRecord | None, night: Manifest, nights: int) -> str:
@@ -114,7 +131,7 @@ def _good(run: RunRecord | None, night: Manifest, nights: int) -> str:
     if run is not None and run.counts is not None:
         counts = run.counts
         pictures += f", {counts.new:,} new, {counts.changed:,} changed, {counts.deleted:,} gone"
-        pictures += f"; {counts.failed_now:,} could not be read"
+        pictures += f"; {failures_words(run)}"
     if nights < NEEDED:
         return (
             f"{pictures}. Whether shares moved is not known yet: that takes {NEEDED} published "

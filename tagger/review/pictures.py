@@ -17,7 +17,7 @@ from tagger.errors import MachineFault, TaggerError
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.previews import preview
+from tagger.imaging.previews import hindrance, preview
 
 Side = Literal[256, 1024]
 SIDES: tuple[Side, ...] = (256, 1024)
@@ -168,15 +168,16 @@ class _Kept:
 
 def _check(facts: FileFacts, content: str) -> None:
     """Raise NotShown unless a file was decoded, and has the bytes that the night saw."""
-    if facts.status == "gone":
-        raise NotShown(HTTPStatus.NOT_FOUND, "gone: the file is not in the catalog any more")
-    if facts.lacking:
-        raise NotShown(HTTPStatus.SERVICE_UNAVAILABLE, f"not now: {facts.error}")
-    if facts.content_sha256 not in (content, None):
-        raise NotShown(
-            HTTPStatus.CONFLICT,
-            "changed since the night: the file has other bytes now; the next night reads them",
-        )
-    if facts.status != "ok":
-        words = facts.status if facts.error is None else f"{facts.status}: {facts.error}"
-        raise NotShown(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
+    match hindrance(facts, content):
+        case "gone":
+            raise NotShown(HTTPStatus.NOT_FOUND, "gone: the file is not in the catalog any more")
+        case "lacking":
+            raise NotShown(HTTPStatus.SERVICE_UNAVAILABLE, f"not now: {facts.error}")
+        case "changed":
+            raise NotShown(
+                HTTPStatus.CONFLICT,
+                "changed since the night: the file has other bytes now; the next night reads them",
+            )
+        case "failed":
+            words = facts.status if facts.error is None else f"{facts.status}: {facts.error}"
+            raise NotShown(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)

@@ -33,7 +33,8 @@ NIGHT = MadeNight(ROWS, image_id, content, {MODEL: LABELS}, ["color", "type"])
 
 
 def test_a_night_is_told_in_half_a_minute_and_a_gigabyte(tmp_path: Path, ratio: Any) -> None:
-    index = NIGHT.publish(tmp_path / "index")
+    NIGHT.publish(tmp_path / "index")
+    index = NIGHT._replace(drawn_anew=0.1).publish(tmp_path / "index")
     ended = measured(REPORT, index.path, tmp_path / "night.html")
     seconds = json.loads(ended.said)["seconds"]
     size = (tmp_path / "night.html").stat().st_size
