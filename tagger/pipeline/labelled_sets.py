@@ -11,7 +11,7 @@ from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.names import read_sets
 from tagger.datasets.prepared_set import PreparedSet, prepare
-from tagger.datasets.problems import Folded, Problem
+from tagger.datasets.problems import Folded, Problem, pictures_of
 from tagger.datasets.table_file import ENDINGS
 from tagger.errors import DatasetError, InputError
 from tagger.exclusions import Exclusions, complaint
@@ -139,7 +139,7 @@ def settle_problems(labelled: LabelledSet, *, budget: float | None) -> LabelledS
     """
     if not labelled.problems:
         return labelled
-    pictures = len({problem.image for problem in labelled.problems})
+    pictures = len(pictures_of(labelled.problems))
     named = len(labelled.examples) if labelled.named is None else labelled.named
     raise DatasetError(
         f"{labelled.source}: {pictures:,} of {named:,} pictures have problems: "
