@@ -36,6 +36,7 @@ def read_labelled(
     corrections: str | None = None,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
+    quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
 
@@ -49,6 +50,8 @@ def read_labelled(
         The folder below which the tables' pictures lie, by default each table's own.
     corrections : str, optional
         An index whose corrections stand beside the sets, or in their place.
+    quiet : bool
+        Whether how they were read has been said before.
 
     Raises
     ------
@@ -78,15 +81,20 @@ def read_labelled(
         columns=parse_columns(columns) if columns is not None else None,
         image_root=image_root,
     )
+    if not quiet:
+        _say_how_read(labelled, exclusions)
+    if corrections is None:
+        return labelled
+    return beside(labelled, read_corrected(corrections, labelled.groups))
+
+
+def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
     for idle in exclusions.idle():
         say(f"warning: {complaint(*idle)}")
     for note in labelled.notes:
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
-    if corrections is None:
-        return labelled
-    return beside(labelled, read_corrected(corrections, labelled.groups))
 
 
 def check_table_options(
