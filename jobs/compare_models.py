@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from schemas.comparison import CompareReport, NotCompared, Side
 from tagger.arrays import Float32Array, Int64Array
 from tagger.catalog import Walk, absolute_path
+from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.unseen import unseen
 from tagger.errors import DatasetError, InputError, Refused
 from tagger.evaluation.comparison import FlippedPictures, compare_answers
@@ -25,7 +26,7 @@ from tagger.exclusions import Exclusions
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.starter import STARTER
 from tagger.models.two_models import score_with_both
-from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.progress import Progress
 from tagger.report.thumbnails import Wanted
 from tagger.settings import setting
@@ -181,10 +182,7 @@ def _pictures(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
 
 def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
     """Return the labelled sets, as each of the models understands their labels."""
-    sets = [
-        read_labelled(options.on, options.names, options.exclude, vocabulary=each.vocabulary)
-        for each in (a, b)
-    ]
+    sets = [_read(options, a, quiet=False), _read(options, b, quiet=True)]
     strangers: dict[str, int] = {}
     for labelled, each in zip(sets, (a, b), strict=True):
         strangers |= labelled.strangers(each.vocabulary)
@@ -200,6 +198,20 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
         strangers=strangers,
         replaced=sets[0].replaced,
     )
+
+
+def _read(options: "CompareOptions", bundle: Bundle, *, quiet: bool) -> LabelledSet:
+    """Return the labelled sets as one model understands them."""
+    labelled = read_labelled(
+        options.on,
+        options.names,
+        options.exclude,
+        columns=options.columns,
+        image_root=options.image_root,
+        vocabulary=bundle.vocabulary,
+        quiet=quiet,
+    )
+    return settle_problems(labelled, budget=None)
 
 
 def _sampled(catalog: str, options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:

@@ -24,7 +24,7 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
 from tagger.models.file_scoring import score_files
 from tagger.models.predictor import Backend
-from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.progress import Progress
 
 _SHOWN = 40
@@ -36,6 +36,8 @@ def evaluate(
     *,
     names: str | None = None,
     exclude: Sequence[str] = (),
+    columns: str | None = None,
+    image_root: str | None = None,
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
@@ -48,6 +50,8 @@ def evaluate(
         A table of what the sets' labels are called in the model, see `tagger.datasets.names`.
     exclude : sequence of str
         What to leave out of the sets' folders, see `tagger.exclusions`.
+    columns, image_root : str, optional
+        Of the tables among the sets, see `tagger.pipeline.labelled_sets.read_labelled`.
     audit : str, optional
         A folder for the findings of `jobs.audit`, which looks at all pictures, training ones too.
 
@@ -57,7 +61,15 @@ def evaluate(
         If nothing is left to measure on, or the folder cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
+    labelled = read_labelled(
+        datasets,
+        names,
+        exclude,
+        columns=columns,
+        image_root=image_root,
+        vocabulary=bundle.vocabulary,
+    )
+    labelled = settle_problems(labelled, budget=None)
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     findings = None
     if audit is None:

@@ -46,8 +46,10 @@ from jobs.console.model_options import (
 )
 from jobs.console.options import (
     BackendOption,
+    Columns,
     Datasets,
     Exclude,
+    ImageRoot,
     Json,
     MinPrecision,
     Model,
@@ -79,6 +81,8 @@ def train(
     groups: Groups = None,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     vocabulary: Vocabulary = None,
     epochs: Epochs = None,
     seed: Seed = 0,
@@ -103,6 +107,8 @@ def train(
         groups=groups,
         names=names,
         exclude=tuple(exclude or ()),
+        columns=columns,
+        image_root=image_root,
         vocabulary=vocabulary,
         epochs=epochs,
         seed=seed,
@@ -136,6 +142,8 @@ def evaluate(
     datasets: Datasets,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     include_training: IncludeTraining = False,
     audit: Audit = None,
     backend: BackendOption = "auto",
@@ -150,6 +158,8 @@ def evaluate(
         datasets,
         names=names,
         exclude=exclude or (),
+        columns=columns,
+        image_root=image_root,
         include_training=include_training,
         backend=backend,
         audit=audit,
@@ -194,6 +204,8 @@ def retrain(
     add: Add = None,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     splits: Splits = None,
     retire: Retire = None,
     min_pictures: RetrainMinPictures = 1,
@@ -220,6 +232,8 @@ def retrain(
         add=tuple(add or ()),
         names=names,
         exclude=tuple(exclude or ()),
+        columns=columns,
+        image_root=image_root,
         splits=tuple(splits or ()),
         retire=tuple(retire or ()),
         min_pictures=min_pictures,
@@ -251,11 +265,13 @@ def relabel(
     dataset: OneDataset,
     corrections: CorrectedIndex,
     out: NewTable,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     from jobs import relabel as job
 
-    report = job.relabel(dataset, corrections, out)
+    report = job.relabel(dataset, corrections, out, columns=columns, image_root=image_root)
     print_result(report, as_json, job.report_text(report))
 
 
@@ -273,11 +289,21 @@ def pack(
     out: Out,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     from jobs import pack as job
 
-    report = job.pack(model, datasets, out, names=names, exclude=exclude or ())
+    report = job.pack(
+        model,
+        datasets,
+        out,
+        names=names,
+        exclude=exclude or (),
+        columns=columns,
+        image_root=image_root,
+    )
     print_result(report, as_json, job.pack_text(report))
 
 

@@ -87,6 +87,8 @@ class LabelledSet:
         examples.
     replaced : int
         How many pictures an earlier one of several sets labels otherwise.
+    notes : tuple of str
+        What was assumed when it was read, as sentences.
     """
 
     source: str
@@ -97,6 +99,7 @@ class LabelledSet:
     folded: tuple[Folded, ...] = ()
     named: int | None = None
     replaced: int = 0
+    notes: tuple[str, ...] = ()
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.

@@ -16,7 +16,7 @@ from tagger.imaging.preprocessing import Reading
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Group, Vocabulary
 from tagger.pipeline.corrected_set import unknown_where_not_taught
-from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.split_set import SplitSet
@@ -65,10 +65,14 @@ class FromNothing:
             options.datasets,
             options.names,
             options.exclude,
+            columns=options.columns,
+            image_root=options.image_root,
             corrections=options.corrections,
             groups=self.groups,
             vocabulary=self.vocabulary,
         )
+        if not options.check:
+            labelled = settle_problems(labelled, budget=None)
         if self.vocabulary is not None:
             labelled = unknown_where_not_taught(labelled, self.vocabulary, new_ones=False)
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)

@@ -23,7 +23,7 @@ from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import load_network
 from tagger.pipeline.corrected_set import unknown_where_not_taught
-from tagger.pipeline.labelled_sets import read_labelled
+from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.split_set import SplitSet
@@ -91,9 +91,13 @@ class FromParent:
             options.datasets,
             options.names,
             options.exclude,
+            columns=options.columns,
+            image_root=options.image_root,
             corrections=options.corrections,
             vocabulary=spelling,
         )
+        if not options.check:
+            labelled = settle_problems(labelled, budget=None)
         labelled = unknown_where_not_taught(
             labelled, spelling.retire(retired), new_ones=self.accept_new_labels
         )

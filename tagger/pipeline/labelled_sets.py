@@ -1,13 +1,19 @@
 """Labelled sets, read as one and decoded, with a word on what was not found or cannot be used."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from tagger.cpus import usable_cpus
+from tagger.datasets.dataset_reader import is_table
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.names import read_sets
 from tagger.datasets.prepared_set import PreparedSet, prepare
-from tagger.errors import InputError
+from tagger.datasets.problems import Folded, Problem, pictures_of
+from tagger.datasets.table_file import ENDINGS
+from tagger.errors import DatasetError, InputError
 from tagger.exclusions import Exclusions, complaint
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Group, Vocabulary
@@ -16,6 +22,8 @@ from tagger.progress import Progress, say
 from tagger.settings import setting
 
 _SHOWN_UNREADABLE = 5
+_SHOWN_FOLDED = 8
+_SHOWN_SPELLINGS = 4
 
 
 def read_labelled(
@@ -23,9 +31,12 @@ def read_labelled(
     names: str | None,
     exclude: Sequence[str],
     *,
+    columns: str | None = None,
+    image_root: str | None = None,
     corrections: str | None = None,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
+    quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
 
@@ -33,8 +44,14 @@ def read_labelled(
     ----------
     exclude : sequence of str
         Patterns, see `tagger.exclusions`.
+    columns : str, optional
+        Which headers of the tables among the sets are what, see `tagger.datasets.named_columns`.
+    image_root : str, optional
+        The folder below which the tables' pictures lie, by default each table's own.
     corrections : str, optional
         An index whose corrections stand beside the sets, or in their place.
+    quiet : bool
+        Whether how they were read has been said before.
 
     Raises
     ------
@@ -51,14 +68,103 @@ def read_labelled(
                 f"{setting('names')} and {setting('exclude')} are about labelled sets, and none is "
                 "named; name one, or leave them out"
             )
+        check_table_options(datasets, columns, image_root)
         return read_corrected(corrections, groups if vocabulary is None else vocabulary.groups)
+    check_table_options(datasets, columns, image_root)
     exclusions = Exclusions(exclude)
-    labelled = read_sets(datasets, names, groups=groups, vocabulary=vocabulary, exclude=exclusions)
-    for idle in exclusions.idle():
-        say(f"warning: {complaint(*idle)}")
+    labelled = read_sets(
+        datasets,
+        names,
+        groups=groups,
+        vocabulary=vocabulary,
+        exclude=exclusions,
+        columns=parse_columns(columns) if columns is not None else None,
+        image_root=image_root,
+    )
+    if not quiet:
+        _say_how_read(labelled, exclusions)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))
+
+
+def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
+    for idle in exclusions.idle():
+        say(f"warning: {complaint(*idle)}")
+    for note in labelled.notes:
+        say(note)
+    if labelled.folded:
+        say(folded_sentence(labelled.folded))
+
+
+def check_table_options(
+    datasets: Sequence[str], columns: str | None, image_root: str | None
+) -> None:
+    """Refuse options for tables where they cannot do what was meant.
+
+    Raises
+    ------
+    InputError
+        If no set is a table, or the folder of the pictures is none.
+    """
+    given = "columns" if columns is not None else "image_root"
+    is_given = columns is not None or image_root is not None
+    if is_given and not any(map(is_table, datasets)):
+        raise InputError(
+            f"{setting(given)} is about tables ({', '.join(ENDINGS)}), and none is named; the "
+            "names of folders say their labels themselves: leave it out"
+        )
+    if image_root is not None and not os.path.isdir(image_root):
+        raise InputError(
+            f"{setting('image_root')} {image_root!r}: there is no such folder; name the folder "
+            "that holds the pictures of the table"
+        )
+
+
+def folded_sentence(folded: Sequence[Folded]) -> str:
+    """Return what was folded, as a sentence."""
+    shown = [
+        f"{each.group}:{each.name} ({', '.join(map(repr, each.others[:_SHOWN_SPELLINGS]))})"
+        for each in folded[:_SHOWN_FOLDED]
+    ]
+    more = f", and {len(folded) - len(shown)} more" if len(folded) > len(shown) else ""
+    pictures = sum(each.pictures for each in folded)
+    return f"spellings that are one label, on {pictures:,} pictures: {'; '.join(shown)}{more}"
+
+
+def settle_problems(labelled: LabelledSet, *, budget: float | None) -> LabelledSet:
+    """Return a set to work with, as long as not more is wrong with it than it may be.
+
+    Parameters
+    ----------
+    budget : float, optional
+        None: nothing may be.
+
+    Raises
+    ------
+    DatasetError
+        With the problems counted by kind, and the first of each.
+    """
+    if not labelled.problems:
+        return labelled
+    pictures = len(pictures_of(labelled.problems))
+    named = len(labelled.examples) if labelled.named is None else labelled.named
+    raise DatasetError(
+        f"{labelled.source}: {pictures:,} of {named:,} pictures have problems: "
+        f"{'; '.join(_by_kind(labelled.problems))}. 'tagger train' with {setting('check')} lists "
+        f"all of them; mend them, or go on without these pictures with {setting('skip_problems')}"
+    )
+
+
+def _by_kind(problems: Sequence[Problem]) -> list[str]:
+    """Return how many problems of each kind there are, with the first, the commonest kind first."""
+    counts = Counter(problem.kind for problem in problems)
+    texts = []
+    for kind, n in counts.most_common():
+        first = next(problem for problem in problems if problem.kind == kind)
+        where = f"row {first.row}" if first.row is not None else "picture"
+        texts.append(f"{n:,} x {kind}, first in {where}, {first.image!r}: {first.what}")
+    return texts
 
 
 def decode_set(

@@ -92,7 +92,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
 
 def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
     """Return what there is to learn from; trains nothing and leaves nothing behind."""
-    labelled, vocabulary = start.read(options)
+    labelled, vocabulary = start.read(replace(options, check=True))
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
         return prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
