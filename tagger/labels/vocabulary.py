@@ -283,8 +283,8 @@ def parse_groups(text: str) -> list[Group]:
         match = re.fullmatch(r"\s*([a-z][a-z0-9_]*)(?::(pixels|shape|texture|both))?(\+?)\s*", item)
         if not match:
             raise VocabularyError(
-                f"{setting('groups')} {text!r}: {item!r} is not NAME[:pixels|:shape|:texture|:both][+], "
-                "lower case"
+                f"{setting('groups')} {text!r}: {item!r} is not "
+                "NAME[:pixels|:shape|:texture|:both][+], lower case"
             )
         name, evidence, plus = match.groups()
         groups.append(Group(name, not plus, cast(Evidence, evidence) or _default_evidence(name)))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.training import Epoch, History
-from tagger.arrays import Float32Array, Int64Array, Pixels
+from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.evaluation.metrics import macro_average_precision
@@ -279,15 +279,15 @@ def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:
     """Return how many pictures of a batch are changed in which way, where groups teach by it."""
     recipe = lesson.recipe
 
-    def many(share: float, teaches: bool) -> int:
-        return round(share * lesson.batch) if teaches else 0
+    def many(share: float, *taught: BoolArray) -> int:
+        return round(share * lesson.batch) if all(labels.any() for labels in taught) else 0
 
     can_shuffle = any(size % grid == 0 for grid in GRIDS)
     return Mix(
-        recoloured=many(recipe.recoloured, by.by_recolouring.any()),
-        shuffled=many(recipe.shuffled, by.by_shuffling.any() and can_shuffle),
-        dyed=many(recipe.dyed, by.shape.any() and by.pixels.any()),
-        blurred=many(recipe.blurred, by.texture.any()),
+        recoloured=many(recipe.recoloured, by.by_recolouring),
+        shuffled=many(recipe.shuffled, by.by_shuffling) if can_shuffle else 0,
+        dyed=many(recipe.dyed, by.shape, by.pixels),
+        blurred=many(recipe.blurred, by.texture),
     )
 
 
