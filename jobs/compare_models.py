@@ -1,6 +1,5 @@
 """Two models on pictures that neither was taught with: a labelled set, or a sample of a catalog."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,6 @@ from tagger.evaluation.questions import (
 )
 from tagger.exclusions import Exclusions
 from tagger.models.bundle import Bundle, load_bundle
-from tagger.models.starter import STARTER
 from tagger.models.two_models import score_with_both
 from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.progress import Progress
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from jobs.compare import CompareOptions
 
 _SAMPLE = 500
-_STARTER = "starter"
 
 
 class Compared(NamedTuple):
@@ -97,8 +94,8 @@ def compare_models(options: "CompareOptions") -> Compared:
     InputError
         If they have no label in common, or no picture is left to compare on.
     """
-    a = _model(options.a)
-    b = _model(options.b)
+    a = load_bundle(options.a)
+    b = load_bundle(options.b)
     _check_common(a, b)
     pictures = _pictures(options, a, b)
     n = len(pictures.paths)
@@ -140,13 +137,6 @@ def compare_models(options: "CompareOptions") -> Compared:
         return wanted, pictures.image_ids[row]
 
     return Compared(report, found.flips, picture)
-
-
-def _model(path: str) -> Bundle:
-    """Return the model at a path; `starter` is the one that comes with the package."""
-    if path == _STARTER and not os.path.exists(path):
-        return load_bundle(STARTER)
-    return load_bundle(path)
 
 
 def _check_common(a: Bundle, b: Bundle) -> None:

@@ -140,8 +140,7 @@ def _card_text(loss: Loss | PackReport) -> str:
     lines = [
         "## Packed",
         "",
-        "Weights are float16, computing is float32. The network for Keras is left out: this bundle "
-        "tags and predicts, and cannot be retrained. Against the bundle it was packed from, on "
+        "Weights are float16, computing is float32. Against the bundle it was packed from, on "
         f"{loss.pictures:,} pictures of the test part: tags differ on {loss.tags_changed:.2%}.",
         "",
         "| label | positives | AP | AP packed | largest difference of a score |",

@@ -115,7 +115,7 @@ def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
 
 
 def _start(options: RetrainOptions, parent: Bundle) -> FromParent:
-    if parent.packed:
+    if not parent.trainable:
         raise InputError(
             f"--from {options.parent!r} is packed, for tagging alone; retrain from the model that "
             "it was packed from, or train one of your own"

@@ -9,6 +9,7 @@ from jobs.console.command_line import command_line
 from schemas.training import CheckReport, TrainReport
 from tagger.errors import InputError
 from tagger.labels.vocabulary import Vocabulary, parse_groups
+from tagger.models.bundle import Bundle, load_bundle
 from tagger.pipeline.from_nothing import FromNothing
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.training import check_set, run_training
@@ -34,6 +35,7 @@ class TrainOptions:
     seed: int = 0
     recipe: Literal["evidence", "plain"] = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
+    trunk: str | None = None
     min_pictures: int = 1
     min_precision: float | None = None
     resume: bool = False
@@ -165,6 +167,7 @@ def _start(options: TrainOptions) -> FromNothing:
             "itself"
         )
     return FromNothing(
+        trunk=_trunk(options),
         groups=tuple(parse_groups(options.groups)) if options.groups else None,
         vocabulary=_read_vocabulary(options.vocabulary) if options.vocabulary else None,
         min_pictures=options.min_pictures,
@@ -172,6 +175,24 @@ def _start(options: TrainOptions) -> FromNothing:
         hold_out_pairs=options.hold_out_pairs,
         architecture=Architecture(**options.architecture),
     )
+
+
+def _trunk(options: TrainOptions) -> Bundle | None:
+    """Return the model whose trunk is taken."""
+    if options.trunk is None:
+        return None
+    if options.hold_out_pairs:
+        raise InputError(
+            "--from and --hold-out-pair: give one of them; a trunk may have seen the pair that is "
+            "to be held out"
+        )
+    bundle = load_bundle(options.trunk)
+    if not bundle.trainable:
+        raise InputError(
+            f"--from {options.trunk!r} is packed, for tagging alone; name the model that it was "
+            "packed from, or leave --from out"
+        )
+    return bundle
 
 
 def _read_vocabulary(path: str) -> Vocabulary:

@@ -42,11 +42,18 @@ FILES = {
     "history.png": "loss and validation metrics per epoch",
     "reliability.png": "how often a score holds, before and after calibration, on the test part",
     "README.md": "the model card",
+    "trainable.npz": (
+        "of a packed bundle alone: LAYER/I, float32, weight I of each layer of the network that "
+        "it was packed from, but dense/0, which openvino/model.bin has"
+    ),
 }
 """Every file of a bundle but bundle.json, which lists their digests; all must be there."""
 
-ONLY_FOR_TRAINING = ("model.keras",)
-"""What a packed bundle, which is for tagging alone, does not have."""
+ONLY_WHOLE = ("model.keras",)
+"""What a packed bundle does not have."""
+
+ONLY_PACKED = ("trainable.npz",)
+"""What only a packed bundle has; with it, it can be retrained."""
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Moment = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\Z")]

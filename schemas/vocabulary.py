@@ -6,15 +6,16 @@ from msgspec import field
 
 from schemas.record import FORMAT_VERSION, Record
 
-Evidence = Literal["pixels", "shape", "both"]
+Evidence = Literal["pixels", "shape", "texture", "both"]
 """What a group is judged by: pixel values, which survive a scrambled shape; shape, which survives
-any recolouring."""
+any recolouring; texture, which survives both, but no blurring."""
 
 DEFAULT_EVIDENCE: dict[str, Evidence] = {
     "color": "pixels",
     "colour": "pixels",
     "garment": "shape",
     "type": "shape",
+    "pattern": "texture",
 }
 """Evidence of well-known groups; all others are judged by both."""
 
@@ -35,7 +36,7 @@ class GroupEntry(Record):
     column."""
     evidence: Evidence | None = None
     """What training teaches the group to look at; if left out, pixels for `color`, shape for
-    `garment` and `type`, both for all others."""
+    `garment` and `type`, texture for `pattern`, both for all others."""
 
 
 class LabelEntry(Record):

@@ -9,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.datasets.sample import COLORS, GARMENTS, draw
+from tagger.training.judged import Judged
 
 pytestmark = pytest.mark.tensorflow
 
-SHAPE, COLOUR = (
-    np.array([False, True, False]),
-    np.array([True, False, False]),
-)  # a color, a garment, another
+# A color, a garment, a pattern, another.
+BY = Judged(
+    shape=np.array([False, True, False, False]),
+    pixels=np.array([True, False, False, False]),
+    texture=np.array([False, False, True, False]),
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,30 +40,45 @@ def batch(n: int = 8) -> tuple[Any, Any]:
     import tensorflow as tf
 
     pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (n, 48, 48, 3)), tf.uint8)
-    return pixels, tf.constant(np.tile([1.0, 0.0, 1.0], (n, 1)), tf.float32)
+    return pixels, tf.constant(np.tile([1.0, 0.0, 1.0, 1.0], (n, 1)), tf.float32)
 
 
-def test_recoloured_pictures_teach_shape_and_shuffled_ones_pixels_and_that_no_shape_is_there() -> (
-    None
-):
+def test_each_change_teaches_what_survives_it_and_shuffling_that_no_shape_is_there() -> None:
     import tensorflow as tf
 
     from tagger.training.augmentation import Mix, augment
 
     pixels, targets = batch()
-    given_ = {"mix": Mix(recoloured=2, shuffled=3), "shape": SHAPE, "colour": COLOUR}
+    given_ = {"mix": Mix(recoloured=2, shuffled=3, blurred=1), "by": BY}
     x, y = augment(pixels, targets, tf.constant([1, 2]), **given_)
     assert x.shape == (8, 48, 48, 3)
     assert float(tf.reduce_min(x)) >= 0
     assert float(tf.reduce_max(x)) <= 1
-    assert (~np.isnan(y)).tolist() == [[True] * 3] * 3 + [[False, True, False]] * 2 + [
-        [True, True, False]
-    ] * 3
-    assert (y.numpy()[5:, 1] == 0).all()  # what is cut up has no shape
+    assert (~np.isnan(y)).tolist() == (
+        [[True] * 4] * 2
+        + [[False, True, True, False]] * 2
+        + [[True, True, True, False]] * 3
+        + [[True, True, False, False]]
+    )
+    assert (y.numpy()[4:7, 1] == 0).all()  # what is cut up has no shape
     again, _ = augment(pixels, targets, tf.constant([1, 2]), **given_)
     other, _ = augment(pixels, targets, tf.constant([1, 3]), **given_)
     assert np.array_equal(x, again)
     assert not np.array_equal(x, other)
+
+
+def test_a_blurred_picture_keeps_its_colours_and_loses_its_stripes() -> None:
+    import tensorflow as tf
+
+    from tagger.training.blurring import blur
+
+    striped = np.zeros((2, 96, 96, 3), np.float32)
+    striped[:, :, ::4] = striped[:, :, 1::4] = [0.9, 0.3, 0.1]
+    for seed in range(8):
+        blurred = blur(tf.constant(striped), tf.constant([0, seed])).numpy()
+        assert blurred.shape == striped.shape
+        assert np.allclose(blurred.mean((1, 2)), striped.mean((1, 2)), atol=0.01)
+        assert blurred.std((1, 2)).max() < 0.2 * striped.std((1, 2)).max()
 
 
 def test_the_plain_recipe_changes_no_label() -> None:
@@ -74,13 +92,14 @@ def test_the_plain_recipe_changes_no_label() -> None:
         recipe.recoloured
         == recipe.shuffled
         == recipe.dyed
+        == recipe.blurred
         == recipe.view
         == recipe.average
         == recipe.smoothing
         == 0
     )
     pixels, targets = batch()
-    x, y = augment(pixels, targets, tf.constant([1, 2]), mix=Mix(), shape=SHAPE, colour=COLOUR)
+    x, y = augment(pixels, targets, tf.constant([1, 2]), mix=Mix(), by=BY)
     assert x.shape == pixels.shape
     assert np.array_equal(y, targets)
 
@@ -104,8 +123,7 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
         tf.constant(targets),
         tf.range(n),
         tf.constant([4, 4]),
-        shape=shape,
-        colour=colour,
+        by=Judged(shape=shape, pixels=colour, texture=np.zeros_like(shape)),
     )
     taught = taught.numpy()
     assert np.array_equal(taught[:, shape], targets[:, shape])

@@ -40,6 +40,7 @@ from jobs.console.model_options import (
     Splits,
     Tolerance,
     TrainDatasets,
+    Trunk,
     UsedBy,
     Vocabulary,
     Yes,
@@ -88,6 +89,7 @@ def train(
     seed: Seed = 0,
     recipe: Recipe = "evidence",
     hold_out_pair: HoldOutPair = None,
+    trunk: Trunk = None,
     min_pictures: MinPictures = 1,
     min_precision: MinPrecision = None,
     check: Check = False,
@@ -114,6 +116,7 @@ def train(
         seed=seed,
         recipe=recipe,
         hold_out_pairs=tuple(hold_out_pair or ()),
+        trunk=trunk,
         min_pictures=min_pictures,
         min_precision=min_precision,
         resume=resume,
@@ -293,6 +296,7 @@ def pack(
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
+    require(*NEEDED_TO_TRAIN)
     from jobs import pack as job
 
     report = job.pack(

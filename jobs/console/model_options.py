@@ -118,7 +118,23 @@ RetrainDatasets = Annotated[
         metavar="[DATASET...]", help="Labelled sets, with the old pictures or without them."
     ),
 ]
-Parent = Annotated[str, typer.Option("--from", metavar="MODEL", help="The bundle to start from.")]
+Parent = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="The bundle to start from; `starter` is the one that comes with the package.",
+    ),
+]
+Trunk = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="Begin with the trunk of this model in place of nothing, and with its head's rows for "
+        "labels of the same names; `starter` is the one that comes with the package.",
+    ),
+]
 Add = Annotated[
     list[str] | None, typer.Option(metavar="GROUP:LABEL", help="A new label; may be repeated.")
 ]

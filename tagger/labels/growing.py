@@ -235,3 +235,25 @@ def _meant(key: str, known: Iterable[str]) -> str:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{key} ({n:,})" for key, n in counts.most_common(12)) or "no labels at all"
+
+
+def columns_of_same_names(vocabulary: Vocabulary, other: Vocabulary) -> tuple[int | None, ...]:
+    """Return for each label the column of the label in `other` that has its name, or None.
+
+    That of a group of the same name comes first; else it must be the only one of its name. Case
+    says nothing. Retired labels have none.
+    """
+    by_key: dict[LabelKey, int] = {}
+    by_name: dict[str, list[int]] = {}
+    for i, label in enumerate(other.labels):
+        if not label.retired:
+            by_key[label.group, label.name.casefold()] = i
+            by_name.setdefault(label.name.casefold(), []).append(i)
+
+    def column(label: Label) -> int | None:
+        name = label.name.casefold()
+        alike = by_name.get(name, [])
+        alone = alike[0] if len(alike) == 1 else None
+        return by_key.get((label.group, name), alone)
+
+    return tuple(column(label) for label in vocabulary.labels)

@@ -46,14 +46,15 @@ def unteachable(
     That is a pair that no picture has, where one of its labels has fewer than `FEW` pictures; or
     where one of them always comes with one and the same label of the other's group, so that nothing
     says which of the two it is that makes the look. The second does not count where training
-    recombines the groups (one judged by pixels, the other by shape).
+    recombines the groups (one judged by pixels, the other by shape or texture).
     """
     counts = count_pairs(targets, vocabulary)
     shown = (targets == 1).sum(axis=0).tolist()
     positives = {label.key: n for label, n in zip(vocabulary.labels, shown, strict=True)}
     found: list[tuple[Pair, str]] = []
     for one, other in combinations(vocabulary.exclusive_groups, 2):
-        apart = recombines and {one.evidence, other.evidence} == {"pixels", "shape"}
+        evidence = {one.evidence, other.evidence}
+        apart = recombines and evidence in ({"pixels", "shape"}, {"pixels", "texture"})
         keys = [
             [vocabulary.labels[i].key for i in vocabulary.members(group.name)]
             for group in (one, other)

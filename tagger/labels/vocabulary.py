@@ -272,7 +272,7 @@ class Vocabulary:
 
 
 def parse_groups(text: str) -> list[Group]:
-    """Return the groups in `NAME[:pixels|:shape|:both][+],...`; `+` means not exclusive.
+    """Return the groups in `NAME[:pixels|:shape|:texture|:both][+],...`; `+` means not exclusive.
 
     Raises
     ------
@@ -281,11 +281,11 @@ def parse_groups(text: str) -> list[Group]:
     """
     groups = []
     for item in text.split(","):
-        match = re.fullmatch(r"\s*([a-z][a-z0-9_]*)(?::(pixels|shape|both))?(\+?)\s*", item)
+        match = re.fullmatch(r"\s*([a-z][a-z0-9_]*)(?::(pixels|shape|texture|both))?(\+?)\s*", item)
         if not match:
             raise VocabularyError(
-                f"{setting('groups')} {text!r}: {item!r} is not NAME[:pixels|:shape|:both][+], "
-                "lower case"
+                f"{setting('groups')} {text!r}: {item!r} is not "
+                "NAME[:pixels|:shape|:texture|:both][+], lower case"
             )
         name, evidence, plus = match.groups()
         groups.append(Group(name, not plus, cast(Evidence, evidence) or _default_evidence(name)))

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 import tagger.imaging.preprocessing
 from schemas.bundle import (
     FILES,
-    ONLY_FOR_TRAINING,
+    ONLY_PACKED,
+    ONLY_WHOLE,
     Description,
     Gate,
     Metrics,
@@ -40,6 +41,7 @@ from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.network_file import network_digests
+from tagger.models.starter import STARTER, STARTER_NAME
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -107,8 +109,13 @@ class Bundle:
 
     @property
     def packed(self) -> bool:
-        """Return whether it is for tagging alone: it has no network that could be trained."""
+        """Return whether it has float16 weights, and no network for Keras."""
         return not (self.path / "model.keras").exists()
+
+    @property
+    def trainable(self) -> bool:
+        """Return whether it can be retrained."""
+        return not self.packed or all((self.path / file).exists() for file in ONLY_PACKED)
 
     @property
     def width(self) -> int:
@@ -183,11 +190,16 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Return the bundle at `path`, after checking every digest in it.
 
+    The word `starter` is the one that comes with the package, unless something of this name is
+    there.
+
     Raises
     ------
     BundleError
         If it is missing, incomplete, changed, or not a bundle.
     """
+    if os.fspath(path) == STARTER_NAME and not os.path.lexists(path):
+        path = STARTER
     folder = Path(os.path.realpath(path))
     shown = repr(os.fspath(path))
     try:
@@ -251,7 +263,7 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
 
     Files that this version does not know are left alone, but those that are listed must be whole.
     """
-    needed = set(FILES) - set(ONLY_FOR_TRAINING)
+    needed = set(FILES) - {*ONLY_WHOLE, *ONLY_PACKED}
     if missing := sorted(needed - set(listed)):
         raise BundleError(
             f"its bundle.json does not list {', '.join(missing)}; take it from a backup"

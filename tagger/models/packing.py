@@ -1,6 +1,6 @@
-"""Packing: a bundle for tagging alone, a quarter of the size.
+"""Packing: a bundle of a quarter of the size.
 
-Its weights are float16, and the Keras network is left out.
+Its weights are float16, and in place of the network for Keras it has what a retraining needs.
 """
 
 import hashlib
@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from schemas.bundle import FILES, ONLY_FOR_TRAINING
+from schemas.bundle import FILES, ONLY_PACKED, ONLY_WHOLE
 from tagger.errors import InputError
 from tagger.models.bundle import Bundle
+from tagger.models.predictor import load_network
+from tagger.models.trainable import FILE, write_trainable
 from tagger.models.writer import complete
 from tagger.settings import setting
 
@@ -48,8 +50,9 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
         ) from error
     try:
         _halve(bundle.path / "openvino" / "model.xml", work / "openvino" / "model.xml")
+        write_trainable(load_network(bundle), work / FILE)
         for file in FILES:
-            if file not in ONLY_FOR_TRAINING and not file.startswith("openvino/"):
+            if file not in (*ONLY_WHOLE, *ONLY_PACKED) and not file.startswith("openvino/"):
                 shutil.copyfile(bundle.path / file, work / file)
         # Features of rounded weights are not those of the exact ones.
         trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()

@@ -3,5 +3,8 @@
 from pathlib import Path
 
 STARTER = Path(__file__).parents[1] / "starter"
-"""Its bundle, packed for tagging alone; its README.md says on what it was trained, and where it
+"""Its bundle, packed; its README.md says on what it was trained, and where it
 fails."""
+
+STARTER_NAME = "starter"
+"""What it is called wherever a model is named."""

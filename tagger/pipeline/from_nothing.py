@@ -1,4 +1,4 @@
-"""Training from nothing: the data say what there is to learn."""
+"""Training a vocabulary of its own: the data say what there is to learn, a trunk may be given."""
 
 import os
 from collections.abc import Sequence
@@ -13,12 +13,15 @@ from tagger.datasets.labelled_set import LabelKeys, LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import DatasetError, InputError
 from tagger.imaging.preprocessing import Reading
+from tagger.labels.growing import columns_of_same_names
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Group, Vocabulary
+from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.parent_network import parent_network
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
 from tagger.progress import say
@@ -45,6 +48,9 @@ class FromNothing:
     hold_out_pairs : tuple of str
         Pairs of labels that training is kept from.
     architecture : Architecture
+        Of a network that starts from nothing.
+    trunk : Bundle, optional
+        The model whose trunk is taken, and the rows of its head for labels of the same names.
     """
 
     groups: tuple[Group, ...] | None = None
@@ -53,6 +59,7 @@ class FromNothing:
     recipe_name: Literal["evidence", "plain"] = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
     architecture: Architecture = field(default_factory=Architecture)
+    trunk: Bundle | None = None
 
     @property
     def parent(self) -> None:
@@ -86,14 +93,20 @@ class FromNothing:
             "recipe": self.recipe_name,
             "hold_out_pairs": self.hold_out_pairs,
             "architecture": asdict(self.architecture),
+            "trunk": self.trunk.model_id if self.trunk is not None else None,
         }
 
     def reading(self) -> Reading:
         """Return how this program reads pictures."""
-        return Reading(self.architecture.size)
+        return Reading(self.trunk.size if self.trunk is not None else self.architecture.size)
 
     def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
-        """Return three parts; pairs that are held out are in the test part alone."""
+        """Return three parts; pairs that are held out are in the test part alone.
+
+        Pictures that the trunk has seen keep their parts: none of them is measured on.
+        """
+        if self.trunk is not None:
+            return prepared.continued_split(self.trunk.split(), seed=seed)
         return prepared.split(seed=seed, held_out=self._held_out(prepared.labelled, vocabulary))
 
     def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
@@ -111,12 +124,21 @@ class FromNothing:
         )
 
     def recipe(self, pictures: int) -> Recipe:
-        """Return the recipe that was asked for."""
-        return Recipe.plain() if self.recipe_name == "plain" else Recipe.evidence(pictures)
+        """Return the recipe that was asked for; a trunk is trained on with, at a smaller rate."""
+        if self.recipe_name == "plain":
+            return Recipe.plain()
+        return Recipe.evidence(pictures) if self.trunk is None else Recipe.continued(pictures)
 
     def network(self, split: SplitSet) -> NetworkStart:
-        """Return the sizes alone."""
-        return NetworkStart(self.architecture)
+        """Return the sizes, and the trunk with the rows of labels that it knows."""
+        if self.trunk is None:
+            return NetworkStart(self.architecture)
+        from tagger.training.fine_tuning import Inheritance
+        from tagger.training.network import architecture_of
+
+        network = parent_network(self.trunk)
+        columns = columns_of_same_names(split.vocabulary, self.trunk.vocabulary)
+        return NetworkStart(architecture_of(network), Inheritance(network, columns=columns))
 
     def remembered(self, split: SplitSet) -> Remembered:
         """Return nothing."""
@@ -133,8 +155,16 @@ class FromNothing:
         return not os.path.lexists(current)
 
     def lineage(self, split: SplitSet, gate: Gate) -> list[str]:
-        """Return nothing."""
-        return []
+        """Return the trunk, and the labels whose rows were taken over."""
+        if self.trunk is None:
+            return []
+        columns = columns_of_same_names(split.vocabulary, self.trunk.vocabulary)
+        pairs = zip(split.vocabulary.labels, columns, strict=True)
+        taken = ", ".join(label.key for label, column in pairs if column is not None)
+        return [
+            f"begun with the trunk of {self.trunk.name} (`{self.trunk.model_id[:12]}`); its head's "
+            f"rows of: {taken or 'no label'}"
+        ]
 
     def _check_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
         """Say which labels are too rare; raise DatasetError for those a given vocabulary lacks."""

@@ -21,11 +21,11 @@ from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import load_network
 from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.parent_network import parent_network
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
 from tagger.progress import say
@@ -154,7 +154,7 @@ class FromParent:
         from tagger.training.fine_tuning import Inheritance
         from tagger.training.network import architecture_of
 
-        network = load_network(self.parent)
+        network = parent_network(self.parent)
         inherited = Inheritance(network, distils=not split.replays, frozen=self.freeze_trunk)
         return NetworkStart(architecture_of(network), inherited)
 
@@ -228,7 +228,7 @@ class FromParent:
                 "none of the parent's test part is in the data: the gate knows only the new "
                 "pictures"
             )
-        parent = logits_alone(load_network(self.parent))
+        parent = logits_alone(parent_network(self.parent))
         now = logits_alone(measured.network)
         limits = np.array([row.threshold for row in measured.thresholds])
         found = []

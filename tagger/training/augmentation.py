@@ -1,16 +1,17 @@
 """What training does to a batch of pictures, as TensorFlow graph operations.
 
 Every picture is turned, shifted, zoomed and mirrored, as in the method. Some are then changed in
-one of three ways, so that each group of labels is learned from its own evidence and from nothing
+one of four ways, so that each group of labels is learned from its own evidence and from nothing
 that merely comes with it:
 
-- *recoloured* at random: teaches only the groups judged by shape;
-- *cut up and shuffled*, half of them within a random outline: teaches the groups judged by pixels,
-  and those judged by shape that nothing of theirs is there, since a thing that is no garment must
-  not be called one;
-- *dyed* in the colour of another picture's garment: the groups judged by shape keep this picture's
-  labels, those judged by pixels take the other's. These are pictures of combinations that the
-  training set may not have.
+- *recoloured* at random: teaches only the groups judged by shape and by texture;
+- *cut up and shuffled*, half of them within a random outline: teaches the groups judged by pixels
+  and by texture, and those judged by shape that nothing of theirs is there, since a thing that is
+  no garment must not be called one;
+- *dyed* in the colour of another picture's garment: the groups judged by shape and by texture keep
+  this picture's labels, those judged by pixels take the other's. These are pictures of combinations
+  that the training set may not have;
+- *blurred*: teaches the groups judged by pixels and by shape.
 
 All other labels of such a picture are unknown (NaN) in the loss. Nothing here knows a colour or a
 garment by name.
@@ -19,6 +20,8 @@ garment by name.
 from typing import Any, NamedTuple
 
 from tagger.backend import tf
+from tagger.training.blurring import blur
+from tagger.training.judged import Judged
 
 ROTATION = 25 / 180 * 3.14159265
 SHIFT = 0.1
@@ -47,6 +50,7 @@ class Mix(NamedTuple):
     recoloured: int = 0
     shuffled: int = 0
     dyed: int = 0
+    blurred: int = 0
 
 
 def transform(
@@ -272,8 +276,7 @@ def augment(
     seed: Tensor,
     *,
     mix: Mix,
-    shape: Tensor,
-    colour: Tensor,
+    by: Judged,
     geometry: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Return the batch as training sees it.
@@ -288,43 +291,52 @@ def augment(
     seed : int32 (2,)
         The batch's own; the same seed gives the same batch.
     mix : Mix
-    shape, colour : bool (n_labels,)
-        Labels of groups judged by shape, and by pixels.
+    by : Judged
+        What the labels are judged by.
     geometry : float
         How strongly pictures are turned, shifted and so on, see `transform`.
     """
-    seeds = tf.random.split(seed, 8)
+    seeds = tf.random.split(seed, 10)
 
     def moved(pictures: Tensor, i: int, *, crop: tuple[float, float] | None = None) -> Tensor:
         return transform(pictures, seeds[i], strength=geometry, crop=crop)
 
     x = tf.cast(pixels, tf.float32) / 255
     n = tf.shape(x)[0]
-    plain, recoloured, shuffled, dyed = tf.split(tf.range(n), [n - sum(mix), *mix])
+    plain, recoloured, shuffled, dyed, blurred = tf.split(tf.range(n), [n - sum(mix), *mix])
     parts = [moved(tf.gather(x, plain), 0)]
     answers = [tf.gather(targets, plain)]
     if mix.recoloured:
         parts.append(recolour(moved(tf.gather(x, recoloured), 1), seeds[2]))
-        answers.append(tf.where(shape, tf.gather(targets, recoloured), float("nan")))
+        answers.append(_known(by.by_recolouring, tf.gather(targets, recoloured)))
     if mix.shuffled:
         pictures = tf.gather(x, shuffled)
         tiles = shuffle_tiles(moved(pictures, 3, crop=CROP), seeds[4])
         parts.append(cut_out(tiles, _border_median(pictures), seeds[7]))
-        nothing = tf.where(shape, 0.0, float("nan"))
-        answers.append(tf.where(colour, tf.gather(targets, shuffled), nothing))
+        nothing = tf.where(by.shape, 0.0, float("nan"))
+        answers.append(tf.where(by.by_shuffling, tf.gather(targets, shuffled), nothing))
     if mix.dyed:
-        pictures, taught = recombine(x, targets, dyed, seeds[5], shape=shape, colour=colour)
+        pictures, taught = recombine(x, targets, dyed, seeds[5], by=by)
         parts.append(moved(pictures, 6))
         answers.append(taught)
+    if mix.blurred:
+        parts.append(blur(moved(tf.gather(x, blurred), 8), seeds[9]))
+        answers.append(_known(by.by_blurring, tf.gather(targets, blurred)))
     return tf.concat(parts, axis=0), tf.concat(answers, axis=0)
 
 
+def _known(labels: Tensor, targets: Tensor) -> Tensor:
+    """Return the targets, unknown but for these labels."""
+    return tf.where(labels, targets, float("nan"))
+
+
 def recombine(
-    pixels: Tensor, targets: Tensor, rows: Tensor, seed: Tensor, *, shape: Tensor, colour: Tensor
+    pixels: Tensor, targets: Tensor, rows: Tensor, seed: Tensor, *, by: Judged
 ) -> tuple[Tensor, Tensor]:
     """Return some pictures of a batch, each dyed as another of it is, and what they then show.
 
-    A picture whose garment, or whose donor's, covers less than 3 % of it teaches its shape alone.
+    A picture whose garment, or whose donor's, covers less than 3 % of it teaches its shape and its
+    texture alone.
 
     Parameters
     ----------
@@ -332,17 +344,17 @@ def recombine(
         In [0, 1].
     targets : float32 (n, n_labels)
     rows : int32 (m,)
-    shape, colour : bool (n_labels,)
-        Labels of groups judged by shape, and by pixels.
+    by : Judged
+        What the labels are judged by.
     """
-    donors = _donors(targets, colour, tf.shape(rows)[0], seed)
+    donors = _donors(targets, by.pixels, tf.shape(rows)[0], seed)
     regions = garment_region(pixels)
     own = tf.gather(regions, rows)  # (m, size, size, 1)
     other = tf.gather(regions, donors)
     dyed = dye(tf.gather(pixels, rows), own, tf.gather(pixels, donors), other)
     sure = tf.minimum(tf.reduce_mean(own, [1, 2]), tf.reduce_mean(other, [1, 2])) > 0.03  # (m, 1)
-    taken = tf.where(colour & sure, tf.gather(targets, donors), float("nan"))
-    return dyed, tf.where(shape, tf.gather(targets, rows), taken)
+    taken = tf.where(by.pixels & sure, tf.gather(targets, donors), float("nan"))
+    return dyed, tf.where(by.by_recolouring, tf.gather(targets, rows), taken)
 
 
 def _donors(targets: Tensor, colour: Tensor, count: Tensor, seed: Tensor) -> Tensor:

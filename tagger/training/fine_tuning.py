@@ -38,16 +38,20 @@ class Inheritance:
         Whether its scores stand in for what pictures do not say about old labels.
     frozen : bool
         Whether its trunk stays as it is, bit for bit.
+    columns : tuple of int or None, optional
+        Of each label of a vocabulary of its own, which column of the parent's it is. Without, the
+        parent's labels are the first ones.
     """
 
     parent: keras.Model
     distils: bool = False
     frozen: bool = False
+    columns: tuple[int | None, ...] | None = None
 
     @property
     def labels(self) -> int:
-        """Return how many labels the parent has."""
-        return int(self.parent.get_layer(HEAD).units)
+        """Return how many labels, the first, need no picture, since the parent knows them."""
+        return 0 if self.columns is not None else int(self.parent.get_layer(HEAD).units)
 
     def start(self, network: keras.Model, targets: Float32Array) -> None:
         """Give `network` the parent's weights; new labels start at their share of `targets`.
@@ -61,12 +65,14 @@ class Inheritance:
             layer.set_weights(self.parent.get_layer(layer.name).get_weights())
             layer.trainable = not self.frozen
         old_kernel, old_bias = self.parent.get_layer(HEAD).get_weights()
-        new = targets[:, len(old_bias) :]  # (n, new)
-        known = (~np.isnan(new)).sum(axis=0)
-        prior = (np.nansum(new, axis=0) + 1) / (known + 2)  # (new,)
-        new_kernel = np.zeros((len(old_kernel), len(prior)), np.float32)
-        kernel = np.concatenate([old_kernel, new_kernel], axis=1)  # (n_features, n_labels)
-        bias = np.concatenate([old_bias, logit(prior).astype(np.float32)])  # (n_labels,)
+        known = (~np.isnan(targets)).sum(axis=0)
+        prior = (np.nansum(targets, axis=0) + 1) / (known + 2)  # (n_labels,)
+        kernel = np.zeros((len(old_kernel), len(prior)), np.float32)  # (n_features, n_labels)
+        bias = logit(prior).astype(np.float32)  # (n_labels,)
+        for mine, its in enumerate(self.columns or range(self.labels)):
+            if its is not None:
+                kernel[:, mine] = old_kernel[:, its]
+                bias[mine] = old_bias[its]
         network.get_layer(HEAD).set_weights([kernel, bias])
 
     def settle(self, network: keras.Model) -> None:

@@ -24,6 +24,7 @@ from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment, recombine
 from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
+from tagger.training.judged import Judged, judged
 from tagger.training.losses import combined_loss, masked_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
@@ -150,10 +151,10 @@ def recombined(
     epoch is best must not be judged by the combinations of the training set alone. Where groups
     cannot be recombined there are none.
     """
-    shape, colour = _evidence(vocabulary)
+    by = judged(vocabulary)
     pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
     taught = [np.zeros((0, len(vocabulary)), np.float32)]
-    if not (shape.any() and colour.any() and len(rows)):
+    if not (by.shape.any() and by.pixels.any() and len(rows)):
         return pictures[0], taught[0]
     order = np.random.default_rng([seed, 1]).permutation(rows)
     for start in range(0, len(order), _BATCH):
@@ -163,8 +164,7 @@ def recombined(
             tf.constant(data.targets[chosen]),
             tf.range(len(chosen)),
             tf.constant([seed, start]),
-            shape=shape,
-            colour=colour,
+            by=by,
         )
         pictures.append(np.round(dyed.numpy() * 255).astype(np.uint8))
         taught.append(shown.numpy())
@@ -253,15 +253,13 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
     recipe = lesson.recipe
     teacher = lesson.teacher
     whole = lesson.data.pixels.shape[1]
-    shape, colour = _evidence(lesson.vocabulary)
-    mix = _mix(lesson, size)
+    by = judged(lesson.vocabulary)
+    mix = _mix(lesson, by, size)
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
         if size != whole:
             pixels = tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
-        x, y = augment(
-            pixels, targets, seed, mix=mix, shape=shape, colour=colour, geometry=recipe.geometry
-        )
+        x, y = augment(pixels, targets, seed, mix=mix, by=by, geometry=recipe.geometry)
         if recipe.patched:
             x, y = patch(x, y, seed + 1, share=recipe.patched)
         return x, teacher(x, y) if teacher else y
@@ -277,23 +275,20 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
     return compiled
 
 
-def _mix(lesson: _Lesson, size: int) -> Mix:
+def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:
     """Return how many pictures of a batch are changed in which way, where groups teach by it."""
     recipe = lesson.recipe
-    shape, colour = _evidence(lesson.vocabulary)
-    can_shuffle = colour.any() and any(size % grid == 0 for grid in GRIDS)
+
+    def many(share: float, *taught: BoolArray) -> int:
+        return round(share * lesson.batch) if all(labels.any() for labels in taught) else 0
+
+    can_shuffle = any(size % grid == 0 for grid in GRIDS)
     return Mix(
-        recoloured=round(recipe.recoloured * lesson.batch) if shape.any() else 0,
-        shuffled=round(recipe.shuffled * lesson.batch) if can_shuffle else 0,
-        dyed=round(recipe.dyed * lesson.batch) if shape.any() and colour.any() else 0,
+        recoloured=many(recipe.recoloured, by.by_recolouring),
+        shuffled=many(recipe.shuffled, by.by_shuffling) if can_shuffle else 0,
+        dyed=many(recipe.dyed, by.shape, by.pixels),
+        blurred=many(recipe.blurred, by.texture),
     )
-
-
-def _evidence(vocabulary: Vocabulary) -> tuple[BoolArray, BoolArray]:
-    """Return bool (n_labels,) twice: which labels are judged by shape, and which by pixels."""
-    evidence = {group.name: group.evidence for group in vocabulary.groups}
-    of_label = np.array([evidence[label.group] for label in vocabulary.labels])
-    return of_label == "shape", of_label == "pixels"
 
 
 def _recombined_validation(lesson: _Lesson) -> tuple[Pixels, Float32Array]:

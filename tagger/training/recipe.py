@@ -19,7 +19,7 @@ class Recipe:
         Of AdamW.
     smoothing : float
         Targets are this much less sure than 0 and 1.
-    recoloured, shuffled, dyed : float
+    recoloured, shuffled, dyed, blurred : float
         Shares of each batch, where the vocabulary has groups that they teach.
     patched : float
         Share of each batch, changed or not, with a piece of another picture in it; see
@@ -47,6 +47,7 @@ class Recipe:
     recoloured: float = 0.125
     shuffled: float = 0.0625
     dyed: float = 0.3125
+    blurred: float = 0.0625
     patched: float = 0.0
     view: float = 0.5
     geometry: float = 1.0
@@ -72,6 +73,7 @@ class Recipe:
             recoloured=cls.recoloured * changed,
             shuffled=cls.shuffled * changed,
             dyed=cls.dyed * changed,
+            blurred=cls.blurred * changed,
             patched=0.5,
             geometry=max(0.25, times**-0.67),
             coarse=0.6,
@@ -113,6 +115,7 @@ class Recipe:
             recoloured=0,
             shuffled=0,
             dyed=0,
+            blurred=0,
             view=0,
             average=0,
         )
