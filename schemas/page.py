@@ -12,6 +12,7 @@ from schemas import (
     comparison,
     corrections,
     evaluation,
+    evidence,
     features,
     index,
     models,
@@ -182,11 +183,13 @@ def _training_reports_page() -> list[str]:
         "bundle](BUNDLE.md).",
         *records(training.TrainReport, but=shared),
         "## tagger train --check",
-        *records(training.CheckReport),
+        *records(training.CheckReport, but=(evidence.GroupEvidence,)),
         "## tagger relabel",
         *records(training.RelabelReport),
         "## tagger retrain",
-        *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
+        *records(
+            training.RetrainReport, but=(*shared, training.PictureCounts, evidence.GroupEvidence)
+        ),
     ]
 
 

@@ -33,7 +33,7 @@ def color_description(pixels: Pixels) -> Float32Array:
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
     histogram = _histogram(lab.reshape(-1, 3), _weights(lab).ravel())
     parts = (histogram.ravel(), histogram.sum(axis=(1, 2)), histogram.sum(axis=0).ravel())
-    return np.sqrt(np.concatenate(parts))
+    return np.asarray(np.sqrt(np.concatenate(parts)), np.float32)
 
 
 def outline_description(pixels: Pixels) -> Float32Array:
@@ -64,7 +64,7 @@ def _weights(lab: Float32Array) -> Float32Array:
     """Return (side, side) that sum to 1: how much of each pixel is of the thing in the middle."""
     y, x = np.mgrid[0:_SIDE, 0:_SIDE] / _SIDE - 0.5
     middle = np.exp(-((x / 0.23) ** 2 + (y / 0.31) ** 2) / 2)
-    border = np.concatenate([lab[:2].reshape(-1, 3), lab[-2:].reshape(-1, 3), lab[:, 0], lab[:, -1]])
+    border = np.concatenate([*lab[:2], *lab[-2:], lab[:, 0], lab[:, -1]])
     of_it = border[::12]  # a few of its pixels stand for all
     distance = np.linalg.norm(lab[:, :, None] - of_it, axis=-1).min(axis=-1)
     weights = middle * np.clip((distance - _NEAR) / (_FAR - _NEAR), 0, 1)

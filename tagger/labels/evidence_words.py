@@ -11,23 +11,28 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Literal, NamedTuple
 
+from schemas.vocabulary import Evidence
 from tagger.labels.color_words import AMBIGUOUS, COLORS, MODIFIERS
 from tagger.labels.garment_words import GARMENTS, JOINING
 
 Kind = Literal["color", "garment"]
 
+EVIDENCE_OF: dict[Kind, Evidence] = {"color": "pixels", "garment": "shape"}
+"""What groups of these kinds are judged by."""
+
 GROUP_NAMES: dict[Kind, str] = {
     "color": """
         color colors colour colours farbe farben couleur couleurs colore colori cor cores kleur
-        kleuren kolor kolory barva barvy färg farve цвет цвета колір renk لون اللون 颜色 顏色 色 색상 색깔
-        カラー रंग
+        kleuren kolor kolory barva barvy färg farve цвет цвета колір renk لون اللون 颜色 顏色
+        色 색상 색깔 カラー रंग
         """,
     "garment": """
         garment garments type types category categories subcategory kleidungsstück kleidungsart
-        kategorie kategorien warengruppe produktgruppe produktart artikel artikelart artikelgruppe
-        vêtement catégorie categorie categoría categoria prenda tipo typ producttype capo
-        kledingstuk kategoria druh oděv plagg kategori тип категория одежда категорія тип одяг
-        kategorisi giysi فئة النوع الفئة 类别 類別 品类 カテゴリー カテゴリ 카테고리 종류 श्रेणी
+        kategorie kategorien warengruppe produktgruppe produktart artikel artikelart
+        artikelgruppe vêtement catégorie categorie categoría categoria prenda tipo typ
+        producttype capo kledingstuk kategoria druh oděv plagg kategori тип категория одежда
+        категорія тип одяг kategorisi giysi فئة النوع الفئة 类别 類別 品类 カテゴリー カテゴリ
+        카테고리 종류 श्रेणी
         """,
 }
 """Names of groups that surely are of one kind, in the larger languages."""
@@ -197,7 +202,7 @@ def _ends_with_garment(word: str, garments: frozenset[str]) -> bool:
 
 
 def _kind_of_compound(word: str) -> Literal["color", "ambiguous"] | None:
-    """Return color for `dunkelblau`, `blaugrau` or `深蓝色`: a color behind a modifier or another."""
+    """Return color for `dunkelblau` or `深蓝色`: a color behind a modifier or another color."""
     colors, ambiguous, modifiers, _ = _tables()
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) > len(ending) and word[: -len(ending)] in colors:
