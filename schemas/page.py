@@ -176,6 +176,7 @@ def _reports_page() -> list[str]:
 
 def _training_reports_page() -> list[str]:
     shared = (bundle.Gate, evaluation.Evaluation, bundle.CalibrationChange)
+    above = (*shared, training.PictureCounts, evidence.GroupEvidence)
     return [
         _ONE_OBJECT,
         "## tagger train",
@@ -187,9 +188,7 @@ def _training_reports_page() -> list[str]:
         "## tagger relabel",
         *records(training.RelabelReport),
         "## tagger retrain",
-        *records(
-            training.RetrainReport, but=(*shared, training.PictureCounts, evidence.GroupEvidence)
-        ),
+        *records(training.RetrainReport, but=above),
     ]
 
 

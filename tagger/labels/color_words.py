@@ -22,7 +22,7 @@ COLORS: dict[str, str] = {
         graa grålig lilla lyserød
         """,
     "de": _inflected("schwarz weiß weiss rot blau grün gruen gelb braun grau violett", "- e er es")
-    + " lila beige türkis tuerkis anthrazit dunkel-blau cremeweiß magenta",
+    + " lila beige türkis tuerkis anthrazit cremeweiß magenta",
     "en": """
         black white red blue green yellow brown grey gray pink purple violet beige navy
         turquoise teal maroon burgundy khaki ivory ecru magenta fuchsia cyan lilac charcoal
@@ -68,10 +68,10 @@ COLORS: dict[str, str] = {
         """,
     "sv": """
         svart svarta vit vita röd röda blå blåa grön gröna gul gula brun bruna grå gråa
-        rosa-röd marinblå vinröd turkos
+        marinblå vinröd turkos
         """,
     "tr": """
-        siyah beyaz kırmızı kirmizi mavi yeşil sarı kahverengi gri mor pembe turuncu bej
+        siyah beyaz kırmızı mavi yeşil sarı kahverengi gri mor pembe turuncu bej
         lacivert bordo haki turkuaz ekru antrasit
         """,
     "uk": _inflected("чорн біл червон зелен жовт коричнев сір фіолетов рожев бежев", "ий а е і")
@@ -84,7 +84,7 @@ COLORS: dict[str, str] = {
 """Language to the words that surely are a color, as fashion names it."""
 
 AMBIGUOUS = """
-    orange orangen naranja laranja arancio oranje oranžový oranžová sari rose rosa rosé rosy
+    orange orangen naranja laranja arancio oranje oranžový oranžová rose rosa rosé rosy
     mint menta minze menthe olive oliv oliva oliven olivgrün peach pesca pfirsich coral koralle
     corail coral salmon lachs saumon cream creme crème crema krem plum pflaume prune cherry
     kirsche berry beere lemon zitrone citron lime limette lavender lavendel lavande chocolate

@@ -45,7 +45,7 @@ LEAST_SHARE = 0.8
 
 _BESIDE = "main base basic primary name haupt grund"  # may stand beside a group's name
 _BETWEEN = re.compile(r"[\s_\-‐–/|\\,;.:+&×()\[\]'\"’·・•0-9]+")  # \W would cut Hindi words apart
-_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "œ": "oe", "đ": "d"})
+_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "ı": "i", "œ": "oe", "đ": "d"})
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])")
 _ENDINGS = ("색", "色", "系", "い")  # of words for colors in Korean, Chinese and Japanese
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]")
@@ -165,13 +165,8 @@ def _without_beside(word: str, known: frozenset[str]) -> str:
 @cache
 def _tables() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
     """Return colors, ambiguous ones, modifiers and garments as they are compared."""
-    colors = _joined(table(COLORS.values()))
-    return colors, table(AMBIGUOUS), table(MODIFIERS), _joined(table(GARMENTS.values()))
-
-
-def _joined(words: frozenset[str]) -> frozenset[str]:
-    """Return words with hyphens as `_words` could meet them: whole, for they are cut elsewhere."""
-    return frozenset(word.replace("-", "") for word in words)
+    colors, garments = table(COLORS.values()), table(GARMENTS.values())
+    return colors, table(AMBIGUOUS), table(MODIFIERS), garments
 
 
 @cache

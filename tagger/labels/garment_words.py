@@ -13,7 +13,7 @@ GARMENTS: dict[str, str] = {
         šortky halenka ponožky kraťasy
         """,
     "da": """
-        kjole skjorte t-shirt bukser jeans nederdel jakke frakke trøje sko støvler taske hat
+        kjole skjorte tshirt bukser jeans nederdel jakke frakke trøje sko støvler taske hat
         bluse sokker kjoler skjorter jakker
         """,
     "de": """
@@ -25,7 +25,7 @@ GARMENTS: dict[str, str] = {
         dress dresses shirt shirts tshirt tshirts tee trousers pants shorts jeans skirt skirts
         jacket jackets coat coats sweater sweaters jumper jumpers hoodie hoodies cardigan
         cardigans blouse blouses shoe shoes sneaker sneakers boot boots sandal sandals
-        flip-flops hat scarf bag bags handbag handbags backpack backpacks belt belts socks
+        flipflops flops hat scarf bag bags handbag handbags backpack backpacks belt belts socks
         leggings jumpsuit kurta kurtas saree pyjamas bra bras bikini swimsuit sunglasses blazer
         blazers polo pullover tunic sweatshirt sweatshirts tracksuit waistcoat gloves stockings
         longsleeve watches earrings necklace bracelet sportswear outerwear underwear footwear

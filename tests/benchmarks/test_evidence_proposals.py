@@ -104,7 +104,7 @@ def outcome(
     result = "right" if group.evidence == truth else "wrong"
     if group.source == "nothing" and truth != "both":
         result = "withheld"
-    say(f"{name} {column}: {group.evidence}, {result} ({group.why}); {seconds:.0f} s for the set")
+    say(f"{name} {column}", f"{group.evidence}, {result}, {group.why}; {seconds:.0f} s in all")
     return [column] if result == "wrong" else []
 
 
