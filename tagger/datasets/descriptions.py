@@ -9,7 +9,7 @@ import numpy as np
 
 from tagger.arrays import Float32Array, Pixels
 
-_SIDE = 48  # px, to which pictures are reduced; more of them made no difference
+_SIDE = 48  # px, to which pictures are reduced
 _LEVELS = (5, 9, 9)  # bins of lightness, and of green to red, and of blue to yellow
 _RANGES = ((0.0, 100.0), (-60.0, 60.0), (-60.0, 60.0))  # CIELAB; what is beyond is in the last bin
 _NEAR, _FAR = 4.0, 16.0  # CIELAB distance from the border: surely background, surely not
@@ -66,7 +66,10 @@ def _weights(lab: Float32Array) -> Float32Array:
     middle = np.exp(-((x / 0.23) ** 2 + (y / 0.31) ** 2) / 2)
     border = np.concatenate([*lab[:2], *lab[-2:], lab[:, 0], lab[:, -1]])
     of_it = border[::12]  # a few of its pixels stand for all
-    distance = np.linalg.norm(lab[:, :, None] - of_it, axis=-1).min(axis=-1)
+    nearest = ((lab**2).sum(axis=-1)[..., None] - 2 * lab @ of_it.T + (of_it**2).sum(axis=-1)).min(
+        axis=-1
+    )  # (side, side), squared
+    distance = np.sqrt(np.maximum(nearest, 0))
     weights = middle * np.clip((distance - _NEAR) / (_FAR - _NEAR), 0, 1)
     if weights.sum() < _LEAST * middle.sum():  # white on white, or nothing but cloth
         weights = middle

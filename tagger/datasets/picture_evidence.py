@@ -186,7 +186,10 @@ def _told_apart(scores: Float64Array, labels: Int64Array, pairs: Int64Array) -> 
 
 def _far_better(better: float, other: float, limit: _Limit, pictures: int) -> bool:
     """Return whether one description surely reaches what it must, and the other surely does not."""
-    low = better - 2 * np.sqrt(better * (1 - better) / pictures)
-    high = other + 2 * np.sqrt(other * (1 - other) / pictures)
-    odds = low / (1 - low) / (high / (1 - high)) if high < 1 and low < 1 else 0.0
-    return low >= limit.better and high <= limit.other and odds >= _ODDS
+    # One hit and one miss more, as Laplace's rule has it: neither share is ever 0 or 1.
+    one, two = ((share * pictures + 1) / (pictures + 2) for share in (better, other))
+    low = one - 2 * np.sqrt(one * (1 - one) / pictures)
+    high = two + 2 * np.sqrt(two * (1 - two) / pictures)
+    if low < limit.better or high > limit.other:
+        return False
+    return bool(low / (1 - low) >= _ODDS * high / (1 - high))

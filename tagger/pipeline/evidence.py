@@ -81,12 +81,11 @@ def _labels_and_others(
 
 
 def _judged(group: Group, proposal: Proposal) -> Group:
-    if proposal.evidence is None:
+    if np.isnan(proposal.colors):  # too few pictures to ask
         return group
-    colors, outlines = f"{proposal.colors:.0%}", f"{proposal.outlines:.0%}"
-    if proposal.evidence == "pixels":
-        told = f"colors alone tell {colors} of pairs apart, outlines alone {outlines}"
-    else:
-        told = f"outlines alone tell {outlines} of pairs apart, colors alone {colors}"
-    why = f"because its pictures say so: {told}"
+    colors, outlines = f"{proposal.colors:.1%}", f"{proposal.outlines:.1%}"
+    told = f"colors alone tell {colors} of pairs apart, outlines alone {outlines}"
+    if proposal.evidence is None:
+        return replace(group, why=f"{group.why} ({told})")
+    why = f"because its pictures say so ({told})"
     return replace(group, evidence=proposal.evidence, source="pictures", why=why)

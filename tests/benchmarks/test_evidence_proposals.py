@@ -61,7 +61,7 @@ def renamed(labelled: LabelledSet, random: np.random.Generator) -> tuple[Labelle
         )
 
     examples = [said(example) for example in labelled.examples]
-    silent = tuple(Group(word, source="nothing", why="") for word in groups.values())
+    silent = tuple(Group(word, source="nothing", why="withheld") for word in groups.values())
     return replace(labelled, examples=examples, groups=silent), list(groups.values())
 
 
