@@ -1,5 +1,6 @@
 """What each group is judged by: what is said, else its name, its labels, its pictures; and told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,18 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.train import TrainOptions, check, check_text, train
 from schemas.evidence import GroupEvidence
 from schemas.training import CheckReport
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.descriptions import color_description, outline_description
 from tagger.datasets.picture_evidence import Proposal, describe, propose, sample
+from tagger.datasets.prepared_set import prepare
 from tagger.datasets.sample import COLORS, GARMENTS, Sample, draw, draw_sample
+from tagger.errors import InputError
+from tagger.imaging.preprocessing import Reading
 from tagger.labels.evidence import evidence_sentence, judged_by_labels
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
+from tagger.pipeline.resuming import WorkFolder
+from tagger.training.recipe import Recipe
 
 NONSENSE = {
     **dict(zip(COLORS, ("bivo", "dalu", "fane", "gomi"), strict=True)),
@@ -26,10 +33,10 @@ NONSENSE = {
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Descriptions of 480 drawn pictures, their colors and their garments."""
+    """Descriptions of 360 drawn pictures, their colors and their garments."""
     random = np.random.default_rng(5)
     pairs = [(c, g) for c in range(len(COLORS)) for g in range(len(GARMENTS))]
-    shown = np.array([pairs[i % len(pairs)] for i in range(480)])
+    shown = np.array([pairs[i % len(pairs)] for i in range(360)])
     names = list(COLORS), list(GARMENTS)
     pixels = np.stack(
         [
@@ -46,7 +53,7 @@ def drawn() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
 def nonsense(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn set whose folders are called by words that mean nothing."""
     folder = tmp_path_factory.mktemp("nonsense")
-    labelled = draw_sample(folder, labelled=330, catalog=1, seed=4).labelled
+    labelled = draw_sample(folder, labelled=220, catalog=1, seed=4).labelled
     for path in sorted(labelled.iterdir()):
         color, garment = path.name.split("_")
         path.rename(labelled / f"{NONSENSE[color]}_{NONSENSE[garment]}")
@@ -195,6 +202,24 @@ def test_where_nothing_speaks_both_count_and_the_way_out_is_shown(tmp_path: Path
     assert {(x.evidence, x.source) for x in report.evidence} == {("both", "nothing")}
     assert "uno: judged by both, since nothing says otherwise" in check_text(report)
     assert "uno:pixels" in check_text(report)
+
+
+def test_a_training_does_not_go_on_where_groups_are_judged_otherwise(
+    sample: Sample, tmp_path: Path
+) -> None:
+    labelled = read_dataset(sample.labelled, groups=parse_groups("uno,due"))
+    prepared = prepare(
+        labelled, tmp_path / "pixels", Reading(32), workers=1, progress=lambda n: None
+    )
+    first, other = (
+        replace(labelled.vocabulary(), groups=tuple(parse_groups(groups)))
+        for groups in ("uno:pixels,due:shape", "uno:both,due:shape")
+    )
+    (tmp_path / "training.json").write_text('{"asked": "the same"}')
+    WorkFolder(tmp_path, resume=False).check_contents(prepared, Recipe(), first)
+    WorkFolder(tmp_path, resume=True).check_contents(prepared, Recipe(), first)
+    with pytest.raises(InputError, match="judges groups otherwise"):
+        WorkFolder(tmp_path, resume=True).check_contents(prepared, Recipe(), other)
 
 
 @pytest.mark.tensorflow
