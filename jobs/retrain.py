@@ -8,6 +8,7 @@ from schemas.bundle import Gate
 from schemas.training import RetrainReport
 from tagger.errors import InputError
 from tagger.evaluation.gate_words import gate_lines
+from tagger.labels.evidence import evidence_record
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.pipeline.from_parent import FromParent
 from tagger.pipeline.options import TrainingOptions
@@ -71,6 +72,7 @@ def retrain(options: RetrainOptions) -> RetrainReport:
         evaluation=candidate.measured.metrics.evaluation,
         gate=candidate.gate,
         promoted=trained.promoted,
+        evidence=[evidence_record(group) for group in vocabulary.groups],
     )
 
 

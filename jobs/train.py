@@ -8,6 +8,7 @@ from typing import Any, Literal
 from jobs.console.command_line import command_line
 from schemas.training import CheckReport, TrainReport
 from tagger.errors import InputError
+from tagger.labels.evidence import evidence_record, evidence_sentence
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.pipeline.from_nothing import FromNothing
@@ -70,6 +71,7 @@ def train(options: TrainOptions) -> TrainReport:
         calibration=metrics.calibration,
         held_out=list(options.hold_out_pairs),
         unteachable=list(candidate.split.unteachable),
+        evidence=[evidence_record(group) for group in candidate.split.vocabulary.groups],
     )
 
 
@@ -110,6 +112,7 @@ def check_text(report: CheckReport) -> str:
     for title, counts in (("labels", report.labels), ("pairs", report.pairs)):
         lines.append(f"{title}:")
         lines += [f"  {n:8,}  {_seen(name)}" for name, n in counts.items()]
+    lines += ["evidence:", *(f"  {evidence_sentence(group)}" for group in report.evidence)]
     if report.unlabelled:
         lines.append(f"without any label: {report.unlabelled:,}")
     lines += _family_lines("duplicates", report.duplicates)

@@ -12,6 +12,7 @@ from schemas import (
     comparison,
     corrections,
     evaluation,
+    evidence,
     features,
     index,
     models,
@@ -175,6 +176,7 @@ def _reports_page() -> list[str]:
 
 def _training_reports_page() -> list[str]:
     shared = (bundle.Gate, evaluation.Evaluation, bundle.CalibrationChange)
+    above = (*shared, training.PictureCounts, evidence.GroupEvidence)
     return [
         _ONE_OBJECT,
         "## tagger train",
@@ -182,11 +184,11 @@ def _training_reports_page() -> list[str]:
         "bundle](BUNDLE.md).",
         *records(training.TrainReport, but=shared),
         "## tagger train --check",
-        *records(training.CheckReport),
+        *records(training.CheckReport, but=(evidence.GroupEvidence,)),
         "## tagger relabel",
         *records(training.RelabelReport),
         "## tagger retrain",
-        *records(training.RetrainReport, but=(*shared, training.PictureCounts)),
+        *records(training.RetrainReport, but=above),
     ]
 
 

@@ -1,7 +1,10 @@
 """Training: what it keeps between epochs, and what `tagger train` and `tagger retrain` report."""
 
+from msgspec import field
+
 from schemas.bundle import CalibrationChange, Gate
 from schemas.evaluation import Evaluation, Verdict
+from schemas.evidence import GroupEvidence
 from schemas.record import Record
 
 
@@ -43,6 +46,8 @@ class ResumeNote(Record):
     """sha256 of the pictures' digests; null before they were read."""
     recipe: str | None = None
     """sha256 of the recipe; null before the pictures were read."""
+    evidence: dict[str, str] | None = None
+    """Group to what it is judged by; null before the pictures were read."""
 
 
 class PictureCounts(Record):
@@ -94,6 +99,8 @@ class TrainReport(Record):
     """The pairs that --hold-out-pair kept from training."""
     unteachable: list[UnteachablePair]
     """Pairs that the training pictures cannot teach."""
+    evidence: list[GroupEvidence] = field(default_factory=list)
+    """What each group is judged by, and why."""
 
 
 class RetrainReport(Record):
@@ -125,6 +132,8 @@ class RetrainReport(Record):
     """How it compares with its parent, see gate.json."""
     promoted: bool
     """True if `current` points to it now."""
+    evidence: list[GroupEvidence] = field(default_factory=list)
+    """What each group is judged by, and why."""
 
 
 class UnreadablePicture(Record):
@@ -206,3 +215,5 @@ class CheckReport(Record):
     """Images that look the same and have different labels."""
     corrected: CorrectedPictures | None = None
     """Null without --corrections."""
+    evidence: list[GroupEvidence] = field(default_factory=list)
+    """What each group is judged by, and why."""

@@ -10,15 +10,6 @@ Evidence = Literal["pixels", "shape", "texture", "both"]
 """What a group is judged by: pixel values, which survive a scrambled shape; shape, which survives
 any recolouring; texture, which survives both, but no blurring."""
 
-DEFAULT_EVIDENCE: dict[str, Evidence] = {
-    "color": "pixels",
-    "colour": "pixels",
-    "garment": "shape",
-    "type": "shape",
-    "pattern": "texture",
-}
-"""Evidence of well-known groups; all others are judged by both."""
-
 UNGROUPED = "label"
 """The group of labels that were given none; not exclusive."""
 
@@ -35,8 +26,8 @@ class GroupEntry(Record):
     """True if a picture has at most one label of the group; exclusive groups get an answer
     column."""
     evidence: Evidence | None = None
-    """What training teaches the group to look at; if left out, pixels for `color`, shape for
-    `garment` and `type`, texture for `pattern`, both for all others."""
+    """What training teaches the group to look at; if left out, its name, its labels or the pictures
+    decide, else it is both."""
 
 
 class LabelEntry(Record):

@@ -9,15 +9,15 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self, cast
 
 import msgspec
 
+from schemas.evidence import Source
 from schemas.record import parse
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
 from schemas.vocabulary import (
-    DEFAULT_EVIDENCE,
     RESERVED_GROUP_NAMES,
     UNGROUPED,
     Evidence,
@@ -26,6 +26,7 @@ from schemas.vocabulary import (
     VocabularyFile,
 )
 from tagger.errors import VocabularyError
+from tagger.labels.evidence_words import EVIDENCE_OF, kind_of_name
 from tagger.labels.folding import folded
 from tagger.settings import setting
 
@@ -38,17 +39,33 @@ _SHAPE = (
 )
 
 
+SAID = "because you said so"
+"""Why a group is judged by what a person wrote."""
+
 LabelKey = tuple[str, str]
 """A label as (group, name)."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A named set of labels and what it is judged by (see `schemas.vocabulary`)."""
+    """A named set of labels and what it is judged by (see `schemas.vocabulary`).
+
+    Attributes
+    ----------
+    name : str
+    exclusive : bool
+    evidence : Evidence
+    source : Source
+        What decided the evidence (see `schemas.evidence`); groups that differ in it are the same.
+    why : str
+        The same in words.
+    """
 
     name: str
     exclusive: bool = True
     evidence: Evidence = "both"
+    source: Source = field(default="said", compare=False)
+    why: str = field(default=SAID, compare=False)
 
 
 @dataclass(frozen=True)
@@ -201,7 +218,7 @@ class Vocabulary:
             If its groups and labels contradict each other.
         """
         groups = tuple(
-            Group(group.name, group.exclusive, group.evidence or _default_evidence(group.name))
+            _group(group.name, exclusive=group.exclusive, evidence=group.evidence)
             for group in record.groups
         )
         vocabulary = cls(groups, ())
@@ -288,13 +305,14 @@ def parse_groups(text: str) -> list[Group]:
                 "NAME[:pixels|:shape|:texture|:both][+], lower case"
             )
         name, evidence, plus = match.groups()
-        groups.append(Group(name, not plus, cast(Evidence, evidence) or _default_evidence(name)))
+        said = cast(Evidence | None, evidence)
+        groups.append(_group(name, exclusive=not plus, evidence=said))
     return groups
 
 
 def default_groups() -> list[Group]:
     """Return the one group of labels that were given none."""
-    return [Group(UNGROUPED, exclusive=False)]
+    return [_group(UNGROUPED, exclusive=False, evidence=None)]
 
 
 def in_column_order(keys: Iterable[LabelKey], groups: Sequence[Group]) -> list[LabelKey]:
@@ -358,8 +376,14 @@ def _entry(label: Label) -> LabelEntry:
     )
 
 
-def _default_evidence(group: str) -> Evidence:
-    return DEFAULT_EVIDENCE.get(group, "both")
+def _group(name: str, *, exclusive: bool, evidence: Evidence | None) -> Group:
+    """Return a group; where nobody said what it is judged by, its name may."""
+    if evidence is not None:
+        return Group(name, exclusive, evidence)
+    if (kind := kind_of_name(name)) is None:
+        return Group(name, exclusive, source="nothing", why="since nothing says otherwise")
+    why = f"because its name is a word for {kind}s"
+    return Group(name, exclusive, EVIDENCE_OF[kind], "group name", why)
 
 
 def _words(name: str) -> tuple[str, ...]:

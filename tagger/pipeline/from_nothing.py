@@ -18,6 +18,7 @@ from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Group, Vocabulary
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
+from tagger.pipeline.evidence import judged_by_pictures, judged_by_words
 from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
@@ -85,7 +86,7 @@ class FromNothing:
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
         self._check_strangers(labelled, vocabulary)
         self._held_out(labelled, vocabulary)
-        return labelled, vocabulary
+        return labelled, judged_by_words(labelled, vocabulary)
 
     def decides(self) -> dict[str, object]:
         """Return the recipe, the pairs held out and the sizes of the network."""
@@ -99,6 +100,10 @@ class FromNothing:
     def reading(self) -> Reading:
         """Return how this program reads pictures."""
         return Reading(self.trunk.size if self.trunk is not None else self.architecture.size)
+
+    def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
+        """Return the vocabulary, groups of which nothing is said judged by what pictures say."""
+        return judged_by_pictures(prepared, vocabulary)
 
     def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
         """Return three parts; pairs that are held out are in the test part alone.

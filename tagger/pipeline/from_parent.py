@@ -4,7 +4,7 @@ The vocabulary grows, and pictures keep their parts.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
+from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.labelled_sets import read_labelled, settle_problems
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
@@ -105,7 +106,7 @@ class FromParent:
         grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
         if named := [label.key for label in grown.labels[len(old) :]]:
             say("new: " + ", ".join(f"{key!r} ({strangers[key]:,} pictures)" for key in named))
-        return labelled, grown.retire(retired)
+        return labelled, self._judged_as_before(grown.retire(retired))
 
     def decides(self) -> dict[str, object]:
         """Return the parent, and how it is continued."""
@@ -121,6 +122,10 @@ class FromParent:
         That has its features only of what it was shown.
         """
         return self.parent.reading if self.freeze_trunk else Reading(self.parent.size)
+
+    def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
+        """Return the vocabulary: what groups are judged by is the parent's."""
+        return vocabulary
 
     def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
         """Return the parent's parts, and those of what is new."""
@@ -203,6 +208,13 @@ class FromParent:
             f"added: {added}",
             f"gate: {gate_sentence(gate)}",
         ]
+
+    def _judged_as_before(self, vocabulary: Vocabulary) -> Vocabulary:
+        """Return the vocabulary, its groups judged as the parent judges them; says so."""
+        why = f"as {self.parent.name} judges it"
+        groups = tuple(replace(group, why=why) for group in vocabulary.groups)
+        say_evidence(list(groups))
+        return replace(vocabulary, groups=groups)
 
     def _strangers(self, labelled: LabelledSet, added: list[LabelKey]) -> Counter[str]:
         """Return the labels that the parent does not have, by pictures; says which are too rare."""

@@ -13,6 +13,7 @@ from schemas.training import History, ResumeNote
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.errors import InputError
 from tagger.files import Lock, atomic_text
+from tagger.labels.vocabulary import Vocabulary
 from tagger.progress import say
 from tagger.settings import setting
 from tagger.training.recipe import Recipe
@@ -68,17 +69,19 @@ class WorkFolder:
             )
         say(f"going on after epoch {len(history.epochs)}")
 
-    def check_contents(self, prepared: PreparedSet, recipe: Recipe) -> None:
-        """Refuse to resume on other bytes, or with another recipe.
+    def check_contents(self, prepared: PreparedSet, recipe: Recipe, vocabulary: Vocabulary) -> None:
+        """Refuse to resume on other bytes, with another recipe, or where groups are judged anew.
 
         With other bytes the split could put pictures that the weights have seen into the test part.
-        The recipe depends on how many pictures there are, and on the version of this program.
+        The recipe depends on how many pictures there are, and on the version of this program; so
+        does what pictures say of a group.
         """
         before = self._note()
         note = ResumeNote(
             asked=before.asked,
             contents=_digest(prepared.digests),
             recipe=_digest(asdict(recipe)),
+            evidence={group.name: group.evidence for group in vocabulary.groups},
         )
         if self.resume and before.contents != note.contents:
             raise InputError(
@@ -89,6 +92,11 @@ class WorkFolder:
             raise InputError(
                 f"{setting('resume')}: this version has another recipe for so many pictures; "
                 f"start it without {setting('resume')}"
+            )
+        if self.resume and before.evidence not in (None, note.evidence):
+            raise InputError(
+                f"{setting('resume')}: this version judges groups otherwise; start it without "
+                f"{setting('resume')}"
             )
         self._write(note)
 

@@ -60,6 +60,9 @@ class StartingPoint(Protocol):
     def reading(self) -> Reading:
         """Return how pictures become the network's input."""
 
+    def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
+        """Return the vocabulary with what each group is judged by, decided and said."""
+
     def parts(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> StrArray:
         """Return the part of each readable picture, as `split` has it."""
 

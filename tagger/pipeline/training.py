@@ -5,10 +5,13 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from schemas.bundle import Gate
 from schemas.training import CheckReport, PictureCounts
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.errors import InputError, Locked
+from tagger.labels.evidence import evidence_record
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import TrainingFacts, corrected_sentence, model_card
@@ -67,11 +70,12 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         vocabulary = vocabulary.born(name)
         work.begin(_decisive(options, start, labelled, vocabulary))
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
+        vocabulary = start.judged(prepared, vocabulary)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
         recipe = start.recipe(len(split.rows("train")))
         recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
-        work.check_contents(prepared, recipe)
+        work.check_contents(prepared, recipe, vocabulary)
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
         fitted = fit_set(split, start.network(split), recipe, work)
         remembered = start.remembered(split)
@@ -95,7 +99,10 @@ def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
     labelled, vocabulary = start.read(replace(options, check=True))
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
-        return prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
+        vocabulary = start.judged(prepared, vocabulary)
+        report = prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
+    evidence = [evidence_record(group) for group in vocabulary.groups]
+    return msgspec.structs.replace(report, evidence=evidence)
 
 
 def _say_corrected(split: SplitSet) -> None:

@@ -1,0 +1,45 @@
+"""What a group is judged by: decided by its labels, and said."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
+
+from schemas.evidence import GroupEvidence
+from schemas.vocabulary import Evidence
+from tagger.labels.evidence_words import EVIDENCE_OF, kind_of_labels
+from tagger.labels.vocabulary import Group
+from tagger.settings import setting
+
+
+def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
+    """Return the group, judged by what its labels say, where nothing else has spoken.
+
+    Parameters
+    ----------
+    counts : mapping from label to int
+        How many pictures have it.
+    """
+    if group.source != "nothing" or (spoken := kind_of_labels(counts)) is None:
+        return group
+    examples = ", ".join(spoken.examples)
+    if len(counts) > len(spoken.examples):
+        examples += ", ..."
+    why = f"because its labels are {spoken.kind} words ({examples})"
+    return replace(group, evidence=EVIDENCE_OF[spoken.kind], source="label words", why=why)
+
+
+def evidence_record(group: Group) -> GroupEvidence:
+    """Return what the group is judged by, as reports have it."""
+    return GroupEvidence(
+        group=group.name, evidence=group.evidence, source=group.source, why=group.why
+    )
+
+
+def evidence_sentence(record: GroupEvidence) -> str:
+    """Return what a group is judged by and why, and what to write where nothing said it."""
+    sentence = f"{record.group}: judged by {record.evidence}, {record.why}"
+    if record.source != "nothing":
+        return sentence
+    kinds = [f"{record.group}:{kind}" for kind in get_args(Evidence) if kind != "both"]
+    choice = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+    return f"{sentence}; write {setting('groups')} {choice} if you know better"
