@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest import Command, jpeg, textured
 
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
@@ -178,3 +178,25 @@ def test_names_match_in_any_spelling(tmp_path: Path) -> None:
     renaming = table(tmp_path, "dataset,group,name,becomes\n,type,HOSE,trousers\n", "n.csv")
     found = read_sets([str(path)], str(renaming), groups=parse_groups("type"))
     assert names(found) == ["T-Shirt", "trousers", "trousers", "trousers"]
+
+
+def test_of_several_sets_each_says_what_it_knows_and_of_a_group_the_last_one_counts(
+    tmp_path: Path,
+) -> None:
+    for name in ("red_dress/1.jpg", "blue_shirt/2.jpg"):
+        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / name).write_bytes(jpeg(textured(8, 8)))
+    patterns = tmp_path / "shop" / "patterns.csv"
+    patterns.write_text("image,pattern\nred_dress/1.jpg,striped\n")
+    again = tmp_path / "shop" / "again.csv"
+    again.write_text("image,color\nred_dress/1.jpg,pink\nblue_shirt/2.jpg,\n")
+    folders, *tables = (str(tmp_path / "shop"), str(patterns), str(again))
+    both = read_sets([folders, *tables], None, groups=parse_groups("color,type,pattern"))
+    first, second = sorted(both.examples, key=lambda example: example.path, reverse=True)
+    assert first.present == {("color", "pink"), ("type", "dress"), ("pattern", "striped")}
+    assert first.known == {"color", "type", "pattern"}
+    assert second.present == {("color", "blue"), ("type", "shirt")}
+    assert second.known == {"color", "type"}  # an empty cell takes nothing back
+    assert both.replaced == 1
+    with pytest.raises(DatasetError, match="no column"):
+        read_dataset(patterns, groups=parse_groups("color,pattern"))

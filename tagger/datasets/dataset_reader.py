@@ -26,6 +26,7 @@ def read_dataset(
     exclude: Exclusions | None = None,
     columns: Columns | None = None,
     image_root: str | None = None,
+    several: bool = False,
 ) -> LabelledSet:
     """Return the labelled set in a folder or in a table, with what is wrong with it.
 
@@ -44,6 +45,9 @@ def read_dataset(
         Which headers of a table are what, see `tagger.datasets.named_columns`.
     image_root : str, optional
         The folder below which a table's pictures lie, by default its own.
+    several : bool
+        Whether it is one of several sets. Then it need not speak of all groups: a table of those
+        that it has columns for, folders of as many, the first, as each of their names has tokens.
 
     Raises
     ------
@@ -53,9 +57,9 @@ def read_dataset(
     """
     path = Path(source)
     if path.is_dir():
-        return _read_folders(path, groups, vocabulary, exclude)
+        return _read_folders(path, groups, vocabulary, exclude, several=several)
     if is_table(source) and path.is_file():
-        return read_table(path, groups, vocabulary, columns or {}, image_root)
+        return read_table(path, groups, vocabulary, columns or {}, image_root, several=several)
     what = (
         "there is no such file or folder"
         if not path.exists()
@@ -74,6 +78,8 @@ def _read_folders(
     groups: Sequence[Group] | None,
     vocabulary: Vocabulary | None,
     exclude: Exclusions | None,
+    *,
+    several: bool,
 ) -> LabelledSet:
     walk = Walk(root, exclude=exclude)
     try:
@@ -89,10 +95,13 @@ def _read_folders(
             f"labels{loose}{said}"
         )
     folders = sorted({each.split("/", 1)[0] for each in inside})
-    keys, faults = _read_names(folders, groups, vocabulary)
     all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
+    spoken_of = all_groups
+    if several and groups is not None and vocabulary is None:
+        spoken_of = groups = _spoken_of(folders, all_groups)
+    keys, faults = _read_names(folders, groups, vocabulary)
     # A folder name says all there is to say: what it does not name is absent, in every group.
-    known = frozenset(group.name for group in all_groups)
+    known = frozenset(group.name for group in spoken_of)
     examples = []
     problems = []
     for each in inside:
@@ -105,6 +114,12 @@ def _read_folders(
         os.fspath(root), examples, all_groups, problems=tuple(problems), named=len(inside)
     )
     return with_one_spelling(labelled, vocabulary)
+
+
+def _spoken_of(folders: Sequence[str], groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Return the groups that folders speak of: the first ones, if all names have fewer tokens."""
+    tokens = {len(_tokens(folder)) for folder in folders}
+    return groups[: tokens.pop()] if len(tokens) == 1 else groups
 
 
 def _read_names(

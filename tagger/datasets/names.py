@@ -196,6 +196,7 @@ def read_sets(
             exclude=exclude,
             columns=columns,
             image_root=image_root,
+            several=len(datasets) > 1,
         )
         for each in datasets
     ]

@@ -73,8 +73,12 @@ def read_table(
     vocabulary: Vocabulary | None,
     columns: Columns,
     image_root: str | None,
+    *,
+    several: bool,
 ) -> LabelledSet:
     """Return the labelled set in a table; what is wrong with its rows is among its problems.
+
+    One of several sets need not have a column for each of the groups.
 
     Raises
     ------
@@ -82,7 +86,8 @@ def read_table(
         If it cannot be read, or does not say clearly what its columns are.
     """
     named = tuple(vocabulary.groups if vocabulary is not None else groups or ())
-    found = open_label_table(path, named, columns, image_root, all_needed=groups is not None)
+    all_needed = groups is not None and not several
+    found = open_label_table(path, named, columns, image_root, all_needed=all_needed)
     all_groups = found.layout.groups or tuple(default_groups())
     rows, problems = _rows(found, all_groups, vocabulary)
     spellings = spellings_of((row.present for row in rows), vocabulary)
