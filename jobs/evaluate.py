@@ -17,6 +17,8 @@ from schemas.evaluation import (
 )
 from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.problem_budget import pictures_with, settle_problems
+from tagger.datasets.problems import Problem
 from tagger.errors import DatasetError
 from tagger.evaluation.metrics import measure, unanswered
 from tagger.imaging.file_facts import FileFacts
@@ -36,6 +38,7 @@ def evaluate(
     *,
     names: str | None = None,
     exclude: Sequence[str] = (),
+    skip_problems: float | None = None,
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
@@ -48,6 +51,8 @@ def evaluate(
         A table of what the sets' labels are called in the model, see `tagger.datasets.names`.
     exclude : sequence of str
         What to leave out of the sets' folders, see `tagger.exclusions`.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, see `settle_problems`.
     audit : str, optional
         A folder for the findings of `jobs.audit`, which looks at all pictures, training ones too.
 
@@ -57,7 +62,9 @@ def evaluate(
         If nothing is left to measure on, or the folder cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
+    labelled = read_labelled(
+        datasets, names, exclude, vocabulary=bundle.vocabulary, skip_problems=skip_problems
+    )
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     findings = None
     if audit is None:
@@ -66,6 +73,7 @@ def evaluate(
         from jobs.audit import audit_set
 
         facts, logits, findings = audit_set(bundle, labelled, part_of, Path(audit), backend=backend)
+    settle_problems(labelled, percent=skip_problems, unreadable=_unreadable(labelled, facts))
     rows, left_out = _measurable(facts, part_of, include_training=include_training)
     if not rows:
         raise DatasetError(
@@ -76,7 +84,7 @@ def evaluate(
         model=bundle.name,
         model_id=bundle.model_id,
         dataset=labelled.source,
-        left_out=LeftOut(**left_out),
+        left_out=LeftOut(**left_out, skipped=pictures_with(labelled.problems)),
         unknown_labels=dict(sorted(labelled.strangers(bundle.vocabulary).items())),
         unanswered=_unanswered(bundle, labelled, logits, rows),
         audit=findings,
@@ -96,6 +104,15 @@ def _scored(
     paths = [example.path for example in labelled.examples]
     with Progress(len(paths), "evaluating") as progress:
         return score_files(bundle, paths, backend=backend, progress=progress.advance)
+
+
+def _unreadable(labelled: LabelledSet, facts: Sequence[FileFacts]) -> list[Problem]:
+    pairs = zip(labelled.examples, facts, strict=True)
+    return [
+        Problem("unreadable file", example.image_id, None, f"{fact.status}: {fact.error}")
+        for example, fact in pairs
+        if fact.status != "ok"
+    ]
 
 
 def _measurable(

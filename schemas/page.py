@@ -181,7 +181,7 @@ def _training_reports_page() -> list[str]:
         "An `Evaluation`, a `CalibrationChange` and a `Gate` are declared [with the files of a "
         "bundle](BUNDLE.md).",
         *records(training.TrainReport, but=shared),
-        "## tagger train --check",
+        "## tagger train --check, tagger retrain --check",
         *records(training.CheckReport),
         "## tagger relabel",
         *records(training.RelabelReport),

@@ -1,5 +1,7 @@
 """Training: what it keeps between epochs, and what `tagger train` and `tagger retrain` report."""
 
+import msgspec
+
 from schemas.bundle import CalibrationChange, Gate
 from schemas.evaluation import Evaluation, Verdict
 from schemas.record import Record
@@ -56,6 +58,9 @@ class PictureCounts(Record):
     """It was measured on them."""
     unreadable: int
     """They could not be used."""
+    skipped: int = 0
+    """Pictures with problems that --skip-problems went on without: left out, or unknown in what
+    could not be used. Files that cannot be read are counted above."""
 
 
 class UnteachablePair(Record):
@@ -183,8 +188,98 @@ class RelabelReport(Record):
     and not of the others of its group."""
 
 
+class FoundProblem(Record):
+    """One thing that keeps a picture, or what is said of it, from being used."""
+
+    kind: str
+    """As in `CheckFinding`."""
+    image: str
+    """As the table or the folder names it."""
+    row: int | None
+    """Of the table, as a spreadsheet counts: the header is row 1; null for folders."""
+    what: str
+    """What is wrong, in words."""
+
+
+class CheckFinding(Record):
+    """All that was found of one kind: a row of the table that a check prints."""
+
+    kind: str
+    """What it is, in a few words."""
+    pictures: int
+    """How many pictures it is about."""
+    cases: int
+    """How many there are of it: files, cells, labels, families or pairs."""
+    stops: bool
+    """True if a training stops at it, unless --skip-problems goes on without these pictures."""
+    first: list[str]
+    """The first of it, in words, with row numbers."""
+    do: str
+    """What to do."""
+
+
+class NearMissLabel(Record):
+    """A label that is perhaps another one, differently written; a row of a proposed names.csv."""
+
+    group: str
+    """Its group."""
+    name: str
+    """As it is written."""
+    pictures: int
+    """Pictures with it."""
+    becomes: str
+    """The label that is perhaps meant."""
+    common: int
+    """Pictures with that one."""
+
+
+class FoldedLabel(Record):
+    """A label that is written in several ways, and is one."""
+
+    group: str
+    """Its group."""
+    name: str
+    """What it is called from now on."""
+    others: list[str]
+    """The other spellings, as they are written."""
+    pictures: int
+    """How many pictures had one of those."""
+
+
+class Trainable(Record):
+    """What can be trained from the pictures without problems."""
+
+    pictures: int
+    """In all three parts."""
+    train: int
+    """The network would be fitted to them."""
+    validation: int
+    """Best epoch, calibration and thresholds would be chosen by them."""
+    test: int
+    """It would be measured on them."""
+    groups: dict[str, dict[str, int]]
+    """Group to its labels to pictures."""
+
+
+class SimilarSet(Record):
+    """How good a group of a set of about the same size became: measured, and no promise."""
+
+    group: str
+    """The group of the checked set that it is similar to."""
+    what: str
+    """The set that was measured."""
+    pictures: int
+    """Of that set."""
+    labels: int
+    """Of its group."""
+    low: float
+    """Of 100 test pictures, how many it had right: the worst of several trainings."""
+    high: float
+    """The best of them."""
+
+
 class CheckReport(Record):
-    """What `tagger train --check` prints."""
+    """What `tagger train --check` and `tagger retrain --check` print."""
 
     dataset: str
     """As given."""
@@ -206,3 +301,21 @@ class CheckReport(Record):
     """Images that look the same and have different labels."""
     corrected: CorrectedPictures | None = None
     """Null without --corrections."""
+    named: int | None = None
+    """How many pictures the sets name, those with problems too."""
+    with_problems: int | None = None
+    """Those of them with problems that stop a training, unless --skip-problems goes on."""
+    problems: list[FoundProblem] = msgspec.field(default_factory=list)
+    """All of these."""
+    findings: list[CheckFinding] = msgspec.field(default_factory=list)
+    """All that was found by kind, most pictures first."""
+    near_misses: list[NearMissLabel] = msgspec.field(default_factory=list)
+    """Labels that are perhaps one label; --propose writes them as a table for --names."""
+    folded: list[FoldedLabel] = msgspec.field(default_factory=list)
+    """Labels that are written in several ways."""
+    trainable: Trainable | None = None
+    """What can be trained from the rest; null if nothing can."""
+    cannot: str | None = None
+    """Why nothing can be trained."""
+    similar: list[SimilarSet] = msgspec.field(default_factory=list)
+    """How good similar sets became."""

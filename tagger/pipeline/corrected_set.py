@@ -92,11 +92,12 @@ def beside(labelled: LabelledSet, corrected: LabelledSet) -> LabelledSet:
     """Return a labelled set with the corrected pictures after its own."""
     called = Path(corrected.source).resolve().name
     more = [replace(each, image_id=f"{called}/{each.image_id}") for each in corrected.examples]
-    return LabelledSet(
-        f"{labelled.source} and the corrections of {corrected.source}",
-        [*labelled.examples, *more],
-        labelled.groups,
+    return replace(
+        labelled,
+        source=f"{labelled.source} and the corrections of {corrected.source}",
+        examples=[*labelled.examples, *more],
         gone=corrected.gone,
+        named=None if labelled.named is None else labelled.named + len(more),
     )
 
 

@@ -7,6 +7,7 @@ from tagger.cpus import usable_cpus
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import read_sets
 from tagger.datasets.prepared_set import PreparedSet, prepare
+from tagger.datasets.problem_budget import settle_problems
 from tagger.errors import InputError
 from tagger.exclusions import Exclusions, complaint
 from tagger.imaging.preprocessing import Reading
@@ -26,6 +27,7 @@ def read_labelled(
     corrections: str | None = None,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
+    skip_problems: float | None = None,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
 
@@ -35,11 +37,13 @@ def read_labelled(
         Patterns, see `tagger.exclusions`.
     corrections : str, optional
         An index whose corrections stand beside the sets, or in their place.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, see `settle_problems`.
 
     Raises
     ------
     InputError
-        If there is nothing to read, or it does not fit together.
+        If there is nothing to read, it does not fit together, or has too many problems.
     """
     if not datasets:
         if corrections is None:
@@ -56,6 +60,7 @@ def read_labelled(
     labelled = read_sets(datasets, names, groups=groups, vocabulary=vocabulary, exclude=exclusions)
     for idle in exclusions.idle():
         say(f"warning: {complaint(*idle)}")
+    labelled = settle_problems(labelled, percent=skip_problems)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))

@@ -29,6 +29,9 @@ class TrainingOptions:
         Of the split and of everything random.
     min_precision : float, optional
         See `tagger.training.calibration.choose_thresholds`.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, so that the rest of them is used; None:
+        none, see `tagger.datasets.problem_budget.settle_problems`.
     promote : bool
         Whether it may become current, if it is good enough.
     resume : bool
@@ -48,6 +51,7 @@ class TrainingOptions:
     epochs: int | None = None
     seed: int = 0
     min_precision: float | None = None
+    skip_problems: float | None = None
     promote: bool = True
     resume: bool = False
     workers: int = 0

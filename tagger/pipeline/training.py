@@ -1,13 +1,13 @@
 """One training, whatever it starts from: the story from labelled pictures to a saved model."""
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from schemas.bundle import Gate
-from schemas.training import CheckReport, PictureCounts
+from schemas.training import PictureCounts
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.problem_budget import pictures_with, settle_problems
 from tagger.errors import InputError, Locked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import Bundle, load_bundle
@@ -61,12 +61,15 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
     """
     began = time.perf_counter()
     next_name(options.models, options.family)  # says what is wrong with it
-    labelled, vocabulary = start.read(options)
+    labelled = start.sets(options)
+    vocabulary = start.taught(labelled, options)
     with work_folder(options.models, options.family, resume=options.resume) as work:
         name = next_name(options.models, options.family)
         vocabulary = vocabulary.born(name)
         work.begin(_decisive(options, start, labelled, vocabulary))
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
+        prepared.refuse_nothing()
+        settle_problems(labelled, percent=options.skip_problems, unreadable=prepared.problems)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
         recipe = start.recipe(len(split.rows("train")))
@@ -88,14 +91,6 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         work.remove()
     seconds = round(time.perf_counter() - began, 1)
     return Trained(path, load_bundle(path), candidate, promoted, seconds)
-
-
-def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
-    """Return what there is to learn from; trains nothing and leaves nothing behind."""
-    labelled, vocabulary = start.read(options)
-    with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
-        prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
-        return prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
 
 
 def _say_corrected(split: SplitSet) -> None:
@@ -142,6 +137,7 @@ def _facts(
             validation=len(split.rows("validation")),
             test=len(split.rows("test")),
             unreadable=len(split.prepared.unreadable),
+            skipped=pictures_with(split.prepared.labelled.problems),
         ),
         source=options.source,
         command=options.command,
