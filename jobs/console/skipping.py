@@ -27,7 +27,7 @@ def with_percent(arguments: list[str]) -> list[str]:
     >>> with_percent(["--skip-problems", "photos/"])
     ['--skip-problems', '5', 'photos/']
     """
-    result = []
+    result: list[str] = []
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         given = result[-1:] == [_OPTION]
         result.append(word.removesuffix("%") if given else word)
