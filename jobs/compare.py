@@ -23,6 +23,8 @@ class CompareOptions:
     sample: int | None = None  # None: 500
     names: str | None = None
     exclude: tuple[str, ...] = ()
+    columns: str | None = None
+    image_root: str | None = None
     seed: int = 0
     backend: Backend = "auto"
     html: str | None = None

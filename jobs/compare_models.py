@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from schemas.comparison import CompareReport, NotCompared, Side
 from tagger.arrays import Float32Array
 from tagger.catalog import Walk, absolute_path
+from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.unseen import unseen
 from tagger.errors import DatasetError, InputError, Refused
 from tagger.evaluation.comparison import FlippedPictures, compare_answers
@@ -168,10 +169,7 @@ def _pictures(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
 
 def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
     """Return the labelled sets, as each of the models understands their labels."""
-    sets = [
-        read_labelled(options.on, options.names, options.exclude, vocabulary=each.vocabulary)
-        for each in (a, b)
-    ]
+    sets = [_read(options, each) for each in (a, b)]
     strangers: dict[str, int] = {}
     for labelled, each in zip(sets, (a, b), strict=True):
         strangers |= labelled.strangers(each.vocabulary)
@@ -185,6 +183,18 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
         paths=[one.path for one in examples],
         targets=(sets[0].targets(a.vocabulary), sets[1].targets(b.vocabulary)),
         strangers=strangers,
+    )
+
+
+def _read(options: "CompareOptions", bundle: Bundle) -> LabelledSet:
+    """Return the labelled sets as one model understands them."""
+    return read_labelled(
+        options.on,
+        options.names,
+        options.exclude,
+        columns=options.columns,
+        image_root=options.image_root,
+        vocabulary=bundle.vocabulary,
     )
 
 

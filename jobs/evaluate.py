@@ -39,6 +39,8 @@ def evaluate(
     names: str | None = None,
     exclude: Sequence[str] = (),
     skip_problems: float | None = None,
+    columns: str | None = None,
+    image_root: str | None = None,
     include_training: bool = False,
     backend: Backend = "auto",
     audit: str | None = None,
@@ -53,6 +55,8 @@ def evaluate(
         What to leave out of the sets' folders, see `tagger.exclusions`.
     skip_problems : float, optional
         How many pictures, in percent, may have problems, see `settle_problems`.
+    columns, image_root : str, optional
+        Of the tables among the sets, see `tagger.pipeline.labelled_sets.read_labelled`.
     audit : str, optional
         A folder for the findings of `jobs.audit`, which looks at all pictures, training ones too.
 
@@ -63,7 +67,13 @@ def evaluate(
     """
     bundle = load_bundle(model)
     labelled = read_labelled(
-        datasets, names, exclude, vocabulary=bundle.vocabulary, skip_problems=skip_problems
+        datasets,
+        names,
+        exclude,
+        columns=columns,
+        image_root=image_root,
+        vocabulary=bundle.vocabulary,
+        skip_problems=skip_problems,
     )
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     findings = None

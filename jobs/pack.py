@@ -46,11 +46,14 @@ def pack(
     *,
     names: str | None = None,
     exclude: Sequence[str] = (),
+    columns: str | None = None,
+    image_root: str | None = None,
 ) -> PackReport:
     """Return what packing changed, after writing `out`, a bundle for tagging alone.
 
     It is measured on those pictures of the sets that are in the model's test part, and is in the
-    card too.
+    card too. `columns` and `image_root` are about the tables among the sets, see
+    `tagger.pipeline.labelled_sets.read_labelled`.
 
     Raises
     ------
@@ -60,7 +63,14 @@ def pack(
         If `out` exists or cannot be written.
     """
     bundle = load_bundle(model)
-    labelled = read_labelled(datasets, names, exclude, vocabulary=bundle.vocabulary)
+    labelled = read_labelled(
+        datasets,
+        names,
+        exclude,
+        columns=columns,
+        image_root=image_root,
+        vocabulary=bundle.vocabulary,
+    )
     losses: list[Loss] = []
 
     def measured(packed: Bundle) -> str:

@@ -6,7 +6,14 @@ from schemas.training import RelabelReport
 from tagger.pipeline.relabelling import write_relabelled
 
 
-def relabel(dataset: str, corrections: str, out: str) -> RelabelReport:
+def relabel(
+    dataset: str,
+    corrections: str,
+    out: str,
+    *,
+    columns: str | None = None,
+    image_root: str | None = None,
+) -> RelabelReport:
     """Return the report, after writing the new table; the set stays as it is.
 
     Raises
@@ -14,7 +21,9 @@ def relabel(dataset: str, corrections: str, out: str) -> RelabelReport:
     InputError
         If something cannot be read, or `out` is there already or cannot be written.
     """
-    pictures, changes = write_relabelled(dataset, corrections, Path(out))
+    pictures, changes = write_relabelled(
+        dataset, corrections, Path(out), columns=columns, image_root=image_root
+    )
     return RelabelReport(
         table=out,
         pictures=pictures,

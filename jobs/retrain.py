@@ -27,6 +27,8 @@ class RetrainOptions:
     corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
+    columns: str | None = None
+    image_root: str | None = None
     splits: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
     min_pictures: int = 1
@@ -104,6 +106,8 @@ def training(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
         corrections=options.corrections,
         names=options.names,
         exclude=options.exclude,
+        columns=options.columns,
+        image_root=options.image_root,
         epochs=options.epochs,
         seed=options.seed,
         min_precision=options.min_precision,

@@ -27,6 +27,8 @@ class TrainOptions:
     corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
+    columns: str | None = None
+    image_root: str | None = None
     vocabulary: str | None = None
     epochs: int | None = None  # None: the recipe's own
     seed: int = 0
@@ -111,6 +113,8 @@ def training(options: TrainOptions) -> TrainingOptions:
         corrections=options.corrections,
         names=options.names,
         exclude=options.exclude,
+        columns=options.columns,
+        image_root=options.image_root,
         epochs=options.epochs,
         seed=options.seed,
         min_precision=options.min_precision,

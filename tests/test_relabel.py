@@ -17,12 +17,13 @@ from jobs.relabel import relabel, report_text
 from jobs.tag_catalog import TagOptions, tag_catalog
 from schemas.training import RelabelReport
 from tagger.datasets.corrected import with_said
-from tagger.datasets.dataset_reader import labels_of_cell, open_table, read_dataset
-from tagger.datasets.label_table import read_csv
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import Example, LabelledSet, Said
 from tagger.datasets.relabelled import Sheet, as_csv, statement, written
 from tagger.datasets.relabelled import relabel as relabelled
+from tagger.datasets.row_statement import labels_of_cell
 from tagger.datasets.sample import Sample
+from tagger.datasets.table_file import open_table
 from tagger.errors import DatasetError, InputError
 from tagger.labels.vocabulary import canonical_name, parse_groups
 
@@ -294,7 +295,7 @@ def test_a_table_reads_back_cell_by_cell(
     full = [[f"{i}.jpg", *row] for i, row in enumerate(rows)]
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     path.write_bytes(as_csv(Sheet(header, full, [], {}, MIXED, separator)).encode())
-    table = read_csv(path, key="image", shown="t")
+    table = open_table(path, shown="t")
     assert table.written == header
     columns = [table.texts(i) for i in range(len(header))]
     assert [list(row) for row in zip(*columns, strict=True)] == full

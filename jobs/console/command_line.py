@@ -7,7 +7,7 @@ from typing import Any
 from tagger.pipeline.options import last_part
 
 _SPELT = {"parent": "from", "hold_out_pairs": "hold-out-pair"}
-_PATHS = ("models", "parent", "names", "vocabulary", "corrections")
+_PATHS = ("models", "parent", "names", "vocabulary", "corrections", "image_root")
 _NOT_OF_THE_MODEL = ("datasets", "resume", "workers", "architecture")
 
 

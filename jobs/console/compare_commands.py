@@ -11,7 +11,7 @@ from jobs.console.compare_options import (
     SampledCatalog,
     SampleSize,
 )
-from jobs.console.options import BackendOption, Exclude, Json, Names
+from jobs.console.options import BackendOption, Columns, Exclude, ImageRoot, Json, Names
 from jobs.console.output import print_result
 
 PANEL = "Models"
@@ -33,6 +33,8 @@ def compare(
     sample: SampleSize = None,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     seed: DrawingSeed = 0,
     backend: BackendOption = "auto",
     html: Html = None,
@@ -49,6 +51,8 @@ def compare(
         sample=sample,
         names=names,
         exclude=tuple(exclude or ()),
+        columns=columns,
+        image_root=image_root,
         seed=seed,
         backend=backend,
         html=html,

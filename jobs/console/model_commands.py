@@ -49,9 +49,11 @@ from jobs.console.model_options import (
 )
 from jobs.console.options import (
     BackendOption,
+    Columns,
     Config,
     Datasets,
     Exclude,
+    ImageRoot,
     Json,
     MinPrecision,
     Model,
@@ -108,6 +110,8 @@ def train(
     groups: Groups = None,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     vocabulary: Vocabulary = None,
     epochs: Epochs = None,
     seed: Seed = 0,
@@ -134,6 +138,8 @@ def train(
         groups=groups,
         names=names,
         exclude=tuple(exclude or ()),
+        columns=columns,
+        image_root=image_root,
         vocabulary=vocabulary,
         epochs=epochs,
         seed=seed,
@@ -171,6 +177,8 @@ def evaluate(
     names: Names = None,
     exclude: Exclude = None,
     skip_problems: SkipProblems = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     include_training: IncludeTraining = False,
     audit: Audit = None,
     backend: BackendOption = "auto",
@@ -187,6 +195,8 @@ def evaluate(
         names=names,
         exclude=exclude or (),
         skip_problems=skip_problems,
+        columns=columns,
+        image_root=image_root,
         include_training=include_training,
         backend=backend,
         audit=audit,
@@ -232,6 +242,8 @@ def retrain(
     add: Add = None,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     splits: Splits = None,
     retire: Retire = None,
     min_pictures: RetrainMinPictures = 1,
@@ -262,6 +274,8 @@ def retrain(
         add=tuple(add or ()),
         names=names,
         exclude=tuple(exclude or ()),
+        columns=columns,
+        image_root=image_root,
         splits=tuple(splits or ()),
         retire=tuple(retire or ()),
         min_pictures=min_pictures,
@@ -299,11 +313,13 @@ def relabel(
     dataset: OneDataset,
     corrections: CorrectedIndex,
     out: NewTable,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     from jobs import relabel as job
 
-    report = job.relabel(dataset, corrections, out)
+    report = job.relabel(dataset, corrections, out, columns=columns, image_root=image_root)
     print_result(report, as_json, job.report_text(report))
 
 
@@ -321,11 +337,21 @@ def pack(
     out: Out,
     names: Names = None,
     exclude: Exclude = None,
+    columns: Columns = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     from jobs import pack as job
 
-    report = job.pack(model, datasets, out, names=names, exclude=exclude or ())
+    report = job.pack(
+        model,
+        datasets,
+        out,
+        names=names,
+        exclude=exclude or (),
+        columns=columns,
+        image_root=image_root,
+    )
     print_result(report, as_json, job.pack_text(report))
 
 

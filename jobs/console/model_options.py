@@ -8,7 +8,8 @@ Models = Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept
 TrainDatasets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DATASET...]", help="Folders of label folders, or .csv/.parquet tables."
+        metavar="[DATASET...]",
+        help="Folders of label folders, or tables: .csv, .xlsx, .parquet.",
     ),
 ]
 Corrections = Annotated[
@@ -33,9 +34,7 @@ NewTable = Annotated[
 ]
 OneDataset = Annotated[
     str,
-    typer.Argument(
-        metavar="DATASET", help="A folder of label folders, or a .csv/.parquet table; it stays."
-    ),
+    typer.Argument(metavar="DATASET", help="A folder of label folders, or a table; it stays."),
 ]
 Name = Annotated[str, typer.Option(help="The bundle becomes NAME-vK, next free K.")]
 Groups = Annotated[

@@ -20,7 +20,9 @@ Model = Annotated[
 ]
 Datasets = Annotated[
     list[str],
-    typer.Argument(metavar="DATASET...", help="Folders of label folders, or .csv/.parquet tables."),
+    typer.Argument(
+        metavar="DATASET...", help="Folders of label folders, or tables: .csv, .xlsx, .parquet."
+    ),
 ]
 IndexFolder = Annotated[str, typer.Argument(metavar="INDEX", help="An index folder.")]
 Names = Annotated[
@@ -30,6 +32,23 @@ Names = Annotated[
         help="What labels of the sets are called here: dataset,group,name,becomes; dataset empty "
         "is any, becomes empty "
         "is unknown.",
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=HEADER,...",
+        help="Which headers of a table are its pictures and groups, for every table given: "
+        "image=Bilddatei,farbe=Farbe; + joins columns, * takes one-hot columns, as in "
+        "farbe=Farbe_*; by default those of the same name in any case.",
+    ),
+]
+ImageRoot = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="The folder below which the pictures of every table given lie; by default the "
+        "table's own.",
     ),
 ]
 Exclude = Annotated[

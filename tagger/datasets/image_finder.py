@@ -2,20 +2,38 @@
 
 import os
 import unicodedata
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
-from tagger.catalog import image_id, relative_path
-from tagger.errors import DatasetError
+from tagger.catalog import Walk, image_id, relative_path
+from tagger.datasets.picture_names import PictureNames, wanted_parts
+from tagger.datasets.problems import Kind
+from tagger.errors import DatasetError, Refused
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A cell that names no picture.
+
+    Attributes
+    ----------
+    kind : Kind
+    what : str
+        A sentence for the person who mends it.
+    """
+
+    kind: Kind
+    what: str
 
 
 class ImageFinder:
-    """Find files below a table's folder by what the table calls them.
+    """Find files below a folder by what a table calls them, and never any outside.
 
     Parameters
     ----------
     folder : Path
-        Where the table lies.
+        Where the pictures lie: the table's folder, or another that was named.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,35 +41,72 @@ class ImageFinder:
         self._shown = os.path.abspath(folder)
         self._names = cache(_names_in)
 
-    def find(self, image: str) -> str | None:
-        """Return the path of the file that is meant, None if there is none.
+    def find(self, image: str) -> str | Lost:
+        """Return the path of the file that is meant, or why there is none.
 
         The file of exactly this name comes first; then one without blanks around it, with a
         backslash between folders, or named as in an index; then one of the same name in another
-        Unicode form.
+        Unicode form; then the only picture below the folder that may be meant: in another case,
+        without its ending, by the last parts of an address or of another machine's path.
 
         Raises
         ------
         DatasetError
-            If it is not a path below the folder.
+            If a folder below cannot be listed.
         """
-        path = self._below(image)
-        if path is None or not image.strip() or image.endswith("/"):
-            raise DatasetError(
-                f"image {image!r} is not a path below the table's folder {self.root!r}"
+        if not image.strip():
+            return Lost("missing file", f"image {image!r} is not a path: the row names no picture")
+        path = self._exact(image)
+        if path is None:
+            return self._only_one(image)
+        if self._is_outside(path):
+            return Lost(
+                "missing file",
+                f"image {image!r} is a link that leads out of {self.root!r}; put the picture there",
             )
-        if os.path.exists(path):
-            return path
-        readings = [path, *map(self._below, _other_readings(image))]
-        inside = [path for path in readings if path is not None]
-        exact = next((path for path in inside if os.path.exists(path)), None)
-        return exact or next(
-            (found for path in inside if (found := self._in_another_form(path))), None
-        )
+        return path
 
     def image_id(self, path: str) -> str:
         """Return the id of a file that was found, as the walk of a folder gives it."""
         return image_id(os.fsencode(self._inside(path)))
+
+    def _exact(self, image: str) -> str | None:
+        """Return the file of this name, in another notation or Unicode form at most."""
+        if image.endswith("/"):
+            return None
+        readings = [self._below(image), *map(self._below, _other_readings(image))]
+        inside = [path for path in readings if path is not None]
+        exact = next((path for path in inside if _is_file(path)), None)
+        return exact or next(
+            (found for path in inside if (found := self._in_another_form(path))), None
+        )
+
+    def _only_one(self, image: str) -> str | Lost:
+        """Return the one picture that may be meant, or why there is none."""
+        path = self._below(image)
+        parts, is_elsewhere = wanted_parts(image if path is None else self._inside(path))
+        found = self._pictures.matching(parts, any_folder=is_elsewhere)
+        if len(found) == 1 and ".." not in parts:
+            return os.path.join(self.root, found[0])
+        if found and ".." not in parts:
+            named = ", ".join(map(repr, found[:5])) + (" ..." if len(found) > 5 else "")
+            what = f"may be {len(found)} files: {named}; write which"
+            return Lost("ambiguous file", f"image {image!r} {what}")
+        if path is not None and os.path.isdir(path):
+            return Lost("missing file", f"image {image!r} is a folder; name a file in it")
+        namesakes = self._pictures.matching(parts[-1:], any_folder=True)
+        hint = f"; another folder has {namesakes[0]!r}" if namesakes else ""
+        what = "is missing: it is not" if path else "is not a path"
+        return Lost("missing file", f"image {image!r} {what} below {self.root!r}{hint}")
+
+    @cached_property
+    def _pictures(self) -> PictureNames:
+        """Return all pictures below the folder: read only if a name does not lead to its file."""
+        try:
+            found = sorted(relative_path(each.image_id) for each in Walk(self.root))
+        except Refused as error:
+            raise DatasetError(f"pictures of a table: {error}") from error
+        return PictureNames([os.fsdecode(each) for each in found])
 
     def _below(self, image: str) -> str | None:
         # An absolute path may go by a link that leads to the folder.
@@ -65,6 +120,9 @@ class ImageFinder:
     def _inside(self, path: str) -> str:
         return path[len(os.path.join(self.root, "")) :]
 
+    def _is_outside(self, path: str) -> bool:
+        return not os.path.realpath(path).startswith(os.path.join(self.root, ""))
+
     def _in_another_form(self, path: str) -> str | None:
         """Return the one path that differs from this in the Unicode form of its names alone."""
         here = self.root
@@ -74,7 +132,11 @@ class ImageFinder:
             if len(found) != 1:
                 return None
             here = os.path.join(here, found[0])
-        return here
+        return here if _is_file(here) else None
+
+
+def _is_file(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)
 
 
 def _other_readings(image: str) -> list[str]:

@@ -22,14 +22,20 @@ _ITEMS = re.compile(_ITEM, re.DOTALL)
 # left out ("...").
 _LIST = re.compile(r"(?:\[.*\]|\(.*[,'\"].*\)|\(\))", re.DOTALL)
 _INSIDE = re.compile(rf"\s*(?:(?:{_ITEM})(?:\s*,\s*|\s+|$))*", re.DOTALL)
+_DECIMAL = re.compile(r"-?\d+,\d+")
 _PAIRS = ("[]", "()", "{}", "''", '""')
 
 
-def labels_in(cell: Cell) -> list[str] | None:
+def labels_in(cell: Cell, *, is_one: bool = False) -> list[str] | None:
     """Return the labels that a cell names, None where it says nothing: unknown, not absent.
 
     An empty list is a statement, that no label applies. Text holds labels separated by `,` `;` or
     `|`, or a list as JSON, Python or NumPy write it.
+
+    Parameters
+    ----------
+    is_one : bool
+        Whether a picture has one label at most: then `38,5` is a number, not two.
 
     Raises
     ------
@@ -38,8 +44,34 @@ def labels_in(cell: Cell) -> list[str] | None:
     """
     if cell is None:
         return None
+    if is_one and isinstance(cell, str) and _DECIMAL.fullmatch(cell.strip()):
+        return [cell.strip()]
     labels = _in_text(cell) if isinstance(cell, str) else _in_list(cell)
     return None if labels is None else list(labels)
+
+
+_YES_WORDS = "1 1.0 x y j yes ja true wahr oui vrai si sì sí sim tak ano да evet vero verdadero ✓ ✔"
+_NO_WORDS = "0 0.0 - n no nein false falsch non faux não nao nie ne нет hayır falso ✗ ✘"
+_YES = frozenset(_YES_WORDS.split())
+_NO = frozenset(_NO_WORDS.split())
+
+
+def says_yes(cell: Cell) -> bool | None:
+    """Return whether a cell of a one-hot column says yes, None where it says nothing.
+
+    Raises
+    ------
+    DatasetError
+        If it says neither.
+    """
+    text = canonical_name(cell_text(cell)).casefold()
+    if text in _YES:
+        return True
+    if text in _NO:
+        return False
+    if text:
+        raise DatasetError(f"{_shown(text)} is neither yes nor no; write 1, x or yes, or 0 or no")
+    return None
 
 
 def cell_text(cell: Cell) -> str:

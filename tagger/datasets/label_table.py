@@ -1,27 +1,40 @@
-"""Label tables: CSV and Parquet files, cell by cell as they are written.
+"""Label tables, cell by cell as they are written: only an empty cell says nothing."""
 
-Only an empty cell says nothing.
-"""
-
-import codecs
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import isnan
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from tagger.datasets.label_cells import Cell, cell_text
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import canonical_name
 
-_SEPARATORS = ",;\t"
-_UTF16_AND_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+
+class NumberedRow(NamedTuple):
+    """A row that is not blank, and its number as a spreadsheet shows it."""
+
+    number: int
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """A file of rows of text.
+
+    Attributes
+    ----------
+    header : list of str
+    rows : list of NumberedRow
+        Below the header.
+    separator : str
+        Between the cells of a CSV file.
+    notes : tuple of str
+        What had to be assumed, as sentences.
+    """
+
+    header: list[str]
+    rows: list[NumberedRow]
+    separator: str = ","
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,20 +47,32 @@ class LabelTable:
         What messages call it.
     names : list of str
         The header, as labels are compared: without blanks around names, in one Unicode form.
-    rows : int
     written : list of str
         The header as it stands there.
+    row_numbers : sequence of int
+        Of the rows, as a spreadsheet shows them: the header of a plain table is row 1.
     separator : str
         Between the cells of a CSV file.
+    notes : tuple of str
+        What had to be assumed to read it, as sentences.
+    too_long : mapping from int to int
+        Rows, from 0, with more cells than the header, and how many they have.
     """
 
     shown: str
     names: list[str]
-    rows: int
     written: list[str]
+    row_numbers: Sequence[int]
     _read: Callable[[int], list[Cell]]
     _values: Callable[[int], list[Any]]
     separator: str = ","
+    notes: tuple[str, ...] = ()
+    too_long: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there are below the header."""
+        return len(self.row_numbers)
 
     def column(self, name: str) -> list[Cell]:
         """Return the cells of a column.
@@ -58,11 +83,31 @@ class LabelTable:
             If the header has the name twice, or the column cannot be read as text, numbers or lists
             of them.
         """
+        return self.cells(self.place(name))
+
+    def place(self, name: str) -> int:
+        """Return the number of a column.
+
+        Raises
+        ------
+        DatasetError
+            If the header has the name twice.
+        """
         if self.names.count(name) > 1:
             raise DatasetError(
                 f"{self.shown} has {self.names.count(name)} columns {name!r}; rename or remove one"
             )
-        return self._read(self.names.index(name))
+        return self.names.index(name)
+
+    def cells(self, i: int) -> list[Cell]:
+        """Return the cells of column number `i`.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read as text, numbers or lists of them.
+        """
+        return self._read(i)
 
     def texts(self, i: int) -> list[str]:
         """Return the cells of column number `i` as a CSV file has them, whatever they hold.
@@ -76,146 +121,26 @@ class LabelTable:
         return [cell_text(cell) for cell in cells]
 
 
-def read_csv(path: Path, *, key: str, shown: str) -> LabelTable:
-    """Return a CSV file in UTF-8.
-
-    It is separated by semicolons or tabs if only so its header has the column `key`.
-
-    Raises
-    ------
-    DatasetError
-        If it cannot be read.
-    """
-    text = _decoded(path, shown)
-    separator = _separator(text, key)
-    try:
-        # The header is read as a row, or pandas would rename a name that is there twice; no word
-        # means an empty cell.
-        table = pd.read_csv(
-            io.StringIO(text), sep=separator, header=None, dtype=str, na_filter=False
-        )
-    except (ValueError, OverflowError) as error:
-        reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
-        raise DatasetError(
-            f"{shown} cannot be read: {reason}; each row needs as many cells as the header, and a "
-            f"cell that holds {separator!r} stands in double quotes"
-        ) from error
-    rows = table.iloc[1:]
-    written = [_text_or_none(name) or "" for name in table.iloc[0]]
+def table_of_rows(found: RowTable, shown: str) -> LabelTable:
+    """Return rows of text as a table; a row that is shorter than the header says less."""
+    width = len(found.header)
 
     def column(i: int) -> list[Cell]:
-        return [_text_or_none(cell) for cell in rows[i]]
+        return [row.cells[i] if i < len(row.cells) else None for row in found.rows]
 
-    names = [canonical_name(name) for name in written]
-    return LabelTable(shown, names, len(rows), written, column, column, separator)
-
-
-def read_parquet(path: Path, *, shown: str) -> LabelTable:
-    """Return a Parquet file.
-
-    Raises
-    ------
-    DatasetError
-        If it cannot be read.
-    """
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{shown} cannot be read: {str(error).splitlines()[0]}") from error
-    written = file.schema_arrow.names
-
-    def stored(i: int) -> pa.ChunkedArray:
-        name = written[i]
-        return file.read(columns=[name]).column(written[:i].count(name))
-
-    def values(i: int) -> list[Any]:
-        return list(stored(i).to_pylist())
-
-    def column(i: int) -> list[Cell]:
-        try:
-            return _cells(stored(i))
-        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-            raise DatasetError(
-                f"{shown}: column {written[i]!r}: {str(error).splitlines()[0]}"
-            ) from error
-
-    names = [canonical_name(name) for name in written]
-    return LabelTable(shown, names, file.metadata.num_rows, written, column, values)
-
-
-def _separator(text: str, key: str) -> str:
-    """Return what separates the header so that it has the column `key`; a comma if nothing does."""
-    header = next(iter(text.splitlines()), "")
-    for separator in _SEPARATORS:
-        names = (name.strip().strip('"') for name in header.split(separator))
-        if key in map(canonical_name, names):
-            return separator
-    return ","
-
-
-def _decoded(path: Path, shown: str) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{shown} cannot be read: {error.strerror}") from error
-    if data.startswith(_UTF16_AND_32) or b"\0" in data:
-        raise DatasetError(
-            f"{shown} cannot be read: it is UTF-16, or no text at all; save it as CSV in UTF-8"
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{shown} cannot be read: byte 0x{data[error.start]:02x} in line {line} is not UTF-8, "
-            "perhaps Windows-1252; save it as CSV in UTF-8"
-        ) from error
-
-
-def _text_or_none(cell: Any) -> str | None:
-    return cell if isinstance(cell, str) else None  # a row that is shorter than the header
-
-
-def _cells(column: pa.ChunkedArray) -> list[Cell]:
-    """Return a column's cells: whole numbers without a point, all else as it is.
-
-    A gap among whole numbers makes Arrow store them with a point.
-    """
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    values = column.to_pylist()
-    if not _is_list(kind):
-        write = _writer(kind, values)
-        return [write(value) for value in values]
-    write = _writer(kind.value_type, [item for cell in values if cell is not None for item in cell])
-    return [None if cell is None else [write(item) for item in cell] for cell in values]
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
-
-
-def _writer(kind: pa.DataType, values: list[Any]) -> Callable[[Any], str | None]:
-    """Return what writes a value of this type as text, None where there is none."""
-    types = pa.types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    if types.is_floating(kind):
-        return _number_writer(kind, values)
-    textual = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    if textual or types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
-        return lambda value: None if value is None else str(value)
-    raise TypeError(f"it holds values of type {kind}; labels are text, so write them as text")
-
-
-def _number_writer(kind: pa.DataType, values: list[Any]) -> Callable[[Any], str | None]:
-    """Return what writes a number, without its point where all are whole; NaN is no number."""
-    known = [value for value in values if value is not None and not isnan(value)]
-    whole = all(float(value).is_integer() for value in known)
-    as_stored = np.dtype(kind.to_pandas_dtype()).type  # else a float32 would show float64's digits
-
-    def write(value: Any) -> str | None:
-        if value is None or isnan(value):
-            return None
-        return str(int(value)) if whole else str(as_stored(value))
-
-    return write
+    too_long = {
+        at: len(row.cells)
+        for at, row in enumerate(found.rows)
+        if any(map(canonical_name, row.cells[width:]))
+    }
+    return LabelTable(
+        shown=shown,
+        names=[canonical_name(name) for name in found.header],
+        written=found.header,
+        row_numbers=[row.number for row in found.rows],
+        _read=column,
+        _values=column,
+        separator=found.separator,
+        notes=found.notes,
+        too_long=too_long,
+    )

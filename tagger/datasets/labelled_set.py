@@ -85,6 +85,8 @@ class LabelledSet:
     named : int, optional
         How many pictures the set names, those with problems too; None: as many as there are
         examples.
+    notes : tuple of str
+        What was assumed when it was read, as sentences.
     """
 
     source: str
@@ -94,6 +96,7 @@ class LabelledSet:
     problems: tuple[Problem, ...] = ()
     folded: tuple[Folded, ...] = ()
     named: int | None = None
+    notes: tuple[str, ...] = ()
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:
         """Return a new vocabulary of all labels that have enough pictures, by group, then by name.

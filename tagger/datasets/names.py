@@ -6,11 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from tagger.datasets.dataset_reader import read_dataset
-from tagger.datasets.label_table import read_csv
+from tagger.datasets.label_cells import cell_text
 from tagger.datasets.labelled_set import Example, LabelledSet
+from tagger.datasets.named_columns import Columns, group_names_in
+from tagger.datasets.spellings import with_one_spelling
+from tagger.datasets.table_file import open_table
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
-from tagger.labels.vocabulary import Group, Vocabulary, canonical_name
+from tagger.labels.folding import folded
+from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, parse_groups
 from tagger.settings import setting
 
 COLUMNS = ("dataset", "group", "name", "becomes")
@@ -20,7 +24,7 @@ Names = Mapping[tuple[str, str, str], str]
 
 
 def read_names(path: str) -> Names:
-    """Return the renamings of a CSV with the columns `COLUMNS`.
+    """Return the renamings of a table with the columns `COLUMNS`.
 
     `dataset` is the last part of a set's path, or empty for all sets; an empty `becomes` makes the
     group unknown for pictures with that label.
@@ -31,12 +35,18 @@ def read_names(path: str) -> Names:
         If it cannot be read, lacks a column or renames a label twice.
     """
     shown = f"{setting('names')} {path!r}"
-    table = read_csv(Path(path), key=COLUMNS[0], shown=shown)
+    table = open_table(Path(path), keys=COLUMNS[:1], shown=shown)
+    if table.too_long:
+        at, n = next(iter(table.too_long.items()))
+        raise DatasetError(
+            f"{shown} cannot be read: row {table.row_numbers[at]} has {n} cells; a cell that "
+            f"holds {table.separator!r} stands in double quotes"
+        )
     if table.names != list(COLUMNS):
         raise DatasetError(f"{shown} has the columns {table.names}; needs {','.join(COLUMNS)}")
     names: dict[tuple[str, str, str], str] = {}
     for row in zip(*map(table.column, COLUMNS), strict=True):
-        dataset, group, name, becomes = (canonical_name(str(cell or "")) for cell in row)
+        dataset, group, name, becomes = (canonical_name(cell_text(cell)) for cell in row)
         if (dataset, group, name) in names:
             raise DatasetError(
                 f"{shown} renames {group}:{name} of {dataset or 'any set'} twice; keep one row"
@@ -47,6 +57,8 @@ def read_names(path: str) -> Names:
 
 def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
     """Return the sets with their labels renamed; what `names` does not mention stays.
+
+    A name matches in any spelling, see `tagger.labels.folding`; its own comes first.
 
     Raises
     ------
@@ -61,12 +73,17 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
             f"{setting('names')} is for {others}, and given are {', '.join(sorted(here - {''}))}"
         )
     used: set[tuple[str, str, str]] = set()
+    alike: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
+    for dataset, group, name in names:
+        alike.setdefault((dataset, group, folded(name)), []).append((dataset, group, name))
 
     def of(dataset: str, group: str, name: str) -> str:
-        for key in ((dataset, group, name), ("", group, name)):
-            if key in names:
-                used.add(key)
-                return names[key]
+        for of_set in (dataset, ""):
+            own = (of_set, group, name)
+            matching = alike.get((of_set, group, folded(name)), [])
+            if matching:
+                used.update(matching)  # other spellings of it were folded into this one
+                return names[own if own in names else matching[0]]
         return name
 
     def example(dataset: str, old: Example) -> Example:
@@ -106,8 +123,22 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
         for example in each.examples:
             image_id = f"{_called(each)}/{example.image_id}"
             by_path[os.path.realpath(example.path)] = replace(example, image_id=image_id)
-    source = " and ".join(each.source for each in sets)
-    return LabelledSet(source, list(by_path.values()), sets[0].groups)
+    problems = [
+        replace(problem, image=f"{_called(each)}/{problem.image}")
+        for each in sets
+        for problem in each.problems
+    ]
+    lost = sum(len(each.examples) if each.named is None else each.named for each in sets)
+    lost -= sum(len(each.examples) for each in sets)
+    return LabelledSet(
+        source=" and ".join(each.source for each in sets),
+        examples=list(by_path.values()),
+        groups=sets[0].groups,
+        problems=tuple(problems),
+        folded=tuple(each for one in sets for each in one.folded),
+        named=len(by_path) + lost,
+        notes=tuple(note for each in sets for note in each.notes),
+    )
 
 
 def read_sets(
@@ -117,14 +148,39 @@ def read_sets(
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
     exclude: Exclusions | None = None,
+    columns: Columns | None = None,
+    image_root: str | None = None,
 ) -> LabelledSet:
-    """Return labelled sets as one, renamed by the table at the path `names`.
+    """Return labelled sets as one, renamed by the table at the path `names`, spelled alike.
 
-    See `read_dataset` for the rest.
+    `columns` and `image_root` hold for every table among them. See `read_dataset` for the rest.
+
+    Raises
+    ------
+    DatasetError
+        If one cannot be read, or their tables have different groups and none were named.
     """
     renames = read_names(names) if names else {}
+    if groups is None and vocabulary is None and columns and group_names_in(columns):
+        groups = parse_groups(",".join(group_names_in(columns)))
     sets = [
-        read_dataset(each, groups=groups, vocabulary=vocabulary, exclude=exclude)
+        read_dataset(
+            each,
+            groups=groups,
+            vocabulary=vocabulary,
+            exclude=exclude,
+            columns=columns,
+            image_root=image_root,
+        )
         for each in datasets
     ]
-    return joined(renamed(sets, renames))
+    if other := next((each for each in sets if each.groups != sets[0].groups), None):
+        raise DatasetError(
+            f"{sets[0].source} has the groups {_listed(sets[0])} and {other.source} has "
+            f"{_listed(other)}; say which are meant with {setting('groups')}"
+        )
+    return with_one_spelling(joined(renamed(sets, renames)), vocabulary)
+
+
+def _listed(labelled: LabelledSet) -> str:
+    return ", ".join(group.name for group in labelled.groups)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tagger.datasets.corrected import with_said
-from tagger.datasets.dataset_reader import labels_of_cell
 from tagger.datasets.label_cells import cell_text
 from tagger.datasets.labelled_set import Example, LabelKeys, Said
+from tagger.datasets.row_statement import labels_of_cell
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Group
 

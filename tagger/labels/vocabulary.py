@@ -27,6 +27,7 @@ from schemas.vocabulary import (
 )
 from tagger.errors import VocabularyError
 from tagger.labels.columns import new_column
+from tagger.labels.folding import folded
 from tagger.settings import setting
 
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
@@ -250,8 +251,8 @@ class Vocabulary:
         """Return the labels that a folder name spells, or None if it does not parse.
 
         The longest match is taken first. A label's own underscores, spaces and hyphens are all the
-        same here, so `navy_blue_rain_coat` is `navy blue` and `rain-coat`. A name in several groups
-        goes to the first group without a label so far.
+        same here, and so is case, so `Navy_blue_rain_coat` is `navy blue` and `rain-coat`. A name
+        in several groups goes to the first group without a label so far.
         """
         words = _words(canonical_name(folder))
         spelled: dict[tuple[str, ...], list[Label]] = {}
@@ -341,7 +342,7 @@ def _default_evidence(group: str) -> Evidence:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[_\s-]+", name) if word)
+    return tuple(word for word in re.split(r"[_\s-]+", folded(name)) if word)
 
 
 def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:

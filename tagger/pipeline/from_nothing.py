@@ -68,6 +68,8 @@ class FromNothing:
             options.datasets,
             options.names,
             options.exclude,
+            columns=options.columns,
+            image_root=options.image_root,
             corrections=options.corrections,
             groups=self.groups,
             vocabulary=self.vocabulary,

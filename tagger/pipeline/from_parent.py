@@ -91,6 +91,8 @@ class FromParent:
             options.datasets,
             options.names,
             options.exclude,
+            columns=options.columns,
+            image_root=options.image_root,
             corrections=options.corrections,
             vocabulary=spelling,
             skip_problems=options.skip_problems,

@@ -1,13 +1,18 @@
 """Labelled sets, read as one and decoded, with a word on what was not found or cannot be used."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tagger.cpus import usable_cpus
+from tagger.datasets.dataset_reader import is_table
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.names import read_sets
 from tagger.datasets.prepared_set import PreparedSet, prepare
 from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.problems import Folded
+from tagger.datasets.table_file import ENDINGS
 from tagger.errors import InputError
 from tagger.exclusions import Exclusions, complaint
 from tagger.imaging.preprocessing import Reading
@@ -17,6 +22,8 @@ from tagger.progress import Progress, say
 from tagger.settings import setting
 
 _SHOWN_UNREADABLE = 5
+_SHOWN_FOLDED = 8
+_SHOWN_SPELLINGS = 4
 
 
 def read_labelled(
@@ -24,6 +31,8 @@ def read_labelled(
     names: str | None,
     exclude: Sequence[str],
     *,
+    columns: str | None = None,
+    image_root: str | None = None,
     corrections: str | None = None,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
@@ -35,6 +44,10 @@ def read_labelled(
     ----------
     exclude : sequence of str
         Patterns, see `tagger.exclusions`.
+    columns : str, optional
+        Which headers of the tables among the sets are what, see `tagger.datasets.named_columns`.
+    image_root : str, optional
+        The folder below which the tables' pictures lie, by default each table's own.
     corrections : str, optional
         An index whose corrections stand beside the sets, or in their place.
     skip_problems : float, optional
@@ -55,15 +68,64 @@ def read_labelled(
                 f"{setting('names')} and {setting('exclude')} are about labelled sets, and none is "
                 "named; name one, or leave them out"
             )
+        check_table_options(datasets, columns, image_root)
         return read_corrected(corrections, groups if vocabulary is None else vocabulary.groups)
+    check_table_options(datasets, columns, image_root)
     exclusions = Exclusions(exclude)
-    labelled = read_sets(datasets, names, groups=groups, vocabulary=vocabulary, exclude=exclusions)
+    labelled = read_sets(
+        datasets,
+        names,
+        groups=groups,
+        vocabulary=vocabulary,
+        exclude=exclusions,
+        columns=parse_columns(columns) if columns is not None else None,
+        image_root=image_root,
+    )
     for idle in exclusions.idle():
         say(f"warning: {complaint(*idle)}")
+    for note in labelled.notes:
+        say(note)
+    if labelled.folded:
+        say(folded_sentence(labelled.folded))
     labelled = settle_problems(labelled, percent=skip_problems)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))
+
+
+def check_table_options(
+    datasets: Sequence[str], columns: str | None, image_root: str | None
+) -> None:
+    """Refuse options for tables where they cannot do what was meant.
+
+    Raises
+    ------
+    InputError
+        If no set is a table, or the folder of the pictures is none.
+    """
+    given = "columns" if columns is not None else "image_root"
+    is_given = columns is not None or image_root is not None
+    if is_given and not any(map(is_table, datasets)):
+        raise InputError(
+            f"{setting(given)} is about tables ({', '.join(ENDINGS)}), and none is named; the "
+            "names of folders say their labels themselves: leave it out"
+        )
+    if image_root is not None and not os.path.isdir(image_root):
+        raise InputError(
+            f"{setting('image_root')} {image_root!r}: there is no such folder; name the folder "
+            "that holds the pictures of the table"
+        )
+
+
+def folded_sentence(folded: Sequence[Folded]) -> str:
+    """Return what was folded, as a sentence."""
+    shown = [
+        f"{each.group}:{each.name} ({', '.join(map(repr, each.others[:_SHOWN_SPELLINGS]))})"
+        for each in folded[:_SHOWN_FOLDED]
+    ]
+    more = f", and {len(folded) - len(shown)} more" if len(folded) > len(shown) else ""
+    pictures = sum(each.pictures for each in folded)
+    return f"spellings that are one label, on {pictures:,} pictures: {'; '.join(shown)}{more}"
 
 
 def decode_set(

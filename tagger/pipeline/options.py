@@ -23,6 +23,10 @@ class TrainingOptions:
         A table of what labels of the sets are called here.
     exclude : tuple of str
         Patterns of what to leave out of the sets.
+    columns : str, optional
+        Which headers of the tables among the sets are what.
+    image_root : str, optional
+        The folder below which the tables' pictures lie.
     epochs : int, optional
         None is the recipe's own number.
     seed : int
@@ -48,6 +52,8 @@ class TrainingOptions:
     corrections: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
+    columns: str | None = None
+    image_root: str | None = None
     epochs: int | None = None
     seed: int = 0
     min_precision: float | None = None

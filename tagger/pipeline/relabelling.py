@@ -5,21 +5,33 @@ from collections import Counter
 from pathlib import Path
 
 from tagger.catalog import image_id
-from tagger.datasets.dataset_reader import label_columns, open_table, read_dataset
+from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.image_finder import ImageFinder
 from tagger.datasets.labelled_set import LabelledSet, Said
+from tagger.datasets.named_columns import Columns, parse_columns
+from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.relabelled import Changes, Sheet, as_csv, relabel, statement, written
+from tagger.datasets.table_layout import Layout
+from tagger.datasets.table_reader import open_label_table
 from tagger.errors import DatasetError, InputError
 from tagger.files import atomic_text, file_digest
 from tagger.index.snapshots import Snapshot
 from tagger.labels.vocabulary import Group, Label, Vocabulary
 from tagger.machine import raise_machine_fault
 from tagger.pipeline.corrected_set import read_said
+from tagger.pipeline.labelled_sets import check_table_options
 from tagger.progress import Progress, say
 from tagger.settings import setting
 
 
-def write_relabelled(dataset: str, corrections: str, out: Path) -> tuple[int, Changes]:
+def write_relabelled(
+    dataset: str,
+    corrections: str,
+    out: Path,
+    *,
+    columns: str | None = None,
+    image_root: str | None = None,
+) -> tuple[int, Changes]:
     """Return how many pictures the new table has, and how it differs from the set.
 
     Parameters
@@ -30,6 +42,8 @@ def write_relabelled(dataset: str, corrections: str, out: Path) -> tuple[int, Ch
         An index.
     out : Path
         A CSV file that is not there yet.
+    columns, image_root : str, optional
+        Of a table, see `tagger.pipeline.labelled_sets.read_labelled`.
 
     Raises
     ------
@@ -38,9 +52,17 @@ def write_relabelled(dataset: str, corrections: str, out: Path) -> tuple[int, Ch
     """
     _check_new(out)
     snapshot, groups, said = read_said(corrections)
-    labelled = read_dataset(dataset, vocabulary=_vocabulary(snapshot, groups))
+    check_table_options([dataset], columns, image_root)
+    named = parse_columns(columns) if columns is not None else {}
+    vocabulary = _vocabulary(snapshot, groups)
+    found = read_dataset(dataset, vocabulary=vocabulary, columns=named, image_root=image_root)
+    labelled = settle_problems(found, percent=None)
     table = Path(dataset)
-    sheet = _sheet_of_folder(labelled, out) if table.is_dir() else _sheet(table, labelled, out)
+    sheet = (
+        _sheet_of_folder(labelled, out)
+        if table.is_dir()
+        else _sheet(table, labelled, out, named, image_root)
+    )
     digests = _digests(labelled)
     words = [said.get(digests[example.path]) for example in sheet.examples]
     _say_without_column(sheet, words)
@@ -73,27 +95,46 @@ def _vocabulary(snapshot: Snapshot, groups: tuple[Group, ...]) -> Vocabulary:
     )
 
 
-def _sheet(path: Path, labelled: LabelledSet, out: Path) -> Sheet:
+def _sheet(
+    path: Path, labelled: LabelledSet, out: Path, columns: Columns, image_root: str | None
+) -> Sheet:
     """Return a table as it is given."""
-    if os.path.realpath(out.parent) != os.path.realpath(path.parent):
+    if image_root is None and os.path.realpath(out.parent) != os.path.realpath(path.parent):
         raise InputError(
             f"{setting('out')} {str(out)!r}: a table names its pictures from where it lies; write "
             f"the new one beside it, in {str(path.parent)!r}"
         )
-    table = open_table(path)
-    names = label_columns(table, labelled.groups, all_needed=False)
-    finder = ImageFinder(path.parent)
+    table, layout, finder = open_label_table(
+        path, labelled.groups, columns, image_root, all_needed=False
+    )
+    texts = [table.texts(i) for i in range(len(table.written))]
     by_path = {example.path: example for example in labelled.examples}
-    pictures = [finder.find(str(image)) or "" for image in table.column("image")]
-    columns = [table.texts(i) for i in range(len(table.written))]
+    rows = []
+    examples = []
+    for row in zip(*texts, strict=True):
+        found = finder.find(row[layout.image])
+        if found in by_path:  # else it is blank, as nothing is wrong with the table
+            rows.append(list(row))
+            examples.append(by_path[str(found)])
     return Sheet(
         header=table.written,
-        rows=[list(row) for row in zip(*columns, strict=True)],
-        examples=[by_path[picture] for picture in pictures],
-        columns={table.names.index(name): name for name in names},
+        rows=rows,
+        examples=examples,
+        columns=_columns_to_write(layout, table.shown),
         groups=labelled.groups,
         separator=table.separator,
     )
+
+
+def _columns_to_write(layout: Layout, shown: str) -> dict[int, str]:
+    """Return the columns of labels: one for each group, or one for all."""
+    several = [each for each in layout.speakers if each.one_hot or len(each.lists) > 1]
+    if several:
+        raise DatasetError(
+            f"{shown} has several columns for {several[0].name}, and what persons said fits one "
+            "column for each group; write the table so, or relabel the folders it names"
+        )
+    return {each.lists[0]: each.name for each in layout.speakers}
 
 
 def _sheet_of_folder(labelled: LabelledSet, out: Path) -> Sheet:
@@ -111,7 +152,7 @@ def _sheet_of_folder(labelled: LabelledSet, out: Path) -> Sheet:
         where = os.path.relpath(os.path.realpath(example.path), finder.root)
         image = image_id(os.fsencode(where))
         found = finder.find(image)
-        if found is None or not os.path.samefile(found, example.path):
+        if not isinstance(found, str) or not os.path.samefile(found, example.path):
             raise DatasetError(f"picture {example.image_id!r}: no table can name it; rename it")
         cells = [
             written(statement(example, name, labelled.groups), name, labelled.groups)
