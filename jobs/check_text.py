@@ -96,21 +96,18 @@ def _verdict_lines(report: CheckReport) -> Iterator[str]:
         return
     share = 100 * report.with_problems / report.named
     yield ""
-    yield (
-        f"{report.with_problems:,} of {report.named:,} pictures ({share:.1f} %) have problems at "
-        "which a training stops"
-    )
-    if {row.kind for row in report.findings if row.stops} == {"unreadable file"}:
+    yield f"{report.with_problems:,} of {report.named:,} pictures ({share:.1f} %) have problems"
+    if not any(row.stops for row in report.findings):
         yield (
-            f"files that cannot be read are left out and counted, up to {USUAL_PERCENT:g} % of the "
-            "pictures"
+            "a training goes on without them: files that cannot be read may be "
+            f"{USUAL_PERCENT:g} % of the pictures"
         )
-    if share <= USUAL_PERCENT or report.with_problems == 1:
-        yield "mend them, or go on with the rest: --skip-problems"
+    elif share <= USUAL_PERCENT or report.with_problems == 1:
+        yield "a training stops there: mend them, or go on with the rest: --skip-problems"
     else:
         yield (
-            f"that is more than the usual {USUAL_PERCENT:g} %: mend them; --skip-problems "
-            f"{int(share) + 1} would go on with the rest all the same"
+            f"a training stops there, and they are more than the usual {USUAL_PERCENT:g} %: mend "
+            f"them; --skip-problems {int(share) + 1} would go on with the rest all the same"
         )
 
 

@@ -211,7 +211,7 @@ class CheckFinding(Record):
     cases: int
     """How many there are of it: files, cells, labels, families or pairs."""
     stops: bool
-    """True if a training stops at it, unless --skip-problems goes on without these pictures."""
+    """True if a training stops at it unless --skip-problems is given."""
     first: list[str]
     """The first of it, in words, with row numbers."""
     do: str
@@ -304,7 +304,7 @@ class CheckReport(Record):
     named: int | None = None
     """How many pictures the sets name, those with problems too."""
     with_problems: int | None = None
-    """Those of them with problems that stop a training, unless --skip-problems goes on."""
+    """Those of them that have problems."""
     problems: list[FoundProblem] = msgspec.field(default_factory=list)
     """All of these."""
     findings: list[CheckFinding] = msgspec.field(default_factory=list)

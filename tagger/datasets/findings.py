@@ -21,6 +21,8 @@ def findings(
     misses: Sequence[NearMiss],
     families: Families,
     untaught: Sequence[tuple[Pair, str]],
+    *,
+    forgiven: bool,
 ) -> list[CheckFinding]:
     """Return what was found, most pictures first; of as many, what stops a training first.
 
@@ -32,9 +34,11 @@ def findings(
         The rest.
     untaught : sequence of (pair, reason)
         See `tagger.labels.pairs.unteachable`.
+    forgiven : bool
+        Whether a training goes on although there are such problems.
     """
     found = [
-        *_of_problems(problems),
+        *_of_problems(problems, stops=not forgiven),
         *_of_labels(counted, misses),
         *_of_families(families),
         *_of_pairs(untaught),
@@ -42,7 +46,7 @@ def findings(
     return sorted(found, key=lambda row: (-row.pictures, not row.stops, row.kind))
 
 
-def _of_problems(problems: Sequence[Problem]) -> Iterator[CheckFinding]:
+def _of_problems(problems: Sequence[Problem], *, stops: bool) -> Iterator[CheckFinding]:
     by_kind: dict[Kind, list[Problem]] = defaultdict(list)
     for problem in problems:
         by_kind[problem.kind].append(problem)
@@ -51,7 +55,7 @@ def _of_problems(problems: Sequence[Problem]) -> Iterator[CheckFinding]:
             kind=kind,
             pictures=pictures_with(alike),
             cases=len(alike),
-            stops=True,
+            stops=stops,
             first=[where(problem) for problem in alike[:_SHOWN]],
             do=_to_do(kind),
         )

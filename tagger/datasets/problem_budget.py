@@ -38,9 +38,9 @@ def settle_problems(
     found = pictures_with(problems)
     named = pictures_named(labelled)
     forgiven = percent
-    if percent is None:
-        forgiven = None if labelled.problems else USUAL_PERCENT
-    allowed = 0 if forgiven is None else _allowed(named, forgiven)
+    if forgiven is None:
+        forgiven = 0.0 if labelled.problems else USUAL_PERCENT
+    allowed = _allowed(named, forgiven)
     if found <= allowed:
         return labelled
     share = 100 * found / named
@@ -55,6 +55,12 @@ def settle_problems(
         f"{by_kind(problems)}. 'tagger train ... {setting('check')}' lists all of them and says "
         f"what to do; {limit}"
     )
+
+
+def is_forgiven(labelled: "LabelledSet", unreadable: Sequence[Problem]) -> bool:
+    """Return whether a training goes on although nothing was said of skipping."""
+    allowed = _allowed(pictures_named(labelled), USUAL_PERCENT)
+    return not labelled.problems and pictures_with(unreadable) <= allowed
 
 
 def pictures_with(problems: Sequence[Problem]) -> int:
@@ -82,8 +88,10 @@ def by_kind(problems: Sequence[Problem]) -> str:
 
 def where(problem: Problem) -> str:
     """Return where a problem is, and what it is, in words."""
-    row = "" if problem.row is None else f"row {problem.row}, "
-    return f"{row}{problem.image!r}: {problem.what}"
+    places = [] if problem.row is None else [f"row {problem.row}"]
+    if repr(problem.image) not in problem.what:
+        places.append(repr(problem.image))
+    return f"{', '.join(places)}: {problem.what}" if places else problem.what
 
 
 def _allowed(named: int, percent: float) -> int:

@@ -22,7 +22,7 @@ from tagger.datasets.findings import findings
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.near_misses import NearMiss, near_misses
 from tagger.datasets.prepared_set import PreparedSet
-from tagger.datasets.problem_budget import pictures_named, pictures_with
+from tagger.datasets.problem_budget import is_forgiven, pictures_named, pictures_with
 from tagger.datasets.problems import Problem
 from tagger.errors import InputError
 from tagger.evaluation.similar_sets import similar_sets
@@ -105,7 +105,12 @@ def _report(
         with_problems=pictures_with(problems),
         problems=[_found(problem) for problem in problems],
         findings=findings(
-            problems, counted, misses, families, _untaught(prepared, parts, vocabulary, start)
+            problems,
+            counted,
+            misses,
+            families,
+            _untaught(prepared, parts, vocabulary, start),
+            forgiven=is_forgiven(prepared.labelled, prepared.problems),
         ),
         near_misses=[NearMissLabel(**vars(miss)) for miss in misses],
         folded=[
