@@ -27,7 +27,7 @@ def check_text(report: CheckReport, proposal: str | None = None) -> str:
         *_corrected_lines(report.corrected),
         *_verdict_lines(report),
         *_trainable_lines(report),
-        *_similar_lines(report.similar),
+        *(_similar_lines(report.similar) if report.trainable is not None else ()),
     ]
     return "\n".join(map(plain, lines))
 
@@ -54,7 +54,7 @@ def _finding_lines(findings: Sequence[CheckFinding]) -> Iterator[str]:
 
 def _what(row: CheckFinding) -> str:
     """Return what a row is about, with the number of cases where that is not that of pictures."""
-    return row.kind if row.cases == row.pictures else f"{row.kind}, {row.cases:,}"
+    return row.kind if row.cases == row.pictures else f"{row.kind} ({row.cases:,})"
 
 
 def _folded_lines(report: CheckReport) -> Iterator[str]:
@@ -102,12 +102,15 @@ def _verdict_lines(report: CheckReport) -> Iterator[str]:
             "a training goes on without them: files that cannot be read may be "
             f"{USUAL_PERCENT:g} % of the pictures"
         )
+    elif report.trainable is None:
+        yield "a training stops there: mend them first"
     elif share <= USUAL_PERCENT or report.with_problems == 1:
         yield "a training stops there: mend them, or go on with the rest: --skip-problems"
     else:
         yield (
             f"a training stops there, and they are more than the usual {USUAL_PERCENT:g} %: mend "
-            f"them; --skip-problems {int(share) + 1} would go on with the rest all the same"
+            "them; --skip-problems "
+            f"{min(int(share) + 1, 100)} would go on with the rest all the same"
         )
 
 

@@ -22,7 +22,9 @@ def picture(path: Path, hue: str, number: int) -> None:
     random = np.random.default_rng(number)
     for _ in range(6):
         x, y, side = (int(each) for each in random.integers(0, 36, 3))
-        shade = tuple(int(each) for each in np.clip(HUES[hue] + random.integers(-40, 40, 3), 0, 255))
+        shade = tuple(
+            int(each) for each in np.clip(HUES[hue] + random.integers(-40, 40, 3), 0, 255)
+        )
         cv2.rectangle(pixels, (x, y), (x + 6 + side // 3, y + 12), shade, -1)
     assert cv2.imwrite(str(path), pixels)
 

@@ -37,11 +37,12 @@ def findings(
     forgiven : bool
         Whether a training goes on although there are such problems.
     """
+    missed = {f"{miss.group}:{miss.name}" for miss in misses}
     found = [
         *_of_problems(problems, stops=not forgiven),
         *_of_labels(counted, misses),
         *_of_families(families),
-        *_of_pairs(untaught),
+        *_of_pairs([each for each in untaught if not missed & set(each[0])]),
     ]
     return sorted(found, key=lambda row: (-row.pictures, not row.stops, row.kind))
 
@@ -56,9 +57,18 @@ def _of_problems(problems: Sequence[Problem], *, stops: bool) -> Iterator[CheckF
             pictures=pictures_with(alike),
             cases=len(alike),
             stops=stops,
-            first=[where(problem) for problem in alike[:_SHOWN]],
+            first=[where(problem) for problem in _distinct(alike)[:_SHOWN]],
             do=_to_do(kind),
         )
+
+
+def _distinct(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems, one for all pictures of a folder whose name cannot be read."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        of_folder = problem.kind == "unreadable cell" and problem.row is None
+        found.setdefault(problem.what if of_folder else where(problem), problem)
+    return list(found.values())
 
 
 def _to_do(kind: Kind) -> str:
@@ -70,11 +80,12 @@ def _to_do(kind: Kind) -> str:
         "unreadable file": "open one: if your own viewer cannot show it either, get it anew; else "
         f"leave it out with {setting('exclude')}",
         "ambiguous file": "write the name with its folder, so that one file is meant",
-        "unreadable cell": "correct what is written there, or empty it: an empty cell is unknown",
+        "unreadable cell": "correct what is written there; an empty cell is allowed, and unknown",
         "contradiction": "keep the row that is right; if a picture may have several labels of the "
         f"group, write a + behind its name in {groups}",
-        "unknown label": f"correct it, say with {names} what it is called in the model, or declare "
-        f"it: {setting('add')} GROUP:LABEL",
+        "unknown label": f"correct it, say with {names} what it is called here, or declare it: "
+        f"to retrain {setting('add')} GROUP:LABEL, to train in the file of "
+        f"{setting('vocabulary')}",
     }
     return ways[kind]
 
@@ -121,17 +132,18 @@ def _miss(miss: NearMiss) -> str:
 
 
 def _of_families(families: Families) -> Iterator[CheckFinding]:
+    known = [*families.conflicts, *families.duplicates]
     kinds: Mapping[str, tuple[list[list[str]], str]] = {
         "different labels": (
             families.conflicts,
             "they look the same: see which labels are right, and correct the others",
         ),
         "duplicate": (
-            families.duplicates,
+            [each for each in families.duplicates if each not in families.conflicts],
             "nothing: copies of one file never lie in training and test both; fewer are enough",
         ),
         "near-duplicate": (
-            [each for each in families.near_duplicates if each not in families.duplicates],
+            [each for each in families.near_duplicates if each not in known],
             "nothing: what looks the same never lies in training and test both",
         ),
     }

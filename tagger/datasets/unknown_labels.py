@@ -17,7 +17,7 @@ def with_unknown_labels(labelled: LabelledSet, unknown: Collection[LabelKey]) ->
     `LabelledSet.targets`.
     """
     found = tuple(
-        Problem(_KIND, example.image_id, None, f"{group}:{name} is no label of the model")
+        Problem(_KIND, example.image_id, None, f"{group}:{name} is no known label")
         for example in labelled.examples
         for group, name in sorted(example.present)
         if (group, name) in unknown
