@@ -58,8 +58,8 @@ def test_without_the_option_any_problem_stops_with_counts_the_first_and_what_to_
     assert str(stopped.value) == (
         "shop.csv: 2 of 100 pictures (2.0 %) have problems: missing file 2, first row 2, "
         "'gone0.jpg': it is missing. 'tagger train ... --check' lists all of them and says what "
-        "to do; --skip-problems goes on without them where they are at most 5 %, or another share that "
-        "it is given"
+        "to do; --skip-problems goes on without them where they are at most 5 %, or another share "
+        "that it is given"
     )
 
 
