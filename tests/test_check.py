@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from checking import HEADER, shop, written
-from conftest import Command
+from conftest import TINY, Command
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import ROOT
 
+from jobs.train import TrainOptions, train, train_text
 from schemas.record import parse
 from schemas.training import CheckReport
 from tagger.datasets.labelled_set import Example, LabelledSet
@@ -303,3 +304,22 @@ def test_a_config_file_has_the_budget_and_the_command_line_wins(
     ended = tagger("train", "bestand.csv", "--config", "shop.toml", "--skip-problems", "0")
     assert ended.returncode == 2
     assert "--skip-problems 0 allows 0 of them" in ended.stderr
+
+
+@pytest.mark.tensorflow
+def test_the_report_and_the_card_of_a_model_say_how_many_were_skipped(faulty: Path) -> None:
+    options = TrainOptions(
+        (str(faulty),),
+        "models",
+        groups="farbe,warengruppe",
+        skip_problems=5,
+        epochs=1,
+        workers=1,
+        architecture=TINY,
+    )
+    report = train(options)
+    assert report.pictures.skipped == 1
+    assert "skipped: 1 pictures with problems" in train_text(report)
+    card = Path(report.bundle, "README.md").read_text()
+    assert "0 could not be read;\n  1 had problems: left out, or unknown where they had one" in card
+    assert "--skip-problems 5" in card

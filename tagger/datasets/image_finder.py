@@ -40,6 +40,7 @@ class ImageFinder:
         self.root = os.path.realpath(folder)
         self._shown = os.path.abspath(folder)
         self._names = cache(_names_in)
+        self._really = cache(os.path.realpath)
 
     def find(self, image: str) -> str | Lost:
         """Return the path of the file that is meant, or why there is none.
@@ -84,7 +85,9 @@ class ImageFinder:
     def _only_one(self, image: str) -> str | Lost:
         """Return the one picture that may be meant, or why there is none."""
         path = self._below(image)
-        parts, is_elsewhere = wanted_parts(image if path is None else self._inside(path))
+        parts, is_elsewhere = wanted_parts(image)
+        if path is not None and os.path.isabs(image):  # below the folder, so its folders count
+            parts, is_elsewhere = wanted_parts(self._inside(path))
         found = self._pictures.matching(parts, any_folder=is_elsewhere)
         if len(found) == 1 and ".." not in parts:
             return os.path.join(self.root, found[0])
@@ -121,7 +124,9 @@ class ImageFinder:
         return path[len(os.path.join(self.root, "")) :]
 
     def _is_outside(self, path: str) -> bool:
-        return not os.path.realpath(path).startswith(os.path.join(self.root, ""))
+        folder = self._really(os.path.dirname(path))
+        place = os.path.realpath(path) if os.path.islink(path) else os.path.join(folder, "")
+        return not place.startswith(os.path.join(self.root, ""))
 
     def _in_another_form(self, path: str) -> str | None:
         """Return the one path that differs from this in the Unicode form of its names alone."""

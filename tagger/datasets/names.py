@@ -66,8 +66,10 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
         If a renaming for one of the sets, or for any, matches no label: it may be misspelt. Those
         for other sets are left aside, unless there are no others.
     """
+    if not names:
+        return list(sets)
     here = {_called(each) for each in sets} | {""}
-    if names and not any(dataset in here for dataset, _, _ in names):
+    if not any(dataset in here for dataset, _, _ in names):
         others = ", ".join(sorted({dataset for dataset, _, _ in names}))
         raise DatasetError(
             f"{setting('names')} is for {others}, and given are {', '.join(sorted(here - {''}))}"

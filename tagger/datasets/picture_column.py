@@ -18,7 +18,7 @@ def picture_column(table: LabelTable, is_picture: Callable[[str], bool]) -> int:
     """Return the column whose cells name pictures; where none do, the one whose header says so.
 
     Of several columns whose cells do, one with a header for pictures counts, then one with a header
-    for articles.
+    for articles, then the one with most.
 
     Raises
     ------

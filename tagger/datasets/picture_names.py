@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_WHOLE = re.compile(r"(\d+)[.,]0+")
+_WHOLE = re.compile(r"(\d+)\.0")
 
 
 class PictureNames:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tagger.datasets.problems import Problem
+from tagger.datasets.problems import Problem, pictures_of
 from tagger.errors import DatasetError
 from tagger.settings import setting
 
@@ -64,14 +64,14 @@ def is_forgiven(labelled: "LabelledSet", unreadable: Sequence[Problem]) -> bool:
 
 
 def pictures_with(problems: Sequence[Problem]) -> int:
-    """Return how many pictures have problems."""
-    return len({problem.image for problem in problems})
+    """Return how many pictures have problems; a row that names no picture is one."""
+    return len(pictures_of(problems))
 
 
 def pictures_named(labelled: "LabelledSet") -> int:
     """Return how many pictures a set names, those with problems too; one at least."""
     known = {example.image_id for example in labelled.examples}
-    counted = len(known | {problem.image for problem in labelled.problems})
+    counted = len(known) + len(pictures_of(x for x in labelled.problems if x.image not in known))
     return max(counted if labelled.named is None else labelled.named, 1)
 
 

@@ -1,5 +1,6 @@
 """What is wrong with a labelled set: all of it, found in one pass."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,3 +54,8 @@ class Folded:
     name: str
     others: tuple[str, ...]
     pictures: int
+
+
+def pictures_of(problems: Iterable[Problem]) -> set[str | int | None]:
+    """Return the pictures that problems are about; a row that names none counts as one."""
+    return {problem.image or problem.row for problem in problems}

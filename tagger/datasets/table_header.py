@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from statistics import median
 
 from anyascii import anyascii
 
@@ -43,6 +44,8 @@ ARTICLES = _words(_ARTICLE_WORDS)
 _SEARCHED = 20
 """Rows above a header, at most."""
 
+_ABOUT = 0.8
+
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -54,15 +57,19 @@ def is_known_header(header: str) -> bool:
 def header_at(rows: Sequence[Sequence[str]], keys: Collection[str]) -> int | None:
     """Return the number of the row that is the header, None if there is none.
 
-    It is the first row with one of `keys`, else the first with at least half as many filled cells
-    as the fullest: titles and dates above a table fill fewer.
+    It is the first row with one of `keys`; else the first of several cells one of which is a known
+    header of pictures; else the first with about as many filled cells as most rows have: titles and
+    dates above a table fill fewer.
     """
     wanted = {canonical_name(key) for key in keys}
     for at, row in enumerate(rows[:_SEARCHED]):
         if not wanted.isdisjoint(map(canonical_name, row)):
             return at
     filled = [sum(bool(canonical_name(cell)) for cell in row) for row in rows]
-    enough = max(2, max(filled, default=0) / 2)
+    for at, row in enumerate(rows[:_SEARCHED]):
+        if filled[at] > 1 and any(map(is_known_header, row)):
+            return at
+    enough = max(2, _ABOUT * median(filled)) if filled else 2
     return next((at for at, n in enumerate(filled[:_SEARCHED]) if n >= enough), None)
 
 

@@ -11,7 +11,7 @@ from tagger.datasets.label_cells import cell_text
 from tagger.datasets.label_table import LabelTable
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.named_columns import IMAGE, LABELS, Columns
-from tagger.datasets.problems import Problem
+from tagger.datasets.problems import Problem, pictures_of
 from tagger.datasets.row_statement import row_statement
 from tagger.datasets.spellings import spellings_of
 from tagger.datasets.table_file import KEYS, open_table
@@ -93,9 +93,7 @@ def read_table(
         example, more = _joined(of_one, all_groups, found.finder, pooled=pooled)
         examples.append(example)
         problems += more
-    lost = {
-        problem.image for problem in problems if problem.kind in ("missing file", "ambiguous file")
-    }
+    lost = pictures_of(problems) - {row.image for row in rows}
     return LabelledSet(
         source=os.fspath(path),
         examples=sorted(examples, key=lambda example: example.image_id),

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _JOINERS = "\u200c\u200d"
@@ -10,6 +11,7 @@ _JOINERS = "\u200c\u200d"
 _GAP = re.compile(r"(?<=[^\W_])[\s_\u2010-\u2015-]+(?=[^\W_])")
 
 
+@lru_cache(maxsize=4096)  # a table says the same few words over and over
 def folded(name: str) -> str:
     """Return what all spellings of a label have in common.
 
