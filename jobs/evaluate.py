@@ -83,7 +83,7 @@ def evaluate(
         from jobs.audit import audit_set
 
         facts, logits, findings = audit_set(bundle, labelled, part_of, Path(audit), backend=backend)
-    settle_problems(labelled, percent=skip_problems, unreadable=_unreadable(labelled, facts))
+    settle_problems(labelled, budget=skip_problems, unreadable=_unreadable(labelled, facts))
     rows, left_out = _measurable(facts, part_of, include_training=include_training)
     if not rows:
         raise DatasetError(

@@ -22,6 +22,7 @@ from tagger.datasets.problems import Problem
 from tagger.errors import DatasetError
 from tagger.evaluation.similar_sets import MEASURED, similar_sets
 from tagger.labels.vocabulary import parse_groups
+from tagger.settings import setting
 
 
 def labelled(pictures: int, problems: int) -> LabelledSet:
@@ -47,37 +48,39 @@ def test_what_has_problems_is_at_most_the_share_that_was_allowed_or_one_picture(
     problems = min(problems, pictures - 1)
     here = labelled(pictures, problems)
     if problems <= max(1, pictures * percent // 100):
-        assert settle_problems(here, percent=percent) is here
+        assert settle_problems(here, budget=percent) is here
     else:
         with pytest.raises(DatasetError, match="have problems"):
-            settle_problems(here, percent=percent)
+            settle_problems(here, budget=percent)
 
 
 def test_without_the_option_any_problem_stops_with_counts_the_first_and_what_to_do() -> None:
     with pytest.raises(DatasetError) as stopped:
         settle_problems(labelled(100, 2), percent=None)
     assert str(stopped.value) == (
-        "shop.csv: 2 of 100 pictures (2.0 %) have problems: missing file 2, first row 2, "
-        "'gone0.jpg': it is missing. 'tagger train ... --check' lists all of them and says what "
-        "to do; --skip-problems goes on without them where they are at most 5 %, or another share "
-        "that it is given"
+        "shop.csv: 2 of 100 pictures (2.0 %) have problems: 2 x missing file, first in row 2, "
+        f"'gone0.jpg': it is missing. 'tagger train ... {setting('check')}' lists all of them and "
+        f"says what to do; {setting('skip_problems')} goes on without them where they are at most "
+        "5 %, or another share that it is given"
     )
 
 
 def test_too_many_are_refused_by_kind_and_with_the_share_that_is_allowed() -> None:
     with pytest.raises(DatasetError) as stopped:
         settle_problems(labelled(100, 4), percent=5, unreadable=unreadable(3))
-    assert "7 of 100 pictures (7.0 %) have problems: missing file 4, first " in str(stopped.value)
-    assert "unreadable file 3, first '0.jpg': truncated" in str(stopped.value)
-    assert "--skip-problems 5 allows 5 of them" in str(stopped.value)
+    assert "7 of 100 pictures (7.0 %) have problems: 4 x missing file, first in " in str(
+        stopped.value
+    )
+    assert "3 x unreadable file, first in '0.jpg': truncated" in str(stopped.value)
+    assert f"{setting('skip_problems')} 5 allows 5 of them" in str(stopped.value)
 
 
 def test_a_file_that_broke_overnight_does_not_end_a_training() -> None:
     for pictures, broken in ((100, 5), (10, 1)):
         settle_problems(labelled(pictures, 0), percent=None, unreadable=unreadable(broken))
-    with pytest.raises(DatasetError, match="unreadable file 6"):
+    with pytest.raises(DatasetError, match="6 x unreadable file"):
         settle_problems(labelled(100, 0), percent=None, unreadable=unreadable(6))
-    with pytest.raises(DatasetError, match="--skip-problems 0 allows 0"):
+    with pytest.raises(DatasetError, match=f"{setting('skip_problems')} 0 allows 0"):
         settle_problems(labelled(100, 0), percent=0, unreadable=unreadable(1))
 
 
@@ -214,7 +217,9 @@ def test_the_json_of_a_check_has_all_that_its_text_says(tagger: Command, tmp_pat
 def test_a_training_stops_at_a_problem_before_it_decodes(tagger: Command, tmp_path: Path) -> None:
     ended = tagger("train", *WORDS)
     assert ended.returncode == 2
-    assert "1 of 36 pictures (2.8 %) have problems: missing file 1, first row 5" in ended.stderr
+    assert (
+        "1 of 36 pictures (2.8 %) have problems: 1 x missing file, first in row 5" in ended.stderr
+    )
     assert "--skip-problems goes on" in ended.stderr
     assert not (tmp_path / "models").exists()
 

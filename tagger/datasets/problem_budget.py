@@ -16,16 +16,17 @@ USUAL_PERCENT = 5.0
 
 
 def settle_problems(
-    labelled: "LabelledSet", *, percent: float | None, unreadable: Sequence[Problem] = ()
+    labelled: "LabelledSet", *, budget: float | None, unreadable: Sequence[Problem] = ()
 ) -> "LabelledSet":
     """Return the set as it is, if what is wrong with it is within its budget.
 
     Parameters
     ----------
-    percent : float, optional
-        The pictures with problems may be at most this share of those that the set names; a single
-        one is always allowed, but for 0. None: no problem is allowed, but files that cannot be
-        read, up to the usual share: a file that broke overnight does not end a night's training.
+    budget : float, optional
+        In percent: the pictures with problems may be at most this share of those that the set
+        names; a single one is always allowed, but for 0. None: no problem is allowed, but files
+        that cannot be read, up to the usual share: a file that broke overnight does not end a
+        night's training.
     unreadable : sequence of Problem
         What was found out while the pictures were read.
 
@@ -37,7 +38,7 @@ def settle_problems(
     problems = [*labelled.problems, *unreadable]
     found = pictures_with(problems)
     named = pictures_named(labelled)
-    forgiven = percent
+    forgiven = budget
     if forgiven is None:
         forgiven = 0.0 if labelled.problems else USUAL_PERCENT
     allowed = _allowed(named, forgiven)
@@ -47,8 +48,8 @@ def settle_problems(
     limit = (
         f"{setting('skip_problems')} goes on without them where they are at most "
         f"{USUAL_PERCENT:g} %, or another share that it is given"
-        if percent is None
-        else f"{setting('skip_problems')} {percent:g} allows {allowed:,} of them"
+        if budget is None
+        else f"{setting('skip_problems')} {budget:g} allows {allowed:,} of them"
     )
     raise DatasetError(
         f"{labelled.source}: {found:,} of {named:,} pictures ({share:.1f} %) have problems: "
@@ -82,7 +83,7 @@ def by_kind(problems: Sequence[Problem]) -> str:
         first.setdefault(problem.kind, problem)
     counts = Counter(problem.kind for problem in problems)
     return "; ".join(
-        f"{kind} {n:,}, first {where(first[kind])}" for kind, n in counts.most_common()
+        f"{n:,} x {kind}, first in {where(first[kind])}" for kind, n in counts.most_common()
     )
 
 

@@ -85,7 +85,7 @@ class FromNothing:
                 "add them"
             )
         labelled = with_unknown_labels(labelled, {split_key(key) for key in strange})
-        return settle_problems(labelled, percent=options.skip_problems)
+        return settle_problems(labelled, budget=options.skip_problems)
 
     def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
         """Return the vocabulary, given or that of the sets."""

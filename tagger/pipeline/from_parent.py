@@ -104,7 +104,7 @@ class FromParent:
             return labelled
         undeclared = set(map(split_key, self._strangers(labelled))) - set(added)
         labelled = with_unknown_labels(labelled, undeclared)
-        return settle_problems(labelled, percent=options.skip_problems)
+        return settle_problems(labelled, budget=options.skip_problems)
 
     def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
         """Return the parent's vocabulary with what is new in it.

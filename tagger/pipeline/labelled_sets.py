@@ -87,7 +87,7 @@ def read_labelled(
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
-    labelled = settle_problems(labelled, percent=skip_problems)
+    labelled = settle_problems(labelled, budget=skip_problems)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))

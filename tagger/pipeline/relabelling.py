@@ -56,7 +56,7 @@ def write_relabelled(
     named = parse_columns(columns) if columns is not None else {}
     vocabulary = _vocabulary(snapshot, groups)
     found = read_dataset(dataset, vocabulary=vocabulary, columns=named, image_root=image_root)
-    labelled = settle_problems(found, percent=None)
+    labelled = settle_problems(found, budget=None)
     table = Path(dataset)
     sheet = (
         _sheet_of_folder(labelled, out)

@@ -69,7 +69,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         work.begin(_decisive(options, start, labelled, vocabulary))
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         prepared.refuse_nothing()
-        settle_problems(labelled, percent=options.skip_problems, unreadable=prepared.problems)
+        settle_problems(labelled, budget=options.skip_problems, unreadable=prepared.problems)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
         recipe = start.recipe(len(split.rows("train")))
