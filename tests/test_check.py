@@ -56,7 +56,7 @@ def test_what_has_problems_is_at_most_the_share_that_was_allowed_or_one_picture(
 
 def test_without_the_option_any_problem_stops_with_counts_the_first_and_what_to_do() -> None:
     with pytest.raises(DatasetError) as stopped:
-        settle_problems(labelled(100, 2), percent=None)
+        settle_problems(labelled(100, 2), budget=None)
     assert str(stopped.value) == (
         "shop.csv: 2 of 100 pictures (2.0 %) have problems: 2 x missing file, first in row 2, "
         f"'gone0.jpg': it is missing. 'tagger train ... {setting('check')}' lists all of them and "
@@ -67,7 +67,7 @@ def test_without_the_option_any_problem_stops_with_counts_the_first_and_what_to_
 
 def test_too_many_are_refused_by_kind_and_with_the_share_that_is_allowed() -> None:
     with pytest.raises(DatasetError) as stopped:
-        settle_problems(labelled(100, 4), percent=5, unreadable=unreadable(3))
+        settle_problems(labelled(100, 4), budget=5, unreadable=unreadable(3))
     assert "7 of 100 pictures (7.0 %) have problems: 4 x missing file, first in " in str(
         stopped.value
     )
@@ -77,11 +77,11 @@ def test_too_many_are_refused_by_kind_and_with_the_share_that_is_allowed() -> No
 
 def test_a_file_that_broke_overnight_does_not_end_a_training() -> None:
     for pictures, broken in ((100, 5), (10, 1)):
-        settle_problems(labelled(pictures, 0), percent=None, unreadable=unreadable(broken))
+        settle_problems(labelled(pictures, 0), budget=None, unreadable=unreadable(broken))
     with pytest.raises(DatasetError, match="6 x unreadable file"):
-        settle_problems(labelled(100, 0), percent=None, unreadable=unreadable(6))
+        settle_problems(labelled(100, 0), budget=None, unreadable=unreadable(6))
     with pytest.raises(DatasetError, match=f"{setting('skip_problems')} 0 allows 0"):
-        settle_problems(labelled(100, 0), percent=0, unreadable=unreadable(1))
+        settle_problems(labelled(100, 0), budget=0, unreadable=unreadable(1))
 
 
 @pytest.mark.parametrize(
