@@ -169,7 +169,7 @@ def _pictures(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
 
 def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
     """Return the labelled sets, as each of the models understands their labels."""
-    sets = [_read(options, each) for each in (a, b)]
+    sets = [_read(options, a, quiet=False), _read(options, b, quiet=True)]
     strangers: dict[str, int] = {}
     for labelled, each in zip(sets, (a, b), strict=True):
         strangers |= labelled.strangers(each.vocabulary)
@@ -186,7 +186,7 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
     )
 
 
-def _read(options: "CompareOptions", bundle: Bundle) -> LabelledSet:
+def _read(options: "CompareOptions", bundle: Bundle, *, quiet: bool) -> LabelledSet:
     """Return the labelled sets as one model understands them."""
     return read_labelled(
         options.on,
@@ -195,6 +195,7 @@ def _read(options: "CompareOptions", bundle: Bundle) -> LabelledSet:
         columns=options.columns,
         image_root=options.image_root,
         vocabulary=bundle.vocabulary,
+        quiet=quiet,
     )
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from schemas.training import RelabelReport
 from tagger.datasets.corrected import with_said
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import Example, LabelledSet, Said
+from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.relabelled import Sheet, as_csv, statement, written
 from tagger.datasets.relabelled import relabel as relabelled
 from tagger.datasets.row_statement import labels_of_cell
@@ -232,6 +234,41 @@ def test_pictures_are_found_by_content_under_any_name_and_not_by_name(
     (photos / "a.jpg").write_bytes(b"other bytes")
     relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
     assert [row[1] for row in cells(photos / "new.csv")[1:]] == ["red", "red", "blue"]
+
+
+def test_a_workbook_with_headers_of_its_own_is_relabelled_as_a_csv_of_the_same_pictures(
+    photos: Path, index: Path, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    for row in (["Stand 2026"], ["SKU", "Farbe", "Preis"], ["a", "rot", 5], [], ["B", "ROT", 7.5]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    Person(index).says(photos / "b.jpg", "color", "blau")
+    tables = {"columns": "color=Farbe", "image_root": str(photos)}
+    out = tmp_path / "new.csv"
+    report = relabel(str(tmp_path / "t.xlsx"), str(index), str(out), **tables)
+    assert (report.pictures, report.changed) == (2, 1)
+    assert cells(out) == [["SKU", "Farbe", "Preis"], ["a", "rot", "5"], ["B", "blau", "7.5"]]
+    again = read_dataset(
+        out,
+        groups=parse_groups("color"),
+        columns=parse_columns("color=Farbe"),
+        image_root=str(photos),
+    )
+    assert labels(again) == {
+        "a.jpg": ([("color", "rot")], ["color"]),
+        "b.jpg": ([("color", "blau")], ["color"]),
+    }
+
+
+def test_a_table_with_several_columns_for_a_group_is_not_relabelled(
+    photos: Path, index: Path
+) -> None:
+    (photos / "t.csv").write_text("image,color_red,color_blue\na.jpg,1,0\n")
+    Person(index).says(photos / "a.jpg", "color", "blue")
+    with pytest.raises(DatasetError, match="several columns for color"):
+        relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
+    assert not (photos / "new.csv").exists()
 
 
 def one_row(example: Example, cell: str, column: str = "use") -> Sheet:

@@ -1,14 +1,17 @@
 """Rows joined by picture, labels spelled alike, and every fault found in one pass."""
 
+import json
 from pathlib import Path
 
 import pytest
+from conftest import Command
 
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import read_sets
 from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.problems import Folded
+from tagger.datasets.sample import Sample
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.pipeline.labelled_sets import folded_sentence
@@ -92,6 +95,33 @@ def test_all_faults_are_found_in_one_pass_and_the_rest_is_read(tmp_path: Path) -
     )
     assert "2 x unreadable cell, first in row 4" in message
     assert "1 x ambiguous file" in message
+
+
+def test_check_looks_at_a_table_with_faults_and_a_training_stops_in_one_sentence(
+    sample: Sample, tmp_path: Path, tagger: Command
+) -> None:
+    pictures = sorted(sample.labelled.rglob("*.jpg"))[:12]
+    rows = [
+        f"{path.stem};{path.parent.name.split('_')[0].upper() if i else 'x'};{i % 2}\n"
+        for i, path in enumerate(pictures)
+    ]
+    text = "Artikelnummer;Farbe, außen;Größe\n" + "".join(rows) + "nirgends;RED;1\n"
+    (tmp_path / "t.csv").write_bytes(
+        text.replace("Farbe, außen", '"Farbe, außen"').encode("cp1252")
+    )
+    arguments = (
+        *("train", tmp_path / "t.csv", "--models", tmp_path / "models"),
+        *("--image-root", sample.labelled, "--columns", 'farbe="Farbe, außen"'),
+    )
+    checked = tagger(*arguments, "--check", "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert sum(json.loads(checked.stdout)["labels"].values()) == 12
+    assert "read as Windows-1252" in checked.stderr
+    stopped = tagger(*arguments)
+    assert stopped.returncode == 2
+    assert "1 of 13 pictures have problems: 1 x missing file, first in row 14" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not list((tmp_path / "models").glob("fashion-*"))
 
 
 def test_a_set_without_faults_is_settled_as_it_is(tmp_path: Path) -> None:

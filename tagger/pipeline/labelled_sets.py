@@ -37,6 +37,7 @@ def read_labelled(
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
     skip_problems: float | None = None,
+    quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
 
@@ -52,6 +53,8 @@ def read_labelled(
         An index whose corrections stand beside the sets, or in their place.
     skip_problems : float, optional
         How many pictures, in percent, may have problems, see `settle_problems`.
+    quiet : bool
+        Whether how they were read has been said before.
 
     Raises
     ------
@@ -81,16 +84,21 @@ def read_labelled(
         columns=parse_columns(columns) if columns is not None else None,
         image_root=image_root,
     )
+    if not quiet:
+        _say_how_read(labelled, exclusions)
+    labelled = settle_problems(labelled, budget=skip_problems)
+    if corrections is None:
+        return labelled
+    return beside(labelled, read_corrected(corrections, labelled.groups))
+
+
+def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
     for idle in exclusions.idle():
         say(f"warning: {complaint(*idle)}")
     for note in labelled.notes:
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
-    labelled = settle_problems(labelled, budget=skip_problems)
-    if corrections is None:
-        return labelled
-    return beside(labelled, read_corrected(corrections, labelled.groups))
 
 
 def check_table_options(
