@@ -63,6 +63,7 @@ def audit_set(
                 workers=usable_cpus(),
                 progress=progress.advance,
             )
+        prepared.refuse_nothing()
         pixels = prepared.cache.pixels
         predictor = make_predictor(bundle, backend, pictures=len(pixels))
         logits = logits_of(predictor, pixels)

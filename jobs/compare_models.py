@@ -24,7 +24,7 @@ from tagger.evaluation.questions import (
 from tagger.exclusions import Exclusions
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.two_models import score_with_both
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 from tagger.progress import Progress
 from tagger.report.thumbnails import Wanted
 from tagger.settings import setting
@@ -192,7 +192,7 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
 
 def _read(options: "CompareOptions", bundle: Bundle, *, quiet: bool) -> LabelledSet:
     """Return the labelled sets as one model understands them."""
-    labelled = read_labelled(
+    return read_labelled(
         options.on,
         options.names,
         options.exclude,
@@ -201,7 +201,6 @@ def _read(options: "CompareOptions", bundle: Bundle, *, quiet: bool) -> Labelled
         vocabulary=bundle.vocabulary,
         quiet=quiet,
     )
-    return settle_problems(labelled, budget=None)
 
 
 def _sampled(catalog: str, options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:

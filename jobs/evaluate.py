@@ -17,6 +17,8 @@ from schemas.evaluation import (
 )
 from tagger.arrays import Float32Array
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.problem_budget import pictures_with, settle_problems
+from tagger.datasets.problems import Problem
 from tagger.errors import DatasetError
 from tagger.evaluation.metrics import measure, unanswered
 from tagger.imaging.file_facts import FileFacts
@@ -24,7 +26,7 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
 from tagger.models.file_scoring import score_files
 from tagger.models.predictor import Backend
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 from tagger.progress import Progress
 
 _SHOWN = 40
@@ -36,6 +38,7 @@ def evaluate(
     *,
     names: str | None = None,
     exclude: Sequence[str] = (),
+    skip_problems: float | None = None,
     columns: str | None = None,
     image_root: str | None = None,
     include_training: bool = False,
@@ -50,6 +53,8 @@ def evaluate(
         A table of what the sets' labels are called in the model, see `tagger.datasets.names`.
     exclude : sequence of str
         What to leave out of the sets' folders, see `tagger.exclusions`.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, see `settle_problems`.
     columns, image_root : str, optional
         Of the tables among the sets, see `tagger.pipeline.labelled_sets.read_labelled`.
     audit : str, optional
@@ -68,8 +73,8 @@ def evaluate(
         columns=columns,
         image_root=image_root,
         vocabulary=bundle.vocabulary,
+        skip_problems=skip_problems,
     )
-    labelled = settle_problems(labelled, budget=None)
     part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
     findings = None
     if audit is None:
@@ -78,6 +83,7 @@ def evaluate(
         from jobs.audit import audit_set
 
         facts, logits, findings = audit_set(bundle, labelled, part_of, Path(audit), backend=backend)
+    settle_problems(labelled, budget=skip_problems, unreadable=_unreadable(labelled, facts))
     rows, left_out = _measurable(facts, part_of, include_training=include_training)
     if not rows:
         raise DatasetError(
@@ -88,7 +94,7 @@ def evaluate(
         model=bundle.name,
         model_id=bundle.model_id,
         dataset=labelled.source,
-        left_out=LeftOut(**left_out),
+        left_out=LeftOut(**left_out, skipped=pictures_with(labelled.problems)),
         unknown_labels=dict(sorted(labelled.strangers(bundle.vocabulary).items())),
         unanswered=_unanswered(bundle, labelled, logits, rows),
         audit=findings,
@@ -108,6 +114,15 @@ def _scored(
     paths = [example.path for example in labelled.examples]
     with Progress(len(paths), "evaluating") as progress:
         return score_files(bundle, paths, backend=backend, progress=progress.advance)
+
+
+def _unreadable(labelled: LabelledSet, facts: Sequence[FileFacts]) -> list[Problem]:
+    pairs = zip(labelled.examples, facts, strict=True)
+    return [
+        Problem("unreadable file", example.image_id, None, f"{fact.status}: {fact.error}")
+        for example, fact in pairs
+        if fact.status != "ok"
+    ]
 
 
 def _measurable(

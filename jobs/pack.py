@@ -16,7 +16,7 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import number
 from tagger.models.file_scoring import score_files
 from tagger.models.packing import pack_bundle
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 from tagger.progress import Progress
 
 
@@ -71,7 +71,6 @@ def pack(
         image_root=image_root,
         vocabulary=bundle.vocabulary,
     )
-    labelled = settle_problems(labelled, budget=None)
     losses: list[Loss] = []
 
     def measured(packed: Bundle) -> str:

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from jobs.console.command_line import command_line
+from jobs.train import skipped_lines
 from schemas.bundle import Gate
 from schemas.training import RetrainReport
 from tagger.errors import InputError
@@ -40,6 +41,7 @@ class RetrainOptions:
     epochs: int | None = None  # None: the recipe's own
     seed: int = 0
     min_precision: float | None = None
+    skip_problems: float | None = None  # None: none may have any
     resume: bool = False
     workers: int = 0  # 0: one per core
 
@@ -55,7 +57,7 @@ def retrain(options: RetrainOptions) -> RetrainReport:
         Nothing is saved then.
     """
     parent = load_bundle(options.parent)
-    trained = run_training(_common(options, parent), _start(options, parent))
+    trained = run_training(training(options, parent), start(options, parent))
     candidate = trained.candidate
     vocabulary = candidate.split.vocabulary
     return RetrainReport(
@@ -88,7 +90,8 @@ def retrain_text(report: RetrainReport) -> str:
     saved = (
         f"saved {report.bundle} (model_id {report.model_id[:12]}...), {end}; {report.seconds:.0f} s"
     )
-    return "\n".join([table(report.evaluation), "", gate_text(report.gate), "", saved])
+    lines = [table(report.evaluation), "", gate_text(report.gate), "", saved]
+    return "\n".join([*lines, *skipped_lines(report.pictures)])
 
 
 def gate_text(gate: Gate) -> str:
@@ -96,7 +99,8 @@ def gate_text(gate: Gate) -> str:
     return "\n".join(gate_lines(gate))
 
 
-def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
+def training(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
+    """Return what is asked of the training, whatever it starts from."""
     return TrainingOptions(
         datasets=options.datasets,
         models=Path(options.models),
@@ -110,13 +114,21 @@ def _common(options: RetrainOptions, parent: Bundle) -> TrainingOptions:
         seed=options.seed,
         min_precision=options.min_precision,
         promote=options.promote,
+        skip_problems=options.skip_problems,
         resume=options.resume,
         workers=options.workers,
         command=command_line("retrain", replace(options, parent=str(parent.path))),
     )
 
 
-def _start(options: RetrainOptions, parent: Bundle) -> FromParent:
+def start(options: RetrainOptions, parent: Bundle) -> FromParent:
+    """Return where the training starts.
+
+    Raises
+    ------
+    InputError
+        If the parent cannot be trained.
+    """
     if not parent.trainable:
         raise InputError(
             f"--from {options.parent!r} is packed, for tagging alone; retrain from the model that "

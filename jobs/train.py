@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.console.command_line import command_line
-from schemas.training import CheckReport, TrainReport
+from schemas.training import PictureCounts, TrainReport
 from tagger.errors import InputError
-from tagger.labels.evidence import evidence_record, evidence_sentence
+from tagger.labels.evidence import evidence_record
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.pipeline.from_nothing import FromNothing
 from tagger.pipeline.options import TrainingOptions
-from tagger.pipeline.training import check_set, run_training
+from tagger.pipeline.training import run_training
 from tagger.training.architecture import Architecture
 
 
@@ -39,6 +39,7 @@ class TrainOptions:
     trunk: str | None = None
     min_pictures: int = 1
     min_precision: float | None = None
+    skip_problems: float | None = None  # None: none may have any
     resume: bool = False
     workers: int = 0  # 0: one per core
     # Of `tagger.training.architecture.Architecture`; tests use small ones.
@@ -55,7 +56,7 @@ def train(options: TrainOptions) -> TrainReport:
     InputError, Locked, TrainingDiverged
         Nothing is saved then.
     """
-    trained = run_training(_common(options), _start(options))
+    trained = run_training(training(options), start(options))
     candidate = trained.candidate
     metrics = candidate.measured.metrics
     return TrainReport(
@@ -75,11 +76,6 @@ def train(options: TrainOptions) -> TrainReport:
     )
 
 
-def check(options: TrainOptions) -> CheckReport:
-    """Return the report of --check; trains nothing and leaves nothing behind."""
-    return check_set(_common(options), _start(options))
-
-
 def train_text(report: TrainReport) -> str:
     """Return the result of a training as text for a terminal."""
     from jobs.evaluate import table
@@ -94,6 +90,7 @@ def train_text(report: TrainReport) -> str:
         f"saved {report.bundle} (model_id {report.model_id[:12]}..., epoch {report.best_epoch} "
         f"kept) in {report.seconds:.0f} s",
         report.verdict.sentence,
+        *skipped_lines(report.pictures),
     ]
     if not report.verdict.passed:
         lines.append(
@@ -104,43 +101,15 @@ def train_text(report: TrainReport) -> str:
     return "\n".join(lines)
 
 
-def check_text(report: CheckReport) -> str:
-    """Return the report of --check as text for a terminal."""
-    from tagger.models.card import corrected_sentence
-
-    lines = [f"{report.dataset}: {report.pictures:,} pictures"]
-    for title, counts in (("labels", report.labels), ("pairs", report.pairs)):
-        lines.append(f"{title}:")
-        lines += [f"  {n:8,}  {_seen(name)}" for name, n in counts.items()]
-    lines += ["evidence:", *(f"  {evidence_sentence(group)}" for group in report.evidence)]
-    if report.unlabelled:
-        lines.append(f"without any label: {report.unlabelled:,}")
-    lines += _family_lines("duplicates", report.duplicates)
-    lines += _family_lines("near-duplicates", report.near_duplicates)
-    lines += _family_lines("conflicts", report.conflicts)
-    if (found := report.corrected) is not None:
-        lines.append(
-            f"corrected: {found.used:,}, of which {found.both:,} are in the labelled sets too; "
-            f"left out: {found.changed:,} changed since, {found.gone:,} gone or unreadable"
-        )
-        lines += [corrected_sentence(found.parts)] if found.parts is not None else []
-    lines.append(f"unreadable: {len(report.unreadable):,}")
-    lines += [f"  {row.image}: {row.status}: {row.error}" for row in report.unreadable[:20]]
-    return "\n".join(lines)
+def skipped_lines(pictures: PictureCounts) -> list[str]:
+    """Return what to say of pictures that were skipped; nothing if there are none."""
+    if not pictures.skipped:
+        return []
+    return [f"skipped: {pictures.skipped:,} pictures with problems; --check lists them"]
 
 
-def _seen(name: str) -> str:
-    """Return a name, quoted where the terminal would obey it: persons said it, in a log."""
-    return name if name.isprintable() else repr(name)
-
-
-def _family_lines(title: str, families: list[list[str]]) -> list[str]:
-    extra = sum(len(family) - 1 for family in families)
-    head = f"{title}: {len(families):,} families, {extra:,} pictures too many"
-    return [head, *(f"  {' = '.join(family)}" for family in families[:5])]
-
-
-def _common(options: TrainOptions) -> TrainingOptions:
+def training(options: TrainOptions) -> TrainingOptions:
+    """Return what is asked of the training, whatever it starts from."""
     return TrainingOptions(
         datasets=options.datasets,
         models=Path(options.models),
@@ -153,13 +122,21 @@ def _common(options: TrainOptions) -> TrainingOptions:
         epochs=options.epochs,
         seed=options.seed,
         min_precision=options.min_precision,
+        skip_problems=options.skip_problems,
         resume=options.resume,
         workers=options.workers,
         command=command_line("train", options),
     )
 
 
-def _start(options: TrainOptions) -> FromNothing:
+def start(options: TrainOptions) -> FromNothing:
+    """Return where the training starts.
+
+    Raises
+    ------
+    InputError
+        If two options contradict each other, or a vocabulary cannot be read.
+    """
     if options.groups and options.vocabulary:
         raise InputError(
             "--groups and --vocabulary: give one of them; a vocabulary names its groups itself"

@@ -152,6 +152,8 @@ class LeftOut(Record):
     """They have no scores."""
     duplicate: int = 0
     """Their bytes were measured already."""
+    skipped: int = 0
+    """Pictures with problems that --skip-problems went on without."""
 
 
 class AuditReport(Record):

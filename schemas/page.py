@@ -183,7 +183,7 @@ def _training_reports_page() -> list[str]:
         "An `Evaluation`, a `CalibrationChange` and a `Gate` are declared [with the files of a "
         "bundle](BUNDLE.md).",
         *records(training.TrainReport, but=shared),
-        "## tagger train --check",
+        "## tagger train --check, tagger retrain --check",
         *records(training.CheckReport, but=(evidence.GroupEvidence,)),
         "## tagger relabel",
         *records(training.RelabelReport),
@@ -263,8 +263,11 @@ These pages are made from `schemas/` by `python -m schemas.page`; a test holds t
 _ROWS = """zstd-compressed Parquet. Fixed columns come first, then two columns for each exclusive
 group, then one for each label, in the order of the vocabulary. Each field's metadata has its
 `meaning`, and `group` and `label` where there is one. A column's name is `score_` and the label's
-slug: lower case, runs outside [a-z0-9] as one `_`; a slug already taken becomes
-`score_<group>_<slug>`. It is fixed when the label is born and never changes.
+slug: lower case a-z and 0-9, all other runs as one `_`. Other scripts are transliterated, by
+anyascii, so that every column can be typed: `grün` is `score_gruen` (umlauts as Germans type them:
+ae, oe, ue, ss), `红色` is `score_hongse`, and a sign without a sound is its code point, `u2605`. A
+slug that is already taken becomes `<group>_<slug>`, and if that is taken too, `<group>_<slug>_2`.
+A column is fixed when the label is born and never changes: `labels.parquet` says which label it is.
 
 Where a person answered (`corrected`), that answer is in `<group>` and in `tags`; the scores stay
 the model's, `<group>_score` is null, and `overruled` has the model's own answer."""

@@ -1,6 +1,6 @@
 """Training: what it keeps between epochs, and what `tagger train` and `tagger retrain` report."""
 
-from msgspec import field
+import msgspec
 
 from schemas.bundle import CalibrationChange, Gate
 from schemas.evaluation import Evaluation, Verdict
@@ -61,6 +61,9 @@ class PictureCounts(Record):
     """It was measured on them."""
     unreadable: int
     """They could not be used."""
+    skipped: int = 0
+    """Pictures with problems that --skip-problems went on without: left out, or unknown in what
+    could not be used. Files that cannot be read are counted above."""
 
 
 class UnteachablePair(Record):
@@ -99,7 +102,7 @@ class TrainReport(Record):
     """The pairs that --hold-out-pair kept from training."""
     unteachable: list[UnteachablePair]
     """Pairs that the training pictures cannot teach."""
-    evidence: list[GroupEvidence] = field(default_factory=list)
+    evidence: list[GroupEvidence] = msgspec.field(default_factory=list)
     """What each group is judged by, and why."""
 
 
@@ -132,7 +135,7 @@ class RetrainReport(Record):
     """How it compares with its parent, see gate.json."""
     promoted: bool
     """True if `current` points to it now."""
-    evidence: list[GroupEvidence] = field(default_factory=list)
+    evidence: list[GroupEvidence] = msgspec.field(default_factory=list)
     """What each group is judged by, and why."""
 
 
@@ -192,8 +195,98 @@ class RelabelReport(Record):
     and not of the others of its group."""
 
 
+class FoundProblem(Record):
+    """One thing that keeps a picture, or what is said of it, from being used."""
+
+    kind: str
+    """As in `CheckFinding`."""
+    image: str
+    """As the table or the folder names it."""
+    row: int | None
+    """Of the table, as a spreadsheet counts: the header is row 1; null for folders."""
+    what: str
+    """What is wrong, in words."""
+
+
+class CheckFinding(Record):
+    """All that was found of one kind: a row of the table that a check prints."""
+
+    kind: str
+    """What it is, in a few words."""
+    pictures: int
+    """How many pictures it is about."""
+    cases: int
+    """How many there are of it: files, cells, labels, families or pairs."""
+    stops: bool
+    """True if a training stops at it unless --skip-problems is given."""
+    first: list[str]
+    """The first of it, in words, with row numbers."""
+    do: str
+    """What to do."""
+
+
+class NearMissLabel(Record):
+    """A label that is perhaps another one, differently written; a row of a proposed names.csv."""
+
+    group: str
+    """Its group."""
+    name: str
+    """As it is written."""
+    pictures: int
+    """Pictures with it."""
+    becomes: str
+    """The label that is perhaps meant."""
+    common: int
+    """Pictures with that one."""
+
+
+class FoldedLabel(Record):
+    """A label that is written in several ways, and is one."""
+
+    group: str
+    """Its group."""
+    name: str
+    """What it is called from now on."""
+    others: list[str]
+    """The other spellings, as they are written."""
+    pictures: int
+    """How many pictures had one of those."""
+
+
+class Trainable(Record):
+    """What can be trained from the pictures without problems."""
+
+    pictures: int
+    """In all three parts."""
+    train: int
+    """The network would be fitted to them."""
+    validation: int
+    """Best epoch, calibration and thresholds would be chosen by them."""
+    test: int
+    """It would be measured on them."""
+    groups: dict[str, dict[str, int]]
+    """Group to its labels to pictures."""
+
+
+class SimilarSet(Record):
+    """How good a group of a set of about the same size became: measured, and no promise."""
+
+    group: str
+    """The group of the checked set that it is similar to."""
+    what: str
+    """The set that was measured."""
+    pictures: int
+    """Of that set."""
+    labels: int
+    """Of its group."""
+    low: float
+    """Of 100 test pictures, how many it had right: the worst of several trainings."""
+    high: float
+    """The best of them."""
+
+
 class CheckReport(Record):
-    """What `tagger train --check` prints."""
+    """What `tagger train --check` and `tagger retrain --check` print."""
 
     dataset: str
     """As given."""
@@ -215,5 +308,23 @@ class CheckReport(Record):
     """Images that look the same and have different labels."""
     corrected: CorrectedPictures | None = None
     """Null without --corrections."""
-    evidence: list[GroupEvidence] = field(default_factory=list)
+    evidence: list[GroupEvidence] = msgspec.field(default_factory=list)
     """What each group is judged by, and why."""
+    named: int | None = None
+    """How many pictures the sets name, those with problems too."""
+    with_problems: int | None = None
+    """Those of them that have problems."""
+    problems: list[FoundProblem] = msgspec.field(default_factory=list)
+    """All of these."""
+    findings: list[CheckFinding] = msgspec.field(default_factory=list)
+    """All that was found by kind, most pictures first."""
+    near_misses: list[NearMissLabel] = msgspec.field(default_factory=list)
+    """Labels that are perhaps one label; --propose writes them as a table for --names."""
+    folded: list[FoldedLabel] = msgspec.field(default_factory=list)
+    """Labels that are written in several ways."""
+    trainable: Trainable | None = None
+    """What can be trained from the rest; null if nothing can."""
+    cannot: str | None = None
+    """Why nothing can be trained."""
+    similar: list[SimilarSet] = msgspec.field(default_factory=list)
+    """How good similar sets became."""

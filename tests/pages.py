@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "jobs" / "OPERATIONS.md"
 QUERIES = ROOT / "jobs" / "QUERIES.md"
+CHECKING = ROOT / "jobs" / "CHECKING.md"
 IMAGING = ROOT / "tagger" / "imaging" / "README.md"
 ROOMS = ROOT / "tagger" / "README.md"
 STARTER_CARD = ROOT / "tagger" / "starter" / "README.md"

@@ -18,6 +18,7 @@ import pytest
 import typer.main
 from conftest import clean_environment, current_rows
 from pages import (
+    CHECKING,
     IMAGING,
     OPERATIONS,
     PAGES,
@@ -162,8 +163,9 @@ def test_every_command_line_on_a_page_is_understood(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (settings,) = blocks(OPERATIONS, "toml")
-    (tmp_path / "nightly.toml").write_text(settings)
+    for written, file in ((OPERATIONS, "nightly.toml"), (CHECKING, "laden.toml")):
+        (settings,) = blocks(written, "toml")
+        (tmp_path / file).write_text(settings)
     for command, *arguments in command_lines(page):
         COMMANDS[command].make_context(command, arguments)
     for command, *words in inline_commands(page):
@@ -314,8 +316,9 @@ def srv(sample: Sample, bundle_path: Path, tmp_path: Path) -> Path:
     (tmp_path / "backup").mkdir()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "tagger").symlink_to(Path(sys.executable).parent / "tagger")
-    (settings,) = blocks(OPERATIONS, "toml")
-    (tmp_path / "nightly.toml").write_text(settings)
+    for written, file in ((OPERATIONS, "nightly.toml"), (CHECKING, "laden.toml")):
+        (settings,) = blocks(written, "toml")
+        (tmp_path / file).write_text(settings)
     return tmp_path
 
 

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import joined, read_names, renamed
+from tagger.datasets.problem_budget import settle_problems
 from tagger.errors import DatasetError, TaggerError
 from tagger.labels.growing import parse_known_label, parse_label
 from tagger.labels.vocabulary import Vocabulary, parse_groups
-from tagger.pipeline.labelled_sets import settle_problems
 
 GROUPS = parse_groups("color,garment")
 
@@ -170,10 +170,10 @@ def test_a_word_in_two_unicode_forms_is_one_label_wherever_it_is_written(
     drawn(tmp_path / "b", f"{written}_dress/3.jpg", f"{other}_dress/4.jpg")
     one = joined([read_dataset(each, groups=GROUPS) for each in sets])
     assert [label.column for label in one.vocabulary().labels] == [
-        *("score_blue", "score_ros"),
+        *("score_blue", "score_rose"),
         *("score_coat", "score_dress"),
     ]
-    rose = {"group": "color", "name": written, "column": "score_ros"}
+    rose = {"group": "color", "name": written, "column": "score_rose"}
     text = json.dumps({"groups": [{"name": "color"}], "labels": [rose]})
     vocabulary = Vocabulary.parse(text).canonical()
     assert (
@@ -402,8 +402,8 @@ def test_columns_that_are_no_text_are_refused_with_their_type(
             "first in row 2, '1.jpg': it has 3 cells and the header 2",
         ),
         (b'image,color\n"1.jpg,red\n', "cannot be read"),
-        (b"image,color\n,red\n", "row 2, '': image '' is not a path"),
-        (b"image,color\nno.jpg,red\n", "1 x missing file, first in row 2, 'no.jpg': "),
+        (b"image,color\n,red\n", "row 2: image '' is not a path"),
+        (b"image,color\nno.jpg,red\n", "1 x missing file, first in row 2: image 'no.jpg' "),
     ],
 )
 def test_a_csv_that_cannot_be_read_is_refused_with_the_reason(

@@ -10,10 +10,10 @@ import pytest
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import joined, read_names, renamed
+from tagger.datasets.problem_budget import settle_problems
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
 from tagger.labels.vocabulary import Vocabulary, parse_groups
-from tagger.pipeline.labelled_sets import settle_problems
 
 GROUPS = parse_groups("color,garment")
 
@@ -129,7 +129,7 @@ def test_labels_of_a_csv_cell_are_separated_and_may_name_their_group(tmp_path: P
     [
         (
             "image,color,garment\nmissing.jpg,red,dress\n",
-            "1 x missing file, first in row 2, 'missing.jpg'",
+            "1 x missing file, first in row 2: image 'missing.jpg'",
         ),
         ("image,color\n1.jpg,red\n", r"no column \['garment'\]"),
         ("what,color,garment\n2.jpg,red,dress\n", "needs 'image'"),

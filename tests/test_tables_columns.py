@@ -9,9 +9,10 @@ from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.names import read_sets
+from tagger.datasets.problem_budget import settle_problems
 from tagger.errors import DatasetError, InputError
 from tagger.labels.vocabulary import parse_groups
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 
 
 def table(folder: Path, text: str, pictures: int = 2, name: str = "t.csv") -> Path:

@@ -9,11 +9,12 @@ from conftest import Command, jpeg, textured
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import read_sets
+from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.problems import Folded
 from tagger.datasets.sample import Sample
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Vocabulary, parse_groups
-from tagger.pipeline.labelled_sets import folded_sentence, settle_problems
+from tagger.pipeline.labelled_sets import folded_sentence
 
 
 def table(folder: Path, text: str, name: str = "t.csv") -> Path:
@@ -88,7 +89,10 @@ def test_all_faults_are_found_in_one_pass_and_the_rest_is_read(tmp_path: Path) -
     with pytest.raises(DatasetError) as caught:
         settle_problems(found, budget=None)
     message = str(caught.value)
-    assert "6 of 8 pictures have problems: 2 x missing file, first in row 3, 'no.jpg'" in message
+    assert (
+        "6 of 8 pictures (75.0 %) have problems: 2 x missing file, first in row 3: image 'no.jpg'"
+        in message
+    )
     assert "2 x unreadable cell, first in row 4" in message
     assert "1 x ambiguous file" in message
 

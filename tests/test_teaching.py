@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persons import Person
 
+from jobs.check import check_training
+from jobs.check_text import check_text
 from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
-from jobs.train import TrainOptions, check, check_text, train
+from jobs.train import TrainOptions, train
 from schemas.training import CheckReport, CorrectedParts, RetrainReport
 from tagger.datasets.corrected import settle as settled
 from tagger.datasets.corrected import with_said, without_labels
@@ -53,7 +55,7 @@ def pictures(night: Path, sample: Sample) -> list[Path]:
 
 
 def checked(tmp_path: Path, *sets: Path, **more: Any) -> CheckReport:
-    return check(TrainOptions(tuple(map(str, sets)), str(tmp_path / "models"), **more))
+    return check_training(TrainOptions(tuple(map(str, sets)), str(tmp_path / "models"), **more))
 
 
 def became(report: CheckReport) -> tuple[int, int, int, int]:
@@ -489,14 +491,14 @@ def test_none_of_these_says_nothing_of_a_label_that_came_later(
     ann.says(tagged / "catalog" / ids[0], "color", None, "none")
     ann.says(tagged / "catalog" / ids[1], "color", "red")
     start = FromParent(parent=load_bundle(world / "models" / "tiny-v1"), add=("color:teal",))
-    labelled, vocabulary = start.read(
-        TrainingOptions(
-            datasets=(),
-            models=world / "models",
-            family="tiny",
-            corrections=str(world / "index"),
-        )
+    options = TrainingOptions(
+        datasets=(),
+        models=world / "models",
+        family="tiny",
+        corrections=str(world / "index"),
     )
+    labelled = start.sets(options)
+    vocabulary = start.taught(labelled, options)
     prepared = decode_set(labelled, world / "pixels", start.reading(), workers=1)
     split = start.split(prepared, vocabulary, seed=0)
     targets = split.targets[[e.image_id for e in labelled.examples].index(ids[0])]

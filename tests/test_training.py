@@ -19,8 +19,9 @@ from conftest import TINY, clean_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.check import check_training
 from jobs.retrain import RetrainOptions, retrain
-from jobs.train import TrainOptions, check, train
+from jobs.train import TrainOptions, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
 from schemas.training import CheckReport, ResumeNote, RetrainReport, TrainReport
 from tagger.datasets.dataset_reader import read_dataset
@@ -216,7 +217,9 @@ def test_check_counts_and_trains_nothing(sample: Sample, tmp_path: Path) -> None
     shutil.copy(one, root / "red_dress" / "copy.jpg")
     shutil.copy(one, root / "blue_dress" / "wrong.jpg")
     (root / "red_dress" / "half.jpg").write_bytes(one.read_bytes()[:2000])
-    found = check(TrainOptions((str(root),), str(tmp_path / "models"), groups="color,garment"))
+    found = check_training(
+        TrainOptions((str(root),), str(tmp_path / "models"), groups="color,garment")
+    )
     assert isinstance(found, CheckReport)
     assert found.labels["color:red"] == sum("red_" in str(path) for path in root.rglob("*.jpg"))
     assert found.pairs["color:red + garment:dress"] == len(list((root / "red_dress").iterdir()))
@@ -427,7 +430,7 @@ def test_labels_of_few_pictures_are_left_out_and_their_group_is_unknown(tmp_path
 
 
 def test_a_pair_that_no_picture_shows_cannot_be_held_out(sample: Sample, tmp_path: Path) -> None:
-    for job in (train, check):
+    for job in (train, check_training):
         with pytest.raises(InputError, match="no picture shows it"):
             job(options(sample, tmp_path, hold_out_pairs=("black_dress",)))
     assert not list(tmp_path.iterdir())

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.record import to_json
 from tagger.errors import VocabularyError
-from tagger.labels.vocabulary import Group, Vocabulary, parse_groups, slug
+from tagger.labels.columns import slug
+from tagger.labels.vocabulary import Group, Vocabulary, parse_groups
 
 GROUPS = parse_groups("color,garment,detail+")
 names = st.text("abcXYZ _-/é", min_size=1, max_size=8).filter(slug)

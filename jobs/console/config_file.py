@@ -1,4 +1,4 @@
-"""`--config nightly.toml`: the options of a command in a file; what the command line says wins."""
+"""`--config FILE.toml`: the options of a command in a file; what the command line says wins."""
 
 import os
 import re
@@ -7,7 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import typer
+
 from tagger.errors import InputError
+
+_PATHS = (
+    "audit",
+    "catalog",
+    "corrections",
+    "datasets",
+    "from",
+    "image-root",
+    "index",
+    "metrics",
+    "model",
+    "models",
+    "names",
+    "propose",
+    "report",
+    "vocabulary",
+)
 
 
 @dataclass(frozen=True)
@@ -19,13 +38,34 @@ class Allowed:
     names : sequence of str
         All of them.
     lists, flags, paths : sequence of str
-        Those of them that take a list of texts, true or false, and a path, see `as_path`.
+        Those of them that take a list of texts, true or false, and a path or a list of them, see
+        `as_path`.
     """
 
     names: Sequence[str]
     lists: Sequence[str] = ()
     flags: Sequence[str] = ()
     paths: Sequence[str] = ()
+
+
+def configure(context: typer.Context, path: str) -> None:
+    """Take the settings of a file as defaults of a command; what its command line says wins.
+
+    Raises
+    ------
+    InputError
+        As `read_settings`.
+    """
+    known = [parameter for parameter in context.command.params if not parameter.is_eager]
+    names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
+    several = [
+        name
+        for name, parameter in names.items()
+        if parameter.nargs == -1 or getattr(parameter, "multiple", False)
+    ]
+    flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
+    settings = read_settings(path, Allowed([*names], several, flags, _PATHS))
+    context.default_map = {str(names[name].name): value for name, value in settings.items()}
 
 
 def read_settings(path: str, allowed: Allowed) -> dict[str, Any]:
@@ -45,9 +85,15 @@ def read_settings(path: str, allowed: Allowed) -> dict[str, Any]:
         if not good:
             raise InputError(f"--config {path!r}: {name} = {value!r} should be {wanted}")
     return {
-        name: as_path(value, name, path) if name in allowed.paths else value
+        name: _with_paths(value, name, path) if name in allowed.paths else value
         for name, value in settings.items()
     }
+
+
+def _with_paths(value: str | list[str], name: str, source: str) -> str | list[str]:
+    if isinstance(value, list):
+        return [as_path(each, name, source) for each in value]
+    return as_path(value, name, source)
 
 
 def _parsed(path: str) -> dict[str, Any]:
@@ -68,6 +114,8 @@ def _looked_at(value: Any, name: str, allowed: Allowed) -> tuple[str, bool]:
     """Return what the setting `name` takes, in words, and whether `value` is such."""
     if name in allowed.lists:
         texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if name in allowed.paths:
+            return "a list of paths", texts and all(item.strip() for item in value)
         return "a list of texts", texts
     if name in allowed.flags:
         return "true or false", isinstance(value, bool)

@@ -6,7 +6,6 @@ from jobs.console.index_options import (
     AuditTable,
     BackfillLimit,
     Catalog,
-    Config,
     DecodeTimeout,
     DryRun,
     Engine,
@@ -39,7 +38,7 @@ from jobs.console.index_options import (
     Top,
 )
 from jobs.console.messages import speak
-from jobs.console.options import BackendOption, Exclude, IndexFolder, Json, Workers
+from jobs.console.options import BackendOption, Config, Exclude, IndexFolder, Json, Workers
 from jobs.console.output import complain, has_complained, print_result
 from tagger.errors import TaggerError
 

@@ -4,23 +4,6 @@ from typing import Annotated, Literal
 
 import typer
 
-_PATHS = ("catalog", "model", "index", "metrics", "report")
-
-
-def _configure(context: typer.Context, path: str | None) -> str | None:
-    """Take the file's settings as defaults, before the other options are looked at."""
-    if path is not None:
-        from jobs.console.config_file import Allowed, read_settings
-
-        known = [parameter for parameter in context.command.params if not parameter.is_eager]
-        names = {parameter.opts[0].removeprefix("--"): parameter for parameter in known}
-        lists = [name for name, parameter in names.items() if parameter.multiple]
-        flags = [name for name, parameter in names.items() if getattr(parameter, "is_flag", False)]
-        settings = read_settings(path, Allowed([*names], lists, flags, _PATHS))
-        context.default_map = {str(names[name].name): value for name, value in settings.items()}
-    return path
-
-
 Catalog = Annotated[
     str, typer.Argument(metavar="CATALOG", help="The folder that holds the pictures.")
 ]
@@ -148,15 +131,6 @@ MaxAge = Annotated[
     str,
     typer.Option(
         metavar="TIME", help="How old the night may be that readers see: 26h, 90m, 2d ..."
-    ),
-]
-Config = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        is_eager=True,
-        callback=_configure,
-        help="A TOML file with these names; the command line wins.",
     ),
 ]
 Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many, the newest first.")]

@@ -1,5 +1,7 @@
 """Commands about models: train, measure, retrain, promote. Heavy imports happen inside."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from jobs.console.model_options import (
@@ -28,6 +30,7 @@ from jobs.console.model_options import (
     PackDatasets,
     Parent,
     PromoteModel,
+    Propose,
     Prune,
     Recipe,
     Resume,
@@ -48,6 +51,7 @@ from jobs.console.model_options import (
 from jobs.console.options import (
     BackendOption,
     Columns,
+    Config,
     Datasets,
     Exclude,
     ImageRoot,
@@ -56,18 +60,43 @@ from jobs.console.options import (
     Model,
     Names,
     Seed,
+    SkipProblems,
     Workers,
 )
 from jobs.console.output import print_result
+from jobs.console.skipping import SkippingCommand
 from tagger.errors import InputError
 from tagger.libraries import NEEDED_TO_AUDIT, NEEDED_TO_TRAIN, require
+
+if TYPE_CHECKING:
+    from schemas.training import CheckReport
 
 PANEL = "Models"
 
 commands = typer.Typer()
 
 
+def _before_a_training(*, check: bool, propose: str | None, names: str | None) -> None:
+    """Raise an error for what is missing or contradicts itself, before anything heavy is loaded."""
+    if not check:
+        require(*NEEDED_TO_TRAIN)
+    if propose is not None:
+        from jobs.check import check_new_table
+
+        check_new_table(propose, names, check=check)
+
+
+def _print_check(report: "CheckReport", propose: str | None, *, as_json: bool) -> None:
+    from jobs.check import write_proposal
+    from jobs.check_text import check_text
+
+    if propose is not None:
+        write_proposal(report, propose)
+    print_result(report, as_json, check_text(report, propose))
+
+
 @commands.command(
+    cls=SkippingCommand,
     rich_help_panel=PANEL,
     epilog="Example: `tagger train photos/ --models models --groups color,garment`",
     help="Train on a labelled set and save the bundle MODELS/NAME-vK; the first becomes current "
@@ -93,12 +122,14 @@ def train(
     min_pictures: MinPictures = 1,
     min_precision: MinPrecision = None,
     check: Check = False,
+    propose: Propose = None,
+    skip_problems: SkipProblems = None,
     resume: Resume = False,
     workers: Workers = 0,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
-    if not check:
-        require(*NEEDED_TO_TRAIN)
+    _before_a_training(check=check, propose=propose, names=names)
     from jobs import train as job
 
     options = job.TrainOptions(
@@ -119,20 +150,23 @@ def train(
         trunk=trunk,
         min_pictures=min_pictures,
         min_precision=min_precision,
+        skip_problems=skip_problems,
         resume=resume,
         workers=workers,
     )
     if check:
-        found = job.check(options)
-        print_result(found, as_json, job.check_text(found))
-    else:
-        result = job.train(options)
-        print_result(result, as_json, job.train_text(result))
-        if not result.verdict.passed:
-            raise typer.Exit(5)
+        from jobs.check import check_training
+
+        _print_check(check_training(options), propose, as_json=as_json)
+        return
+    result = job.train(options)
+    print_result(result, as_json, job.train_text(result))
+    if not result.verdict.passed:
+        raise typer.Exit(5)
 
 
 @commands.command(
+    cls=SkippingCommand,
     rich_help_panel=PANEL,
     epilog="Example: `tagger evaluate models/current photos/`",
     help=(
@@ -145,11 +179,13 @@ def evaluate(
     datasets: Datasets,
     names: Names = None,
     exclude: Exclude = None,
+    skip_problems: SkipProblems = None,
     columns: Columns = None,
     image_root: ImageRoot = None,
     include_training: IncludeTraining = False,
     audit: Audit = None,
     backend: BackendOption = "auto",
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     if audit:
@@ -161,6 +197,7 @@ def evaluate(
         datasets,
         names=names,
         exclude=exclude or (),
+        skip_problems=skip_problems,
         columns=columns,
         image_root=image_root,
         include_training=include_training,
@@ -189,6 +226,7 @@ def predict(
 
 
 @commands.command(
+    cls=SkippingCommand,
     rich_help_panel=PANEL,
     epilog=(
         "Example: `tagger retrain photos/ new/ --from models/current --models models --add "
@@ -220,11 +258,15 @@ def retrain(
     epochs: RetrainEpochs = None,
     seed: Seed = 0,
     min_precision: MinPrecision = None,
+    check: Check = False,
+    propose: Propose = None,
+    skip_problems: SkipProblems = None,
     resume: RetrainResume = False,
     workers: Workers = 0,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
-    require(*NEEDED_TO_TRAIN)
+    _before_a_training(check=check, propose=propose, names=names)
     from jobs import retrain as job
 
     options = job.RetrainOptions(
@@ -248,9 +290,15 @@ def retrain(
         epochs=epochs,
         seed=seed,
         min_precision=min_precision,
+        skip_problems=skip_problems,
         resume=resume,
         workers=workers,
     )
+    if check:
+        from jobs.check import check_retraining
+
+        _print_check(check_retraining(options), propose, as_json=as_json)
+        return
     result = job.retrain(options)
     print_result(result, as_json, job.retrain_text(result))
     if not result.gate.passed:

@@ -88,7 +88,17 @@ MinPictures = Annotated[
 Check = Annotated[
     bool,
     typer.Option(
-        "--check", help="Count labels, pairs, duplicates and unreadable files; train nothing."
+        "--check",
+        help="List all that is wrong with the sets, with what to do, and what can be trained from "
+        "the rest; train nothing.",
+    ),
+]
+Propose = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="With --check: write labels that are perhaps one label as a table to edit, for "
+        "--names.",
     ),
 ]
 Resume = Annotated[

@@ -4,6 +4,16 @@ from typing import Annotated, Literal
 
 import typer
 
+
+def _configure(context: typer.Context, path: str | None) -> str | None:
+    """Take the file's settings as defaults, before the other options are looked at."""
+    if path is not None:
+        from jobs.console.config_file import configure
+
+        configure(context, path)
+    return path
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundle's folder, or MODELS/current.")
@@ -72,3 +82,22 @@ BackendOption = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        is_eager=True,
+        callback=_configure,
+        help="A TOML file with these names; the command line wins.",
+    ),
+]
+SkipProblems = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=100,
+        metavar="[PERCENT]",
+        help="Go on without what cannot be used, if that is at most this share of the pictures: 5 "
+        "unless a number is given.",
+    ),
+]

@@ -10,16 +10,32 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.split import SPLIT
-from schemas.training import CheckReport, CorrectedParts, CorrectedPictures, UnreadablePicture
+from schemas.training import CorrectedParts, CorrectedPictures
 from tagger.arrays import Int64Array, Pixels, StrArray
 from tagger.datasets.corrected import settle
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
+from tagger.datasets.problems import Problem
 from tagger.datasets.split import PARTS, SIDE, near_duplicates, split_clusters
 from tagger.errors import DatasetError
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.pairs import has_any
+
+
+@dataclass(frozen=True)
+class Families:
+    """Pictures of which there are several, each family as image ids.
+
+    Attributes
+    ----------
+    duplicates, near_duplicates, conflicts : list of list of str
+        Of the same bytes; of the same look; of the same look, with different labels.
+    """
+
+    duplicates: list[list[str]]
+    near_duplicates: list[list[str]]
+    conflicts: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -155,38 +171,36 @@ class PreparedSet:
         counts = Counter(part for example, part in pairs if example.said is not None)
         return CorrectedParts(**{part: counts[part] for part in PARTS})
 
-    def check(self, parts: StrArray) -> CheckReport:
-        """Return what there is to learn from, and what stands in its way.
-
-        Parameters
-        ----------
-        parts : str (n,)
-            Of each readable picture, as a training would split them.
-        """
-        counted = self._counted()
-        labels, pairs = counted.counts()
-        by_digest = _families(self.digests, self.examples)
-        alike = _families(self.clusters.tolist(), self.examples)
-        unreadable = [
-            UnreadablePicture(image=example.image_id, status=facts.status, error=facts.error)
+    @property
+    def problems(self) -> list[Problem]:
+        """Return the files that could not be read; corrected pictures are counted as gone."""
+        return [
+            Problem("unreadable file", example.image_id, None, f"{facts.status}: {facts.error}")
             for example, facts in self.unreadable
+            if example.said is None
         ]
-        return CheckReport(
-            dataset=self.labelled.source,
-            pictures=len(counted.examples),
-            labels=dict(sorted(labels.items())),
-            pairs=dict(sorted(pairs.items())),
-            unlabelled=sum(not example.speaks for example in counted.examples),
-            unreadable=unreadable,
-            duplicates=_ids(by_digest),
+
+    def refuse_nothing(self) -> None:
+        """Raise DatasetError if no picture can be read."""
+        if not len(self.rows):
+            causes = Counter(f"{facts.status}: {facts.error}" for facts in self.cache.facts)
+            raise DatasetError(
+                f"{self.labelled.source}: none of {len(self.labelled.examples)} pictures can be "
+                f"read ({causes.most_common(1)})"
+            )
+
+    def families(self) -> Families:
+        """Return the pictures that look the same."""
+        alike = _families(self.clusters.tolist(), self.examples)
+        return Families(
+            duplicates=_ids(_families(self.digests, self.examples)),
             near_duplicates=_ids(alike),
             conflicts=_ids(
                 family for family in alike if len({example.present for example in family}) > 1
             ),
-            corrected=self._corrected(parts),
         )
 
-    def _counted(self) -> LabelledSet:
+    def counted(self) -> LabelledSet:
         """Return the set without what does not count, and corrections that teach nothing."""
         pairs = zip(self.labelled.examples, self.cache.ok, strict=True)
         examples = [
@@ -196,8 +210,14 @@ class PreparedSet:
         ]
         return replace(self.labelled, examples=examples)
 
-    def _corrected(self, parts: StrArray) -> CorrectedPictures | None:
-        """Return what became of corrections, None if none were asked for."""
+    def corrected_pictures(self, parts: StrArray) -> CorrectedPictures | None:
+        """Return what became of corrections, None if none were asked for.
+
+        Parameters
+        ----------
+        parts : str (n,)
+            Of each readable picture, as a training would split them.
+        """
         if self.labelled.gone is None:
             return None
         used = {e.said.content for e in self.examples if e.said is not None}
@@ -221,35 +241,33 @@ def prepare(
 ) -> PreparedSet:
     """Return the set, decoded into `folder`, with its near-duplicates.
 
-    Raises
-    ------
-    DatasetError
-        If no picture of it can be read.
+    It may be that no picture of it can be read, see `PreparedSet.refuse_nothing`.
     """
     paths = [example.path for example in labelled.examples]
     cache = decode_to_disk(folder, paths, reading, workers=workers, progress=progress)
     settled = settle(labelled, [facts.content_sha256 for facts in cache.facts])
     rows = np.array([i for i in np.flatnonzero(cache.ok) if i not in settled.left_out], np.int64)
-    if not len(rows):
-        causes = Counter(f"{facts.status}: {facts.error}" for facts in cache.facts)
-        raise DatasetError(
-            f"{labelled.source}: none of {len(paths)} pictures can be read "
-            f"({causes.most_common(1)})"
-        )
     facts = [cache.facts[row] for row in rows]
-    clusters = near_duplicates(
-        np.stack([_thumbnail(cache.pixels[row]) for row in rows]),  # (n, SIDE, SIDE, 3)
-        np.array([(each.width or 1) / (each.height or 1) for each in facts]),
-        [each.content_sha256 or "" for each in facts],
-    )
     return PreparedSet(
         settled.labelled,
         cache,
         rows,
-        clusters,
+        _clusters(cache, rows),
         left_out=settled.left_out,
         both=len(settled.both & {each.content_sha256 for each in facts}),
         changed=settled.changed,
+    )
+
+
+def _clusters(cache: PixelCache, rows: Int64Array) -> Int64Array:
+    """Return int64 (n,): the near-duplicate cluster of each readable picture."""
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    facts = [cache.facts[row] for row in rows]
+    return near_duplicates(
+        np.stack([_thumbnail(cache.pixels[row]) for row in rows]),  # (n, SIDE, SIDE, 3)
+        np.array([(each.width or 1) / (each.height or 1) for each in facts]),
+        [each.content_sha256 or "" for each in facts],
     )
 
 

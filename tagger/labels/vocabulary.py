@@ -26,6 +26,7 @@ from schemas.vocabulary import (
     VocabularyFile,
 )
 from tagger.errors import VocabularyError
+from tagger.labels.columns import new_column
 from tagger.labels.evidence_words import EVIDENCE_OF, kind_of_name
 from tagger.labels.folding import folded
 from tagger.settings import setting
@@ -138,16 +139,17 @@ class Vocabulary:
         Raises
         ------
         VocabularyError
-            For a group it does not have, or two names that differ only in case or punctuation.
+            For a group it does not have, or two names that differ only in case, blanks, hyphens and
+            underscores.
         """
         labels = list(self.labels)
         known = {(label.group, canonical_name(label.name)) for label in labels}
-        taken = {label.column for label in labels}
+        taken = {label.column for label in labels} | set(_answer_columns(self.groups))
         for group, name in ((group, canonical_name(name)) for group, name in keys):
             if (group, name) not in known:
                 of_it = (splits or {}).get((group, name), ())
                 labels.append(
-                    Label(group, name, _new_column(group, name, taken), since, splits=of_it)
+                    Label(group, name, new_column(group, name, taken), since, splits=of_it)
                 )
                 known.add((group, name))
                 taken.add(labels[-1].column)
@@ -342,29 +344,6 @@ def canonical_name(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip().strip(_UNSEEN).strip()
 
 
-def slug(name: str) -> str:
-    """Return `name` in lower case, runs outside [a-z0-9] as one `_`.
-
-    >>> slug("Navy Blue / dark")
-    'navy_blue_dark'
-    """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def _new_column(group: str, name: str, taken: set[str]) -> str:
-    if not slug(name):
-        raise VocabularyError(
-            f"label {group}:{name!r}: a label needs a letter a-z or a digit; rename it"
-        )
-    candidates = (f"score_{slug(name)}", f"score_{group}_{slug(name)}")
-    free = next((column for column in candidates if column not in taken), None)
-    if free is None:
-        raise VocabularyError(
-            f"label {group}:{name!r} collides: {' and '.join(candidates)} are taken; rename it"
-        )
-    return free
-
-
 def _entry(label: Label) -> LabelEntry:
     return LabelEntry(
         group=label.group,
@@ -398,15 +377,24 @@ def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
     if len(set(names)) != len(names):
         raise VocabularyError(f"groups {names}: a name is there twice")
     _check_labels(labels, names)
-    answers = [
+    answers = _answer_columns(groups)
+    columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
+    if twice := sorted(column for column, n in Counter(columns).items() if n > 1):
+        raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")
+
+
+def _alike(name: str) -> str:
+    """Return what two names of one label have in common."""
+    return re.sub(r"[\s_-]+", " ", name.lower()).strip()
+
+
+def _answer_columns(groups: Iterable[Group]) -> list[str]:
+    return [
         column
         for group in groups
         if group.exclusive
         for column in (group.name, f"{group.name}_score")
     ]
-    columns = [*FIXED_COLUMNS, *TAGS_COLUMNS, *answers, *(label.column for label in labels)]
-    if twice := sorted(column for column, n in Counter(columns).items() if n > 1):
-        raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")
 
 
 def _check_group_name(name: str) -> None:
@@ -423,13 +411,16 @@ def _check_labels(labels: Sequence[Label], groups: Sequence[str]) -> None:
     for label in labels:
         if label.group not in groups:
             raise VocabularyError(f"label {label.key!r}: no such group; there are {groups}")
+        if not canonical_name(label.name):
+            raise VocabularyError(f"a label of {label.group} has no name; give it one")
         if not re.fullmatch(r"score_[a-z0-9_]+", label.column):
             raise VocabularyError(
                 f"label {label.key!r}: column {label.column!r} is not score_<slug>"
             )
-        key = (label.group, slug(label.name))
+        key = (label.group, _alike(label.name))
         if key in seen:
             raise VocabularyError(
-                f"labels {seen[key]!r} and {label.name!r} of {label.group} collide; rename one"
+                f"labels {seen[key]!r} and {label.name!r} of {label.group} collide: they differ "
+                "only in case, blanks, hyphens or underscores; rename one"
             )
         seen[key] = label.name

@@ -24,7 +24,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 - trained on: {facts.source}
 - pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
   calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
-  {pictures.unreadable} could not be read{corrected}
+  {pictures.unreadable} could not be read{skipped}{corrected}
 - recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept; seed {facts.seed}
 - made by `{facts.command}`
 - parameters: {facts.parameters:,}
@@ -130,6 +130,7 @@ def model_card(
         lineage="".join(f"\n- {line}" for line in facts.lineage),
         facts=facts,
         pictures=facts.pictures,
+        skipped=_skipped(facts.pictures),
         corrected="" if facts.corrected is None else f"\n- {corrected_sentence(facts.corrected)}",
         verdict=verdict,
         measure_rows="\n".join(_measure_rows(metrics)),
@@ -148,6 +149,12 @@ def corrected_sentence(parts: CorrectedParts) -> str:
     if not parts.test:
         return counts
     return f"{counts}; figures of the test part rest partly on pictures that somebody chose"
+
+
+def _skipped(pictures: PictureCounts) -> str:
+    if not pictures.skipped:
+        return ""
+    return f";\n  {pictures.skipped} had problems: left out, or unknown where they had one"
 
 
 def _measure_rows(metrics: Metrics) -> Iterator[str]:

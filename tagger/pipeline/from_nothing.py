@@ -11,15 +11,17 @@ from schemas.training import UnteachablePair
 from tagger.arrays import Float32Array, StrArray
 from tagger.datasets.labelled_set import LabelKeys, LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
+from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.unknown_labels import with_unknown_labels
 from tagger.errors import DatasetError, InputError
 from tagger.imaging.preprocessing import Reading
-from tagger.labels.growing import columns_of_same_names
+from tagger.labels.growing import columns_of_same_names, split_key
 from tagger.labels.pairs import parse_pair, unteachable
 from tagger.labels.vocabulary import Group, Vocabulary
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.evidence import judged_by_pictures, judged_by_words
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.parent_network import parent_network
@@ -67,8 +69,8 @@ class FromNothing:
         """Return None."""
         return
 
-    def read(self, options: TrainingOptions) -> tuple[LabelledSet, Vocabulary]:
-        """Return the labelled sets as one, and the vocabulary, given or theirs."""
+    def sets(self, options: TrainingOptions) -> LabelledSet:
+        """Return the labelled sets as one."""
         labelled = read_labelled(
             options.datasets,
             options.names,
@@ -78,15 +80,27 @@ class FromNothing:
             corrections=options.corrections,
             groups=self.groups,
             vocabulary=self.vocabulary,
+            skip_problems=options.skip_problems,
         )
-        if not options.check:
-            labelled = settle_problems(labelled, budget=None)
-        if self.vocabulary is not None:
-            labelled = unknown_where_not_taught(labelled, self.vocabulary, new_ones=False)
+        if self.vocabulary is None:
+            return labelled
+        labelled = unknown_where_not_taught(labelled, self.vocabulary, new_ones=False)
+        strange = labelled.strangers(self.vocabulary)
+        if strange and options.skip_problems is None:
+            raise DatasetError(
+                f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; "
+                "add them"
+            )
+        labelled = with_unknown_labels(labelled, {split_key(key) for key in strange})
+        return settle_problems(labelled, budget=options.skip_problems)
+
+    def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
+        """Return the vocabulary, given or that of the sets."""
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
-        self._check_strangers(labelled, vocabulary)
+        if self.vocabulary is None:
+            self._say_strangers(labelled, vocabulary)
         self._held_out(labelled, vocabulary)
-        return labelled, judged_by_words(labelled, vocabulary)
+        return judged_by_words(labelled, vocabulary)
 
     def decides(self) -> dict[str, object]:
         """Return the recipe, the pairs held out and the sizes of the network."""
@@ -171,14 +185,9 @@ class FromNothing:
             f"rows of: {taken or 'no label'}"
         ]
 
-    def _check_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
-        """Say which labels are too rare; raise DatasetError for those a given vocabulary lacks."""
+    def _say_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
+        """Say which labels are too rare."""
         strange = labelled.strangers(vocabulary)
-        if strange and self.vocabulary is not None:
-            raise DatasetError(
-                f"{labelled.source}: labels that the vocabulary does not have: {sorted(strange)}; "
-                "add them"
-            )
         if strange:
             named = ", ".join(f"{label} {n}" for label, n in strange.most_common(10))
             say(

@@ -14,16 +14,18 @@ from schemas.bundle import ComparedPart, Gate
 from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import LabelledSet, Said
 from tagger.datasets.prepared_set import PreparedSet
+from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.unknown_labels import with_unknown_labels
 from tagger.evaluation.gate import compare, judge
 from tagger.evaluation.gate_words import gate_sentence
 from tagger.evaluation.questions import Answers
 from tagger.imaging.preprocessing import Reading
-from tagger.labels.growing import grow, parse_known_label, parse_label, unjudged
+from tagger.labels.growing import grow, parse_known_label, parse_label, split_key, unjudged
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.evidence import say_evidence
-from tagger.pipeline.labelled_sets import read_labelled, settle_problems
+from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.parent_network import parent_network
@@ -74,8 +76,8 @@ class FromParent:
         """Return what the card calls the recipe."""
         return "evidence, continued"
 
-    def read(self, options: TrainingOptions) -> tuple[LabelledSet, Vocabulary]:
-        """Return the labelled sets as one, and the parent's vocabulary with what is new in it.
+    def sets(self, options: TrainingOptions) -> LabelledSet:
+        """Return the labelled sets as one.
 
         Raises
         ------
@@ -83,9 +85,7 @@ class FromParent:
             If the data, or what is to be added or retired, does not fit the parent's vocabulary.
         """
         old = self.parent.vocabulary
-        added = [parse_label(text, old, setting("add")) for text in self.add]
-        splits = [_parse_split(text, old) for text in self.splits]
-        retired = [parse_known_label(text, old, setting("retire")) for text in self.retire]
+        added = self._added()
         # Folder names may spell a declared label of several words, so the sets are read with it.
         spelling = old.extend(key for key in added if old.index(*key) is None)
         labelled = read_labelled(
@@ -96,17 +96,49 @@ class FromParent:
             image_root=options.image_root,
             corrections=options.corrections,
             vocabulary=spelling,
+            skip_problems=options.skip_problems,
         )
-        if not options.check:
-            labelled = settle_problems(labelled, budget=None)
         labelled = unknown_where_not_taught(
-            labelled, spelling.retire(retired), new_ones=self.accept_new_labels
+            labelled, spelling.retire(self._retired()), new_ones=self.accept_new_labels
         )
-        strangers = self._strangers(labelled, added)
+        if not self._skips_undeclared(options):
+            return labelled
+        undeclared = set(map(split_key, self._strangers(labelled))) - set(added)
+        labelled = with_unknown_labels(labelled, undeclared)
+        return settle_problems(labelled, budget=options.skip_problems)
+
+    def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
+        """Return the parent's vocabulary with what is new in it.
+
+        Raises
+        ------
+        VocabularyError, InputError
+            If what is to be added or retired, or the data, does not fit the parent's vocabulary.
+        """
+        old = self.parent.vocabulary
+        strangers = self._strangers(labelled)
+        if rare := labelled.strangers(old).keys() - strangers.keys():
+            say(f"{len(rare)} labels of fewer than {self.min_pictures} pictures are left out")
+        added = self._added()
+        if self._skips_undeclared(options):
+            declared = {f"{group}:{name}" for group, name in added}
+            strangers = Counter({key: n for key, n in strangers.items() if key in declared})
+        splits = [_parse_split(text, old) for text in self.splits]
         grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
         if named := [label.key for label in grown.labels[len(old) :]]:
             say("new: " + ", ".join(f"{key!r} ({strangers[key]:,} pictures)" for key in named))
-        return labelled, self._judged_as_before(grown.retire(retired))
+        return self._judged_as_before(grown.retire(self._retired()))
+
+    def _skips_undeclared(self, options: TrainingOptions) -> bool:
+        """Return whether labels that were not declared are problems; else `grow` refuses them."""
+        return options.skip_problems is not None and not self.accept_new_labels
+
+    def _added(self) -> list[LabelKey]:
+        return [parse_label(text, self.parent.vocabulary, setting("add")) for text in self.add]
+
+    def _retired(self) -> list[LabelKey]:
+        vocabulary = self.parent.vocabulary
+        return [parse_known_label(text, vocabulary, setting("retire")) for text in self.retire]
 
     def decides(self) -> dict[str, object]:
         """Return the parent, and how it is continued."""
@@ -216,16 +248,13 @@ class FromParent:
         say_evidence(list(groups))
         return replace(vocabulary, groups=groups)
 
-    def _strangers(self, labelled: LabelledSet, added: list[LabelKey]) -> Counter[str]:
-        """Return the labels that the parent does not have, by pictures; says which are too rare."""
-        declared = {f"{group}:{name}" for group, name in added}
+    def _strangers(self, labelled: LabelledSet) -> Counter[str]:
+        """Return the labels that the parent does not have, by pictures, rare ones left out."""
+        declared = {f"{group}:{name}" for group, name in self._added()}
         every = labelled.strangers(self.parent.vocabulary)
-        kept = Counter(
+        return Counter(
             {key: n for key, n in every.items() if key in declared or n >= self.min_pictures}
         )
-        if rare := every.keys() - kept.keys():
-            say(f"{len(rare)} labels of fewer than {self.min_pictures} pictures are left out")
-        return kept
 
     def _compare(self, split: SplitSet, measured: Measured) -> list[ComparedPart]:
         """Return both models on the parent's test part, as far as it is there, and on the new."""

@@ -1,7 +1,6 @@
 """Labelled sets, read as one and decoded, with a word on what was not found or cannot be used."""
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.named_columns import parse_columns
 from tagger.datasets.names import read_sets
 from tagger.datasets.prepared_set import PreparedSet, prepare
-from tagger.datasets.problems import Folded, Problem, pictures_of
+from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.problems import Folded
 from tagger.datasets.table_file import ENDINGS
-from tagger.errors import DatasetError, InputError
+from tagger.errors import InputError
 from tagger.exclusions import Exclusions, complaint
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Group, Vocabulary
@@ -36,6 +36,7 @@ def read_labelled(
     corrections: str | None = None,
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
+    skip_problems: float | None = None,
     quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
@@ -50,13 +51,15 @@ def read_labelled(
         The folder below which the tables' pictures lie, by default each table's own.
     corrections : str, optional
         An index whose corrections stand beside the sets, or in their place.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, see `settle_problems`.
     quiet : bool
         Whether how they were read has been said before.
 
     Raises
     ------
     InputError
-        If there is nothing to read, or it does not fit together.
+        If there is nothing to read, it does not fit together, or has too many problems.
     """
     if not datasets:
         if corrections is None:
@@ -83,6 +86,7 @@ def read_labelled(
     )
     if not quiet:
         _say_how_read(labelled, exclusions)
+    labelled = settle_problems(labelled, budget=skip_problems)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))
@@ -130,41 +134,6 @@ def folded_sentence(folded: Sequence[Folded]) -> str:
     more = f", and {len(folded) - len(shown)} more" if len(folded) > len(shown) else ""
     pictures = sum(each.pictures for each in folded)
     return f"spellings that are one label, on {pictures:,} pictures: {'; '.join(shown)}{more}"
-
-
-def settle_problems(labelled: LabelledSet, *, budget: float | None) -> LabelledSet:
-    """Return a set to work with, as long as not more is wrong with it than it may be.
-
-    Parameters
-    ----------
-    budget : float, optional
-        None: nothing may be.
-
-    Raises
-    ------
-    DatasetError
-        With the problems counted by kind, and the first of each.
-    """
-    if not labelled.problems:
-        return labelled
-    pictures = len(pictures_of(labelled.problems))
-    named = len(labelled.examples) if labelled.named is None else labelled.named
-    raise DatasetError(
-        f"{labelled.source}: {pictures:,} of {named:,} pictures have problems: "
-        f"{'; '.join(_by_kind(labelled.problems))}. 'tagger train' with {setting('check')} lists "
-        f"all of them; mend them, or go on without these pictures with {setting('skip_problems')}"
-    )
-
-
-def _by_kind(problems: Sequence[Problem]) -> list[str]:
-    """Return how many problems of each kind there are, with the first, the commonest kind first."""
-    counts = Counter(problem.kind for problem in problems)
-    texts = []
-    for kind, n in counts.most_common():
-        first = next(problem for problem in problems if problem.kind == kind)
-        where = f"row {first.row}" if first.row is not None else "picture"
-        texts.append(f"{n:,} x {kind}, first in {where}, {first.image!r}: {first.what}")
-    return texts
 
 
 def decode_set(

@@ -27,14 +27,15 @@ class TrainingOptions:
         Which headers of the tables among the sets are what.
     image_root : str, optional
         The folder below which the tables' pictures lie.
-    check : bool
-        Whether the sets are looked at only, so that what is wrong with them stops nothing.
     epochs : int, optional
         None is the recipe's own number.
     seed : int
         Of the split and of everything random.
     min_precision : float, optional
         See `tagger.training.calibration.choose_thresholds`.
+    skip_problems : float, optional
+        How many pictures, in percent, may have problems, so that the rest of them is used; None:
+        none, see `tagger.datasets.problem_budget.settle_problems`.
     promote : bool
         Whether it may become current, if it is good enough.
     resume : bool
@@ -53,10 +54,10 @@ class TrainingOptions:
     exclude: tuple[str, ...] = ()
     columns: str | None = None
     image_root: str | None = None
-    check: bool = False
     epochs: int | None = None
     seed: int = 0
     min_precision: float | None = None
+    skip_problems: float | None = None
     promote: bool = True
     resume: bool = False
     workers: int = 0

@@ -9,6 +9,7 @@ from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.image_finder import ImageFinder
 from tagger.datasets.labelled_set import LabelledSet, Said
 from tagger.datasets.named_columns import Columns, parse_columns
+from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.relabelled import Changes, Sheet, as_csv, relabel, statement, written
 from tagger.datasets.table_layout import Layout
 from tagger.datasets.table_reader import open_label_table
@@ -18,7 +19,7 @@ from tagger.index.snapshots import Snapshot
 from tagger.labels.vocabulary import Group, Label, Vocabulary
 from tagger.machine import raise_machine_fault
 from tagger.pipeline.corrected_set import read_said
-from tagger.pipeline.labelled_sets import check_table_options, settle_problems
+from tagger.pipeline.labelled_sets import check_table_options
 from tagger.progress import Progress, say
 from tagger.settings import setting
 

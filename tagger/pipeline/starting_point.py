@@ -45,13 +45,22 @@ class StartingPoint(Protocol):
     def recipe_name(self) -> str:
         """Return what the model's card calls the recipe."""
 
-    def read(self, options: TrainingOptions) -> tuple[LabelledSet, Vocabulary]:
-        """Return the labelled sets as one, and the vocabulary of the model to be.
+    def sets(self, options: TrainingOptions) -> LabelledSet:
+        """Return the labelled sets as one.
 
         Raises
         ------
         InputError
-            If they do not fit what is asked for.
+            If they cannot be read, or have more problems than are allowed.
+        """
+
+    def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
+        """Return the vocabulary of the model to be.
+
+        Raises
+        ------
+        InputError
+            If the sets do not fit what is asked for.
         """
 
     def decides(self) -> dict[str, object]:

@@ -1,17 +1,14 @@
 """One training, whatever it starts from: the story from labelled pictures to a saved model."""
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from schemas.bundle import Gate
-from schemas.training import CheckReport, PictureCounts
+from schemas.training import PictureCounts
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.problem_budget import pictures_with, settle_problems
 from tagger.errors import InputError, Locked
-from tagger.labels.evidence import evidence_record
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import TrainingFacts, corrected_sentence, model_card
@@ -64,12 +61,15 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
     """
     began = time.perf_counter()
     next_name(options.models, options.family)  # says what is wrong with it
-    labelled, vocabulary = start.read(options)
+    labelled = start.sets(options)
+    vocabulary = start.taught(labelled, options)
     with work_folder(options.models, options.family, resume=options.resume) as work:
         name = next_name(options.models, options.family)
         vocabulary = vocabulary.born(name)
         work.begin(_decisive(options, start, labelled, vocabulary))
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
+        prepared.refuse_nothing()
+        settle_problems(labelled, budget=options.skip_problems, unreadable=prepared.problems)
         vocabulary = start.judged(prepared, vocabulary)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
@@ -92,17 +92,6 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         work.remove()
     seconds = round(time.perf_counter() - began, 1)
     return Trained(path, load_bundle(path), candidate, promoted, seconds)
-
-
-def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
-    """Return what there is to learn from; trains nothing and leaves nothing behind."""
-    labelled, vocabulary = start.read(replace(options, check=True))
-    with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
-        prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
-        vocabulary = start.judged(prepared, vocabulary)
-        report = prepared.check(start.parts(prepared, vocabulary, seed=options.seed))
-    evidence = [evidence_record(group) for group in vocabulary.groups]
-    return msgspec.structs.replace(report, evidence=evidence)
 
 
 def _say_corrected(split: SplitSet) -> None:
@@ -149,6 +138,7 @@ def _facts(
             validation=len(split.rows("validation")),
             test=len(split.rows("test")),
             unreadable=len(split.prepared.unreadable),
+            skipped=pictures_with(split.prepared.labelled.problems),
         ),
         source=options.source,
         command=options.command,
