@@ -36,7 +36,7 @@ from tagger.files import Lock
 from tagger.labels.growing import grow, unjudged
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
-from tagger.pipeline.from_parent import silent_unknown
+from tagger.pipeline.old_labels import silent_unknown
 
 pytestmark = pytest.mark.tensorflow
 

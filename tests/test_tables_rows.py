@@ -119,7 +119,10 @@ def test_check_looks_at_a_table_with_faults_and_a_training_stops_in_one_sentence
     assert "read as Windows-1252" in checked.stderr
     stopped = tagger(*arguments)
     assert stopped.returncode == 2
-    assert "1 of 13 pictures (7.7 %) have problems: 1 x missing file, first in row 14" in stopped.stderr
+    assert (
+        "1 of 13 pictures (7.7 %) have problems: 1 x missing file, first in row 14"
+        in stopped.stderr
+    )
     assert "Traceback" not in stopped.stderr
     assert not list((tmp_path / "models").glob("fashion-*"))
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from schemas.bundle import ComparedPart, Gate
-from tagger.arrays import Float32Array, Int64Array, StrArray
-from tagger.datasets.labelled_set import LabelledSet, Said
+from tagger.arrays import StrArray
+from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.unknown_labels import with_unknown_labels
@@ -20,13 +19,14 @@ from tagger.evaluation.gate import compare, judge
 from tagger.evaluation.gate_words import gate_sentence
 from tagger.evaluation.questions import Answers
 from tagger.imaging.preprocessing import Reading
-from tagger.labels.growing import grow, parse_known_label, parse_label, split_key, unjudged
+from tagger.labels.growing import grow, parse_known_label, parse_label, split_key
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
 from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
+from tagger.pipeline.old_labels import judged_targets, replays, silent_unknown
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.parent_network import parent_network
 from tagger.pipeline.split_set import SplitSet
@@ -168,9 +168,9 @@ class FromParent:
         before = self.parent.split()
         parts = self.parts(prepared, vocabulary, seed=seed)
         table = prepared.split_table(parts, judged=len(vocabulary), parent=before)
-        targets = _judged_targets(prepared, vocabulary, table, len(self.parent.vocabulary))
-        replays = _replays(prepared, parts, before)
-        if not replays:
+        targets = judged_targets(prepared, vocabulary, table, len(self.parent.vocabulary))
+        replayed = replays(prepared, parts, before)
+        if not replayed:
             train = prepared.rows[parts == "train"]
             targets = silent_unknown(targets, train, len(self.parent.vocabulary))
         return SplitSet(
@@ -179,7 +179,7 @@ class FromParent:
             targets=targets,
             vocabulary=vocabulary,
             table=table,
-            replays=replays,
+            replays=replayed,
         )
 
     def recipe(self, pictures: int) -> Recipe:
@@ -287,71 +287,8 @@ class FromParent:
         return found
 
 
-def silent_unknown(targets: Float32Array, train: Int64Array, old: int) -> Float32Array:
-    """Return targets in which old labels that no training picture has are unknown there.
-
-    Else they would be taught their absence alone; so the parent's answers stand in for them.
-
-    Parameters
-    ----------
-    targets : float32 (n, n_labels)
-    train : int64
-        Rows of the train part.
-    old : int
-        How many labels, the first, the parent has.
-    """
-    silent = np.flatnonzero(~(targets[train, :old] == 1).any(axis=0))
-    result = targets.copy()
-    result[np.ix_(train, silent)] = np.nan
-    return result
-
-
 def _parse_split(text: str, vocabulary: Vocabulary) -> tuple[str, LabelKey]:
     """Return the new name, empty if there is none, and the old label of `[NEW=]OLD`."""
     new, _, old = text.rpartition("=")
     name = canonical_name(new.rpartition(":")[2])
     return name, parse_known_label(old, vocabulary, setting("splits"))
-
-
-def _judged_targets(
-    prepared: PreparedSet, vocabulary: Vocabulary, split: pa.Table, parent: int
-) -> Float32Array:
-    """Return all targets, unknown where a picture was labelled before a label was there.
-
-    Who corrected a picture was asked for the labels of the parent, the first `parent` ones.
-    """
-    when = dict(zip(split["content_sha256"].to_pylist(), split["judged"].to_pylist(), strict=True))
-    digests = [facts.content_sha256 for facts in prepared.cache.facts]
-    judged = np.array([when.get(digest, len(vocabulary)) for digest in digests], np.int64)
-    given = prepared.labelled.targets(vocabulary)
-    targets = unjudged(given, vocabulary, judged)
-    corrected = unjudged(given, vocabulary, np.full(len(given), parent, np.int64))
-    for i, example in enumerate(prepared.labelled.examples):
-        if example.said is not None:
-            columns = _columns_of(example.said, vocabulary)
-            targets[i, columns] = corrected[i, columns]
-    return targets
-
-
-def _columns_of(said: Said, vocabulary: Vocabulary) -> list[int]:
-    """Return the columns of what a person spoke of."""
-    return [
-        i
-        for i, label in enumerate(vocabulary.labels)
-        if label.group in said.answers or (label.group, label.name) in said.single
-    ]
-
-
-def _replays(prepared: PreparedSet, parts: StrArray, before: pa.Table) -> bool:
-    """Return whether half at least of the parent's training pictures are there too."""
-    trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
-    pairs = zip(prepared.digests, parts, strict=True)
-    here = trained & {digest for digest, part in pairs if part == "train"}
-    if len(here) >= len(trained) / 2:
-        return True
-    say(
-        f"{len(here):,} of the {len(trained):,} pictures that the parent was trained on are in the "
-        "data: its own answers on the new pictures stand in for what those do not say about old "
-        "labels"
-    )
-    return False
