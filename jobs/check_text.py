@@ -93,9 +93,10 @@ def _corrected_lines(found: CorrectedPictures | None) -> Iterator[str]:
 
 
 def _evidence_lines(report: CheckReport) -> Iterator[str]:
-    if report.evidence:
-        yield ""
-        yield "what groups are judged by:"
+    if report.trainable is None:
+        return
+    yield ""
+    yield "what groups are judged by:"
     for group in report.evidence:
         yield f"  {evidence_sentence(group)}"
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from conftest import TINY, Command
 
+from jobs.check import check_training
+from jobs.check_text import check_text
 from jobs.retrain import RetrainOptions, retrain
-from jobs.train import TrainOptions, check, check_text, train
+from jobs.train import TrainOptions, train
 from schemas.evidence import GroupEvidence
 from schemas.training import CheckReport
 from tagger.datasets.dataset_reader import read_dataset
@@ -179,14 +181,14 @@ def test_check_says_what_names_and_labels_decide(tagger: Command, sample: Sample
 
 
 def test_check_asks_the_pictures_where_words_say_nothing(nonsense: Path) -> None:
-    found = by_name(check(asked(nonsense, "uno,due")))
+    found = by_name(check_training(asked(nonsense, "uno,due")))
     assert (found["uno"].evidence, found["uno"].source) == ("pixels", "pictures")
     assert (found["due"].evidence, found["due"].source) == ("shape", "pictures")
     assert "colors alone tell" in found["uno"].why
 
 
 def test_what_a_person_says_is_not_asked_of_the_pictures(nonsense: Path) -> None:
-    found = by_name(check(asked(nonsense, "uno:both,due:pixels")))
+    found = by_name(check_training(asked(nonsense, "uno:both,due:pixels")))
     assert {(x.evidence, x.source) for x in found.values()} == {
         ("both", "said"),
         ("pixels", "said"),
@@ -198,7 +200,7 @@ def test_where_nothing_speaks_both_count_and_the_way_out_is_shown(tmp_path: Path
     for path in sorted(labelled.iterdir()):
         color, garment = path.name.split("_")
         path.rename(labelled / f"{NONSENSE[color]}_{NONSENSE[garment]}")
-    report = check(asked(labelled, "uno,due"))
+    report = check_training(asked(labelled, "uno,due"))
     assert {(x.evidence, x.source) for x in report.evidence} == {("both", "nothing")}
     assert "uno: judged by both, since nothing says otherwise" in check_text(report)
     assert "uno:pixels" in check_text(report)

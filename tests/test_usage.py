@@ -34,6 +34,8 @@ def test_every_number_out_of_range_is_told_with_its_range(
     for given in [least - 1, *([most + 1] if most is not None else [])]:
         said = refused(capsys, command, option, given)
         assert said == f"tagger: {option} {given}: out of range; possible is {wanted}"
+    if option == "--skip-problems":  # a word that is no number is the next one: a labelled set
+        return
     assert refused(capsys, command, option, "many").endswith(f"possible is {wanted}")
 
 

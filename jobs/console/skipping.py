@@ -28,7 +28,7 @@ def with_percent(arguments: list[str]) -> list[str]:
     ['--skip-problems', '5', 'photos/']
     """
     result: list[str] = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         given = result[-1:] == [_OPTION]
         result.append(word.removesuffix("%") if given else word)
         if word == _OPTION and not _is_number(following):

@@ -29,6 +29,7 @@ from tagger.evaluation.similar_sets import similar_sets
 from tagger.labels.evidence import evidence_record
 from tagger.labels.pairs import Pair, unteachable
 from tagger.labels.vocabulary import Vocabulary
+from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.labelled_sets import decode_set
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.starting_point import StartingPoint
@@ -48,6 +49,8 @@ def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
     lenient = replace(options, skip_problems=_ALL)
     labelled = start.sets(lenient)
     vocabulary, cannot = _vocabulary(labelled, lenient, start)
+    if vocabulary is not None:
+        say_evidence(vocabulary)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:
         prepared = decode_set(labelled, Path(folder), start.reading(), workers=options.workers)
         if vocabulary is not None and len(prepared.rows):

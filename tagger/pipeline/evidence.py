@@ -17,7 +17,7 @@ from tagger.progress import say
 def judged_by_words(labelled: LabelledSet, vocabulary: Vocabulary) -> Vocabulary:
     """Return the vocabulary, its groups judged by what was said, or by their names or labels.
 
-    Says so of each of them; what is left is for the pictures.
+    What is left is for the pictures.
     """
     counts = Counter(key for example in labelled.examples for key in example.present)
     groups = []
@@ -25,7 +25,6 @@ def judged_by_words(labelled: LabelledSet, vocabulary: Vocabulary) -> Vocabulary
         labels = [label for label in vocabulary.labels if label.group == group.name]
         shown = {label.name: counts[group.name, label.name] for label in labels}
         groups.append(judged_by_labels(group, shown))
-    say_evidence([group for group in groups if group.source != "nothing"])
     return replace(vocabulary, groups=tuple(groups))
 
 
@@ -43,12 +42,16 @@ def judged_by_pictures(prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabul
     }
     groups = tuple(judged.get(group.name, group) for group in vocabulary.groups)
     names = {group.name for group in silent}
-    say_evidence([group for group in groups if group.name in names])
+    _say([group for group in groups if group.name in names])
     return replace(vocabulary, groups=groups)
 
 
-def say_evidence(groups: list[Group]) -> None:
-    """Say what groups are judged by, and why, a line each."""
+def say_evidence(vocabulary: Vocabulary) -> None:
+    """Say what groups are judged by before a picture is decoded, and why, a line each."""
+    _say([group for group in vocabulary.groups if group.source != "nothing"])
+
+
+def _say(groups: list[Group]) -> None:
     for group in groups:
         say(evidence_sentence(evidence_record(group)))
 

@@ -23,7 +23,6 @@ from tagger.labels.growing import grow, parse_known_label, parse_label, split_ke
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.pipeline.corrected_set import unknown_where_not_taught
-from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.old_labels import judged_targets, replays, silent_unknown
@@ -242,10 +241,9 @@ class FromParent:
         ]
 
     def _judged_as_before(self, vocabulary: Vocabulary) -> Vocabulary:
-        """Return the vocabulary, its groups judged as the parent judges them; says so."""
+        """Return the vocabulary, its groups judged as the parent judges them."""
         why = f"as {self.parent.name} judges it"
         groups = tuple(replace(group, why=why) for group in vocabulary.groups)
-        say_evidence(list(groups))
         return replace(vocabulary, groups=groups)
 
     def _strangers(self, labelled: LabelledSet) -> Counter[str]:

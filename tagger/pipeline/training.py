@@ -14,6 +14,7 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.card import TrainingFacts, corrected_sentence, model_card
 from tagger.models.versions import next_name, set_current
 from tagger.models.writer import BundleContents, save_bundle
+from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.fitting import Fitted, fit_set
 from tagger.pipeline.labelled_sets import decode_set
 from tagger.pipeline.measuring import (
@@ -67,6 +68,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         name = next_name(options.models, options.family)
         vocabulary = vocabulary.born(name)
         work.begin(_decisive(options, start, labelled, vocabulary))
+        say_evidence(vocabulary)
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         prepared.refuse_nothing()
         settle_problems(labelled, budget=options.skip_problems, unreadable=prepared.problems)
