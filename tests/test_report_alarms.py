@@ -105,7 +105,19 @@ def steady(p: float, came: int, seed: int) -> Nights:
         held.append(held[-1] - gone[-1] + new)
     some = np.full(60, came)
     rows, went = np.array([held, gone])[:, :, None]
-    return Nights(rows, arrived, went, np.full(60, every), some, some, np.zeros(60, np.int64))
+    return Nights(
+        rows, arrived, went, np.full(60, every), some, some.copy(), np.zeros(60, np.int64)
+    )
+
+
+@pytest.mark.parametrize("p", [1.0, 0.0])
+def test_nor_does_it_where_three_times_as_many_pictures_come(p: float) -> None:
+    year = steady(p, 10, 0)
+    year.arrived[-21:] *= 3
+    year.all_arrived[-21:] *= 3
+    year.rows[-21:] += 20 * np.arange(1, 22)[:, None] * int(p)
+    year.all_rows[-21:] += 20 * np.arange(1, 22)
+    assert not any(moved(year.until(end), 1).alarm.any() for end in range(40, 61))
 
 
 def test_a_label_that_all_had_alarms_where_half_of_what_comes_lacks_it() -> None:

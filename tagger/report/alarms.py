@@ -110,8 +110,7 @@ class Moved(NamedTuple):
     ----------
     alarm : bool
     usual, now : float64
-        The share that was usual before, and that of the last night or nights; NaN where too little
-        is known to ask.
+        The share that was usual, and that of the last nights; NaN where too little is known to ask.
     """
 
     alarm: BoolArray
@@ -147,8 +146,7 @@ def moved(nights: Nights, labels: int) -> Moved:
         answers.append((holds, *answer[1:]))
         if window > WINDOWS[0]:
             told |= plenty
-    alarm, usual, now = zip(*answers, strict=True)
-    return Moved(np.array(alarm), np.array(usual), np.array(now))
+    return Moved(*map(np.array, zip(*answers, strict=True)))
 
 
 def nights_in_a_row(nights: Nights, labels: int) -> Int64Array:
@@ -168,11 +166,8 @@ _Answer = tuple[BoolArray, Float64Array, Float64Array]
 
 
 def _stayed(nights: Nights, window: int, limit: float) -> _Answer:
-    """Answer whether the share of the pictures that stayed stepped in the last nights.
-
-    Each night is held against the one before it, and the steps are added up: what came, and what
-    went where that is known, has no part in them.
-    """
+    """Answer whether the share of the pictures that stayed stepped in the last nights: each night
+    is held against the one before it, without what came or went, and the steps are added up."""
     rows = nights.rows[1:] - nights.arrived[1:]
     total = nights.all_rows[1:] - nights.all_arrived[1:]
     rows_before = nights.rows[:-1] - nights.gone[1:]
@@ -223,8 +218,11 @@ def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray
     nights_vary = _of_a_mean(window - 1) * between
     limits = _limit(limit, len(before), nights_vary, 1 / (of * p * (1 - p)))
     moves = np.abs(np.log((count + 0.5) / (of - count + 0.5)) - usual)
-    # A label that all have is known by those that lack it.
-    enough = np.minimum(np.maximum(count, of * p), np.maximum(of - count, of * (1 - p)))
+    # A label that all have is known by those that lack it: by none, whatever half a picture says.
+    seen = before.sum(axis=0) / sizes.sum()
+    having = np.maximum(count, of * np.minimum(p, seen))
+    lacking = np.maximum(of - count, of * np.minimum(1 - p, 1 - seen))
+    enough = np.minimum(having, lacking)
     alarm = (moves > _LEAST_MOVE) & (enough >= _LEAST_ROWS) & (moves > limits)
     all_of = max(int(total[-window:].sum()), 1)
     plenty = all_of * p * (1 - p) >= _PLENTY
