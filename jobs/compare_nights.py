@@ -1,6 +1,7 @@
 """Two nights of an index, picture by picture."""
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from jobs.compare_models import Compared
@@ -52,9 +53,11 @@ def compare_nights(options: "CompareOptions") -> Compared:
 
 
 def _said(a: Snapshot, b: Snapshot) -> list[Correction]:
-    """Return what persons said by now, in the index of A, and in that of B if it is another."""
+    """Return what persons said by now, in the index of A, and in that of B if it is another: the
+    last word counts, in whichever of them."""
     folders = dict.fromkeys((a.index_folder, b.index_folder))
-    return [word for folder in folders for word in CorrectionLog(folder).read().corrections]
+    logs = [CorrectionLog(folder).read().corrections for folder in folders]
+    return logs[0] if len(logs) == 1 else sorted(chain(*logs), key=lambda word: word.at)
 
 
 def _side(given: str, night: Snapshot) -> Side:

@@ -15,6 +15,7 @@ from schemas.comparison import (
 )
 from tagger.evaluation.comparison_verdict import flip_words
 from tagger.evaluation.figures import chance, listed, percent, points, share_of
+from tagger.report.judged import judged_once
 
 _FLIPS = 20
 _NAMED = 3
@@ -84,6 +85,7 @@ def notes_of(report: CompareReport) -> list[str]:
         )
         if said := ", ".join(f"{n:,} {why}" for n, why in others if n):
             notes.append(f"not compared: {said}")
+        notes += judged_once(rows)
         notes.append("answers are the models' own, also where a person's stands in the row")
     for who, alone in (("A", found.only_a), ("B", found.only_b)):
         split = [label for label in alone if label in found.counts_as]

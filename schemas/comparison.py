@@ -161,13 +161,19 @@ class NightRows(Record):
     compared: int
     """In both, with the same bytes, and with scores."""
     other_bytes: int
-    """In both, with other bytes."""
+    """In both, with scores, and with other bytes."""
     without_scores: int
-    """In both, with the same bytes, and without scores in one of them or both."""
+    """In both, and without scores in one of them or both."""
     only_a: int
     """In A alone."""
     only_b: int
     """In B alone."""
+    copies: int = 0
+    """Of those compared, rows with the bytes of another one of which persons spoke: what they said
+    counts once."""
+    unheard: int = 0
+    """Of those compared, pictures of which persons spoke without the choice of a label that one
+    night alone knows: what they said does not count where it would decide about that label."""
 
 
 class LabelRows(Record):

@@ -150,6 +150,9 @@ class AnswerRows(Record):
     """Rows that have it, persons' answers counted as well as the model's."""
     arrived: int
     """Those of them whose picture is new in this night, or has other bytes than before."""
+    gone: int = 0
+    """Rows of the night before that had it, and have no more answers for the same bytes: mostly
+    pictures taken off the catalog, or with other bytes."""
 
 
 class AnswerCounts(Record):
@@ -162,6 +165,9 @@ class AnswerCounts(Record):
     """Those of them whose picture is new in this night, or has other bytes than before."""
     answers: list[AnswerRows]
     """Every label of the run's model that is not retired, also where no row has it, and none."""
+    gone: int | None = None
+    """Rows of the night before that were ok, and have no more answers for the same bytes; null in
+    records of earlier versions."""
 
 
 class RunRecord(Record):

@@ -27,7 +27,9 @@ SCENARIOS: tuple[Scenario, ...] = (
 COLOR, TYPE, STYLE = 0, 1, 2
 SIZES = (20, 20, 8)
 """Labels of each group; every group has the answer none besides."""
-LABELS = sum(SIZES) + len(SIZES)
+STEADY = (1.0, 0.999)
+"""Labels that all pictures have, or nearly all: what a shop of shoes has of shoes."""
+LABELS = sum(SIZES) + len(SIZES) + len(STEADY)
 
 Shares = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -43,11 +45,11 @@ class Year(NamedTuple):
 def simulated_year(scenario: Scenario, rows: int, seed: int) -> Year:
     """Return a year of a catalog of so many rows, of which half a per cent is new each night.
 
-    Each group's labels have shares as a long tail has them. What comes in a night is log-normal in
-    number, a seventh of that on weekends. Its shares vary from night to night by heavy tails
-    (Student's t of 4 degrees of freedom, 5 to 30 % by label), half of which carries over to the
-    next night. One night in ten is a delivery in which one type is half of everything. As many
-    pictures leave as come.
+    Each group's labels have shares as a long tail has them; two labels besides, all pictures have,
+    or nearly all. What comes in a night is log-normal in number, a seventh of that on weekends. Its
+    shares vary from night to night by heavy tails (Student's t of 4 degrees of freedom, 5 to 30 %
+    by label), half of which carries over to the next night. One night in ten is a delivery in which
+    one type is half of everything. As many pictures leave as come.
 
     - A camera turns dark: the odds of one color grow by 1.2 in logits, 3.3 times, in what comes.
     - A label dies: a new model answers it nowhere, and all other labels a few per cent otherwise.
@@ -57,14 +59,16 @@ def simulated_year(scenario: Scenario, rows: int, seed: int) -> Year:
     random = np.random.default_rng([seed, rows, SCENARIOS.index(scenario)])
     catalog = _Catalog(scenario, rows, random)
     nights = [catalog.night(day) for day in range(DAYS)]
-    held, came, sizes = zip(*nights, strict=True)
+    held, came, gone, sizes, fewer = zip(*nights, strict=True)
     dies = scenario.startswith("label dies")
     return Year(
         Nights(
             rows=np.array(held),
             arrived=np.array(came),
+            gone=np.array(gone),
             all_rows=np.full(DAYS, rows),
             all_arrived=np.array(sizes),
+            all_gone=np.array(fewer),
             models=(np.arange(DAYS) >= HAPPENS).astype(np.int64) * dies,
         ),
         catalog.label,
@@ -82,6 +86,9 @@ class _Catalog:
         self._spread = [random.uniform(0.05, 0.3, n + 1) for n in SIZES]
         self._carried = [np.zeros(n + 1) for n in SIZES]
         self._held = [random.multinomial(rows, p) for p in self._base]
+        # Their own generator: the rest of a year is the same with them and without.
+        self._apart = np.random.default_rng(random.bit_generator.seed_seq.spawn(1)[0])
+        self._steady = self._apart.binomial(rows, STEADY)
         self._victim = 2 if scenario == "camera turns dark" else int(random.integers(1, 5))
         self._season = np.zeros(SIZES[TYPE] + 1)
         self._season[[3, 5, 8]] = 1.0, -1.0, 0.6
@@ -93,20 +100,27 @@ class _Catalog:
             return self._victim
         return SIZES[COLOR] + 1 + self._victim if self._scenario.startswith("label dies") else -1
 
-    def night(self, day: int) -> tuple[Counts, Counts, int]:
-        """Return how many rows have each label, how many of those that came, and how many came."""
+    def night(self, day: int) -> tuple[Counts, Counts, Counts, int, int]:
+        """Return how many rows have each label, how many of those that came, how many of those
+        that went, how many came, and how many went."""
         weekend = 0.15 if day % 7 in (5, 6) else 1.0
         usual = 0.005 * self._rows * weekend
         came = max(1, int(usual * np.exp(self._random.normal(0, 0.5))))
         delivery = self._random.random() < 0.1
+        went = min(came, self._rows)
+        lost = []
         new = [self._random.multinomial(came, self._shares(g, day, delivery)) for g in range(3)]
         for group, arrived in enumerate(new):
             held = self._held[group]
-            gone = self._random.multivariate_hypergeometric(held, min(came, self._rows))
-            self._held[group] = held - gone + arrived
+            lost.append(self._random.multivariate_hypergeometric(held, went))
+            self._held[group] = held - lost[group] + arrived
         if self._scenario.startswith("label dies") and day >= HAPPENS:
             self._die(day)
-        return np.concatenate(self._held), np.concatenate(new), came
+        new.append(self._apart.binomial(came, STEADY))
+        lost.append(self._apart.hypergeometric(self._steady, self._rows - self._steady, went))
+        self._steady = self._steady - lost[-1] + new[-1]
+        held = np.concatenate([*self._held, self._steady])
+        return held, np.concatenate(new), np.concatenate(lost), came, went
 
     def _shares(self, group: int, day: int, delivery: bool) -> Shares:
         """Return the shares of what comes in a night."""

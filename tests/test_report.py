@@ -8,6 +8,7 @@ import re
 import shutil
 import zlib
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,19 @@ def test_and_how_many_of_them_came_that_night(told: Told) -> None:
     assert second.answers.arrived == 3
 
 
+def test_and_how_many_of_those_before_went(told: Told) -> None:
+    second, first = records(told.options.index)
+    assert first.answers is not None
+    assert second.answers is not None
+    assert first.answers.gone == 0
+    taken = told.before.index.difference(told.after.index)
+    went = told.before.loc[[*told.moved, *taken]]
+    assert len(taken) == 1
+    found = {(e.group, e.label): e.gone for e in second.answers.answers if e.gone}
+    assert found == counted(went, ["color", "garment"])
+    assert second.answers.gone == 3
+
+
 def test_a_night_that_links_all_parts_counts_them_too(told: Told, tmp_path: Path) -> None:
     index = Path(shutil.copytree(told.options.index, tmp_path / "index", symlinks=True))
     moved = Path(shutil.copytree(told.options.catalog, tmp_path / "catalog"))
@@ -186,7 +200,7 @@ def test_the_page_names_what_failed_what_was_said_and_what_was_judged(told: Told
     assert "In 1 rows a person answers" in told.page
     assert "1 of them came since" in told.page
     assert "By a random sample of 5 pictures" in told.page
-    assert "Whether shares moved is not known yet" in told.page
+    assert "Whether shares moved is not known for this night: that takes 16" in told.page
 
 
 def test_strangers_text_is_text(told: Told) -> None:
@@ -403,7 +417,36 @@ def test_going_back_is_told(index: Path, tagger: Command, tmp_path: Path) -> Non
     assert tagger("rollback", index, parent).returncode == 0
     written = report(str(index), str(tmp_path / "night.html"))
     assert not written.good
-    assert "not the newest: somebody went back" in written.sentence
+    assert "not that of the newest run" in written.sentence
+    assert "somebody went back to it with 'tagger rollback'" in written.sentence
+
+
+def _another_record(index: Path, started: datetime) -> None:
+    """Write a record as a run leaves it that published by another clock."""
+    newest = max((index / "runs").glob("*.json"))
+    name = f"{started:%Y%m%dT%H%M%SZ}-0000"
+    facts = json.loads(newest.read_text()) | {"run_id": name, "snapshot": name}
+    facts["started_at"] = started.isoformat()
+    (index / "runs" / f"{name}.json").write_text(json.dumps(facts))
+
+
+def test_a_clock_that_ran_ahead_is_told_and_is_nobody_who_went_back(
+    index: Path, tmp_path: Path
+) -> None:
+    _another_record(index, datetime.now(UTC) + timedelta(hours=10))
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert "10.0 hours from now: the clock of" in written.sentence
+    assert len(written.concerns) == 1
+    assert written.run_id == written.snapshot  # the page tells of the run that made the night
+
+
+def test_a_newer_run_than_the_night_is_no_rollback_where_none_is_recorded(
+    index: Path, tmp_path: Path
+) -> None:
+    _another_record(index, datetime.now(UTC) + timedelta(minutes=2))
+    written = report(str(index), str(tmp_path / "night.html"))
+    assert "no 'tagger rollback' is recorded, so a clock was put back" in written.sentence
+    assert "somebody went back" not in written.sentence
 
 
 def test_failures_are_told_of_how_many_were_tried_and_old_ones_apart(

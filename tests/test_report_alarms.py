@@ -11,7 +11,7 @@ from simulated_year import DAYS, HAPPENS, LABELS, simulated_year
 from schemas.runs import AnswerCounts, AnswerRows
 from tagger.report.alarms import LEAST_HISTORY, STEPS, Nights, moved, nights_in_a_row
 from tagger.report.plot import HEIGHT, WIDTH, plot
-from tagger.report.shares import CountedNight, moved_shares
+from tagger.report.shares import CountedNight, Shares, moved_shares
 
 
 def nights(days: int, seed: int = 0, *, vary: float = 0.05) -> Nights:
@@ -26,8 +26,10 @@ def nights(days: int, seed: int = 0, *, vary: float = 0.05) -> Nights:
     return Nights(
         rows.astype(np.int64),
         arrived.astype(np.int64),
+        np.zeros_like(arrived, np.int64),
         np.full(days, 100_000),
         np.full(days, 1000),
+        np.zeros(days, np.int64),
         np.zeros(days, np.int64),
     )
 
@@ -80,6 +82,51 @@ def test_a_move_that_is_small_wakes_nobody_however_steady_the_nights_were() -> N
     assert not moved(steady, 6).alarm.any()
 
 
+@given(
+    st.sampled_from([1.0, 0.999, 0.99, 0.01, 0.001, 0.0]),
+    st.sampled_from([10, 100, 5000]),
+    st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_label_that_all_have_or_none_alarms_in_no_night(p: float, came: int, seed: int) -> None:
+    year = steady(p, came, seed)
+    assert not any(moved(year.until(end), 1).alarm.any() for end in (40, 50, 60))
+
+
+def steady(p: float, came: int, seed: int) -> Nights:
+    """Return sixty nights of one label that is as frequent in what comes as in all."""
+    random = np.random.default_rng(seed)
+    every = 200 * came
+    arrived = random.binomial(came, p, (60, 1))
+    held = [random.binomial(every, p)]
+    gone = [0]
+    for new in arrived[1:, 0].tolist():
+        gone.append(random.hypergeometric(held[-1], every - held[-1], came))
+        held.append(held[-1] - gone[-1] + new)
+    some = np.full(60, came)
+    rows, went = np.array([held, gone])[:, :, None]
+    return Nights(
+        rows, arrived, went, np.full(60, every), some, some.copy(), np.zeros(60, np.int64)
+    )
+
+
+@pytest.mark.parametrize("p", [1.0, 0.0])
+def test_nor_does_it_where_three_times_as_many_pictures_come(p: float) -> None:
+    year = steady(p, 10, 0)
+    year.arrived[-21:] *= 3
+    year.all_arrived[-21:] *= 3
+    year.rows[-21:] += 20 * np.arange(1, 22)[:, None] * int(p)
+    year.all_rows[-21:] += 20 * np.arange(1, 22)
+    assert not any(moved(year.until(end), 1).alarm.any() for end in range(40, 61))
+
+
+def test_a_label_that_all_had_alarms_where_half_of_what_comes_lacks_it() -> None:
+    year = steady(1.0, 20, 0)
+    year.arrived[-7:] = 10
+    year.rows[-7:, 0] -= 10 * np.arange(1, 8)
+    assert moved(year, 1).alarm[len(STEPS) :].any()
+
+
 def test_the_first_night_of_a_catalog_does_not_say_what_is_usual() -> None:
     year = nights(50)
     year.rows[0] = year.arrived[0] = [0, 0, 0, 0, 0, 100_000]
@@ -107,9 +154,11 @@ def counted(day: int, rows: dict[str, int], model: str = "m") -> CountedNight:
 def test_a_label_that_a_new_model_brought_is_not_held_against_nights_without_it() -> None:
     old = [counted(day, {"red": 50_000, "blue": 50_000}) for day in range(40)]
     new = [counted(40, {"red": 49_000, "blue": 49_000, "teal": 2000}, "n")]
-    assert moved_shares([*old, *new]) == []
+    found = moved_shares([*old, *new])
+    assert found.moved == []
+    assert (found.answers, found.stayed) == (3, 2)  # it is not said that teal did not move
     gone = moved_shares([*old, counted(40, {"red": 100_000, "blue": 0}, "n")])
-    assert {each.label for each in gone} == {"red", "blue"}
+    assert {each.label for each in gone.moved} == {"red", "blue"}
 
 
 def test_nights_of_which_nothing_is_known_alarm_nothing_and_break_the_line() -> None:
@@ -117,7 +166,7 @@ def test_nights_of_which_nothing_is_known_alarm_nothing_and_break_the_line() -> 
     gap = known[10]._replace(counts=None)
     told = plot([*known[:10], gap, *known[11:]], ("c", "red"))
     assert len(told.lines) == 2
-    assert moved_shares([*known, known[10]._replace(counts=None)]) == []
+    assert moved_shares([*known, known[10]._replace(counts=None)]) == Shares([], 20)
 
 
 @given(

@@ -38,7 +38,8 @@ class AnswerCounter:
         self._by_scores = [key for key in others if named[key[1]] > 1]
         self._rows = Counter[Key]()
         self._arrived = Counter[Key]()
-        self._totals = [0, 0]
+        self._gone = Counter[Key]()
+        self._totals = [0, 0, 0]
 
     def columns(self, schema: pa.Schema | None) -> list[str]:
         """Return the columns that rows need, of those that the parts of a snapshot have."""
@@ -64,6 +65,10 @@ class AnswerCounter:
         if arrived is not None and arrived.any():
             self._totals[1] += self._count(rows.filter(pc.and_(ok, arrived)), self._arrived)
 
+    def add_gone(self, rows: pa.Table) -> None:
+        """Count rows of the night before that are not there any more."""
+        self._totals[2] += self._count(rows.filter(pc.equal(rows["status"], "ok")), self._gone)
+
     def _count(self, rows: pa.Table, counts: Counter[Key]) -> int:
         for group in self._exclusive:
             for answer in rows[group].value_counts().to_pylist():
@@ -84,12 +89,14 @@ class AnswerCounter:
         return AnswerCounts(
             rows=self._totals[0],
             arrived=self._totals[1],
+            gone=self._totals[2],
             answers=[
                 AnswerRows(
                     group=group,
                     label=label,
                     rows=self._rows[group, label],
                     arrived=self._arrived[group, label],
+                    gone=self._gone[group, label],
                 )
                 for group, label in keys
             ],

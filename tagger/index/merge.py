@@ -38,12 +38,15 @@ class Merged(NamedTuple):
     ----------
     arrived : bool (n,)
         Rows whose picture was not there before, or has other bytes than before.
+    gone : pa.Table
+        Rows before that have no more answers for the same bytes.
     """
 
     rows: pa.Table
     changes: pa.Table
     counts: Counter[str]
     arrived: BoolArray
+    gone: pa.Table
 
 
 def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
@@ -65,7 +68,7 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
     spoken = ~new & same_bytes & _other_words(fresh, old, same_scores)
     rows = pa.concat_tables([kept, fresh])
     stays = pc.is_in(before["image_id"], value_set=rows["image_id"])
-    gone = before["image_id"].filter(pc.invert(stays))
+    deleted = before["image_id"].filter(pc.invert(stays))
     counts = Counter(
         {
             "new": int(new.sum()),
@@ -74,14 +77,16 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
             "unchanged": len(kept) + int(same_scores.sum()),
             "rescored": int((~new & ~moved & ~same_scores).sum()),
             "corrected": int(spoken.sum()),
-            "deleted": len(gone),
+            "deleted": len(deleted),
             "published_rows": len(rows),
         }
     )
     identical = same_scores & same_answers & ~spoken
-    changes = _changes(fresh["image_id"].filter(pa.array(~identical)), gone)
+    changes = _changes(fresh["image_id"].filter(pa.array(~identical)), deleted)
     arrived = np.concatenate([np.zeros(len(kept), bool), new | (moved & ~same_bytes)])
-    return Merged(rows, changes, counts, arrived)
+    stayed = rows["image_id"].filter(pc.and_(pc.equal(rows["status"], "ok"), pa.array(~arrived)))
+    gone = before.filter(pc.invert(pc.is_in(before["image_id"], value_set=stayed)))
+    return Merged(rows, changes, counts, arrived, gone)
 
 
 class Donors(NamedTuple):

@@ -46,6 +46,13 @@ class Asked(NamedTuple):
             return self.names.index(word.label)
         return None
 
+    def places_of(self, keys: Sequence[LabelKey]) -> list[int]:
+        """Return the places in `names` of those of some labels that may be answered."""
+        return [self.names.index(name) for group, name in keys if self._may_answer(group, name)]
+
+    def _may_answer(self, group: str, name: str) -> bool:
+        return group == self.group and name in self.names
+
 
 class NightSide:
     """One of the two nights, with the labels of its models.
@@ -68,10 +75,10 @@ class NightSide:
         own = self.models.get(self.snapshot.manifest.model_id, [])
         return [label.key for label in own if not label.retired]
 
-    def alone(self, other: "NightSide") -> list[str]:
-        """Return the labels, as group:name, that this night knows and the other one does not."""
+    def not_known_to(self, other: "NightSide") -> list[LabelKey]:
+        """Return the labels that this night knows and the other one does not."""
         theirs = set(other.known)
-        return [":".join(key) for key in self.known if key not in theirs]
+        return [key for key in self.known if key not in theirs]
 
     def read(
         self, parts: Sequence[Part], asked: Sequence[Asked], also: Sequence[str] = ()
@@ -83,14 +90,17 @@ class NightSide:
         StoreError
             If a part is missing or damaged.
         """
-        columns = [*_FACTS, *also, *(one.group for one in asked if one.label is None)]
+        groups = dict.fromkeys(one.group for one in asked if one.group in self.exclusive)
+        columns = [*_FACTS, *also, *groups]
         columns += ["overruled"] if "overruled" in self._columns else []
         keys = {(one.group, one.label) for one in asked}
         scores = {
             label.column
             for labels in self.models.values()
             for label in labels
-            if label.key in keys and label.column in self._columns
+            if label.key in keys
+            and label.group not in self.exclusive
+            and label.column in self._columns
         }
         tables = [self.snapshot.read(part.file, columns + sorted(scores)) for part in parts]
         if not tables:
@@ -108,13 +118,17 @@ class NightSide:
                 names = pa.array(one.names, pa.string())
                 places = pc.index_in(group_answers(rows, one.group), value_set=names)
                 answer[:] = pc.fill_null(places, -1).to_numpy()
+            elif one.group in self.exclusive:
+                own = group_answers(rows, one.group)
+                answer[np.array(pc.fill_null(pc.equal(own, one.label), False), bool)] = 0
             else:
                 answer[label_answers(rows, self.models, one.group, one.label)] = 0
         return found
 
 
 def asked_of(a: NightSide, b: NightSide) -> list[Asked]:
-    """Return what both nights answer: groups that are exclusive in both, and other labels."""
+    """Return what both nights answer: groups that are exclusive in both, and other labels one by
+    one, also of groups that are exclusive in one night alone."""
     ours = a.known
     theirs = set(b.known)
     found = []
@@ -125,7 +139,7 @@ def asked_of(a: NightSide, b: NightSide) -> list[Asked]:
         if group in a.exclusive and group in b.exclusive:
             names = tuple(dict.fromkeys(_ever(a, group) + _ever(b, group)))
             found.append(Asked(group, None, names, shared))
-        elif group not in a.exclusive and group not in b.exclusive:
+        else:
             found += [Asked(group, name, (name,), (name,)) for name in shared]
     return found
 

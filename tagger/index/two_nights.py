@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
-from schemas.comparison import LabelRows, NightRows
+from schemas.comparison import Comparison, LabelRows, NightRows
 from schemas.corrections import Correction
 from schemas.index import Part
 from tagger.arrays import BoolArray, Int16Array, Int64Array
 from tagger.errors import StoreError
 from tagger.evaluation.comparison import Found, Question, compare_answers
-from tagger.index.corrections import InForce
+from tagger.index.night_label_rows import given_by, label_rows_of
 from tagger.index.night_questions import Asked, NightSide, asked_of
+from tagger.index.night_truth import NightTruth
 from tagger.index.snapshots import Snapshot
 
 
@@ -44,6 +46,8 @@ class PairedNights(NamedTuple):
 
     Attributes
     ----------
+    models : two str
+        The model that each night ran with.
     rows : NightRows
     label_rows : list of LabelRows
         How many rows of each night have each label.
@@ -54,6 +58,7 @@ class PairedNights(NamedTuple):
         Labels that one night alone knows, as group:name.
     """
 
+    models: tuple[str, str]
     rows: NightRows
     label_rows: list[LabelRows]
     compared: Pairs
@@ -65,13 +70,29 @@ class PairedNights(NamedTuple):
 
         Persons look for what is wrong, so what they said is counted, and nothing is tested with it.
         """
-        return compare_answers(
+        found = compare_answers(
             self.compared.questions,
             lambda at: str(self.compared.image_ids[at]),
             scores={},
             only=self.only,
             tested=False,
         )
+        sentence = self._sentence(found.comparison)
+        return found._replace(comparison=replace(found.comparison, sentence=sentence))
+
+    def _sentence(self, found: Comparison) -> str:
+        """Return the sentence of a comparison, with what is to be known of the two models."""
+        if not found.pictures:
+            return (
+                "no picture is in both nights with the same bytes and with scores: there is "
+                "nothing to compare"
+            )
+        if self.models[0] == self.models[1]:
+            return found.sentence
+        words = f"{found.sentence}. The two nights have different models"
+        if all(row.right is None for row in found.groups):
+            return words
+        return f"{words}, and B's may have been trained with these answers"
 
 
 class _Chunk(NamedTuple):
@@ -127,8 +148,7 @@ class _Pairing:
     ) -> None:
         self._nights = nights
         self._asked = asked
-        self._said = InForce(said, [group for x in nights for group in x.snapshot.manifest.groups])
-        self._spoken_of = pa.array(self._said.contents(), pa.string())
+        self._truth = NightTruth(nights, asked, said)
         self._counts: Counter[str] = Counter()
         self._given = np.zeros((2, sum(len(one.names) + 1 for one in asked)), np.int64)
         self._compared: list[_Chunk] = []
@@ -140,11 +160,11 @@ class _Pairing:
         rows = night.read(parts, self._asked)
         answers = night.answers(rows, self._asked)
         self._counts.update(a=len(rows), b=len(rows))
-        self._given += _given(rows, answers, self._asked)
+        self._given += given_by(rows, answers, self._asked)
         ok = np.flatnonzero(_equal(rows["status"], "ok"))
         self._counts["without_scores"] += len(rows) - len(ok)
         answers = answers[:, ok]
-        truth, known = self._truth(_at(rows, "content_sha256", ok))
+        truth, known = self._truth.take(_at(rows, "content_sha256", ok), answers, answers)
         nothing = np.full(len(ok), "", object)
         self._compared.append(_Chunk(answers, answers, truth, known, nothing, nothing))
 
@@ -159,54 +179,45 @@ class _Pairing:
             for night, rows in zip(self._nights, (a, b), strict=True)
         )
         self._counts.update(a=len(a), b=len(b))
-        self._given[0] += _given(a, a_answers, self._asked)
-        self._given[1] += _given(b, b_answers, self._asked)
+        self._given[0] += given_by(a, a_answers, self._asked)
+        self._given[1] += given_by(b, b_answers, self._asked)
         mine, other = _same_pictures(a, b)
         self._counts.update(only_a=len(a) - len(mine), only_b=len(b) - len(mine))
         ids = _at(a, "image_id", mine)
         contents = _at(b, "content_sha256", other)
         same = _flags(pc.equal(_at(a, "content_sha256", mine), contents))
         ok = _equal(a["status"], "ok")[mine] & _equal(b["status"], "ok")[other]
-        self._counts.update(other_bytes=int((~same).sum()), without_scores=int((same & ~ok).sum()))
+        # What was never read has no digest: nothing is known of its bytes.
+        self._counts.update(without_scores=int((~ok).sum()), other_bytes=int((ok & ~same).sum()))
         for here, chunks in ((same & ok, self._compared), (~same & ok, self._replaced)):
             digests = contents.filter(pa.array(here))
-            truth, known = self._truth(digests)
-            if chunks is self._replaced:
-                known[:] = False
             before, after = a_answers[:, mine[here]], b_answers[:, other[here]]
+            truth, known = np.full_like(after, -1), np.zeros(after.shape, bool)
+            if chunks is self._compared:
+                truth, known = self._truth.take(digests, before, after)
             differ = (before != after).any(axis=0)
             names = _where(ids.filter(pa.array(here)), differ)
             chunks.append(_Chunk(before, after, truth, known, names, _where(digests, differ)))
 
-    def _truth(self, contents: pa.Array) -> tuple[Int16Array, BoolArray]:
-        """Return int16 and bool (k, n): what persons answered to each question, and where they
-        did."""
-        shape = len(self._asked), len(contents)
-        truth = np.full(shape, -1, np.int16)
-        known = np.zeros(shape, bool)
-        spoken = _flags(pc.is_in(contents, value_set=self._spoken_of))
-        for place in np.flatnonzero(spoken).tolist():
-            words = self._said.of(contents[place].as_py())
-            for k, one in enumerate(self._asked):
-                word = words.get((one.group, one.label))
-                answer = None if word is None else one.place_of(word)
-                if answer is not None:
-                    truth[k, place] = answer
-                    known[k, place] = True
-        return truth, known
-
     def paired(self) -> PairedNights:
         """Return all that was taken in."""
         compared = _joined(self._asked, self._compared)
-        n = len(compared.image_ids)
-        fields = {x: self._counts[x] for x in NightRows.__struct_fields__ if x != "compared"}
+        self._counts.update(
+            compared=len(compared.image_ids),
+            copies=self._truth.copies,
+            unheard=self._truth.unheard,
+        )
         ours, theirs = self._nights
         return PairedNights(
-            rows=NightRows(compared=n, **fields),
-            label_rows=_label_rows(self._asked, self._given),
+            models=(ours.snapshot.manifest.model_id, theirs.snapshot.manifest.model_id),
+            rows=NightRows(**{name: self._counts[name] for name in NightRows.__struct_fields__}),
+            label_rows=label_rows_of(self._asked, self._given),
             compared=compared,
             replaced=_joined(self._asked, self._replaced),
-            only=(ours.alone(theirs), theirs.alone(ours)),
+            only=(
+                [":".join(key) for key in ours.not_known_to(theirs)],
+                [":".join(key) for key in theirs.not_known_to(ours)],
+            ),
         )
 
 
@@ -219,16 +230,6 @@ def _parts(a: Snapshot, b: Snapshot) -> Iterator[tuple[list[Part], list[Part]]]:
         found = [[part for part in (each.part(bucket),) if part is not None] for each in (a, b)]
         if any(found):
             yield found[0], found[1]
-
-
-def _given(rows: pa.Table, answers: Int16Array, asked: Sequence[Asked]) -> Int64Array:
-    """Return int64: rows with scores by each answer of each question, none first."""
-    ok = _equal(rows["status"], "ok")
-    counts = [
-        np.bincount(answer[ok] + 1, minlength=len(one.names) + 1)
-        for answer, one in zip(answers, asked, strict=True)
-    ]
-    return np.concatenate(counts).astype(np.int64)
 
 
 def _same_pictures(a: pa.Table, b: pa.Table) -> tuple[Int64Array, Int64Array]:
@@ -251,30 +252,6 @@ def _joined(asked: Sequence[Asked], chunks: Sequence[_Chunk]) -> Pairs:
         for one, *arrays in zip(asked, a, b, truth, known, strict=True)
     ]
     return Pairs(questions, image_ids, contents)
-
-
-def _label_rows(asked: Sequence[Asked], given: Int64Array) -> list[LabelRows]:
-    """Return the counts of each label; given: int64 (2, answers), in the order of `_given`."""
-    rows = []
-    at = 0
-    for one in asked:
-        counts = given[:, at : at + len(one.names) + 1]  # (2, answers)
-        at += counts.shape[1]
-        totals = counts.sum(axis=1)  # (2,): rows with scores
-        for place, name in enumerate(("none", *one.names)):
-            if name == "none" and place == 0 and one.label is not None:
-                continue
-            a, b = (int(count) for count in counts[:, place])
-            rows.append(
-                LabelRows(
-                    label=f"{one.group}:{name}",
-                    a=a,
-                    b=b,
-                    a_share=a / int(totals[0]) if totals[0] else None,
-                    b_share=b / int(totals[1]) if totals[1] else None,
-                )
-            )
-    return rows
 
 
 def _where(values: pa.Array | pa.ChunkedArray, here: BoolArray) -> npt.NDArray[np.object_]:

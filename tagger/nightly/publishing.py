@@ -185,6 +185,7 @@ class Publisher:
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
         self.answers.add(merged.rows, merged.arrived)
+        self.answers.add_gone(merged.gone)
         self._statuses.update(counted(merged.rows["status"]))
         self._models.update(counted(merged.rows["model_id"].drop_null()))
         return merged.counts

@@ -20,7 +20,6 @@ Two questions are asked of each label:
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tagger.arrays import BoolArray, Float64Array, Int64Array
 
@@ -42,6 +41,9 @@ FALSE_ALARMS = 1 / 1000
 """Of a night, by all labels and questions together, if nights vary as a normal distribution does.
 They vary more wildly than that, and what comes in a week resembles the week before: the page of
 the report says what a year gave."""
+
+LONGEST = 30
+"""Nights in a row that an alarm is followed back."""
 
 _LEAST_ROWS = 20
 """A share moves by single pictures where there are few: whatever moved concerns so many rows."""
@@ -76,7 +78,10 @@ class Nights(NamedTuple):
     ----------
     rows, arrived : int64 (T, labels)
         Rows that have a label; those of them whose picture is new or has other bytes that night.
-    all_rows, all_arrived : int64 (T,)
+    gone : int64 (T, labels)
+        Rows of the night before that had a label, and whose picture that night took away or that
+        have other bytes or no answers in it; 0 where that is not known.
+    all_rows, all_arrived, all_gone : int64 (T,)
         Of how many.
     models : int64 (T,)
         A number per model. What came is held against nights of the same model, if they are enough.
@@ -84,8 +89,10 @@ class Nights(NamedTuple):
 
     rows: Int64Array
     arrived: Int64Array
+    gone: Int64Array
     all_rows: Int64Array
     all_arrived: Int64Array
+    all_gone: Int64Array
     models: Int64Array
 
     def until(self, end: int) -> "Nights":
@@ -103,13 +110,17 @@ class Moved(NamedTuple):
     ----------
     alarm : bool
     usual, now : float64
-        The share that was usual before, and that of the last night or nights; NaN where it is not
-        known.
+        The share that was usual, and that of the last nights; NaN where too little is known to ask.
     """
 
     alarm: BoolArray
     usual: Float64Array
     now: Float64Array
+
+    @property
+    def asked(self) -> BoolArray:
+        """Return bool (questions, labels): of which enough is known to ask."""
+        return ~np.isnan(self.usual)
 
 
 def moved(nights: Nights, labels: int) -> Moved:
@@ -135,16 +146,15 @@ def moved(nights: Nights, labels: int) -> Moved:
         answers.append((holds, *answer[1:]))
         if window > WINDOWS[0]:
             told |= plenty
-    alarm, usual, now = zip(*answers, strict=True)
-    return Moved(np.array(alarm), np.array(usual), np.array(now))
+    return Moved(*map(np.array, zip(*answers, strict=True)))
 
 
-def nights_in_a_row(nights: Nights, labels: int, most: int = 30) -> Int64Array:
+def nights_in_a_row(nights: Nights, labels: int) -> Int64Array:
     """Return int64 (k,): for how many nights up to the last one each label's alarm has been on, as
-    far back as `most`."""
+    far back as `LONGEST`."""
     count = np.zeros(nights.rows.shape[1], np.int64)
     going = np.ones(len(count), bool)
-    for end in range(len(nights.all_rows), max(0, len(nights.all_rows) - most), -1):
+    for end in range(len(nights.all_rows), max(0, len(nights.all_rows) - LONGEST), -1):
         going &= moved(nights.until(end), labels).alarm.any(axis=0)
         if not going.any():
             break
@@ -156,18 +166,17 @@ _Answer = tuple[BoolArray, Float64Array, Float64Array]
 
 
 def _stayed(nights: Nights, window: int, limit: float) -> _Answer:
-    """Answer whether the share of the pictures that stayed stepped in the last nights.
-
-    Each night is held against the one before it, and the steps are added up: what came and went
-    meanwhile has no part in them.
-    """
+    """Answer whether the share of the pictures that stayed stepped in the last nights: each night
+    is held against the one before it, without what came or went, and the steps are added up."""
     rows = nights.rows[1:] - nights.arrived[1:]
     total = nights.all_rows[1:] - nights.all_arrived[1:]
-    steps = _log_odds(rows, total) - _log_odds(nights.rows[:-1], nights.all_rows[:-1])
+    rows_before = nights.rows[:-1] - nights.gone[1:]
+    total_before = nights.all_rows[:-1] - nights.all_gone[1:]
+    steps = _log_odds(rows, total) - _log_odds(rows_before, total_before)
     history = steps[:-window][-HISTORY:]
-    if len(history) < LEAST_HISTORY or not total[-window:].all():
+    if len(history) < LEAST_HISTORY or not (total * total_before)[-window:].all():
         return _unknown(nights)
-    before = _share(nights.rows[-window - 1 :][:1], nights.all_rows[-window - 1 :][:1])[0]
+    before = rows_before[-window] / total_before[-window]
     step = (steps[-window:] - np.median(history, axis=0)).sum(axis=0)
     now = _shifted(before, step)
     p = np.clip(before, 1e-9, 1 - 1e-9)
@@ -200,8 +209,7 @@ def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray
     if len(before) < LEAST_HISTORY:
         return _unknown(nights), np.zeros(fresh.shape[1], bool)
     share = _log_odds(before, sizes)
-    # A night of five pictures says little of what is usual: the middle of the pictures, not of the
-    # nights.
+    # A night of five pictures says little of what is usual: the middle of the pictures.
     usual = _weighted_median(share, sizes)
     p = 1 / (1 + np.exp(-usual))
     chance = 1 / (sizes[:, None] * p * (1 - p))
@@ -210,8 +218,12 @@ def _came(nights: Nights, window: int, limit: float) -> tuple[_Answer, BoolArray
     nights_vary = _of_a_mean(window - 1) * between
     limits = _limit(limit, len(before), nights_vary, 1 / (of * p * (1 - p)))
     moves = np.abs(np.log((count + 0.5) / (of - count + 0.5)) - usual)
-    enough = np.maximum(count, of * p) >= _LEAST_ROWS
-    alarm = (moves > _LEAST_MOVE) & enough & (moves > limits)
+    # A label that all have is known by those that lack it: by none, whatever half a picture says.
+    seen = before.sum(axis=0) / sizes.sum()
+    having = np.maximum(count, of * np.minimum(p, seen))
+    lacking = np.maximum(of - count, of * np.minimum(1 - p, 1 - seen))
+    enough = np.minimum(having, lacking)
+    alarm = (moves > _LEAST_MOVE) & (enough >= _LEAST_ROWS) & (moves > limits)
     all_of = max(int(total[-window:].sum()), 1)
     plenty = all_of * p * (1 - p) >= _PLENTY
     return (alarm, p, fresh[-window:].sum(axis=0) / all_of), plenty
@@ -274,16 +286,12 @@ def _odds(share: Float64Array) -> Float64Array:
     return np.asarray(np.log(p / (1 - p)))
 
 
-def _share(count: Int64Array, of: Int64Array) -> Float64Array:
-    return np.asarray(count / np.maximum(of[:, None], 1))
-
-
 def _deviation(values: Float64Array, middle: Float64Array) -> Float64Array:
     """Return the median absolute deviation of each column, as a standard deviation."""
     return np.asarray(_OF_NORMAL * np.median(np.abs(values - middle), axis=0))
 
 
-def _weighted_median(values: Float64Array, weights: npt.NDArray[np.int64]) -> Float64Array:
+def _weighted_median(values: Float64Array, weights: Int64Array) -> Float64Array:
     """Return of each column the value below which half of the weight lies."""
     order = np.argsort(values, axis=0)
     total = np.cumsum(weights[order], axis=0)

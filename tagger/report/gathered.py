@@ -16,9 +16,10 @@ from tagger.index.samples import judged_sample
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.report.changes import Compared, compared_with_parent
+from tagger.report.moments import ahead_of
 from tagger.report.night import LEAST_SURE, LeastSure, ReadNight, read_night
-from tagger.report.shares import CountedNight, counted_nights, moved_shares
-from tagger.report.verdict import Verdict, verdict
+from tagger.report.shares import CountedNight, Shares, counted_nights, moved_shares
+from tagger.report.verdict import Ran, Verdict, verdict
 
 _RUNS = 200
 """Records in search of the newest run that has ended."""
@@ -47,7 +48,7 @@ class Gathered(NamedTuple):
     Attributes
     ----------
     run : RunRecord or None
-        The newest that has ended.
+        The newest that has ended, by its record not in the future.
     compared : Compared or str
         With the night before; why that is not known, in words.
     nights : list of CountedNight
@@ -84,31 +85,34 @@ def gather(index: Index) -> Gathered:
             f"index {str(index.path)!r} has no night yet; 'tagger tag' makes one, and 'tagger "
             "runs' says why it has not"
         )
-    run = _ended(index)
+    now = datetime.now(UTC)
+    ran = _ran(index, snapshot.path.name, now)
     nights = counted_nights(index.runs.newest_first(), snapshot.path.name)
-    moved = moved_shares(nights) if nights and nights[-1].run_id == snapshot.path.name else []
+    is_counted = bool(nights) and nights[-1].run_id == snapshot.path.name
+    shares = moved_shares(nights) if is_counted else Shares([])
     said = index.corrections.read()
     night = read_night(snapshot)
-    known = sum(each.counts is not None for each in nights)
     return Gathered(
         snapshot=snapshot,
-        run=run,
+        run=ran.newest,
         night=night._replace(least_sure=_unspoken(night, said.corrections)),
         compared=compared_with_parent(snapshot, said.corrections),
         nights=nights,
-        moved=moved,
+        moved=shares.moved,
         spoken=_spoken(snapshot, said.data, said.corrections),
         sample=judged_sample(index.path),
-        verdict=verdict(run, snapshot.manifest, moved, known, datetime.now(UTC)),
+        verdict=verdict(ran, snapshot.manifest, shares, now),
     )
 
 
-def _ended(index: Index) -> RunRecord | None:
-    """Return the newest run that has ended and was one: going back is none."""
-    for record in islice(without_the_locked_out(index.runs.newest_first()), _RUNS):
-        if record.state not in ("running", "rolled_back"):
-            return record
-    return None
+def _ran(index: Index, snapshot: str, now: datetime) -> Ran:
+    """Return what is recorded of the newest runs, and whether somebody went back to a snapshot."""
+    records = list(islice(without_the_locked_out(index.runs.newest_first()), _RUNS))
+    ended = [each for each in records if each.state not in ("running", "rolled_back")]
+    ahead = next((each for each in ended if ahead_of(each.started_at, now)), None)
+    newest = next((each for each in ended if not ahead_of(each.started_at, now)), ahead)
+    back = any(each.state == "rolled_back" and each.snapshot == snapshot for each in records)
+    return Ran(newest, ahead, back)
 
 
 def _unspoken(night: ReadNight, said: Sequence[Correction]) -> dict[str, list[LeastSure]]:

@@ -1,6 +1,9 @@
 """Times of records as persons read them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_CLOCKS = timedelta(minutes=5)
+"""By how much the clocks of two machines may differ without a word."""
 
 
 def moment(text: str) -> datetime | None:
@@ -10,6 +13,12 @@ def moment(text: str) -> datetime | None:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def ahead_of(text: str, now: datetime) -> bool:
+    """Return whether a time of ISO 8601 is in the future, by more than clocks differ."""
+    found = moment(text)
+    return found is not None and found - now > _CLOCKS
 
 
 def when(text: str) -> str:

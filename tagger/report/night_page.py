@@ -14,6 +14,7 @@ from tagger.index.answer_counts import Key
 from tagger.report.changes import Change, Compared
 from tagger.report.drawn import Picture
 from tagger.report.gathered import Gathered
+from tagger.report.judged import judged_once
 from tagger.report.moments import when
 from tagger.report.page import render
 from tagger.report.plot import HEIGHT, WIDTH, Plot, plot
@@ -237,6 +238,7 @@ def _against_the_night_before(compared: Compared | str, album: _Album) -> dict[s
     return {
         "compared": compared,
         "not_compared": _not_compared(compared.rows),
+        "heard_once": judged_once(compared.rows),
         "changes": _changes(compared.changes, album),
         "replaced": _changes(compared.replaced, album),
     }

@@ -7,8 +7,9 @@ import numpy as np
 
 from schemas.report import MovedShare
 from schemas.runs import AnswerCounts, RunRecord
+from tagger.arrays import Int64Array
 from tagger.index.answer_counts import Key
-from tagger.report.alarms import STEPS, WINDOWS, Nights, moved, nights_in_a_row
+from tagger.report.alarms import STEPS, WINDOWS, Moved, Nights, moved, nights_in_a_row
 from tagger.report.moments import moment
 
 LOOKED_AT = 90
@@ -45,57 +46,102 @@ class CountedNight(NamedTuple):
         return None if found is None else (found.arrived if arrived else found.rows) / of
 
 
+class Shares(NamedTuple):
+    """Whose shares moved in a night.
+
+    Attributes
+    ----------
+    moved : list of MovedShare
+        The farthest first.
+    nights : int
+        Of how many nights it is known what they answered.
+    answers, stayed, arrived : int
+        How many answers the night counts; of how many of them enough is known to ask about the
+        pictures that stayed, and about those that came.
+    """
+
+    moved: list[MovedShare]
+    nights: int = 0
+    answers: int = 0
+    stayed: int = 0
+    arrived: int = 0
+
+
 def counted_nights(newest_first: Iterable[RunRecord], snapshot: str) -> list[CountedNight]:
-    """Return the published nights up to a snapshot, the oldest first."""
+    """Return the published nights that led to a snapshot, the oldest first.
+
+    Each was made of the one before it: nights that somebody went back from are left out.
+    """
     found: list[CountedNight] = []
+    wanted: str | None = snapshot
     for record in newest_first:
-        published = record.state == "published" and record.run_id <= snapshot
-        if not published or moment(record.started_at) is None:
+        if wanted is not None and record.run_id > wanted:
             continue
-        found.append(
-            CountedNight(record.run_id, record.started_at, record.model_id or "", record.answers)
-        )
+        if record.state == "rolled_back":
+            wanted = record.snapshot
+        elif record.state == "published":
+            wanted = None
+            if moment(record.started_at) is not None:
+                found.append(_night(record))
         if len(found) == LOOKED_AT:
             break
     return found[::-1]
 
 
-def moved_shares(nights: Sequence[CountedNight]) -> list[MovedShare]:
-    """Return the labels whose share moved in the last of these nights, the farthest first."""
+def _night(record: RunRecord) -> CountedNight:
+    return CountedNight(record.run_id, record.started_at, record.model_id or "", record.answers)
+
+
+def moved_shares(nights: Sequence[CountedNight]) -> Shares:
+    """Return the labels whose share moved in the last of these nights."""
     known = [night for night in nights if night.counts is not None]
     if not known or known[-1] is not nights[-1]:
-        return []
+        return Shares([], len(known))
     tables = [_by_key(night) for night in known]
     keys = list(tables[-1])
     # A label that a new model brought is held against the nights that had it.
     since = np.array([_since(tables, key) for key in keys])
     found: list[MovedShare] = []
+    asked = np.zeros(2, np.int64)
     for first in np.unique(since).tolist():
         mine = [key for key, start in zip(keys, since, strict=True) if start == first]
-        found += _moved(known[first:], tables[first:], mine, labels=len(keys))
-    return sorted(found, key=lambda each: abs(each.now - each.usual), reverse=True)
+        series = _series(known[first:], tables[first:], mine)
+        last = moved(series, len(keys))
+        asked += [known_of.any(axis=0).sum() for known_of in np.split(last.asked, [len(STEPS)])]
+        if last.alarm.any():
+            found += _named(last, nights_in_a_row(series, len(keys)), mine)
+    found.sort(key=lambda each: abs(each.now - each.usual), reverse=True)
+    return Shares(found, len(known), len(keys), *asked.tolist())
 
 
-def _moved(
+def _series(
     nights: Sequence[CountedNight],
-    tables: Sequence[dict[Key, tuple[int, int]]],
+    tables: Sequence[dict[Key, tuple[int, int, int]]],
     keys: Sequence[Key],
-    labels: int,
-) -> list[MovedShare]:
-    counted = np.array([[table[key] for key in keys] for table in tables], np.int64)  # (T, k, 2)
-    totals = np.array([(n.counts.rows, n.counts.arrived) for n in nights if n.counts], np.int64)
+) -> Nights:
+    """Return what nights counted of some answers."""
+    counted = np.array([[table[key] for key in keys] for table in tables], np.int64)  # (T, k, 3)
+    totals = np.array(
+        [(n.counts.rows, n.counts.arrived, n.counts.gone or 0) for n in nights if n.counts],
+        np.int64,
+    )
     models = list(dict.fromkeys(night.model_id for night in nights))
-    series = Nights(
+    # Where records are missing in between, more may have gone than the night before these had.
+    counted[1:, :, 2] = np.minimum(counted[1:, :, 2], counted[:-1, :, 0])
+    totals[1:, 2] = np.minimum(totals[1:, 2], totals[:-1, 0])
+    return Nights(
         rows=counted[:, :, 0],
         arrived=counted[:, :, 1],
+        gone=counted[:, :, 2],
         all_rows=totals[:, 0],
         all_arrived=totals[:, 1],
+        all_gone=totals[:, 2],
         models=np.array([models.index(night.model_id) for night in nights]),
     )
-    last = moved(series, labels)
-    if not last.alarm.any():
-        return []
-    in_a_row = nights_in_a_row(series, labels)
+
+
+def _named(last: Moved, in_a_row: Int64Array, keys: Sequence[Key]) -> list[MovedShare]:
+    """Return the alarms of some answers."""
     found = []
     for place in np.flatnonzero(last.alarm.any(axis=0)).tolist():
         question = int(last.alarm[:, place].argmax())
@@ -113,12 +159,12 @@ def _moved(
     return found
 
 
-def _by_key(night: CountedNight) -> dict[Key, tuple[int, int]]:
+def _by_key(night: CountedNight) -> dict[Key, tuple[int, int, int]]:
     answers = night.counts.answers if night.counts else []
-    return {(each.group, each.label): (each.rows, each.arrived) for each in answers}
+    return {(each.group, each.label): (each.rows, each.arrived, each.gone) for each in answers}
 
 
-def _since(tables: Sequence[dict[Key, tuple[int, int]]], key: Key) -> int:
+def _since(tables: Sequence[dict[Key, tuple[int, int, int]]], key: Key) -> int:
     """Return the first of the nights from which on every one knows a label."""
     unknown = [at for at, table in enumerate(tables) if key not in table]
     return unknown[-1] + 1 if unknown else 0
