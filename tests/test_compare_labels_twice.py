@@ -30,7 +30,16 @@ def test_two_tables_over_the_same_pictures_say_how_many_the_last_replaced(
     garments = written(
         tmp_path / "catalog" / "t.csv", "garment", {name: said[1] for name, said in truth.items()}
     )
-    report = compare(CompareOptions(str(bundle_path), str(bundle_path), on=(colors, garments)))
+    others = written(
+        tmp_path / "catalog" / "o.csv",
+        "color",
+        {name: f"not {said[0]}" for name, said in truth.items()},
+    )
+    both = compare(CompareOptions(str(bundle_path), str(bundle_path), on=(colors, garments)))
+    assert both.labelled_again == 0  # each says what it knows
+    report = compare(
+        CompareOptions(str(bundle_path), str(bundle_path), on=(others, garments, colors))
+    )
     assert report.labelled_again == 20
     assert any(
         note.startswith("20 pictures have different labels in several of the sets: only what the")

@@ -58,6 +58,7 @@ if __name__ == "__main__":
 
 _OURS = re.compile(
     r"drawing a sample catalog|training on |tagging once more|[\d,]+ parameters, |epoch \d+: "
+    r"|\w+: judged by (?:pixels|shape), because its name is a word for "
     r"|published [\d,]+ rows as |nothing has changed: |not promoted: "
     r"|tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: |float32 is used: "
 )
