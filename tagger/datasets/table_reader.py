@@ -138,7 +138,7 @@ def _rows(
 ) -> tuple[list[Row], list[Problem]]:
     """Return the rows whose pictures are there, and what is wrong with any."""
     table, layout, finder = found
-    cells = {i: table.cells(i) for i in _places(layout)}
+    cells = {i: table.cells(i) for each in layout.speakers for i in each.places}
     rows = []
     problems = []
     for at, image_cell in enumerate(table.cells(layout.image)):
@@ -158,14 +158,6 @@ def _rows(
         problems += [Problem(kind, image, number, what) for kind, what in said.faults]
         rows.append(Row(number, image, where, said.present, said.known))
     return rows, problems
-
-
-def _places(layout: Layout) -> list[int]:
-    return [
-        i
-        for speakers in layout.speakers
-        for i in (*speakers.lists, *(place for place, _ in speakers.one_hot))
-    ]
 
 
 def _too_long(table: LabelTable, at: int, image: str) -> Problem:
