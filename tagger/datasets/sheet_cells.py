@@ -5,15 +5,18 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from itertools import chain, pairwise
 from xml.etree import ElementTree
 
 Place = tuple[int, int]
 """Row and column, from 0."""
 
-_CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
+_CELL = re.compile(rb"<(?:\w+:)?c\s([^<>]*)>")
+_STYLE = re.compile(rb"\bs=\"(\d+)\"")
+_END = re.compile(rb"</(?:\w+:)?sheetData")
 _ATTRIBUTE = re.compile(rb"\b(r|s|t)=\"([^\"]*)\"")
-_VALUE = re.compile(rb"<(?:\w+:)?v[^>/]*>([^<]+)<")
-_FORMULA = re.compile(rb"<(?:\w+:)?f\b[^>]*?(?:/>|>([^<]*)<)")
+_VALUE = re.compile(rb"<(?:\w+:)?v[^<>/]*>([^<]+)<")
+_FORMULA = re.compile(rb"<(?:\w+:)?f\b[^<>]*?(?:/>|>([^<]*)<)")
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _WHOLE = re.compile(rb"\d{1,15}(?:\.0*)?")
 _ZEROS = re.compile(r"0{2,}")
@@ -45,10 +48,19 @@ def shown_cells(packed: zipfile.ZipFile, sheet: str) -> dict[Place, str]:
 
 
 def _found(data: bytes, widths: Mapping[bytes, int]) -> Iterator[tuple[Place, str]]:
-    for match in _CELL.finditer(data):
-        attributes = dict(_ATTRIBUTE.findall(match[1]))
+    end = match.start() if (match := _END.search(data)) else len(data)
+    starts = chain(_CELL.finditer(data, 0, end), [None])
+    # What follows a cell's tag, up to the next one's, is its content, and perhaps ends of rows.
+    for cell, following in pairwise(starts):
+        if cell is None:
+            return
+        content = data[cell.end() : end if following is None else following.start()]
+        is_padded = (style := _STYLE.search(cell[1])) is not None and style[1] in widths
+        if not is_padded and b't="e"' not in cell[1] and b"f" not in content:
+            continue  # most cells, quickly
+        attributes = dict(_ATTRIBUTE.findall(cell[1]))
         place = _place(attributes.get(b"r", b"").decode("ascii", "replace"))
-        text = _shown(attributes, match[2] or b"", widths)
+        text = _shown(attributes, content, widths)
         if place is not None and text is not None:
             yield place, text
 
