@@ -5,9 +5,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.chart import BarChart
 
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.labelled_set import LabelledSet
+from tagger.datasets.named_columns import parse_columns
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import parse_groups
 
@@ -82,7 +84,7 @@ def test_a_cell_that_is_merged_over_rows_counts_in_each_of_them(tmp_path: Path) 
     book["Artikel"].merge_cells("B3:B4")
     found = read(book, tmp_path)
     assert labels(found) == {"1.jpg": ["rot"], "2.jpg": ["rot"], "3.jpg": ["blau"]}
-    assert "1 merged cells count in each of their rows" in found.notes[0]
+    assert "sheet 'Artikel': merged cells, 1, count in each of their rows" in found.notes[0]
 
 
 def test_a_header_that_is_merged_over_rows_is_no_row(tmp_path: Path) -> None:
@@ -152,3 +154,21 @@ def test_a_number_has_the_zeros_that_its_sheet_shows(tmp_path: Path) -> None:
     plain = read(book, tmp_path)
     assert labels(plain) == {"00002.jpg": ["blau"]}
     assert [(each.kind, each.row) for each in plain.problems] == [("ambiguous file", 2)]
+
+
+def test_a_sheet_that_is_a_chart_is_passed_over(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.jpg")
+    book = workbook(Artikel=[HEADER, ["1.jpg", "rot"]])
+    book.create_chartsheet("Umsatz").add_chart(BarChart())
+    found = read(book, tmp_path)
+    assert labels(found) == {"1.jpg": ["rot"]}
+
+
+def test_the_sheet_with_the_headers_that_are_named_is_read(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.jpg")
+    old = [["Bild", "Farbe", "Preis"], ["1.jpg", "alt", 1]]
+    book = workbook(Liste=old, Shop=[["Bild", "Ton"], ["1.jpg", "rot"]])
+    book.save(tmp_path / "t.xlsx")
+    found = read_dataset(tmp_path / "t.xlsx", columns=parse_columns("image=Bild,farbe=Ton"))
+    assert labels(found) == {"1.jpg": ["rot"]}
+    assert "its sheet 'Shop' is read, 'Liste' is not" in found.notes[0]

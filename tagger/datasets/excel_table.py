@@ -62,7 +62,7 @@ def read_excel_rows(path: Path, *, shown: str, keys: Collection[str]) -> tuple[R
             found = {
                 name: table
                 for name in visible
-                if (table := _table(book.get_sheet_by_name(name), packed, name, keys)) is not None
+                if (table := _table(book.get_sheet_by_name(name), packed, keys)) is not None
             }
     except (CalamineError, OSError, ValueError) as error:
         raise DatasetError(
@@ -117,11 +117,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _table(
-    sheet: "CalamineSheet", packed: zipfile.ZipFile, name: str, keys: Collection[str]
+    sheet: "CalamineSheet", packed: zipfile.ZipFile, keys: Collection[str]
 ) -> RowTable | None:
     """Return the table of a sheet, None if it has none."""
     values = [[_text(each) for each in row] for row in sheet.to_python(skip_empty_area=False)]
-    for (row, column), text in shown_cells(packed, name).items():
+    for (row, column), text in shown_cells(packed, sheet.name).items():
         if row < len(values) and column < len(values[row]):
             values[row][column] = text
     numbers = [at for at, row in enumerate(values) if any(map(canonical_name, row))]
@@ -135,7 +135,7 @@ def _table(
         for number in range(header + 1, len(values))
         if any(map(canonical_name, values[number]))
     ]
-    count = f"sheet {name!r}: {merged:,} merged cells count in each of their rows"
+    count = f"sheet {sheet.name!r}: merged cells, {merged:,}, count in each of their rows"
     return RowTable(values[header], rows, notes=(count,) if merged else ())
 
 
