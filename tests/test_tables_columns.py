@@ -166,7 +166,7 @@ def test_one_hot_columns_are_the_labels_behind_their_beginning(
 
 def test_a_one_hot_cell_that_is_neither_yes_nor_no_is_a_problem_of_its_row(tmp_path: Path) -> None:
     path = table(tmp_path, "Bild;Farbe_rot\n1.jpg;vielleicht\n2.jpg;x\n")
-    found = read_dataset(path, groups=parse_groups("farbe"))
+    found = read_dataset(path, columns=parse_columns("farbe=Farbe_*"))
     (problem,) = found.problems
     assert (problem.kind, problem.row) == ("unreadable cell", 2)
     assert "'vielleicht' is neither yes nor no" in problem.what
@@ -200,3 +200,66 @@ def test_the_options_hold_for_every_table_and_are_refused_where_there_is_none(
         read_labelled([str(tmp_path / "set")], None, [], columns="farbe=Farbe")
     with pytest.raises(InputError, match="no such folder"):
         read_labelled([str(paths[0])], None, [], image_root=str(tmp_path / "nowhere"))
+
+
+def test_a_flag_beside_a_group_is_not_taken_for_one_hot(tmp_path: Path) -> None:
+    path = table(tmp_path, "Bild;Farbe_geprüft;Hauptfarbe\n1.jpg;ja;rot\n2.jpg;nein;rot\n")
+    with pytest.raises(DatasetError) as caught:
+        read(path, groups="farbe")
+    message = str(caught.value)
+    assert "'Farbe_geprüft' alone may be something else" in message
+    assert "columns farbe=Farbe_*" in message
+    assert "image=Bild,farbe=Hauptfarbe is meant" in message
+    path = table(tmp_path, "Bild;Farbe_rot;Farbe_Text\n1.jpg;x;ein Wort\n2.jpg;;\n")
+    with pytest.raises(DatasetError, match="cells of 'Farbe_Text' are neither yes nor no"):
+        read(path, groups="farbe")
+
+
+def test_columns_that_were_told_or_passed_over_are_said(tmp_path: Path) -> None:
+    path = table(tmp_path, "Bild;Größe_36;Größe_38\n1.jpg;1;0\n2.jpg;0;1\n")
+    found = read(path, groups="groesse")
+    assert said(found) == [{"groesse": ["36"]}, {"groesse": ["38"]}]
+    assert "groesse is one-hot in 'Größe_36' and 'Größe_38'; " in found.notes[-1]
+    path = table(tmp_path, "Bild;Farbe;Hauptfarbe;Preis\n1.jpg;rot;a;1\n2.jpg;blau;b;2\n")
+    found = read(path, groups="farbe")
+    assert said(found) == ROT_BLAU
+    assert "farbe is read from 'Farbe', not from 'Hauptfarbe'; " in found.notes[-1]
+    assert not [note for note in read(path, "farbe=Farbe").notes if "Hauptfarbe" in note]
+
+
+def test_two_columns_of_one_header_are_asked_to_be_renamed(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.jpg;rot;Hose;x\n" for i in (1, 2))
+    path = table(tmp_path, f"Bild;Farbe;Art;Farbe \n{rows}")
+    with pytest.raises(DatasetError, match="2 columns 'Farbe'; rename or remove one"):
+        read(path)
+    with pytest.raises(DatasetError, match="2 columns 'Farbe'; rename or remove one"):
+        read(path, groups="farbe")
+    with pytest.raises(DatasetError) as caught:
+        read(path, groups="stoff")
+    assert "farbe=Farbe" not in str(caught.value)
+
+
+@pytest.mark.parametrize("columns", ["farbe=Bild", "image=Bild,farbe=Farbe,stoff=Farbe"])
+def test_a_column_cannot_be_two_things(tmp_path: Path, columns: str) -> None:
+    path = table(tmp_path, "Bild;Farbe\n1.jpg;rot\n2.jpg;blau\n")
+    with pytest.raises(DatasetError, match="would be both"):
+        read(path, columns)
+
+
+def test_a_column_for_all_groups_that_is_named_is_not_dropped_for_others(tmp_path: Path) -> None:
+    path = table(tmp_path, "Bild;Wörter;farbe\n1.jpg;rot;x\n2.jpg;blau;x\n")
+    assert said(read(path, "labels=Wörter", "farbe")) == ROT_BLAU
+    with pytest.raises(InputError, match="labels is one column for all groups, so farbe cannot"):
+        parse_columns("labels=Wörter,farbe=farbe")
+
+
+def test_a_preamble_with_a_word_for_pictures_is_no_header(tmp_path: Path) -> None:
+    text = "Datei;Artikelexport.csv\nStand;2026\n\nBild;Farbe;Art\n1.jpg;rot;a\n2.jpg;blau;a\n"
+    assert said(read(table(tmp_path, text), groups="farbe")) == ROT_BLAU
+
+
+def test_whole_numbers_have_no_point_where_a_program_wrote_one(tmp_path: Path) -> None:
+    path = table(tmp_path, "SKU;Größe\n1.0;36.0\n2.0;38\n")
+    assert said(read(path, groups="groesse")) == [{"groesse": ["36"]}, {"groesse": ["38"]}]
+    path = table(tmp_path, "SKU;Größe\n1.0;36.0\n2.0;38.5\n")
+    assert said(read(path, groups="groesse")) == [{"groesse": ["36.0"]}, {"groesse": ["38.5"]}]

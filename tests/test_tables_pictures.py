@@ -117,3 +117,26 @@ def test_pictures_lie_below_another_folder_where_it_is_named(root: Path, tmp_pat
     assert found.named == 2
     without = read_dataset(table, groups=parse_groups("farbe"))
     assert [problem.kind for problem in without.problems] == ["missing file"] * 2
+
+
+@pytest.mark.parametrize(
+    ("image", "file"),
+    [("007", "007.jpg"), ("0012", "012.jpg"), ("12", "012.jpg"), ("7.jpg", "7.jpg")],
+)
+def test_a_number_finds_its_file_where_only_one_may_be_meant(
+    tmp_path: Path, image: str, file: str
+) -> None:
+    for name in ("7.jpg", "007.jpg", "012.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert ImageFinder(tmp_path).find(image) == os.path.join(os.path.realpath(tmp_path), file)
+
+
+@pytest.mark.parametrize("image", ["7", "7.0", "0007"])
+def test_a_number_that_lost_its_zeros_is_never_guessed_where_several_files_have_it(
+    tmp_path: Path, image: str
+) -> None:
+    for name in ("7.jpg", "007.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    found = ImageFinder(tmp_path).find(image)
+    assert isinstance(found, Lost)
+    assert "may be 2 files: '007.jpg', '7.jpg'; write which" in found.what

@@ -1,16 +1,25 @@
-"""Excel workbooks as label tables: the first sheet with a header and rows, its cells as text."""
+"""Excel workbooks as label tables: the sheet that is the table, its cells as text."""
 
 import datetime
 import re
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tagger.datasets.label_table import NumberedRow, RowTable
-from tagger.datasets.table_header import header_at
+from tagger.datasets.sheet_cells import column_number, shown_cells
+from tagger.datasets.table_header import ARTICLES, PICTURES, header_at
 from tagger.errors import DatasetError
+from tagger.labels.folding import folded
 from tagger.labels.vocabulary import canonical_name
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
+Range = tuple[tuple[int, int], tuple[int, int]]
+"""First and last cell, each its row and column, from 0."""
 
 _OLD = b"\xd0\xcf\x11\xe0"
 _PROTECTED = "EncryptedPackage".encode("utf-16-le")
@@ -25,9 +34,12 @@ _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 
 
 def read_excel_rows(path: Path, *, shown: str, keys: Collection[str]) -> tuple[RowTable, str]:
-    """Return the rows of the first sheet that has a header and rows, and what messages call it.
+    """Return the rows of the sheet that is the table, and what messages call it.
 
-    Numbers are written without a point where they are whole, dates as in 2026-11-27.
+    It is the visible sheet whose header has most of `keys`; else the first that names pictures or
+    articles; else the first with a header and rows. Which were not read is said. Numbers are
+    written without a point where they are whole, dates as in 2026-11-27. A cell that is merged over
+    several rows is in each of them.
 
     Parameters
     ----------
@@ -40,36 +52,108 @@ def read_excel_rows(path: Path, *, shown: str, keys: Collection[str]) -> tuple[R
         If it is no workbook, is protected, or is larger than a table can be.
     """
     _check_file(path, shown)
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
-        book = CalamineWorkbook.from_path(path)
-        names = [each.name for each in book.sheets_metadata]
-        for name in names:
-            found = _table(book.get_sheet_by_name(name).to_python(skip_empty_area=False), keys)
-            if found is not None:
-                return found, shown if len(names) == 1 else f"{shown}, sheet {name!r}"
+        with zipfile.ZipFile(path) as packed, CalamineWorkbook.from_path(path) as book:
+            sheets = book.sheets_metadata
+            visible = [each.name for each in sheets if each.visible == SheetVisibleEnum.Visible]
+            hidden = [each.name for each in sheets if each.name not in visible]
+            found = {
+                name: table
+                for name in visible
+                if (table := _table(book.get_sheet_by_name(name), packed, keys)) is not None
+            }
     except (CalamineError, OSError, ValueError) as error:
         raise DatasetError(
             f"{shown} cannot be read: the workbook is damaged ({error}); open it and save it anew"
         ) from error
-    sheets = ", ".join(map(repr, names)) or "none"
-    raise DatasetError(
-        f"{shown} cannot be read: no sheet has a header and a row below it; its sheets: {sheets}"
+    if not found:
+        raise DatasetError(_no_table(shown, visible, hidden))
+    best = max(found, key=lambda name: _likeness(found[name].header, keys))
+    if len(sheets) == 1:
+        return found[best], shown
+    others = _passed_over(best, found, visible, hidden)
+    notes = (*found[best].notes, f"{shown}: its sheet {best!r} is read, {others}")
+    return replace(found[best], notes=notes), f"{shown}, sheet {best!r}"
+
+
+def _likeness(header: Sequence[str], keys: Collection[str]) -> tuple[int, bool]:
+    """Return how much a header looks like the one that is wanted."""
+    wanted = {canonical_name(key) for key in keys}
+    known = PICTURES | ARTICLES
+    return (
+        len(wanted.intersection(map(canonical_name, header))),
+        not known.isdisjoint(map(folded, header)),
     )
 
 
-def _table(values: list[list[Any]], keys: Collection[str]) -> RowTable | None:
+def _passed_over(
+    best: str, found: Collection[str], visible: Sequence[str], hidden: Sequence[str]
+) -> str:
+    """Return what was not read, as the rest of a sentence."""
+    tables = [name for name in visible if name in found and name != best]
+    rest = [name for name in visible if name not in found]
+    parts = []
+    if tables:
+        parts.append(f"{_listed(tables)} is not; to use it too, save it as a table of its own")
+    if rest:
+        parts.append(f"{_listed(rest)} has no table")
+    if hidden:
+        parts.append(f"{_listed(hidden)} is hidden and not read")
+    return "; ".join(parts)
+
+
+def _no_table(shown: str, visible: Sequence[str], hidden: Sequence[str]) -> str:
+    unread = f"; hidden and not read: {_listed(hidden)}, show it if it is meant" if hidden else ""
+    return (
+        f"{shown} cannot be read: no sheet has a header and a row below it; its sheets: "
+        f"{_listed(visible) or 'none'}{unread}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" * (len(names) > 5))
+
+
+def _table(
+    sheet: "CalamineSheet", packed: zipfile.ZipFile, keys: Collection[str]
+) -> RowTable | None:
     """Return the table of a sheet, None if it has none."""
-    rows = [
-        NumberedRow(number, cells)
-        for number, cells in enumerate(([_text(each) for each in row] for row in values), start=1)
-        if any(map(canonical_name, cells))
-    ]
-    at = header_at([row.cells for row in rows[:200]], keys)
-    if at is None or at + 1 == len(rows):
+    values = [[_text(each) for each in row] for row in sheet.to_python(skip_empty_area=False)]
+    for (row, column), text in shown_cells(packed, sheet.name).items():
+        if row < len(values) and column < len(values[row]):
+            values[row][column] = text
+    numbers = [at for at, row in enumerate(values) if any(map(canonical_name, row))]
+    at = header_at([values[number] for number in numbers[:200]], keys)
+    if at is None or at + 1 == len(numbers):
         return None
-    return RowTable(rows[at].cells, rows[at + 1 :])
+    header = numbers[at]
+    merged = _spread(values, sheet.merged_cell_ranges or [], below=header)
+    rows = [
+        NumberedRow(number + 1, values[number])
+        for number in range(header + 1, len(values))
+        if any(map(canonical_name, values[number]))
+    ]
+    count = f"sheet {sheet.name!r}: merged cells, {merged:,}, count in each of their rows"
+    return RowTable(values[header], rows, notes=(count,) if merged else ())
+
+
+def _spread(values: list[list[str]], ranges: Sequence[Range], *, below: int) -> int:
+    """Write each merged cell below the header into all its rows; return how many there were.
+
+    One that is merged over columns stays in its first: it is a title.
+    """
+    done: dict[int, int] = {}
+    spread = 0
+    for (top, left), (bottom, _) in sorted(ranges):
+        if top <= below or bottom == top or top >= len(values) or left >= len(values[top]):
+            continue
+        spread += 1
+        for row in range(max(top + 1, done.get(left, 0)), min(bottom + 1, len(values))):
+            values[row][left] = values[top][left]
+        done[left] = max(done.get(left, 0), bottom + 1)
+    return spread
 
 
 def _text(value: Any) -> str:
@@ -128,15 +212,8 @@ def _check_packed(packed: zipfile.ZipFile, shown: str) -> None:
 
 def _area(sheet: bytes) -> int:
     """Return how many cells the rectangle of a sheet has, down to its last one."""
-    columns, rows = {b"A"}, 1
+    columns, rows = {"A"}, 1
     for match in _CELL.finditer(sheet):
-        columns.add(match[1])
+        columns.add(match[1].decode())
         rows = max(rows, int(match[2]))
-    return rows * max(map(_column_number, columns))
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
+    return rows * max(map(column_number, columns))

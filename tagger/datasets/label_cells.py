@@ -25,6 +25,17 @@ _INSIDE = re.compile(rf"\s*(?:(?:{_ITEM})(?:\s*,\s*|\s+|$))*", re.DOTALL)
 _DECIMAL = re.compile(r"-?\d+,\d+")
 _PAIRS = ("[]", "()", "{}", "''", '""')
 
+_ERROR = re.compile(r"#(?:N/A|NV|N/D|N/B|I/T|SAKNAS!|[A-ZÀ-Ý¡¿][A-ZÀ-Ý0-9/_ ]{1,18}[!?])")
+_FORMULA = re.compile(r"=.*(?:[(!]|\$?[A-Z]{1,3}\$?[0-9]).*", re.DOTALL)
+
+_PLACEHOLDER_WORDS = "- -- ? ?? k.a. n/a n.a. na nan null <na> tbd unbekannt unknown keineangabe"
+_PLACEHOLDERS = frozenset(_PLACEHOLDER_WORDS.split())
+
+
+def may_mean_unknown(label: str) -> bool:
+    """Return whether a label may be a word for a cell that was left open, such as `k. A.`."""
+    return label.casefold().replace(" ", "") in _PLACEHOLDERS
+
 
 def labels_in(cell: Cell, *, is_one: bool = False) -> list[str] | None:
     """Return the labels that a cell names, None where it says nothing: unknown, not absent.
@@ -40,7 +51,8 @@ def labels_in(cell: Cell, *, is_one: bool = False) -> list[str] | None:
     Raises
     ------
     DatasetError
-        If a label would keep brackets or quotes of a list that cannot be read.
+        If a label would keep brackets or quotes of a list that cannot be read, or the cell holds an
+        error or a formula of a spreadsheet instead of what it comes to.
     """
     if cell is None:
         return None
@@ -90,6 +102,7 @@ def _in_text(cell: str) -> tuple[str, ...] | None:
     if items is not None:
         return _in_list(items)
     _check(text)  # what is in quotes as a whole would be torn apart
+    _check_result(text)
     return _in_list(re.split(r"[,;|]", text))
 
 
@@ -139,6 +152,20 @@ def _unquoted(item: str) -> str | None:
             return str(ast.literal_eval(item))
     except (ValueError, SyntaxError, Warning) as error:
         raise DatasetError(f"{_shown(item)} is not text that can be read; {FORMS}") from error
+
+
+def _check_result(text: str) -> None:
+    """Raise DatasetError for what a spreadsheet writes where it has no result."""
+    if _ERROR.fullmatch(text):
+        raise DatasetError(
+            f"{_shown(text)} is an error of the spreadsheet and no label; mend its formula, or "
+            "leave the cell empty if nobody knows"
+        )
+    if _FORMULA.fullmatch(text):
+        raise DatasetError(
+            f"{_shown(text)} is a formula without a result; open the table in a spreadsheet and "
+            "save it, so that the result is stored"
+        )
 
 
 def _check(label: str) -> None:

@@ -1,5 +1,6 @@
 """Label tables, cell by cell as they are written: only an empty cell says nothing."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -7,6 +8,8 @@ from typing import Any, NamedTuple
 from tagger.datasets.label_cells import Cell, cell_text
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import canonical_name
+
+_WHOLE = re.compile(r"-?\d+(?:\.0)?")
 
 
 class NumberedRow(NamedTuple):
@@ -126,7 +129,8 @@ def table_of_rows(found: RowTable, shown: str) -> LabelTable:
     width = len(found.header)
 
     def column(i: int) -> list[Cell]:
-        return [row.cells[i] if i < len(row.cells) else None for row in found.rows]
+        cells = [row.cells[i] if i < len(row.cells) else None for row in found.rows]
+        return _without_points(cells)
 
     too_long = {
         at: len(row.cells)
@@ -144,3 +148,14 @@ def table_of_rows(found: RowTable, shown: str) -> LabelTable:
         notes=found.notes,
         too_long=too_long,
     )
+
+
+def _without_points(cells: list[str | None]) -> list[Cell]:
+    """Return numbers without the point that a program writes into whole ones beside a gap.
+
+    As in Parquet, that holds for columns of nothing but whole numbers.
+    """
+    filled = [cell.strip() for cell in cells if cell is not None and cell.strip()]
+    if not any(cell.endswith(".0") for cell in filled) or not all(map(_WHOLE.fullmatch, filled)):
+        return list(cells)
+    return [None if cell is None else cell.strip().removesuffix(".0") for cell in cells]

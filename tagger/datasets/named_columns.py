@@ -83,6 +83,11 @@ def parse_columns(text: str) -> Columns:
         at = match.end()
     if not columns:
         raise InputError(f"{shown} names no column; {FORM}")
+    if LABELS in columns and (groups := group_names_in(columns)):
+        raise InputError(
+            f"{shown}: labels is one column for all groups, so {groups[0]} cannot be another; "
+            "leave one of them out"
+        )
     return columns
 
 

@@ -36,7 +36,8 @@ class PictureNames:
         """Return the pictures that these last parts of a path may mean, the best matches alone.
 
         The file of this name comes first, in any case; then those whose name without its ending
-        this is; then those of the same number, as spreadsheets take the zeros before it away.
+        this is; then those of the same number. A spreadsheet takes the zeros before a number away,
+        so of a number without any all files of the same number may be meant.
 
         Parameters
         ----------
@@ -50,8 +51,7 @@ class PictureNames:
         number = _number(match[1] if (match := _WHOLE.fullmatch(last)) else last)
         namesakes = (
             self._by_name.get(last),
-            self._by_stem.get(last),
-            self._by_stem.get(number),
+            None if last == number and number.isdecimal() else self._by_stem.get(last),
             self._by_number.get(number) if number.isdecimal() else None,
         )
         for found in namesakes:
@@ -111,7 +111,7 @@ def _agreeing(path: str, parts: Sequence[str]) -> int:
 
 
 def _number(text: str) -> str:
-    return text.lstrip("0") or text
+    return text.lstrip("0") or text[:1]
 
 
 def _form(name: str) -> str:

@@ -57,20 +57,20 @@ def is_known_header(header: str) -> bool:
 def header_at(rows: Sequence[Sequence[str]], keys: Collection[str]) -> int | None:
     """Return the number of the row that is the header, None if there is none.
 
-    It is the first row with one of `keys`; else the first of several cells one of which is a known
-    header of pictures; else the first with about as many filled cells as most rows have: titles and
-    dates above a table fill fewer.
+    It is the first row with one of `keys`; else of those with about as many filled cells as most
+    rows have the first with a known header of pictures; else any of several cells with one; else
+    the first with as many filled cells. Titles and dates above a table fill fewer.
     """
     wanted = {canonical_name(key) for key in keys}
     for at, row in enumerate(rows[:_SEARCHED]):
         if not wanted.isdisjoint(map(canonical_name, row)):
             return at
     filled = [sum(bool(canonical_name(cell)) for cell in row) for row in rows]
-    for at, row in enumerate(rows[:_SEARCHED]):
-        if filled[at] > 1 and any(map(is_known_header, row)):
-            return at
     enough = max(2, _ABOUT * median(filled)) if filled else 2
-    return next((at for at, n in enumerate(filled[:_SEARCHED]) if n >= enough), None)
+    wide = [at for at, n in enumerate(filled[:_SEARCHED]) if n >= enough]
+    several = [at for at, n in enumerate(filled[:_SEARCHED]) if n > 1]
+    known = (at for at in [*wide, *several] if any(map(is_known_header, rows[at])))
+    return next(known, wide[0] if wide else None)
 
 
 def group_names(header: str) -> list[str]:

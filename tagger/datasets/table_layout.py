@@ -1,6 +1,6 @@
 """Which columns of a table name its pictures, and which say the labels of which group."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tagger.datasets.label_table import LabelTable
@@ -12,13 +12,16 @@ from tagger.datasets.named_columns import (
     Piece,
     group_names_in,
 )
+from tagger.datasets.one_hot import beginning_columns, is_called, told_columns, why_not_told
 from tagger.datasets.picture_column import picture_column
 from tagger.datasets.table_header import group_names
 from tagger.datasets.table_proposal import label_like, proposal
 from tagger.errors import DatasetError
 from tagger.labels.folding import folded
-from tagger.labels.vocabulary import Group, canonical_name, parse_groups
+from tagger.labels.vocabulary import Group, parse_groups
 from tagger.settings import setting
+
+_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Speakers:
     name: str
     lists: tuple[int, ...] = ()
     one_hot: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Return the numbers of all its columns."""
+        return (*self.lists, *(place for place, _ in self.one_hot))
 
 
 @dataclass(frozen=True)
@@ -93,15 +101,58 @@ def layout_of(
     speakers = [_speakers(table, group.name, columns, image) for group in groups]
     found = tuple(each for each in speakers if each is not None)
     mixed = _mixed(table, columns)
-    if mixed is not None and not found:
+    if mixed is not None and (LABELS in columns or not found):
+        _check_once(table, image, (mixed,))
         return Layout(image, (mixed,), tuple(groups), notes)
     missing = [group.name for group, each in zip(groups, speakers, strict=True) if each is None]
     if missing and (all_needed or not found):
+        near = [f"{why}; " for name in missing if (why := why_not_told(table, name))]
         raise DatasetError(
-            f"{table.shown} has no column {missing}; it has {_headers(table)}; "
+            f"{table.shown} has no column {missing}; it has {_headers(table)}; {''.join(near)}"
             f"{proposal(table, image, groups)}"
         )
-    return Layout(image, found, tuple(groups), notes)
+    _check_once(table, image, found)
+    return Layout(image, found, tuple(groups), (*notes, *_told(table, found, image, columns)))
+
+
+def _check_once(table: LabelTable, image: int, speakers: Sequence[Speakers]) -> None:
+    """Raise DatasetError for a column that would be read as two things."""
+    owner = {image: IMAGE}
+    for each in speakers:
+        for place in each.places:
+            if owner.setdefault(place, each.name) != each.name:
+                raise DatasetError(
+                    f"{table.shown}: the column {table.written[place]!r} would be both "
+                    f"{owner[place]} and {each.name}; say another for one of them with "
+                    f"{setting('columns')}; it has {_headers(table)}"
+                )
+
+
+def _told(
+    table: LabelTable, speakers: Sequence[Speakers], image: int, columns: Columns
+) -> Iterator[str]:
+    """Yield sentences on columns that were taken, or passed over, without being named."""
+    used = {image, *(place for each in speakers for place in each.places)}
+    for each in speakers:
+        if each.name in columns:
+            continue
+        if each.one_hot:
+            yield (
+                f"{table.shown}: {each.name} is one-hot in {_named(table, each.places)}; "
+                f"{setting('columns')} chooses others"
+            )
+        near = [i for i in range(len(table.names)) if i not in used and _is_near(table, i, each)]
+        if near:
+            yield (
+                f"{table.shown}: {each.name} is read from {_named(table, each.places)}, not from "
+                f"{_named(table, near)}; {setting('columns')} chooses others"
+            )
+
+
+def _is_near(table: LabelTable, i: int, speakers: Speakers) -> bool:
+    wanted = speakers.name.replace("_", "")
+    names = [name.replace("_", "") for name in group_names(table.names[i])]
+    return len(wanted) > 2 and any(wanted in name for name in names)
 
 
 def _check(table: LabelTable, groups: Sequence[Group], columns: Columns) -> None:
@@ -157,8 +208,9 @@ def _speakers(table: LabelTable, group: str, columns: Columns, image: int) -> Sp
         return _said_speakers(table, group, named)
     place = table.place(group) if group in table.names else None
     if place is None:
-        alike = [i for i, name in enumerate(table.names) if i != image and _is_called(name, group)]
+        alike = [i for i, name in enumerate(table.names) if i != image and is_called(name, group)]
         if len(alike) > 1:
+            table.place(table.names[alike[0]])  # twice the same cannot be told apart by an option
             raise DatasetError(
                 f"{table.shown} has several columns that may be {group}: {_named(table, alike)}; "
                 f"say which with {setting('columns')} {group}=HEADER"
@@ -166,18 +218,8 @@ def _speakers(table: LabelTable, group: str, columns: Columns, image: int) -> Sp
         place = alike[0] if alike else None
     if place is not None:
         return Speakers(group, lists=(place,))
-    one_hot = [
-        *_beginning(table, f"{group}:", group),
-        *_beginning(table, f"{group}_", group),
-    ]
+    one_hot = told_columns(table, group)
     return Speakers(group, one_hot=tuple(one_hot)) if one_hot else None
-
-
-def _is_called(header: str, group: str) -> bool:
-    return any(
-        name == group or name.replace("_", "") == group.replace("_", "")
-        for name in group_names(header)
-    )
 
 
 def _said_speakers(table: LabelTable, group: str, named: NamedColumn) -> Speakers:
@@ -202,24 +244,9 @@ def _said_speakers(table: LabelTable, group: str, named: NamedColumn) -> Speaker
 
 def _of_piece(table: LabelTable, piece: Piece, group: str) -> list[tuple[int, str]]:
     if piece.is_beginning:
-        return _beginning(table, piece.header, group)
+        return beginning_columns(table, piece.header, group)
     place = _place(table, piece.header)
     return [] if place is None else [(place, "")]
-
-
-def _beginning(table: LabelTable, start: str, group: str) -> list[tuple[int, str]]:
-    """Return the columns whose headers begin so, in any case, with the label that follows."""
-    found = []
-    for i, name in enumerate(table.names):
-        if name.casefold().startswith(start.casefold()):
-            label = canonical_name(name[len(start) :])
-            if label:
-                found.append((i, label))
-    if twice := {label for _, label in found if [x for _, x in found].count(label) > 1}:
-        raise DatasetError(
-            f"{table.shown} has two columns for {group}:{min(twice)}; rename or remove one"
-        )
-    return found
 
 
 def _mixed(table: LabelTable, columns: Columns) -> Speakers | None:
@@ -244,6 +271,8 @@ def _groups_of_headers(
     if named := group_names_in(columns):
         return tuple(parse_groups(",".join(named))), ()
     others = [i for i, name in enumerate(table.names) if i != image and name]
+    for i in others:
+        table.place(table.names[i])
     names = [group_names(table.names[i])[0] for i in others if group_names(table.names[i])]
     clear = len(names) == len(others) == len(set(names)) > 0
     if not clear or not all(label_like(table, i) for i in others):
@@ -263,4 +292,5 @@ def _headers(table: LabelTable) -> str:
 
 
 def _named(table: LabelTable, places: Sequence[int]) -> str:
-    return " and ".join(repr(table.written[i]) for i in places)
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return " and ".join(repr(table.written[i]) for i in places[:_SHOWN]) + more

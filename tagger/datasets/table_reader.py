@@ -1,13 +1,13 @@
 """A label table as a labelled set: its rows read, spelled alike and joined by picture."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tagger.datasets.image_finder import ImageFinder, Lost
-from tagger.datasets.label_cells import cell_text
+from tagger.datasets.label_cells import cell_text, may_mean_unknown
 from tagger.datasets.label_table import LabelTable
 from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.named_columns import IMAGE, LABELS, Columns
@@ -106,7 +106,24 @@ def read_table(
         problems=tuple(sorted(problems, key=lambda problem: problem.row or 0)),
         folded=spellings.folded,
         named=len(examples) + len(lost),
-        notes=(*found.table.notes, *found.layout.notes),
+        notes=(*found.table.notes, *found.layout.notes, *_placeholders(found.table, examples)),
+    )
+
+
+def _placeholders(table: LabelTable, examples: Sequence[Example]) -> tuple[str, ...]:
+    """Return a sentence on labels that may be words for what nobody knows, if there are any."""
+    counts = Counter(
+        f"{group}:{name}"
+        for example in examples
+        for group, name in example.present
+        if may_mean_unknown(name)
+    )
+    if not counts:
+        return ()
+    listed = ", ".join(f"{label!r} ({n:,} pictures)" for label, n in counts.most_common(5))
+    return (
+        f"{table.shown}: labels that may mean unknown are learned as labels: {listed}; leave the "
+        "cells empty if nobody knows",
     )
 
 
@@ -121,7 +138,7 @@ def _rows(
 ) -> tuple[list[Row], list[Problem]]:
     """Return the rows whose pictures are there, and what is wrong with any."""
     table, layout, finder = found
-    cells = {i: table.cells(i) for i in _places(layout)}
+    cells = {i: table.cells(i) for each in layout.speakers for i in each.places}
     rows = []
     problems = []
     for at, image_cell in enumerate(table.cells(layout.image)):
@@ -141,14 +158,6 @@ def _rows(
         problems += [Problem(kind, image, number, what) for kind, what in said.faults]
         rows.append(Row(number, image, where, said.present, said.known))
     return rows, problems
-
-
-def _places(layout: Layout) -> list[int]:
-    return [
-        i
-        for speakers in layout.speakers
-        for i in (*speakers.lists, *(place for place, _ in speakers.one_hot))
-    ]
 
 
 def _too_long(table: LabelTable, at: int, image: str) -> Problem:
