@@ -225,6 +225,73 @@ def test_a_training_stops_at_a_problem_before_it_decodes(tagger: Command, tmp_pa
 
 
 @pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize(
+    ("words", "stops", "verdict"),
+    [
+        ((), True, "a training stops there: mend them, or go on with the rest: --skip-problems"),
+        (("--skip-problems",), False, "goes on without them: --skip-problems 5 allows 1"),
+        (("--skip-problems", "0"), True, "a training stops there: --skip-problems 0 allows 0"),
+    ],
+)
+def test_a_check_says_what_a_training_with_the_same_budget_does(
+    words: tuple[str, ...], stops: bool, verdict: str, tagger: Command, tmp_path: Path
+) -> None:
+    said = tagger("train", *WORDS, "--check", *words).stdout
+    assert verdict in said
+    assert ("stops a training" in said) is stops
+    (tmp_path / "shop.toml").write_text(f"skip-problems = {words[1] if words[1:] else 5}\n")
+    if words:
+        again = tagger("train", *WORDS, "--check", "--config", "shop.toml")
+        assert again.stdout == said
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_group_that_nothing_can_be_learned_of_stops_a_training_and_is_said(
+    tagger: Command, tmp_path: Path
+) -> None:
+    rows = [row.split(";") for row in Path("bestand.csv").read_text("cp1252").splitlines()[1:]]
+    for row in rows:
+        row[1] = ""
+    rows[3][0] = "58003.jpg"
+    written(tmp_path, rows)
+    ended = tagger("train", *WORDS)
+    assert ended.returncode == 2
+    assert "there is no label of farbe, so it cannot be learned" in ended.stderr
+    report = parse(tagger("train", *WORDS, "--check", "--json").stdout, CheckReport)
+    finding = next(row for row in report.findings if row.kind == "group without any label")
+    assert finding.stops
+    assert report.trainable is not None
+    assert report.trainable.unknown == {"farbe": 36}
+    forgiven = tagger("train", *WORDS, "--check", "--json", "--skip-problems").stdout
+    finding = next(
+        row
+        for row in parse(forgiven, CheckReport).findings
+        if row.kind == "group without any label"
+    )
+    assert not finding.stops
+
+
+@pytest.mark.usefixtures("faulty")
+def test_pictures_that_a_later_set_labels_otherwise_are_named_by_a_check_and_counted_by_a_training(
+    tagger: Command,
+) -> None:
+    table = Path("bestand.csv").read_text("cp1252").replace("weg.jpg", "58003.jpg")
+    Path("eins.csv").write_text(table)
+    Path("zwei.csv").write_text(
+        table.replace("58001.jpg;blau", "58001.jpg;rot").replace("gelb", "Gelb")
+    )
+    words = ("eins.csv", "zwei.csv", *WORDS[1:])
+    ended = tagger("train", *words, "--check", "--json")
+    assert "1 pictures are labelled otherwise by a later set" in ended.stderr
+    finding = next(
+        row
+        for row in parse(ended.stdout, CheckReport).findings
+        if row.kind == "labelled otherwise by a later set"
+    )
+    assert (finding.pictures, finding.first) == (1, ["'zwei.csv/58001.jpg'"])
+
+
+@pytest.mark.usefixtures("faulty")
 def test_evaluate_goes_on_without_what_has_problems_and_counts_it(
     tagger: Command, bundle_path: Path, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def test_two_tables_over_the_same_pictures_say_how_many_the_last_replaced(
         note.startswith("20 pictures have different labels in several of the sets: only what the")
         for note in notes_of(report)
     )
-    assert read_sets([colors, colors], None, groups=parse_groups("color")).replaced == 0
+    assert read_sets([colors, colors], None, groups=parse_groups("color")).replaced == ()
 
 
 def test_a_picture_in_two_label_folders_is_said_to_be_labelled_otherwise(

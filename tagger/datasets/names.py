@@ -121,7 +121,7 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
     if len(sets) == 1:
         return sets[0]
     by_path: dict[str, Example] = {}
-    replaced = set()
+    replaced: set[str] = set()
     for each in sets:
         for example in each.examples:
             path = os.path.realpath(example.path)
@@ -144,7 +144,7 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
         problems=tuple(problems),
         folded=tuple(each for one in sets for each in one.folded),
         named=len(by_path) + lost,
-        replaced=len(replaced),
+        replaced=tuple(by_path[path].image_id for path in sorted(replaced)),
         notes=tuple(note for each in sets for note in each.notes),
     )
 
@@ -161,7 +161,8 @@ def _differ(before: Example, after: Example) -> bool:
     """Return whether two examples say different things of a group that both know."""
     both = before.known & after.known
     said, again = (
-        {key for key in example.present if key[0] in both} for example in (before, after)
+        {(group, folded(name)) for group, name in example.present if group in both}
+        for example in (before, after)
     )
     return said != again
 
