@@ -96,6 +96,7 @@ class FromNothing:
 
     def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
         """Return the vocabulary, given or that of the sets."""
+        self._say_trunk()
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
         if self.vocabulary is None:
             self._say_strangers(labelled, vocabulary)
@@ -185,6 +186,14 @@ class FromNothing:
             f"begun with the trunk of {self.trunk.name} (`{self.trunk.model_id[:12]}`); its head's "
             f"rows of: {taken or 'no label'}"
         ]
+
+    def _say_trunk(self) -> None:
+        """Say which model the training begins with; the word `starter` may be one's own folder."""
+        if self.trunk is not None:
+            say(
+                f"begins with the trunk of {self.trunk.name} ({self.trunk.model_id[:12]}), "
+                f"{str(self.trunk.path)!r}"
+            )
 
     def _say_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
         """Say which labels are too rare."""
