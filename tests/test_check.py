@@ -16,12 +16,12 @@ from jobs.train import TrainOptions, train, train_text
 from schemas.record import parse
 from schemas.training import CheckReport
 from tagger.datasets.labelled_set import Example, LabelledSet
-from tagger.datasets.near_misses import near_misses
 from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.problems import Problem
 from tagger.errors import DatasetError
 from tagger.evaluation.similar_sets import MEASURED, similar_sets
 from tagger.labels.vocabulary import parse_groups
+from tagger.models.bundle import load_bundle
 from tagger.settings import setting
 
 
@@ -82,56 +82,6 @@ def test_a_file_that_broke_overnight_does_not_end_a_training() -> None:
         settle_problems(labelled(100, 0), budget=None, unreadable=unreadable(6))
     with pytest.raises(DatasetError, match=f"{setting('skip_problems')} 0 allows 0"):
         settle_problems(labelled(100, 0), budget=0, unreadable=unreadable(1))
-
-
-@pytest.mark.parametrize(
-    ("counts", "proposed"),
-    [
-        ({"drees": 2, "dress": 120}, {"drees": "dress"}),
-        ({"grey": 3, "gray": 40}, {"grey": "gray"}),
-        ({"shirts": 300, "shirt": 280}, {"shirt": "shirts"}),
-        ({"kleider": 60, "kleid": 200}, {"kleider": "kleid"}),
-        ({"rosé": 30, "rose": 31}, {"rosé": "rose"}),
-        ({"size 38": 2, "size 39": 100}, {}),
-        ({"black": 3, "blue": 100, "white": 90}, {}),
-        ({"boots": 50, "boats": 40}, {}),
-        ({"Hose": 42, "Hosen": 7, "Hosn": 1}, {"Hosen": "Hose", "Hosn": "Hose"}),
-        ({"C#": 5, "C": 40, "C++": 9}, {}),
-        ({"♥": 3, "♥♥": 40, "rot": 9, "♥ rot": 12}, {}),
-        ({"T.Shirt": 3, "T-Shirt": 40}, {"T.Shirt": "T-Shirt"}),
-        ({"red": 60, "reds": 90}, {}),
-    ],
-)
-def test_near_misses_are_one_rare_and_one_common_a_plural_or_the_same_word_typed(
-    counts: dict[str, int], proposed: dict[str, str]
-) -> None:
-    found = near_misses({("g", name): n for name, n in counts.items()})
-    assert {miss.name: miss.becomes for miss in found} == proposed
-
-
-def test_labels_of_a_model_are_never_a_near_miss_and_others_may_be_one_of_them() -> None:
-    counts = {("g", "drees"): 50, ("g", "kleider"): 2, ("g", "kleid"): 90}
-    found = near_misses(counts, frozenset({("g", "dress"), ("g", "kleider")}))
-    assert {miss.name: miss.becomes for miss in found} == {"drees": "dress", "kleid": "kleider"}
-
-
-names = st.dictionaries(
-    st.tuples(st.sampled_from(["a", "b"]), st.text("abcdes", min_size=1, max_size=7)),
-    st.integers(1, 200),
-    max_size=12,
-)
-
-
-@given(names)
-def test_proposals_stay_in_their_group_and_leave_nothing_to_rename_again(
-    counts: dict[tuple[str, str], int],
-) -> None:
-    proposed = {(miss.group, miss.name) for miss in near_misses(counts)}
-    for miss in near_misses(counts):
-        end = miss.group, miss.becomes
-        assert end in counts
-        assert end not in proposed
-        assert miss.common == counts[end]
 
 
 def test_what_was_measured_on_similar_sets_stands_on_the_page_of_benchmarks() -> None:
@@ -291,6 +241,27 @@ def test_pictures_that_a_later_set_labels_otherwise_are_named_by_a_check_and_cou
         if row.kind == "labelled otherwise by a later set"
     )
     assert (finding.pictures, finding.first) == (1, ["'zwei.csv/58001.jpg'"])
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_check_says_which_model_a_training_would_begin_with(tagger: Command) -> None:
+    ended = tagger("train", *WORDS, "--from", "starter", "--check")
+    starter = load_bundle("starter")
+    assert f"begins with the trunk of {starter.name} ({starter.model_id[:12]})" in ended.stderr
+
+
+@pytest.mark.usefixtures("faulty")
+def test_renamings_of_what_has_been_mended_since_are_said_and_stop_nothing(
+    tagger: Command,
+) -> None:
+    Path("names.csv").write_text("dataset,group,name,becomes\n,warengruppe,kleidd,kleid\n")
+    ended = tagger("train", *WORDS, "--names", "names.csv", "--check")
+    assert ended.returncode == 0, ended.stderr
+    assert "1 rows do nothing, since no picture has the label: warengruppe:kleidd" in ended.stderr
+    Path("names.csv").write_text("dataset,group,name,becomes\n,warengruppe,kleidd,rock\n")
+    refused = tagger("train", *WORDS, "--names", "names.csv", "--check")
+    assert refused.returncode == 2
+    assert "renames labels that no picture has: warengruppe:kleidd of any set" in refused.stderr
 
 
 @pytest.mark.usefixtures("faulty")
