@@ -102,25 +102,25 @@ def _evidence_lines(report: CheckReport) -> Iterator[str]:
 
 
 def _verdict_lines(report: CheckReport) -> Iterator[str]:
-    """Yield whether a training would stop at what was found, and what may be done about it."""
+    """Yield whether a training would stop at these problems, and what may be done about it."""
     if not report.with_problems or not report.named:
         return
     share = 100 * report.with_problems / report.named
     yield ""
     yield f"{report.with_problems:,} of {report.named:,} pictures ({share:.1f} %) have problems"
-    if not any(row.stops for row in report.findings):
-        yield (
-            "a training goes on without them: files that cannot be read may be "
-            f"{USUAL_PERCENT:g} % of the pictures"
-        )
+    given = report.skip_problems
+    allows = "" if given is None else f": --skip-problems {given:g} allows {report.allowed or 0:,}"
+    if report.with_problems <= (report.allowed or 0):
+        unasked = f": files that cannot be read may be {USUAL_PERCENT:g} % of the pictures"
+        yield f"a training goes on without them{allows or unasked}"
     elif report.trainable is None:
-        yield "a training stops there: mend them first"
+        yield f"a training stops there{allows}: mend them first"
     elif share <= USUAL_PERCENT or report.with_problems == 1:
-        yield "a training stops there: mend them, or go on with the rest: --skip-problems"
+        yield f"a training stops there{allows}: mend them, or go on with the rest: --skip-problems"
     else:
+        more = allows or f", and they are more than the usual {USUAL_PERCENT:g} %"
         yield (
-            f"a training stops there, and they are more than the usual {USUAL_PERCENT:g} %: mend "
-            "them; --skip-problems "
+            f"a training stops there{more}: mend them; --skip-problems "
             f"{min(int(share) + 1, 100)} would go on with the rest all the same"
         )
 
@@ -137,7 +137,9 @@ def _trainable_lines(report: CheckReport) -> Iterator[str]:
         f"{found.test:,} to test on"
     )
     for group, labels in found.groups.items():
-        yield f"  {group}: {_counted(labels)}"
+        unknown = found.unknown.get(group, 0)
+        tail = f"; unknown on {unknown:,} pictures" if unknown else ""
+        yield f"  {group}: {_counted(labels)}{tail}"
     yield from _pair_lines(report.pairs, found)
 
 
@@ -155,7 +157,7 @@ def _counted(labels: Mapping[str, int]) -> str:
     commonest = sorted(labels.items(), key=lambda label: (-label[1], label[0]))
     shown = ", ".join(f"{name} {n:,}" for name, n in commonest[:_SHOWN])
     more = f" and {len(labels) - _SHOWN:,} more" if len(labels) > _SHOWN else ""
-    return f"{len(labels):,} labels: {shown}{more}"
+    return f"{len(labels):,} labels: {shown}{more}" if labels else "no label, so it is not learned"
 
 
 def _similar_lines(similar: Sequence[SimilarSet]) -> Iterator[str]:

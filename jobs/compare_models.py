@@ -186,7 +186,7 @@ def _labelled(options: "CompareOptions", a: Bundle, b: Bundle) -> _Pictures:
         paths=[one.path for one in examples],
         targets=(sets[0].targets(a.vocabulary), sets[1].targets(b.vocabulary)),
         strangers=strangers,
-        replaced=sets[0].replaced,
+        replaced=len(sets[0].replaced),
     )
 
 

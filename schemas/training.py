@@ -218,7 +218,7 @@ class CheckFinding(Record):
     cases: int
     """How many there are of it: files, cells, labels, families or pairs."""
     stops: bool
-    """True if a training stops at it unless --skip-problems is given."""
+    """True if a training stops at it, with the --skip-problems that was given or without."""
     first: list[str]
     """The first of it, in words, with row numbers."""
     do: str
@@ -266,6 +266,9 @@ class Trainable(Record):
     """It would be measured on them."""
     groups: dict[str, dict[str, int]]
     """Group to its labels to pictures."""
+    unknown: dict[str, int] = msgspec.field(default_factory=dict)
+    """Group to the pictures of which nothing is known of it; groups that are known of all are not
+    named."""
 
 
 class SimilarSet(Record):
@@ -314,6 +317,10 @@ class CheckReport(Record):
     """How many pictures the sets name, those with problems too."""
     with_problems: int | None = None
     """Those of them that have problems."""
+    allowed: int | None = None
+    """How many of them may have problems, with the --skip-problems that was given or without."""
+    skip_problems: float | None = None
+    """What --skip-problems was given, in percent; null without it."""
     problems: list[FoundProblem] = msgspec.field(default_factory=list)
     """All of these."""
     findings: list[CheckFinding] = msgspec.field(default_factory=list)

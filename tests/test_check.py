@@ -16,12 +16,12 @@ from jobs.train import TrainOptions, train, train_text
 from schemas.record import parse
 from schemas.training import CheckReport
 from tagger.datasets.labelled_set import Example, LabelledSet
-from tagger.datasets.near_misses import near_misses
 from tagger.datasets.problem_budget import settle_problems
 from tagger.datasets.problems import Problem
 from tagger.errors import DatasetError
 from tagger.evaluation.similar_sets import MEASURED, similar_sets
 from tagger.labels.vocabulary import parse_groups
+from tagger.models.bundle import load_bundle
 from tagger.settings import setting
 
 
@@ -82,54 +82,6 @@ def test_a_file_that_broke_overnight_does_not_end_a_training() -> None:
         settle_problems(labelled(100, 0), budget=None, unreadable=unreadable(6))
     with pytest.raises(DatasetError, match=f"{setting('skip_problems')} 0 allows 0"):
         settle_problems(labelled(100, 0), budget=0, unreadable=unreadable(1))
-
-
-@pytest.mark.parametrize(
-    ("counts", "proposed"),
-    [
-        ({"drees": 2, "dress": 120}, {"drees": "dress"}),
-        ({"grey": 3, "gray": 40}, {"grey": "gray"}),
-        ({"shirts": 300, "shirt": 280}, {"shirt": "shirts"}),
-        ({"kleider": 60, "kleid": 200}, {"kleider": "kleid"}),
-        ({"rosé": 30, "rose": 31}, {"rosé": "rose"}),
-        ({"size 38": 2, "size 39": 100}, {}),
-        ({"black": 3, "blue": 100, "white": 90}, {}),
-        ({"boots": 50, "boats": 40}, {}),
-        ({"red": 60, "reds": 90}, {}),
-    ],
-)
-def test_near_misses_are_one_rare_and_one_common_a_plural_or_the_same_word_typed(
-    counts: dict[str, int], proposed: dict[str, str]
-) -> None:
-    found = near_misses({("g", name): n for name, n in counts.items()})
-    assert {miss.name: miss.becomes for miss in found} == proposed
-
-
-def test_labels_of_a_model_are_never_a_near_miss_and_others_may_be_one_of_them() -> None:
-    counts = {("g", "drees"): 50, ("g", "kleider"): 2, ("g", "kleid"): 90}
-    found = near_misses(counts, frozenset({("g", "dress"), ("g", "kleider")}))
-    assert {miss.name: miss.becomes for miss in found} == {"drees": "dress", "kleid": "kleider"}
-
-
-names = st.dictionaries(
-    st.tuples(st.sampled_from(["a", "b"]), st.text("abcdes", min_size=1, max_size=7)),
-    st.integers(1, 200),
-    max_size=12,
-)
-
-
-@given(names)
-def test_a_proposal_stays_in_its_group_and_leads_to_no_circle(
-    counts: dict[tuple[str, str], int],
-) -> None:
-    becomes = {(miss.group, miss.name): miss.becomes for miss in near_misses(counts)}
-    for key in becomes:
-        seen = {key}
-        while key in becomes:
-            key = key[0], becomes[key]
-            assert key in counts
-            assert key not in seen
-            seen.add(key)
 
 
 def test_what_was_measured_on_similar_sets_stands_on_the_page_of_benchmarks() -> None:
@@ -222,6 +174,94 @@ def test_a_training_stops_at_a_problem_before_it_decodes(tagger: Command, tmp_pa
     )
     assert "--skip-problems goes on" in ended.stderr
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize(
+    ("words", "stops", "verdict"),
+    [
+        ((), True, "a training stops there: mend them, or go on with the rest: --skip-problems"),
+        (("--skip-problems",), False, "goes on without them: --skip-problems 5 allows 1"),
+        (("--skip-problems", "0"), True, "a training stops there: --skip-problems 0 allows 0"),
+    ],
+)
+def test_a_check_says_what_a_training_with_the_same_budget_does(
+    words: tuple[str, ...], stops: bool, verdict: str, tagger: Command, tmp_path: Path
+) -> None:
+    said = tagger("train", *WORDS, "--check", *words).stdout
+    assert verdict in said
+    assert ("stops a training" in said) is stops
+    (tmp_path / "shop.toml").write_text(f"skip-problems = {words[1] if words[1:] else 5}\n")
+    if words:
+        again = tagger("train", *WORDS, "--check", "--config", "shop.toml")
+        assert again.stdout == said
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_group_that_nothing_can_be_learned_of_stops_a_training_and_is_said(
+    tagger: Command, tmp_path: Path
+) -> None:
+    rows = [row.split(";") for row in Path("bestand.csv").read_text("cp1252").splitlines()[1:]]
+    for row in rows:
+        row[1] = ""
+    rows[3][0] = "58003.jpg"
+    written(tmp_path, rows)
+    ended = tagger("train", *WORDS)
+    assert ended.returncode == 2
+    assert "there is no label of farbe, so it cannot be learned" in ended.stderr
+    report = parse(tagger("train", *WORDS, "--check", "--json").stdout, CheckReport)
+    finding = next(row for row in report.findings if row.kind == "group without any label")
+    assert finding.stops
+    assert report.trainable is not None
+    assert report.trainable.unknown == {"farbe": 36}
+    forgiven = tagger("train", *WORDS, "--check", "--json", "--skip-problems").stdout
+    finding = next(
+        row
+        for row in parse(forgiven, CheckReport).findings
+        if row.kind == "group without any label"
+    )
+    assert not finding.stops
+
+
+@pytest.mark.usefixtures("faulty")
+def test_pictures_that_a_later_set_labels_otherwise_are_named_by_a_check_and_counted_by_a_training(
+    tagger: Command,
+) -> None:
+    table = Path("bestand.csv").read_text("cp1252").replace("weg.jpg", "58003.jpg")
+    Path("eins.csv").write_text(table)
+    Path("zwei.csv").write_text(
+        table.replace("58001.jpg;blau", "58001.jpg;rot").replace("gelb", "Gelb")
+    )
+    words = ("eins.csv", "zwei.csv", *WORDS[1:])
+    ended = tagger("train", *words, "--check", "--json")
+    assert "1 pictures are labelled otherwise by a later set" in ended.stderr
+    finding = next(
+        row
+        for row in parse(ended.stdout, CheckReport).findings
+        if row.kind == "labelled otherwise by a later set"
+    )
+    assert (finding.pictures, finding.first) == (1, ["'zwei.csv/58001.jpg'"])
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_check_says_which_model_a_training_would_begin_with(tagger: Command) -> None:
+    ended = tagger("train", *WORDS, "--from", "starter", "--check")
+    starter = load_bundle("starter")
+    assert f"begins with the trunk of {starter.name} ({starter.model_id[:12]})" in ended.stderr
+
+
+@pytest.mark.usefixtures("faulty")
+def test_renamings_of_what_has_been_mended_since_are_said_and_stop_nothing(
+    tagger: Command,
+) -> None:
+    Path("names.csv").write_text("dataset,group,name,becomes\n,warengruppe,kleidd,kleid\n")
+    ended = tagger("train", *WORDS, "--names", "names.csv", "--check")
+    assert ended.returncode == 0, ended.stderr
+    assert "1 rows do nothing, since no picture has the label: warengruppe:kleidd" in ended.stderr
+    Path("names.csv").write_text("dataset,group,name,becomes\n,warengruppe,kleidd,rock\n")
+    refused = tagger("train", *WORDS, "--names", "names.csv", "--check")
+    assert refused.returncode == 2
+    assert "renames labels that no picture has: warengruppe:kleidd of any set" in refused.stderr
 
 
 @pytest.mark.usefixtures("faulty")

@@ -68,6 +68,11 @@ def rows_without_labels(folder: Path, rows: Rows) -> None:
     rows[8][1:] = ["", ""]
 
 
+def a_group_without_labels(folder: Path, rows: Rows) -> None:
+    for row in rows:
+        row[1] = ""
+
+
 def a_pair_that_never_comes_apart(folder: Path, rows: Rows) -> None:
     for row in rows:
         row[2] = "hut" if row[1] == "gelb" else row[2]
@@ -98,6 +103,7 @@ FAULTS: list[Callable[[Path, Rows], None]] = [
     different_labels_of_one_picture,
     copies,
     rows_without_labels,
+    a_group_without_labels,
     a_pair_that_never_comes_apart,
     nothing_at_all,
     all_at_once,

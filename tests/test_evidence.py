@@ -135,14 +135,33 @@ def test_outlines_know_no_color_and_colors_no_place() -> None:
     np.testing.assert_allclose(outline_description(square), outline_description(grey), atol=0.02)
 
 
-def test_a_person_wins_over_the_name_and_the_name_over_the_labels() -> None:
-    counts = {"red": 9, "blue": 9, "green": 9}
-    said, named, silent = (
-        judged_by_labels(parse_groups(text)[0], counts) for text in ("farbe:both", "type", "wert")
+def test_a_person_wins_over_name_and_labels_and_a_name_decides_where_labels_do_not() -> None:
+    colors = {"red": 9, "blue": 9, "green": 9}
+    said, same, silent = (
+        judged_by_labels(parse_groups(text)[0], colors) for text in ("type:shape", "farbe", "wert")
     )
-    assert (said.evidence, said.source) == ("both", "said")
-    assert (named.evidence, named.source) == ("shape", "group name")
+    assert (said.evidence, said.source) == ("shape", "said")
+    assert (same.evidence, same.source) == ("pixels", "group name")
     assert (silent.evidence, silent.source) == ("pixels", "label words")
+    named = judged_by_labels(parse_groups("type")[0], {"keru": 9, "lopa": 9, "minu": 9})
+    assert (named.evidence, named.source) == ("shape", "group name")
+
+
+@pytest.mark.parametrize(
+    ("group", "labels"),
+    [
+        ("typ", ("black", "white", "blue")),
+        ("farbe", ("kleid", "hose", "schuhe")),
+        ("pattern", ("black", "white", "blue")),
+    ],
+)
+def test_a_name_that_its_labels_contradict_decides_nothing_and_neither_do_they(
+    group: str, labels: tuple[str, ...]
+) -> None:
+    judged = judged_by_labels(parse_groups(group)[0], dict.fromkeys(labels, 9))
+    assert (judged.evidence, judged.source) == ("both", "nothing")
+    assert judged.why.startswith("since its name is a word for ")
+    assert all(label in judged.why for label in labels)
 
 
 def test_a_vocabulary_that_leaves_it_out_is_asked_by_its_names() -> None:
@@ -158,6 +177,12 @@ def test_a_vocabulary_that_leaves_it_out_is_asked_by_its_names() -> None:
         ("farbe", "farbe: judged by pixels, because its name is a word for colors"),
         ("farbe:both", "farbe: judged by both, because you said so"),
         ("wert", "wert: judged by pixels, because its labels are color words (rot, blau, grün)"),
+        (
+            "typ",
+            "typ: judged by both, since its name is a word for garments, but its labels are color "
+            "words (rot, blau, grün); write --groups typ:pixels, typ:shape or typ:texture if you "
+            "know better",
+        ),
     ],
 )
 def test_what_decided_is_said_in_a_line(group: str, sentence: str) -> None:

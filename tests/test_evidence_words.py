@@ -179,6 +179,8 @@ def test_the_commonest_labels_are_named() -> None:
         ("fabric_type", None),
         ("color_type", None),
         ("label", None),
+        ("muster", None),  # a sample, too
+        ("dessin", "pattern"),
         ("main", None),
         ("brand", None),
         ("style", None),

@@ -238,13 +238,20 @@ def test_sets_with_names_of_their_own_become_one(tmp_path: Path) -> None:
     assert renamed(sets[1:], names)  # rows for other sets are left aside
     assert renamed(sets[:1], names)  # Red is red, in another spelling
     with pytest.raises(DatasetError, match="no picture has: color:rde of any set"):
-        renamed(sets[:1], {("", "color", "rde"): "red"})
+        renamed(sets[:1], {("", "color", "rde"): "scarlet"})
+    corrected = renamed(sets[:1], {("", "color", "rde"): "red"})  # nobody has it any more
+    assert "1 rows do nothing" in corrected[0].notes[-1]
+    beside = renamed(sets[:1], {("", "color", "rde"): "scarlet", ("", "color", "red"): "Red"})
+    assert "color:rde of any set" in beside[0].notes[-1]
+    with pytest.raises(DatasetError, match="looks like several labels"):
+        renamed(sets[:1], {("", "color", "red"): "red, blue"})
     with pytest.raises(DatasetError, match="--names is for shop, and given are web"):
         renamed(sets[1:], {key: name for key, name in names.items() if key[0]})
     header = "dataset,group,name,becomes\n"
     wrong = (
         ("a,b\n", "needs dataset"),
         (f"{header},a,b,c\n,a,b,d\n", "twice"),
+        (f"{header},a,B,c\n,a,b,d\n", "spellings of one label; keep one row"),
         (f"{header},a,b,c,d\n", "cannot be read"),
     )
     for text, message in wrong:

@@ -61,6 +61,20 @@ def test_a_night_that_forgets_its_model_does_not_score_the_index_again(
     assert again.unchanged == again.found
 
 
+def test_only_a_bundle_called_starter_stands_in_the_place_of_the_packaged_one(
+    bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("starter").mkdir()
+    assert load_bundle("starter").path == STARTER.resolve()
+    Path("starter").rmdir()
+    shutil.copytree(bundle_path, "starter")
+    assert load_bundle("starter").path == Path("starter").resolve()
+    Path("table.csv").write_text("image,color\n")
+    with pytest.raises(InputError, match=r"model 'table\.csv' is a file; a model is a folder"):
+        load_bundle("table.csv")
+
+
 def test_the_starter_is_small_can_be_retrained_and_says_how_it_was_made(
     tmp_path: Path,
 ) -> None:

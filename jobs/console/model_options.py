@@ -42,8 +42,7 @@ Groups = Annotated[
     typer.Option(
         metavar="NAME[:EVIDENCE][+],...",
         help="What the folder names' tokens are, by position, or the table's columns. "
-        "EVIDENCE is pixels, shape or "
-        "both; + means not exclusive.",
+        "EVIDENCE is pixels, shape, texture or both; + means not exclusive.",
     ),
 ]
 Vocabulary = Annotated[

@@ -21,8 +21,10 @@ def findings(
     misses: Sequence[NearMiss],
     families: Families,
     untaught: Sequence[tuple[Pair, str]],
+    empty: Sequence[str],
     *,
     forgiven: bool,
+    skips: bool,
 ) -> list[CheckFinding]:
     """Return what was found, most pictures first; of as many, what stops a training first.
 
@@ -34,12 +36,18 @@ def findings(
         The rest.
     untaught : sequence of (pair, reason)
         See `tagger.labels.pairs.unteachable`.
+    empty : sequence of str
+        Groups that have no label to learn.
     forgiven : bool
         Whether a training goes on although there are such problems.
+    skips : bool
+        Whether it was asked to go on without what has problems.
     """
     missed = {f"{miss.group}:{miss.name}" for miss in misses}
     found = [
         *_of_problems(problems, stops=not forgiven),
+        *_of_empty_groups(empty, counted, stops=not skips),
+        *_of_replaced(counted.replaced),
         *_of_labels(counted, misses),
         *_of_families(families),
         *_of_pairs([each for each in untaught if not missed & set(each[0])]),
@@ -59,6 +67,34 @@ def _of_problems(problems: Sequence[Problem], *, stops: bool) -> Iterator[CheckF
             stops=stops,
             first=[where(problem) for problem in _distinct(alike)[:_SHOWN]],
             do=_to_do(kind),
+        )
+
+
+def _of_empty_groups(
+    empty: Sequence[str], counted: LabelledSet, *, stops: bool
+) -> Iterator[CheckFinding]:
+    if empty:
+        yield CheckFinding(
+            kind="group without any label",
+            pictures=len(counted.examples),
+            cases=len(empty),
+            stops=stops,
+            first=[f"{group}: no picture has a label that can be learned" for group in empty],
+            do="fill in its cells (formulas count once the program has stored their results), or "
+            f"name the other groups with {setting('groups')}",
+        )
+
+
+def _of_replaced(replaced: Sequence[str]) -> Iterator[CheckFinding]:
+    if replaced:
+        yield CheckFinding(
+            kind="labelled otherwise by a later set",
+            pictures=len(replaced),
+            cases=len(replaced),
+            stops=False,
+            first=[repr(image) for image in replaced[:_SHOWN]],
+            do="the last set that names a picture counts: give the one that is right last, or take "
+            "these pictures out of the others",
         )
 
 

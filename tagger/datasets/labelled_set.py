@@ -85,8 +85,8 @@ class LabelledSet:
     named : int, optional
         How many pictures the set names, those with problems too; None: as many as there are
         examples.
-    replaced : int
-        How many pictures an earlier one of several sets labels otherwise.
+    replaced : tuple of str
+        The pictures that an earlier one of several sets labels otherwise.
     notes : tuple of str
         What was assumed when it was read, as sentences.
     """
@@ -98,7 +98,7 @@ class LabelledSet:
     problems: tuple[Problem, ...] = ()
     folded: tuple[Folded, ...] = ()
     named: int | None = None
-    replaced: int = 0
+    replaced: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def vocabulary(self, *, since: str = "", min_pictures: int = 1) -> Vocabulary:

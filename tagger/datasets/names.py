@@ -1,7 +1,8 @@
 """One vocabulary for several labelled sets: what each set's names become."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from tagger.datasets.table_file import open_table
 from tagger.errors import DatasetError
 from tagger.exclusions import Exclusions
 from tagger.labels.folding import folded
-from tagger.labels.vocabulary import Group, Vocabulary, canonical_name, parse_groups
+from tagger.labels.vocabulary import Group, LabelKey, Vocabulary, canonical_name, parse_groups
 from tagger.settings import setting
 
 COLUMNS = ("dataset", "group", "name", "becomes")
+_SHOWN = 10
+_LIST = re.compile(r"[,;|](?!\d)")
 
 Names = Mapping[tuple[str, str, str], str]
 """(dataset, group, name) to the new name; the empty name is unknown. The empty dataset is any."""
@@ -32,7 +35,7 @@ def read_names(path: str) -> Names:
     Raises
     ------
     DatasetError
-        If it cannot be read, lacks a column or renames a label twice.
+        If it cannot be read, lacks a column or renames a label twice, in whatever spelling.
     """
     shown = f"{setting('names')} {path!r}"
     table = open_table(Path(path), keys=COLUMNS[:1], shown=shown)
@@ -52,7 +55,20 @@ def read_names(path: str) -> Names:
                 f"{shown} renames {group}:{name} of {dataset or 'any set'} twice; keep one row"
             )
         names[dataset, group, name] = becomes
+    _refuse_spellings(names, shown)
     return names
+
+
+def _refuse_spellings(names: Names, shown: str) -> None:
+    """Raise DatasetError if spellings of one label are to become two labels."""
+    first: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for (dataset, group, name), becomes in names.items():
+        other, leads = first.setdefault((dataset, group, folded(name)), (name, becomes))
+        if folded(leads) != folded(becomes):
+            raise DatasetError(
+                f"{shown} renames {group}:{other} to {leads or 'nothing'!r} and {group}:{name} to "
+                f"{becomes or 'nothing'!r}, and they are spellings of one label; keep one row"
+            )
 
 
 def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
@@ -63,8 +79,9 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
     Raises
     ------
     DatasetError
-        If a renaming for one of the sets, or for any, matches no label: it may be misspelt. Those
-        for other sets are left aside, unless there are no others.
+        If no renaming matches a label, nor what a label of the pictures would be called then: the
+        table may be misspelt, or for other sets. A row that matches none beside others that do is
+        a note of the first set.
     """
     if not names:
         return list(sets)
@@ -74,6 +91,8 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
         raise DatasetError(
             f"{setting('names')} is for {others}, and given are {', '.join(sorted(here - {''}))}"
         )
+    present = _present(sets)
+    _refuse_lists(names, present)
     used: set[tuple[str, str, str]] = set()
     alike: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
     for dataset, group, name in names:
@@ -98,13 +117,58 @@ def renamed(sets: Sequence[LabelledSet], names: Names) -> list[LabelledSet]:
         replace(each, examples=[example(_called(each), one) for one in each.examples])
         for each in sets
     ]
-    left = [key for key in names.keys() - used if key[0] in here]
-    if idle := [f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in left]:
-        raise DatasetError(
-            f"{setting('names')} renames labels that no picture has: "
-            f"{', '.join(sorted(idle)[:10])}; correct them"
-        )
+    idle = {key: names[key] for key in names.keys() - used if key[0] in here}
+    if idle:
+        if not used:
+            _refuse_misspelt(idle, present)
+        result[0] = replace(result[0], notes=(*result[0].notes, _idle_note(idle)))
     return result
+
+
+def _present(sets: Sequence[LabelledSet]) -> set[LabelKey]:
+    """Return the labels that pictures have, as spellings are compared."""
+    return {
+        (group, folded(name))
+        for each in sets
+        for example in each.examples
+        for group, name in example.present
+    }
+
+
+def _refuse_lists(names: Names, present: Collection[LabelKey]) -> None:
+    """Raise DatasetError if a label is to become several, unless one is called so."""
+    for (_, group, name), becomes in names.items():
+        if (group, folded(becomes)) not in present and _LIST.search(becomes):
+            raise DatasetError(
+                f"{setting('names')} renames {group}:{name} to {becomes!r}, which looks like "
+                "several labels; a label becomes one, or unknown if the cell is empty"
+            )
+
+
+def _refuse_misspelt(idle: Names, present: Collection[LabelKey]) -> None:
+    """Raise DatasetError if pictures do not have what labels are to become either.
+
+    Where they have, the pictures' labels may have been corrected since the table was written.
+    """
+    if any((group, folded(becomes)) in present for (_, group, _), becomes in idle.items()):
+        return
+    raise DatasetError(
+        f"{setting('names')} renames labels that no picture has: {_shown(idle)}; correct them"
+    )
+
+
+def _idle_note(idle: Names) -> str:
+    """Return the warning that some rows do nothing."""
+    return (
+        f"warning: {setting('names')}: {len(idle):,} rows do nothing, since no picture has the "
+        f"label: {_shown(idle)}; correct them if they are misspelt"
+    )
+
+
+def _shown(idle: Names) -> str:
+    rows = sorted(f"{group}:{name} of {dataset or 'any set'}" for dataset, group, name in idle)
+    more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
+    return ", ".join(rows[:_SHOWN]) + more
 
 
 def _called(labelled: LabelledSet) -> str:
@@ -121,7 +185,7 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
     if len(sets) == 1:
         return sets[0]
     by_path: dict[str, Example] = {}
-    replaced = set()
+    replaced: set[str] = set()
     for each in sets:
         for example in each.examples:
             path = os.path.realpath(example.path)
@@ -144,7 +208,7 @@ def joined(sets: Sequence[LabelledSet]) -> LabelledSet:
         problems=tuple(problems),
         folded=tuple(each for one in sets for each in one.folded),
         named=len(by_path) + lost,
-        replaced=len(replaced),
+        replaced=tuple(by_path[path].image_id for path in sorted(replaced)),
         notes=tuple(note for each in sets for note in each.notes),
     )
 
@@ -161,7 +225,8 @@ def _differ(before: Example, after: Example) -> bool:
     """Return whether two examples say different things of a group that both know."""
     both = before.known & after.known
     said, again = (
-        {key for key in example.present if key[0] in both} for example in (before, after)
+        {(group, folded(name)) for group, name in example.present if group in both}
+        for example in (before, after)
     )
     return said != again
 

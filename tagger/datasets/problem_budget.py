@@ -38,10 +38,7 @@ def settle_problems(
     problems = [*labelled.problems, *unreadable]
     found = pictures_with(problems)
     named = pictures_named(labelled)
-    forgiven = budget
-    if forgiven is None:
-        forgiven = 0.0 if labelled.problems else USUAL_PERCENT
-    allowed = _allowed(named, forgiven)
+    allowed = pictures_allowed(labelled, budget)
     if found <= allowed:
         return labelled
     share = 100 * found / named
@@ -58,10 +55,11 @@ def settle_problems(
     )
 
 
-def is_forgiven(labelled: "LabelledSet", unreadable: Sequence[Problem]) -> bool:
-    """Return whether a training goes on although nothing was said of skipping."""
-    allowed = _allowed(pictures_named(labelled), USUAL_PERCENT)
-    return not labelled.problems and pictures_with(unreadable) <= allowed
+def pictures_allowed(labelled: "LabelledSet", budget: float | None) -> int:
+    """Return how many pictures of a set may have problems, see `settle_problems`."""
+    if budget is None:
+        budget = 0.0 if labelled.problems else USUAL_PERCENT
+    return max(int(pictures_named(labelled) * budget / 100 + 1e-9), 1) if budget > 0 else 0
 
 
 def pictures_with(problems: Sequence[Problem]) -> int:
@@ -93,8 +91,3 @@ def where(problem: Problem) -> str:
     if repr(problem.image) not in problem.what:
         places.append(repr(problem.image))
     return f"{', '.join(places)}: {problem.what}" if places else problem.what
-
-
-def _allowed(named: int, percent: float) -> int:
-    """Return how many pictures with problems are allowed."""
-    return max(int(named * percent / 100 + 1e-9), 1) if percent > 0 else 0

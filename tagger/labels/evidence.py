@@ -6,7 +6,7 @@ from typing import get_args
 
 from schemas.evidence import GroupEvidence
 from schemas.vocabulary import Evidence
-from tagger.labels.evidence_words import EVIDENCE_OF, kind_of_labels
+from tagger.labels.evidence_words import EVIDENCE_OF, Spoken, kind_of_labels, kind_of_name
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
 
@@ -14,18 +14,33 @@ from tagger.settings import setting
 def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     """Return the group, judged by what its labels say, where nothing else has spoken.
 
+    Where its name and its labels surely say different things, neither counts: it is as if nothing
+    had spoken.
+
     Parameters
     ----------
     counts : mapping from label to int
         How many pictures have it.
     """
-    if group.source != "nothing" or (spoken := kind_of_labels(counts)) is None:
+    if group.source not in ("nothing", "group name"):
         return group
+    spoken = kind_of_labels(counts)
+    if spoken is None:
+        return group
+    named = kind_of_name(group.name)
+    labels = f"its labels are {spoken.kind} words ({_examples(spoken, counts)})"
+    if group.source == "nothing":
+        why = f"because {labels}"
+        return replace(group, evidence=EVIDENCE_OF[spoken.kind], source="label words", why=why)
+    if named in (None, spoken.kind):
+        return group
+    why = f"since its name is a word for {named}s, but {labels}"
+    return replace(group, evidence="both", source="nothing", why=why)
+
+
+def _examples(spoken: Spoken, counts: Mapping[str, int]) -> str:
     examples = ", ".join(spoken.examples)
-    if len(counts) > len(spoken.examples):
-        examples += ", ..."
-    why = f"because its labels are {spoken.kind} words ({examples})"
-    return replace(group, evidence=EVIDENCE_OF[spoken.kind], source="label words", why=why)
+    return f"{examples}, ..." if len(counts) > len(spoken.examples) else examples
 
 
 def evidence_record(group: Group) -> GroupEvidence:

@@ -36,7 +36,7 @@ GROUP_NAMES: dict[Kind, str] = {
         카테고리 종류 श्रेणी
         """,
     "pattern": """
-        pattern patterns texture textures muster musterung dessin dessins motif motifs fantasia
+        pattern patterns texture textures musterung dessin dessins motif motifs fantasia
         estampado padrão patroon wzór wzory vzor mönster mønster узор принт візерунок desen نقش
         نمط 图案 圖案 花纹 柄 模様 무늬 पैटर्न
         """,

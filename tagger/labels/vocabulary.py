@@ -196,6 +196,11 @@ class Vocabulary:
         return [i for i, x in enumerate(self.labels) if x.group == group and not x.retired]
 
     @property
+    def groups_without_labels(self) -> list[str]:
+        """Return the names of the groups that have no label, or none that is not retired."""
+        return [group.name for group in self.groups if not self.members(group.name)]
+
+    @property
     def exclusive_groups(self) -> list[Group]:
         """Return the groups that get an answer column; a group without labels has none."""
         return [group for group in self.groups if group.exclusive and self.members(group.name)]

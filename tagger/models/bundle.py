@@ -190,7 +190,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Return the bundle at `path`, after checking every digest in it.
 
-    The word `starter` is the one that comes with the package, unless something of this name is
+    The word `starter` is the one that comes with the package, unless a bundle of this name is
     there.
 
     Raises
@@ -198,7 +198,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     BundleError
         If it is missing, incomplete, changed, or not a bundle.
     """
-    if os.fspath(path) == STARTER_NAME and not os.path.lexists(path):
+    if os.fspath(path) == STARTER_NAME and not os.path.lexists(os.path.join(path, "bundle.json")):
         path = STARTER
     folder = Path(os.path.realpath(path))
     shown = repr(os.fspath(path))
@@ -213,6 +213,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(
             f"model {shown}: no {missing} there; name a folder that 'tagger train' made"
+        ) from error
+    except NotADirectoryError as error:
+        raise BundleError(
+            f"model {shown} is a file; a model is a folder that 'tagger train' made"
         ) from error
     except InputError as error:
         raise BundleError(f"model {shown}: {error}") from error

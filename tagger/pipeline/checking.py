@@ -22,7 +22,7 @@ from tagger.datasets.findings import findings
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.near_misses import NearMiss, near_misses
 from tagger.datasets.prepared_set import PreparedSet
-from tagger.datasets.problem_budget import is_forgiven, pictures_named, pictures_with
+from tagger.datasets.problem_budget import pictures_allowed, pictures_named, pictures_with
 from tagger.datasets.problems import Problem
 from tagger.errors import InputError
 from tagger.evaluation.similar_sets import similar_sets
@@ -56,7 +56,7 @@ def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
         if vocabulary is not None and len(prepared.rows):
             vocabulary = start.judged(prepared, vocabulary)
         parts = _parts(prepared, vocabulary, start, seed=options.seed)
-        return _report(prepared, parts, vocabulary, cannot, start)
+        return _report(prepared, parts, vocabulary, cannot, start, budget=options.skip_problems)
 
 
 def _vocabulary(
@@ -84,11 +84,14 @@ def _report(
     vocabulary: Vocabulary | None,
     cannot: str | None,
     start: StartingPoint,
+    *,
+    budget: float | None,
 ) -> CheckReport:
     counted = prepared.counted()
     labels, pairs = counted.counts()
     families = prepared.families()
     problems = [*prepared.labelled.problems, *prepared.problems]
+    allowed = pictures_allowed(prepared.labelled, budget)
     misses = _near_misses(counted, start)
     trainable = _trainable(prepared, parts, vocabulary)
     if trainable is None and cannot is None:
@@ -112,6 +115,8 @@ def _report(
         else [evidence_record(each) for each in vocabulary.groups],
         named=pictures_named(prepared.labelled),
         with_problems=pictures_with(problems),
+        allowed=allowed,
+        skip_problems=budget,
         problems=[_found(problem) for problem in problems],
         findings=findings(
             problems,
@@ -119,7 +124,9 @@ def _report(
             misses,
             families,
             _untaught(prepared, parts, vocabulary, start),
-            forgiven=is_forgiven(prepared.labelled, prepared.problems),
+            [] if vocabulary is None or start.parent else vocabulary.groups_without_labels,
+            forgiven=pictures_with(problems) <= allowed,
+            skips=bool(budget),
         ),
         near_misses=[NearMissLabel(**vars(miss)) for miss in misses],
         folded=[
@@ -161,7 +168,12 @@ def _trainable(
     if vocabulary is None or not len(prepared.rows):
         return None
     in_parts = Counter(parts.tolist())
-    shows = (prepared.labelled.targets(vocabulary)[prepared.rows] == 1).sum(axis=0).tolist()
+    targets = prepared.labelled.targets(vocabulary)[prepared.rows]
+    shows = (targets == 1).sum(axis=0).tolist()
+    unknown = {
+        group.name: int(np.isnan(targets[:, vocabulary.members(group.name)]).all(axis=1).sum())
+        for group in vocabulary.groups
+    }
     return Trainable(
         pictures=len(prepared.rows) - in_parts[""],
         train=in_parts["train"],
@@ -173,6 +185,7 @@ def _trainable(
             }
             for group in vocabulary.groups
         },
+        unknown={name: n for name, n in unknown.items() if n},
     )
 
 

@@ -96,9 +96,11 @@ class FromNothing:
 
     def taught(self, labelled: LabelledSet, options: TrainingOptions) -> Vocabulary:
         """Return the vocabulary, given or that of the sets."""
+        self._say_trunk()
         vocabulary = self.vocabulary or labelled.vocabulary(min_pictures=self.min_pictures)
         if self.vocabulary is None:
             self._say_strangers(labelled, vocabulary)
+            self._settle_empty_groups(labelled, vocabulary, options)
         self._held_out(labelled, vocabulary)
         return judged_by_words(labelled, vocabulary)
 
@@ -185,6 +187,14 @@ class FromNothing:
             f"rows of: {taken or 'no label'}"
         ]
 
+    def _say_trunk(self) -> None:
+        """Say which model the training begins with; the word `starter` may be one's own folder."""
+        if self.trunk is not None:
+            say(
+                f"begins with the trunk of {self.trunk.name} ({self.trunk.model_id[:12]}), "
+                f"{str(self.trunk.path)!r}"
+            )
+
     def _say_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
         """Say which labels are too rare."""
         strange = labelled.strangers(vocabulary)
@@ -194,6 +204,24 @@ class FromNothing:
                 f"{len(strange)} labels of fewer than {self.min_pictures} pictures are left out: "
                 f"{named}"
             )
+
+    def _settle_empty_groups(
+        self, labelled: LabelledSet, vocabulary: Vocabulary, options: TrainingOptions
+    ) -> None:
+        """Refuse groups that would not be learned, or say so where problems may be skipped."""
+        empty = ", ".join(vocabulary.groups_without_labels)
+        if not empty:
+            return
+        enough = f" that {self.min_pictures:,} pictures have" if self.min_pictures > 1 else ""
+        found = f"there is no label of {empty}{enough}"
+        if options.skip_problems:
+            say(f"warning: {found}: it cannot be learned")
+            return
+        raise DatasetError(
+            f"{labelled.source}: {found}, so it cannot be learned; fill in its cells (formulas "
+            f"count once the program has stored their results), or name the other groups with "
+            f"{setting('groups')}; {setting('skip_problems')} goes on without it"
+        )
 
     def _held_out(self, labelled: LabelledSet, vocabulary: Vocabulary) -> tuple[LabelKeys, ...]:
         pairs = tuple(parse_pair(text, vocabulary) for text in self.hold_out_pairs)

@@ -99,6 +99,11 @@ def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
+    if n := len(labelled.replaced):
+        say(
+            f"warning: {n:,} pictures are labelled otherwise by a later set, and the last one "
+            f"counts; 'tagger train ... {setting('check')}' names them"
+        )
 
 
 def check_table_options(
