@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagger.catalog import bucket_of
@@ -144,6 +144,11 @@ def table(rows: dict[str, Any]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
+@example(
+    {"a.jpg": (None, "x", None, "x", "x", None, "x", "x", None, [])},
+    {"a.jpg": (None, "x", None, "x", "x", None, "x", "x", ["color"], ["x"])},
+    set(),
+)
 @given(TABLES, TABLES, st.sets(NAMES))
 def test_the_merge_is_that_of_a_loop(
     before: dict[str, Any], fresh: dict[str, Any], keep: set[str]

@@ -65,7 +65,8 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
     same_bytes = _agree(fresh, old, "content_sha256") & _mask(pc.is_valid(fresh["content_sha256"]))
     same_scores = ~new & np.logical_and.reduce([_agree(fresh, old, name) for name in _SAME])
     same_answers = np.logical_and.reduce([_agree(fresh, old, name) for name in _answers(fresh)])
-    spoken = ~new & same_bytes & _other_words(fresh, old, same_scores)
+    other_words = _other_words(fresh, old, same_scores)
+    spoken = ~new & same_bytes & other_words
     rows = pa.concat_tables([kept, fresh])
     stays = pc.is_in(before["image_id"], value_set=rows["image_id"])
     deleted = before["image_id"].filter(pc.invert(stays))
@@ -81,7 +82,7 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
             "published_rows": len(rows),
         }
     )
-    identical = same_scores & same_answers & ~spoken
+    identical = same_scores & same_answers & ~other_words
     changes = _changes(fresh["image_id"].filter(pa.array(~identical)), deleted)
     arrived = np.concatenate([np.zeros(len(kept), bool), new | (moved & ~same_bytes)])
     stayed = rows["image_id"].filter(pc.and_(pc.equal(rows["status"], "ok"), pa.array(~arrived)))
