@@ -47,7 +47,12 @@ def findings(
     found = [
         *_of_problems(problems, stops=not forgiven),
         *_of_empty_groups(empty, counted, stops=not skips),
-        *_of_replaced(counted.replaced),
+        *_of_images(
+            "labelled otherwise by a later set",
+            counted.replaced,
+            "the last set that names a picture counts: give the one that is right last, or take "
+            "these pictures out of the others",
+        ),
         *_of_labels(counted, misses),
         *_of_families(families),
         *_of_pairs([each for each in untaught if not missed & set(each[0])]),
@@ -85,16 +90,16 @@ def _of_empty_groups(
         )
 
 
-def _of_replaced(replaced: Sequence[str]) -> Iterator[CheckFinding]:
-    if replaced:
+def _of_images(kind: str, images: Sequence[str], do: str) -> Iterator[CheckFinding]:
+    """Yield what holds nothing back, and is of these pictures one by one."""
+    if images:
         yield CheckFinding(
-            kind="labelled otherwise by a later set",
-            pictures=len(replaced),
-            cases=len(replaced),
+            kind=kind,
+            pictures=len(images),
+            cases=len(images),
             stops=False,
-            first=[repr(image) for image in replaced[:_SHOWN]],
-            do="the last set that names a picture counts: give the one that is right last, or take "
-            "these pictures out of the others",
+            first=[repr(image) for image in images[:_SHOWN]],
+            do=do,
         )
 
 
@@ -150,16 +155,11 @@ def _of_labels(counted: LabelledSet, misses: Sequence[NearMiss]) -> Iterator[Che
             do=f"add pictures, {FEW} at least and better 50; or leave such labels out with "
             f"{setting('min_pictures')} {FEW}",
         )
-    silent = [example.image_id for example in counted.examples if not example.speaks]
-    if silent:
-        yield CheckFinding(
-            kind="without any label",
-            pictures=len(silent),
-            cases=len(silent),
-            stops=False,
-            first=[repr(image) for image in silent[:_SHOWN]],
-            do="they teach nothing: fill in their cells, or leave them as they are",
-        )
+    yield from _of_images(
+        "without any label",
+        [example.image_id for example in counted.examples if not example.speaks],
+        "they teach nothing: fill in their cells, or leave them as they are",
+    )
 
 
 def _miss(miss: NearMiss) -> str:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from statistics import median
 
-from anyascii import anyascii
-
+from tagger.labels.columns import AS_TYPED, latin
 from tagger.labels.folding import folded
 from tagger.labels.vocabulary import canonical_name
 
@@ -46,8 +45,6 @@ _SEARCHED = 20
 
 _ABOUT = 0.8
 
-_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-
 
 def is_known_header(header: str) -> bool:
     """Return whether a header names pictures."""
@@ -80,10 +77,10 @@ def group_names(header: str) -> list[str]:
     ['groesse_eu', 'grosse_eu']
     """
     text = folded(header)
-    names = (_name(text.translate(_GERMAN)), _name(text))
+    names = (_name(text.translate(AS_TYPED)), _name(text))
     return list(dict.fromkeys(name for name in names if name))
 
 
 def _name(text: str) -> str:
-    letters = re.sub(r"[^a-z0-9]+", "_", anyascii(text).lower()).strip("_")
+    letters = latin(text)
     return letters if letters[:1].isalpha() else f"column_{letters}" if letters else ""

@@ -6,7 +6,7 @@ from itertools import count
 
 from anyascii import anyascii
 
-_AS_TYPED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+AS_TYPED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 """How Germans write these letters where there are none: in addresses, passports and file names."""
 
 
@@ -21,8 +21,12 @@ def slug(name: str) -> str:
     >>> slug("Navy Blue / dark"), slug("grün"), slug("红色"), slug("★")
     ('navy_blue_dark', 'gruen', 'hongse', 'u2605')
     """
-    typed = anyascii(name.lower().translate(_AS_TYPED)).lower()
-    return _joined(typed) or "_".join(f"u{ord(sign):04x}" for sign in name)
+    return latin(name.lower().translate(AS_TYPED)) or "_".join(f"u{ord(sign):04x}" for sign in name)
+
+
+def latin(text: str) -> str:
+    """Return `text` in a-z and 0-9, all other runs as one `_`; empty if nothing has a sound."""
+    return re.sub(r"[^a-z0-9]+", "_", anyascii(text).lower()).strip("_")
 
 
 def new_column(group: str, name: str, taken: Collection[str]) -> str:
@@ -36,7 +40,3 @@ def new_column(group: str, name: str, taken: Collection[str]) -> str:
     column = f"score_{group}_{slug(name)}"
     numbered = (f"{column}_{number}" for number in count(2))
     return column if column not in taken else next(x for x in numbered if x not in taken)
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", text).strip("_")

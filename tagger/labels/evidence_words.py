@@ -126,10 +126,10 @@ def kind_of_label(name: str) -> Kind | Literal["ambiguous"] | None:
     return "color" if "color" in found else "ambiguous"
 
 
-def folded(text: str) -> str:
+def without_accents(text: str) -> str:
     """Return text without case and accents.
 
-    >>> folded("Écru"), folded("WEISS") == folded("weiß")
+    >>> without_accents("Écru"), without_accents("WEISS") == without_accents("weiß")
     ('ecru', True)
     """
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
@@ -140,12 +140,12 @@ def folded(text: str) -> str:
 def table(text: str | Iterable[str]) -> frozenset[str]:
     """Return the words of a table, as they are compared."""
     texts = [text] if isinstance(text, str) else text
-    return frozenset(folded(word) for each in texts for word in each.split())
+    return frozenset(without_accents(word) for each in texts for word in each.split())
 
 
 def _words(text: str) -> list[str]:
     apart = _CAMEL.sub(" ", text)
-    return [word for word in _BETWEEN.split(folded(apart)) if word]
+    return [word for word in _BETWEEN.split(without_accents(apart)) if word]
 
 
 @cache
