@@ -119,7 +119,7 @@ def _scored(
 def _unreadable(labelled: LabelledSet, facts: Sequence[FileFacts]) -> list[Problem]:
     pairs = zip(labelled.examples, facts, strict=True)
     return [
-        Problem("unreadable file", example.image_id, None, f"{fact.status}: {fact.error}")
+        Problem("unreadable file", example.image_id, example.row, f"{fact.status}: {fact.error}")
         for example, fact in pairs
         if fact.status != "ok"
     ]

@@ -166,6 +166,16 @@ def test_the_json_of_a_check_has_all_that_its_text_says(tagger: Command, tmp_pat
 
 
 @pytest.mark.usefixtures("faulty")
+def test_a_file_that_cannot_be_read_has_the_row_that_names_it(
+    tagger: Command, tmp_path: Path
+) -> None:
+    image = (tmp_path / "bestand.csv").read_text("cp1252").splitlines()[6].split(";")[0]
+    (file,) = tmp_path.rglob(f"{image}*")
+    file.write_bytes(file.read_bytes()[:-200])
+    assert f"row 7, {file.name!r}: truncated" in tagger("train", *WORDS, "--check").stdout
+
+
+@pytest.mark.usefixtures("faulty")
 def test_a_training_stops_at_a_problem_before_it_decodes(tagger: Command, tmp_path: Path) -> None:
     ended = tagger("train", *WORDS)
     assert ended.returncode == 2

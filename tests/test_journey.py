@@ -117,7 +117,7 @@ def test_the_journey_on_the_training_page_works_as_it_stands_there(
     assert found.returncode == 0, found.stderr
     for fault in (
         "row 6: image '99999' is missing",
-        "58010.jpg': truncated",
+        "row 13, '58010.jpg': truncated",
         "image '58020' may be 2 files",
         "says rosa; keep one",
         "'Klied' (1) is perhaps 'Kleid'",

@@ -52,6 +52,8 @@ class Example:
         Labels of which something is said one by one: shown, not shown, or None for unknown.
     said : Said, optional
         What persons said of it, where they did; it is in the other fields already.
+    row : int, optional
+        The first row of a table that names it, as a spreadsheet counts. None for folders.
     """
 
     image_id: str
@@ -60,6 +62,7 @@ class Example:
     known: frozenset[str]
     single: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
     said: Said | None = None
+    row: int | None = None
 
     @property
     def speaks(self) -> bool:

@@ -199,7 +199,7 @@ def _joined(
             known -= {group.name}
             present = frozenset(key for key in present if key[0] != group.name)
     path = rows[0].path
-    return Example(finder.image_id(path), path, present, known), problems
+    return Example(finder.image_id(path), path, present, known, row=rows[0].number), problems
 
 
 def _answer(row: Row, group: str) -> frozenset[str]:
