@@ -164,6 +164,27 @@ def test_a_name_that_its_labels_contradict_decides_nothing_and_neither_do_they(
     assert all(label in judged.why for label in labels)
 
 
+@pytest.mark.parametrize(
+    ("group", "labels"),
+    [
+        ("stoff", ("Jersey", "Denim", "Jeans")),
+        ("fabric_type", ("jersey", "jeans", "t-shirt", "skirt")),
+        ("designer", ("Schwarz", "Weiss", "Braun")),
+        ("marke", ("Rose", "Blau", "Grün", "Rot")),
+    ],
+)
+def test_a_name_about_something_else_keeps_words_from_deciding(
+    group: str, labels: tuple[str, ...]
+) -> None:
+    judged = judged_by_labels(parse_groups(group)[0], dict.fromkeys(labels, 9))
+    assert (judged.evidence, judged.source) == ("both", "nothing")
+
+
+def test_a_fabric_s_color_is_a_color() -> None:
+    judged = judged_by_labels(parse_groups("fabric_color")[0], {"rot": 9, "blau": 8, "grün": 7})
+    assert judged.evidence == "pixels"
+
+
 def test_a_vocabulary_that_leaves_it_out_is_asked_by_its_names() -> None:
     text = '{"groups": [{"name": "farbe"}, {"name": "x"}, {"name": "y", "evidence": "shape"}], '
     vocabulary = Vocabulary.parse(text + '"labels": []}')

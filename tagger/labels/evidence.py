@@ -6,7 +6,13 @@ from typing import get_args
 
 from schemas.evidence import GroupEvidence
 from schemas.vocabulary import Evidence
-from tagger.labels.evidence_words import EVIDENCE_OF, Spoken, kind_of_labels, kind_of_name
+from tagger.labels.evidence_words import (
+    EVIDENCE_OF,
+    Spoken,
+    is_of_something_else,
+    kind_of_labels,
+    kind_of_name,
+)
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
 
@@ -14,8 +20,9 @@ from tagger.settings import setting
 def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     """Return the group, judged by what its labels say, where nothing else has spoken.
 
-    Where its name and its labels surely say different things, neither counts: it is as if nothing
-    had spoken.
+    Where its name and its labels surely say different things, or its name is about something else
+    (a fabric called jeans, a designer called Schwarz), neither counts: it is as if nothing had
+    spoken.
 
     Parameters
     ----------
@@ -29,6 +36,8 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
         return group
     named = kind_of_name(group.name)
     labels = f"its labels are {spoken.kind} words ({_examples(spoken, counts)})"
+    if is_of_something_else(group.name):
+        return replace(group, why=f"since its name is about something else, though {labels}")
     if group.source == "nothing":
         why = f"because {labels}"
         return replace(group, evidence=EVIDENCE_OF[spoken.kind], source="label words", why=why)

@@ -43,6 +43,17 @@ GROUP_NAMES: dict[Kind, str] = {
 }
 """Names of groups that surely are of one kind, in the larger languages."""
 
+OTHER_NAMES = """
+    material materials fabric fabrics stoff stoffe gewebe matière tissu tessuto materiale tela
+    tejido tecido materiaal stof materiał tkanina materiál látka stoffer materialet ткань
+    материал тканина kumaş malzeme قماش المادة 材料 面料 材質 素材 소재 कपड़ा
+    brand brands marke marken marque marca merk marka značka märke mærke merke бренд марка
+    ماركة 品牌 ブランド 브랜드 ब्रांड designer supplier vendor manufacturer lieferant hersteller
+    fournisseur fornitore proveedor leverancier producent dostawca
+    """
+"""Names of groups that are about something else, whose labels may be words for colors or garments
+all the same: a fabric may be called jeans, and a designer Schwarz."""
+
 LEAST_LABELS = 3
 """So many labels of a group must surely be of one kind."""
 
@@ -85,6 +96,17 @@ def kind_of_name(name: str) -> Kind | None:
         if any(word in known for word in own) and all(not word or word in known for word in own):
             return kind
     return None
+
+
+def is_of_something_else(name: str) -> bool:
+    """Return whether a group of this name is about neither colors nor garments nor patterns.
+
+    >>> [is_of_something_else(x) for x in ("stoff", "fabric_type", "fabric_color")]
+    [True, True, False]
+    """
+    other = _other_names()
+    words = set(_words(name))
+    return bool(words & other) and words <= other | _group_names()["garment"]
 
 
 def kind_of_labels(counts: Mapping[str, int]) -> Spoken | None:
@@ -156,6 +178,13 @@ def _group_names() -> dict[Kind, frozenset[str]]:
     return {
         kind: table(names) | table(anyascii(names).lower()) for kind, names in GROUP_NAMES.items()
     }
+
+
+@cache
+def _other_names() -> frozenset[str]:
+    from anyascii import anyascii
+
+    return table(OTHER_NAMES) | table(anyascii(OTHER_NAMES).lower())
 
 
 def _without_beside(word: str, known: frozenset[str]) -> str:
