@@ -20,7 +20,7 @@ from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.names import joined, read_names, renamed
 from tagger.datasets.problem_budget import settle_problems
 from tagger.errors import DatasetError, TaggerError
-from tagger.labels.growing import parse_known_label, parse_label
+from tagger.labels.growing import columns_of_same_names, parse_known_label, parse_label
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 
 GROUPS = parse_groups("color,garment")
@@ -481,3 +481,17 @@ def test_a_group_may_stand_before_a_label_in_its_own_column_alone(tmp_path: Path
             written(tmp_path, "image,color,garment\na.jpg,garment:dress,dress\nb.jpg,blue,shirt\n"),
             groups=groups,
         )
+
+
+def test_a_label_takes_over_the_row_of_its_name_in_its_own_group_first_however_it_is_spelt() -> (
+    None
+):
+    old = Vocabulary(tuple(parse_groups("color,type")), ()).extend(
+        [("color", "navy blue"), ("color", "rose"), ("type", "flip flops"), ("type", "rose")]
+    )
+    new = Vocabulary(tuple(parse_groups("farbe,type")), ()).extend(
+        [("farbe", "Navy-Blue"), ("farbe", "Rose"), ("type", "Flip_Flops"), ("type", "ROSE")]
+    )
+    columns = columns_of_same_names(new, old)
+    taken = [None if at is None else old.labels[at].key for at in columns]
+    assert taken == ["color:navy blue", None, "type:flip flops", "type:rose"]  # None: two are Rose

@@ -8,6 +8,7 @@ import numpy as np
 
 from tagger.arrays import Float32Array, Int64Array
 from tagger.errors import InputError, VocabularyError
+from tagger.labels.folding import folded
 from tagger.labels.vocabulary import (
     Label,
     LabelKey,
@@ -240,18 +241,18 @@ def _listed(counts: Counter[str]) -> str:
 def columns_of_same_names(vocabulary: Vocabulary, other: Vocabulary) -> tuple[int | None, ...]:
     """Return for each label the column of the label in `other` that has its name, or None.
 
-    That of a group of the same name comes first; else it must be the only one of its name. Case
-    says nothing. Retired labels have none.
+    That of a group of the same name comes first; else it must be the only one of its name. Names
+    are the same as `tagger.labels.folding` says. Retired labels have none.
     """
     by_key: dict[LabelKey, int] = {}
     by_name: dict[str, list[int]] = {}
     for i, label in enumerate(other.labels):
         if not label.retired:
-            by_key[label.group, label.name.casefold()] = i
-            by_name.setdefault(label.name.casefold(), []).append(i)
+            by_key[label.group, folded(label.name)] = i
+            by_name.setdefault(folded(label.name), []).append(i)
 
     def column(label: Label) -> int | None:
-        name = label.name.casefold()
+        name = folded(label.name)
         alike = by_name.get(name, [])
         alone = alike[0] if len(alike) == 1 else None
         return by_key.get((label.group, name), alone)
