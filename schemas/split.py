@@ -25,7 +25,8 @@ SPLIT = pa.schema(
             nullable=False,
             metadata={
                 "meaning": (
-                    "how many labels, the first of the vocabulary, there were when it was labelled"
+                    "how many labels, the first of the vocabulary, there were when it was "
+                    "labelled; 0: only the trunk that the model was begun with saw it"
                 )
             },
         ),

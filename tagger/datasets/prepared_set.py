@@ -17,6 +17,7 @@ from tagger.datasets.labelled_set import Example, LabelKeys, LabelledSet
 from tagger.datasets.pixel_cache import PixelCache, decode_to_disk
 from tagger.datasets.problems import Problem
 from tagger.datasets.split import PARTS, SIDE, near_duplicates, split_clusters
+from tagger.datasets.split_rows import labelled_rows
 from tagger.errors import DatasetError
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
@@ -131,17 +132,21 @@ class PreparedSet:
     ) -> pa.Table:
         """Return split.parquet: one row per distinct content that is in a part, sorted by digest.
 
-        Rows of `parent` stay as they are.
+        Rows of `parent` stay as they are, but those that only a trunk had seen: they are labelled
+        for this vocabulary now.
 
         Parameters
         ----------
         judged : int
             How many labels the vocabulary has.
+        parent : pa.Table, optional
+            What is known already: the split.parquet of a parent, or `seen_alone` of a trunk's.
         """
         digests = self.digests
         clusters = self.clusters.tolist()
         old = SPLIT.empty_table() if parent is None else parent
         kept = {row["content_sha256"]: row for row in old.to_pylist()}
+        labelled = set(labelled_rows(old)["content_sha256"].to_pylist())
         pairs = zip(digests, clusters, strict=True)
         named = {cluster: kept[digest]["cluster"] for digest, cluster in pairs if digest in kept}
         rows = {
@@ -154,8 +159,8 @@ class PreparedSet:
             for digest, cluster, part in zip(digests, clusters, parts, strict=True)
             if part
         }
-        rows |= kept
-        return pa.Table.from_pylist([rows[digest] for digest in sorted(rows)], schema=SPLIT)
+        now = kept | {digest: row for digest, row in rows.items() if digest not in labelled}
+        return pa.Table.from_pylist([now[digest] for digest in sorted(now)], schema=SPLIT)
 
     def corrected_parts(self, parts: StrArray) -> CorrectedParts | None:
         """Return how many corrected pictures each part has; None if no corrections were asked for.

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+
 from schemas.bundle import Gate
 from schemas.training import UnteachablePair
 from tagger.arrays import Float32Array, StrArray
 from tagger.datasets.labelled_set import LabelKeys, LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.split_rows import seen_alone
 from tagger.datasets.unknown_labels import with_unknown_labels
 from tagger.errors import DatasetError, InputError
 from tagger.imaging.preprocessing import Reading
@@ -127,19 +130,22 @@ class FromNothing:
         Pictures that the trunk has seen keep their parts: none of them is measured on.
         """
         if self.trunk is not None:
-            return prepared.continued_split(self.trunk.split(), seed=seed)
+            seen = self.trunk.split()
+            self._say_seen(prepared, seen)
+            return prepared.continued_split(seen, seed=seed)
         return prepared.split(seed=seed, held_out=self._held_out(prepared.labelled, vocabulary))
 
     def split(self, prepared: PreparedSet, vocabulary: Vocabulary, *, seed: int) -> SplitSet:
         """Return the set in three parts, with its targets."""
         parts = self.parts(prepared, vocabulary, seed=seed)
         targets = prepared.labelled.targets(vocabulary)
+        seen = seen_alone(self.trunk.split()) if self.trunk is not None else None
         return SplitSet(
             prepared=prepared,
             parts=parts,
             targets=targets,
             vocabulary=vocabulary,
-            table=prepared.split_table(parts, judged=len(vocabulary)),
+            table=prepared.split_table(parts, judged=len(vocabulary), parent=seen),
             held_out=self._held_out(prepared.labelled, vocabulary),
             unteachable=self._unteachable(targets[prepared.rows[parts == "train"]], vocabulary),
         )
@@ -193,6 +199,16 @@ class FromNothing:
             say(
                 f"begins with the trunk of {self.trunk.name} ({self.trunk.model_id[:12]}), "
                 f"{str(self.trunk.path)!r}"
+            )
+
+    def _say_seen(self, prepared: PreparedSet, seen: pa.Table) -> None:
+        """Say how many of the pictures the trunk knows."""
+        known = set(seen["content_sha256"].to_pylist())
+        here = sum(digest in known for digest in prepared.digests)
+        if here and self.trunk is not None:
+            say(
+                f"{here:,} of {len(prepared.digests):,} pictures are known to {self.trunk.name}: "
+                "they keep the part they have there, and what it was trained on tests nothing"
             )
 
     def _say_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:

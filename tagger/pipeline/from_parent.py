@@ -14,6 +14,7 @@ from tagger.arrays import StrArray
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.split_rows import labelled_rows
 from tagger.datasets.unknown_labels import with_unknown_labels
 from tagger.evaluation.gate import compare, judge
 from tagger.evaluation.gate_words import gate_sentence
@@ -259,7 +260,7 @@ class FromParent:
         from tagger.training.fit import predict_logits
         from tagger.training.network import logits_alone
 
-        old = set(self.parent.split()["content_sha256"].to_pylist())
+        old = set(labelled_rows(self.parent.split())["content_sha256"].to_pylist())
         is_old = np.array([digest in old for digest in split.prepared.digests], bool)
         tested = split.parts == "test"
         if not (is_old & tested).any():

@@ -6,6 +6,7 @@ import pyarrow as pa
 from tagger.arrays import Float32Array, Int64Array, StrArray
 from tagger.datasets.labelled_set import Said
 from tagger.datasets.prepared_set import PreparedSet
+from tagger.datasets.split_rows import labelled_rows
 from tagger.labels.growing import unjudged
 from tagger.labels.vocabulary import Vocabulary
 from tagger.progress import say
@@ -41,8 +42,12 @@ def _columns_of(said: Said, vocabulary: Vocabulary) -> list[int]:
 
 
 def replays(prepared: PreparedSet, parts: StrArray, before: pa.Table) -> bool:
-    """Return whether half at least of the parent's training pictures are there too."""
-    trained = {row["content_sha256"] for row in before.to_pylist() if row["part"] == "train"}
+    """Return whether half at least of the parent's training pictures are there too.
+
+    Those that only its trunk saw taught it none of its labels, and do not count.
+    """
+    own = labelled_rows(before).to_pylist()
+    trained = {row["content_sha256"] for row in own if row["part"] == "train"}
     pairs = zip(prepared.digests, parts, strict=True)
     here = trained & {digest for digest, part in pairs if part == "train"}
     if len(here) >= len(trained) / 2:
