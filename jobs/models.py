@@ -22,6 +22,7 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.inventory import inventory
 from tagger.models.leftovers import leftovers
 from tagger.models.pruning import reasons_to_keep, remove
+from tagger.models.starter import STARTER
 from tagger.models.versions import CURRENT, alone_in, current_name, set_current
 
 
@@ -53,14 +54,20 @@ def promote(model: str, *, force: bool = False) -> PromoteReport:
 
     Raises
     ------
-    BundleError
-        If it is no bundle.
+    InputError
+        If it is no bundle, or the one that comes with the package.
     GateFailed
         If it did not pass its gate, unless `force`.
     Locked
         If another process is promoting.
     """
     bundle = load_bundle(model)
+    if bundle.path == STARTER.resolve():
+        raise InputError(
+            "the starter comes with the package, and lies in no folder of models: 'tagger tag' "
+            "takes it where no --model is named; 'tagger retrain --from starter --models DIR' "
+            "makes a model of yours of it"
+        )
     if not force:
         check_gate(bundle, "--force")
     models = bundle.path.parent

@@ -221,6 +221,9 @@ class Gate(Record):
     within_chance: list[str] = field(default_factory=list)
     """What fell by more than allowed, and by no more than an equal model may by chance: it refuses
     nothing."""
+    unmeasured: list[str] = field(default_factory=list)
+    """Labels of the parent that no test picture has, where none of the parent's own pictures were
+    given: nothing is known of them, and they refuse nothing."""
     parts: list[ComparedPart] = field(default_factory=list)
     """Empty without a parent."""
 

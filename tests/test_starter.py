@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import settle
 
+from jobs.models import promote
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from tagger.errors import InputError, Refused
 from tagger.models.bundle import load_bundle
 from tagger.models.starter import STARTER
+from tagger.models.versions import next_name
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -70,6 +72,17 @@ def test_only_a_bundle_called_starter_stands_in_the_place_of_the_packaged_one(
     Path("starter").rmdir()
     shutil.copytree(bundle_path, "starter")
     assert load_bundle("starter").path == Path("starter").resolve()
+    for part in ("bundle.json", "vocabulary.json"):  # what is left of one's own stands in its place
+        shutil.copytree(bundle_path, "broken", dirs_exist_ok=True)
+        shutil.rmtree("starter")
+        Path("broken").rename("starter")
+        Path("starter", part).unlink()
+        with pytest.raises(InputError, match=rf"no {part} there"):
+            load_bundle("starter")
+    shutil.rmtree("starter")
+    Path("starter").symlink_to("not-mounted/models/current")
+    with pytest.raises(InputError, match="model 'starter': no "):
+        load_bundle("starter")
     Path("table.csv").write_text("image,color\n")
     with pytest.raises(InputError, match=r"model 'table\.csv' is a file; a model is a folder"):
         load_bundle("table.csv")
@@ -92,3 +105,18 @@ def test_the_starter_is_small_can_be_retrained_and_says_how_it_was_made(
         assert f"| {label.key} |" in packed
     copy = shutil.copytree(STARTER, tmp_path / "elsewhere")
     assert load_bundle(copy).model_id == load_bundle(STARTER).model_id
+
+
+def test_the_packaged_model_is_not_promoted_where_it_lies() -> None:
+    before = sorted(STARTER.parent.iterdir())
+    with pytest.raises(InputError, match="the starter comes with the package") as caught:
+        promote("starter")
+    assert "retrain --from starter --models DIR" in str(caught.value)
+    assert sorted(STARTER.parent.iterdir()) == before
+
+
+def test_a_model_grown_from_the_starter_has_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "starter-v3").mkdir()
+    assert next_name(tmp_path, "starter", parent="starter-v1") == "starter-v4"
+    assert next_name(tmp_path, "starter", parent="starter-v7") == "starter-v8"
+    assert next_name(tmp_path, "shop", parent="starter-v7") == "shop-v1"

@@ -83,11 +83,13 @@ def judge(
     tolerance: float,
     *,
     measurable: Collection[str] = (),
+    old_are_gone: bool = False,
 ) -> Gate:
     """Return the gate: passed, unless something lost more than is allowed and more than chance.
 
     Macro AP and the right answers of a group may lose `tolerance` points, the AP of a label four
-    times that. What cannot be compared has not passed.
+    times that. What cannot be compared has not passed, unless the parent's own pictures are gone:
+    then what the new ones show is compared, if they show any of it.
 
     Parameters
     ----------
@@ -97,13 +99,15 @@ def judge(
         The name of the bundle compared with.
     measurable : collection of str
         Labels that the parent was measured on; each must have a picture in some part.
+    old_are_gone : bool
+        Whether none of the parent's own test pictures is there.
     """
     compared = {row.label for part in parts for row in part.labels}
-    worse = [
-        f"not measured: no test picture of the data has {key}"
-        for key in measurable
-        if key not in compared
-    ]
+    unmeasured = [key for key in measurable if key not in compared]
+    worse = []
+    if not (compared and old_are_gone):
+        worse = [f"not measured: no test picture of the data has {key}" for key in unmeasured]
+        unmeasured = []
     within_chance = []
     for family in _families(parts, tolerance):
         for fall, p in _too_large(family):
@@ -117,6 +121,7 @@ def judge(
         tolerance=tolerance,
         worse=worse,
         within_chance=within_chance,
+        unmeasured=unmeasured,
         parts=list(parts),
     )
 

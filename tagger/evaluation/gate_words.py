@@ -10,8 +10,10 @@ def gate_sentence(gate: Gate) -> str:
     """Return what the gate found in one sentence, as `passed: color right from 97.9 % to ...`."""
     if not gate.passed:
         return f"failed: {'; '.join(gate.worse)}"
-    parts = "; ".join(_part(part) for part in gate.parts)
-    return f"passed: {parts}" if parts else "passed"
+    parts = [_part(part) for part in gate.parts]
+    if gate.unmeasured:
+        parts.append(f"{len(gate.unmeasured)} labels not measured: no test picture has them")
+    return f"passed: {'; '.join(parts)}" if parts else "passed"
 
 
 def gate_lines(gate: Gate) -> Iterator[str]:
@@ -22,6 +24,8 @@ def gate_lines(gate: Gate) -> Iterator[str]:
         yield from _part_lines(part)
     yield from (f"worse: {text}" for text in gate.worse)
     yield from (f"not refused: {text}" for text in gate.within_chance)
+    if gate.unmeasured:
+        yield f"not measured, since no test picture has them: {', '.join(gate.unmeasured)}"
 
 
 def _part(part: ComparedPart) -> str:

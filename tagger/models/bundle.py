@@ -191,14 +191,14 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Return the bundle at `path`, after checking every digest in it.
 
     The word `starter` is the one that comes with the package, unless a bundle of this name is
-    there.
+    there, or what is left of one.
 
     Raises
     ------
     BundleError
         If it is missing, incomplete, changed, or not a bundle.
     """
-    if os.fspath(path) == STARTER_NAME and not os.path.lexists(os.path.join(path, "bundle.json")):
+    if os.fspath(path) == STARTER_NAME and not _is_ones_own(path):
         path = STARTER
     folder = Path(os.path.realpath(path))
     shown = repr(os.fspath(path))
@@ -222,6 +222,16 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"model {shown}: {error}") from error
     except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
+
+
+def _is_ones_own(path: str | os.PathLike[str]) -> bool:
+    """Return whether a model of this name is there, or what is left of one.
+
+    A link that leads nowhere is one: a share that is not mounted must not put the packaged model in
+    its place.
+    """
+    parts = ("bundle.json", "vocabulary.json", "thresholds.json", "head.npz", "current")
+    return os.path.islink(path) or any(os.path.lexists(os.path.join(path, part)) for part in parts)
 
 
 def _load(folder: Path) -> Bundle:

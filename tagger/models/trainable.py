@@ -4,12 +4,14 @@ The kernel of the dense layer, nine tenths of all weights, is in the OpenVINO ne
 float16, and is read from there.
 """
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from schemas.bundle import HEAD
 from tagger.arrays import Float32Array
 from tagger.errors import BundleError
 from tagger.models.bundle import Bundle
@@ -49,20 +51,74 @@ def trainable_weights(bundle: Bundle) -> Weights:
     try:
         weights = _read(bundle.path / FILE)
         weights[_DENSE].insert(0, _dense_kernel(bundle, weights))
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise BundleError(
-            f"model {shown}: {FILE} cannot be read: {error}; take it from a backup"
-        ) from error
+        _check_values(weights)
+        _check_head(bundle, weights)
+    except _UNREADABLE as error:
+        raise unreadable(bundle, error) from error
     return weights
+
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+)
+
+
+def unreadable(bundle: Bundle, error: Exception) -> BundleError:
+    """Return what to say of a bundle whose weights are not what they should be."""
+    said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    return BundleError(
+        f"model {str(bundle.path)!r}: {FILE} cannot be read: {said}; take it from a backup"
+    )
 
 
 def _read(path: Path) -> Weights:
     weights: Weights = {}
+    _check_sizes(path)
     with np.load(path, allow_pickle=False) as arrays:
         for key in sorted(arrays.files):  # a layer has four weights at most
             layer, _, _ = key.partition("/")
             weights.setdefault(layer, []).append(np.asarray(arrays[key], np.float32))
     return weights
+
+
+def _check_sizes(path: Path) -> None:
+    """Raise ValueError unless each array is as large as it says, before memory is taken for it.
+
+    A bundle may come from a stranger: a few bytes, squeezed or merely announced, could ask for all
+    the memory there is.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{entry.filename} is compressed")
+            with archive.open(entry) as file:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                announced = math.prod(shape) * dtype.itemsize
+                if announced != entry.file_size - file.tell():
+                    raise ValueError(f"{entry.filename} is not as large as it says")
+
+
+def _check_values(weights: Weights) -> None:
+    for layer, arrays in weights.items():
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(f"{layer} holds what is no number")
+
+
+def _check_head(bundle: Bundle, weights: Weights) -> None:
+    """Raise ValueError unless the head is the one that tags: rows are taken over by name."""
+    head = bundle.head()
+    kernel, bias = weights[HEAD]
+    if not (np.array_equal(kernel, head.kernel) and np.array_equal(bias, head.bias)):
+        raise ValueError(f"{HEAD} is another than that of head.npz")
 
 
 def _dense_kernel(bundle: Bundle, weights: Weights) -> Float32Array:

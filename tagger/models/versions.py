@@ -38,8 +38,8 @@ class Promotion(NamedTuple):
     before: str | None
 
 
-def next_name(models: Path, name: str) -> str:
-    """Return `NAME-vK` with the next free K.
+def next_name(models: Path, name: str, *, parent: str | None = None) -> str:
+    """Return `NAME-vK` with the next free K, later than that of a parent of the same family.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def next_name(models: Path, name: str) -> str:
             "digit first"
         )
     version = re.compile(re.escape(name) + r"-v(\d+)")
-    taken = [version.fullmatch(path.name) for path in models.glob(f"{name}-v*")]
+    names = [path.name for path in models.glob(f"{name}-v*")]
+    taken = [version.fullmatch(found) for found in (*names, parent or "")]
     return f"{name}-v{max((int(match[1]) for match in taken if match), default=0) + 1}"
 
 

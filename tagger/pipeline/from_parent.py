@@ -192,6 +192,11 @@ class FromParent:
         from tagger.training.network import architecture_of
 
         network = parent_network(self.parent)
+        if self.freeze_trunk and self.parent.packed:
+            say(
+                f"{self.parent.name} is packed: features that its nights stored are of its float16 "
+                "trunk, so the first night of the new model reads every picture"
+            )
         inherited = Inheritance(network, distils=not split.replays, frozen=self.freeze_trunk)
         return NetworkStart(architecture_of(network), inherited)
 
@@ -207,7 +212,13 @@ class FromParent:
         labels = zip(evaluation.labels, split.vocabulary.labels, strict=False)
         measurable = [row.label for row, label in labels if row.positives and not label.retired]
         found = self._compare(split, measured)
-        return judge(found, self.parent.name, self.tolerance, measurable=measurable)
+        return judge(
+            found,
+            self.parent.name,
+            self.tolerance,
+            measurable=measurable,
+            old_are_gone=all(part.part != OLD_PART for part in found),
+        )
 
     def may_follow(self, current: Path) -> bool:
         """Return whether a child of the parent may become current; says why not."""

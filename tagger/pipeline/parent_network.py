@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from schemas.bundle import HEAD
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import load_network
-from tagger.models.trainable import Weights, trainable_weights
+from tagger.models.trainable import Weights, trainable_weights, unreadable
 from tagger.training.architecture import Architecture
 
 
@@ -22,13 +21,42 @@ def parent_network(bundle: Bundle) -> Any:
     weights = trainable_weights(bundle)
     from tagger.training.network import add_views, build_network
 
-    network = build_network(_architecture(bundle, weights), len(weights[HEAD][1]))
-    for layer in network.layers:
-        if layer.weights:
-            layer.set_weights(weights[layer.name])
+    try:
+        network = build_network(_architecture(bundle, weights), len(bundle.vocabulary))
+        _fill(network, weights)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise unreadable(bundle, error) from error
     return add_views(network, bundle.vocabulary)
 
 
 def _architecture(bundle: Bundle, weights: Weights) -> Architecture:
+    """Return the sizes that the weights have.
+
+    Raises
+    ------
+    ValueError
+        If those of the convolutions contradict each other: a network is never larger than what was
+        read.
+    """
     one, two, three = (len(weights[f"block{block}_conv1"][1]) for block in (1, 2, 3))
+    for block, filters in ((2, two), (3, three)):
+        shape = weights[f"block{block}_conv2"][0].shape
+        if shape != (3, 3, filters, filters):
+            raise ValueError(f"block{block}_conv2 has the shape {shape}")
     return Architecture(bundle.size, (one, two, three), len(weights["dense"][1]))
+
+
+def _fill(network: Any, weights: Weights) -> None:
+    """Give the network its weights.
+
+    Raises
+    ------
+    ValueError
+        If there are more, fewer or others than it has.
+    """
+    layers = {layer.name: layer for layer in network.layers if layer.weights}
+    others = sorted(layers.keys() ^ weights.keys())
+    if others:
+        raise ValueError(f"its layers and those of the network differ: {', '.join(others)}")
+    for name, layer in layers.items():
+        layer.set_weights(weights[name])

@@ -65,7 +65,8 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
     labelled = start.sets(options)
     vocabulary = start.taught(labelled, options)
     with work_folder(options.models, options.family, resume=options.resume) as work:
-        name = next_name(options.models, options.family)
+        parent = start.parent.name if start.parent is not None else None
+        name = next_name(options.models, options.family, parent=parent)
         vocabulary = vocabulary.born(name)
         work.begin(_decisive(options, start, labelled, vocabulary))
         say_evidence(vocabulary)
