@@ -222,8 +222,8 @@ class Gate(Record):
     """What fell by more than allowed, and by no more than an equal model may by chance: it refuses
     nothing."""
     unmeasured: list[str] = field(default_factory=list)
-    """Labels of the parent that no test picture has, where none of the parent's own pictures were
-    given: nothing is known of them, and they refuse nothing."""
+    """Labels of the starter that no test picture has: nobody can give its pictures, so nothing is
+    known of them, and they refuse nothing. Of any other parent they are in `worse`."""
     parts: list[ComparedPart] = field(default_factory=list)
     """Empty without a parent."""
 

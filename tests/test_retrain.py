@@ -441,9 +441,9 @@ def test_the_gate_refuses_what_lost_more_than_is_allowed_and_names_it() -> None:
     assert judge([same], "v1", 0.5, measurable=["color:red"]).passed
     missing = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"])
     assert missing.worse == ["not measured: no test picture of the data has use:rare"]
-    gone = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"], old_are_gone=True)
+    gone = judge([same], "v1", 0.5, measurable=["color:red", "use:rare"], nobody_has_the_old=True)
     assert (gone.passed, gone.unmeasured) == (True, ["use:rare"])
-    assert not judge([], "v1", 0.5, measurable=["use:rare"], old_are_gone=True).passed
+    assert not judge([], "v1", 0.5, measurable=["use:rare"], nobody_has_the_old=True).passed
     assert same.tags_changed < 0.05 < 0.1 < worse.tags_changed
     color = next(row for row in same.groups if row.group == "color")
     assert color.pictures == int(

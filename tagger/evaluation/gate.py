@@ -83,13 +83,13 @@ def judge(
     tolerance: float,
     *,
     measurable: Collection[str] = (),
-    old_are_gone: bool = False,
+    nobody_has_the_old: bool = False,
 ) -> Gate:
     """Return the gate: passed, unless something lost more than is allowed and more than chance.
 
     Macro AP and the right answers of a group may lose `tolerance` points, the AP of a label four
-    times that. What cannot be compared has not passed, unless the parent's own pictures are gone:
-    then what the new ones show is compared, if they show any of it.
+    times that. What cannot be compared has not passed, unless nobody has the parent's own
+    pictures: then what the new ones show is compared, if they show any of it.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ def judge(
         The name of the bundle compared with.
     measurable : collection of str
         Labels that the parent was measured on; each must have a picture in some part.
-    old_are_gone : bool
-        Whether none of the parent's own test pictures is there.
+    nobody_has_the_old : bool
+        Whether the parent's own pictures cannot be given, since it came with the package.
     """
     compared = {row.label for part in parts for row in part.labels}
     unmeasured = [key for key in measurable if key not in compared]
     worse = []
-    if not (compared and old_are_gone):
+    if not (compared and nobody_has_the_old):
         worse = [f"not measured: no test picture of the data has {key}" for key in unmeasured]
         unmeasured = []
     within_chance = []
