@@ -16,6 +16,9 @@ from tagger.labels.evidence_words import (
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
 
+NOTHING_TO_JUDGE = "since no picture has a label of it that can be learned"
+"""Why nothing decides what a group without labels is judged by."""
+
 
 def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     """Return the group, judged by what its labels say, where nothing else has spoken.
@@ -27,10 +30,12 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     Parameters
     ----------
     counts : mapping from label to int
-        How many pictures have it.
+        How many pictures have it; empty where the group has no label.
     """
     if group.source not in ("nothing", "group name"):
         return group
+    if not counts:
+        return replace(group, evidence="both", source="nothing", why=NOTHING_TO_JUDGE)
     spoken = kind_of_labels(counts)
     if spoken is None:
         return group
@@ -61,6 +66,8 @@ def evidence_record(group: Group) -> GroupEvidence:
 
 def evidence_sentence(record: GroupEvidence) -> str:
     """Return what a group is judged by and why, and what to write where nothing said it."""
+    if record.why == NOTHING_TO_JUDGE:
+        return f"{record.group}: not taught, {record.why}"
     sentence = f"{record.group}: judged by {record.evidence}, {record.why}"
     if record.source != "nothing":
         return sentence
