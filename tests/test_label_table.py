@@ -64,7 +64,7 @@ ODD = [
     "<NA>",
     "007",
     "7",
-    "1.0",
+    "1.5",  # not 1.0: where all numbers of a CSV column are whole, they have no point
     "True",
     "true",
     "Red",
