@@ -269,6 +269,9 @@ class Trainable(Record):
     unknown: dict[str, int] = msgspec.field(default_factory=dict)
     """Group to the pictures of which nothing is known of it; groups that are known of all are not
     named."""
+    none: dict[str, int] = msgspec.field(default_factory=dict)
+    """Group to the pictures that are taught as showing none of its labels; groups without such
+    pictures are not named."""
 
 
 class SimilarSet(Record):

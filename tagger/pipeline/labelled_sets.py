@@ -99,6 +99,8 @@ def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
+    for group, n in labelled.showing_none().items():
+        say(showing_none_sentence(group, n))
     if n := len(labelled.replaced):
         say(
             f"warning: {n:,} pictures are labelled otherwise by a later set, and the last one "
@@ -128,6 +130,13 @@ def check_table_options(
             f"{setting('image_root')} {image_root!r}: there is no such folder; name the folder "
             "that holds the pictures of the table"
         )
+
+
+def showing_none_sentence(group: str, pictures: int) -> str:
+    """Return what pictures that are said to show no label of a group teach, as a sentence."""
+    return (
+        f"{group}: {pictures:,} pictures have none of its labels: they are taught as showing none"
+    )
 
 
 def folded_sentence(folded: Sequence[Folded]) -> str:
