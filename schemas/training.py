@@ -183,9 +183,9 @@ class RelabelReport(Record):
     table: str
     """Path of the new table."""
     pictures: int
-    """Its rows."""
+    """Its rows; a picture may have several."""
     spoken: int
-    """Pictures of which persons spoke."""
+    """Rows of pictures of which persons spoke."""
     changed: int
     """Those of them that have other cells now."""
     cells: int
@@ -193,6 +193,8 @@ class RelabelReport(Record):
     emptied: int
     """Cells that are empty, unknown, because no cell can say what is known: of one label, say,
     and not of the others of its group."""
+    missing: int = 0
+    """Rows whose pictures are missing: they are as they were."""
 
 
 class FoundProblem(Record):

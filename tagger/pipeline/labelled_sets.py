@@ -37,6 +37,7 @@ def read_labelled(
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
     skip_problems: float | None = None,
+    can_skip: bool = True,
     quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
@@ -53,6 +54,8 @@ def read_labelled(
         An index whose corrections stand beside the sets, or in their place.
     skip_problems : float, optional
         How many pictures, in percent, may have problems, see `settle_problems`.
+    can_skip : bool
+        Whether the command has an option for that.
     quiet : bool
         Whether how they were read has been said before.
 
@@ -86,7 +89,7 @@ def read_labelled(
     )
     if not quiet:
         _say_how_read(labelled, exclusions)
-    labelled = settle_problems(labelled, budget=skip_problems)
+    labelled = settle_problems(labelled, budget=skip_problems, can_skip=can_skip)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))
