@@ -180,6 +180,25 @@ def test_a_name_about_something_else_keeps_words_from_deciding(
     assert (judged.evidence, judged.source) == ("both", "nothing")
 
 
+@pytest.mark.parametrize(
+    ("labels", "evidence", "source"),
+    [
+        ("bedruckt gestreift uni", "texture", "label words"),
+        ("Uni blau-kariert", "texture", "label words"),
+        ("ja nein", "both", "nothing"),
+        ("ja nein uni", "both", "nothing"),
+        ("A1 B1 gestreift uni", "both", "nothing"),
+        ("schwarz rot blau", "pixels", "label words"),
+    ],
+)
+def test_muster_is_a_pattern_where_its_labels_are_for_it_is_a_sample_too(
+    labels: str, evidence: str, source: str
+) -> None:
+    judged = judged_by_labels(parse_groups("muster")[0], dict.fromkeys(labels.split(), 9))
+    assert (judged.evidence, judged.source) == (evidence, source)
+    assert ("its name may mean patterns" in judged.why) is (evidence == "texture")
+
+
 def test_a_fabric_s_color_is_a_color() -> None:
     judged = judged_by_labels(parse_groups("fabric_color")[0], {"rot": 9, "blau": 8, "grün": 7})
     assert judged.evidence == "pixels"

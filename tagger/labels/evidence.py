@@ -1,6 +1,6 @@
 """What a group is judged by: decided by its labels, and said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -8,10 +8,10 @@ from schemas.evidence import GroupEvidence
 from schemas.vocabulary import Evidence
 from tagger.labels.evidence_words import (
     EVIDENCE_OF,
-    Spoken,
     is_of_something_else,
     kind_of_labels,
     kind_of_name,
+    pattern_labels,
 )
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
@@ -36,11 +36,14 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
         return group
     if not counts:
         return replace(group, evidence="both", source="nothing", why=NOTHING_TO_JUDGE)
+    if patterns := pattern_labels(group.name, counts):
+        why = f"because its name may mean patterns, and its labels do ({_shown(patterns, counts)})"
+        return replace(group, evidence="texture", source="label words", why=why)
     spoken = kind_of_labels(counts)
     if spoken is None:
         return group
     named = kind_of_name(group.name)
-    labels = f"its labels are {spoken.kind} words ({_examples(spoken, counts)})"
+    labels = f"its labels are {spoken.kind} words ({_shown(spoken.examples, counts)})"
     if is_of_something_else(group.name):
         return replace(group, why=f"since its name is about something else, though {labels}")
     if group.source == "nothing":
@@ -52,9 +55,9 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     return replace(group, evidence="both", source="nothing", why=why)
 
 
-def _examples(spoken: Spoken, counts: Mapping[str, int]) -> str:
-    examples = ", ".join(spoken.examples)
-    return f"{examples}, ..." if len(counts) > len(spoken.examples) else examples
+def _shown(examples: Sequence[str], counts: Mapping[str, int]) -> str:
+    shown = ", ".join(examples)
+    return f"{shown}, ..." if len(counts) > len(examples) else shown
 
 
 def evidence_record(group: Group) -> GroupEvidence:
