@@ -39,7 +39,8 @@ def report_text(report: RelabelReport) -> str:
     """Return the report as text for a terminal."""
     lines = [
         f"saved {report.table}: {report.pictures:,} rows; persons spoke of the pictures of "
-        f"{report.spoken:,}, which changed {report.cells:,} cells of {report.changed:,} rows"
+        f"{report.spoken:,} of them, which changed {report.cells:,} cells of "
+        f"{report.changed:,} rows"
     ]
     if report.missing:
         lines.append(

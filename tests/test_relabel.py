@@ -91,9 +91,7 @@ def test_a_folder_set_becomes_a_table_that_trains_to_exactly_what_persons_and_fo
     assert report == RelabelReport(
         table=str(root / "new.csv"), pictures=6, spoken=4, changed=3, cells=3, emptied=0
     )
-    assert "persons spoke of the pictures of 4, which changed 3 cells of 3 rows" in report_text(
-        report
-    )
+    assert "of 4 of them, which changed 3 cells of 3 rows" in report_text(report)
     expected = dict(before)
     said = {
         0: ([("color", "green"), ("type", "dress")], ["color", "type"]),
@@ -247,7 +245,7 @@ def test_rows_of_missing_pictures_stay_as_they_are_and_are_counted(
     report = relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
     assert [row[2] for row in cells(photos / "new.csv")[1:]] == ["blue", " Red ", "blue", "2"]
     assert (report.pictures, report.spoken, report.changed, report.missing) == (4, 2, 2, 2)
-    assert "4 rows; persons spoke of the pictures of 2" in report_text(report)
+    assert "4 rows; persons spoke of the pictures of 2 of them" in report_text(report)
     assert "2 rows are as they were, for their pictures are missing" in report_text(report)
 
 
