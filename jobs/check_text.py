@@ -8,6 +8,7 @@ from tagger.datasets.names import COLUMNS
 from tagger.datasets.problem_budget import USUAL_PERCENT
 from tagger.labels.evidence import evidence_sentence
 from tagger.models.card import corrected_sentence
+from tagger.pipeline.labelled_sets import showing_none_sentence
 
 _SHOWN = 20
 
@@ -140,6 +141,8 @@ def _trainable_lines(report: CheckReport) -> Iterator[str]:
         unknown = found.unknown.get(group, 0)
         tail = f"; unknown on {unknown:,} pictures" if unknown else ""
         yield f"  {group}: {_counted(labels)}{tail}"
+    for group, n in found.none.items():
+        yield f"  {showing_none_sentence(group, n)}"
     yield from _pair_lines(report.pairs, found)
 
 

@@ -199,6 +199,7 @@ def _read(options: "CompareOptions", bundle: Bundle, *, quiet: bool) -> Labelled
         columns=options.columns,
         image_root=options.image_root,
         vocabulary=bundle.vocabulary,
+        can_skip=False,
         quiet=quiet,
     )
 

@@ -70,6 +70,7 @@ def pack(
         columns=columns,
         image_root=image_root,
         vocabulary=bundle.vocabulary,
+        can_skip=False,
     )
     losses: list[Loss] = []
 

@@ -21,25 +21,32 @@ def relabel(
     InputError
         If something cannot be read, or `out` is there already or cannot be written.
     """
-    pictures, changes = write_relabelled(
+    rows, changes = write_relabelled(
         dataset, corrections, Path(out), columns=columns, image_root=image_root
     )
     return RelabelReport(
         table=out,
-        pictures=pictures,
+        pictures=rows,
         spoken=changes.spoken,
-        changed=changes.pictures,
+        changed=changes.rows,
         cells=changes.cells,
         emptied=changes.emptied,
+        missing=changes.missing,
     )
 
 
 def report_text(report: RelabelReport) -> str:
     """Return the report as text for a terminal."""
     lines = [
-        f"saved {report.table}: {report.pictures:,} pictures; persons spoke of {report.spoken:,}, "
-        f"which changed {report.cells:,} cells of {report.changed:,} pictures"
+        f"saved {report.table}: {report.pictures:,} rows; persons spoke of the pictures of "
+        f"{report.spoken:,} of them, which changed {report.cells:,} cells of "
+        f"{report.changed:,} rows"
     ]
+    if report.missing:
+        lines.append(
+            f"{report.missing:,} rows are as they were, for their pictures are missing: what "
+            "persons said cannot be told of them"
+        )
     if report.emptied:
         lines.append(
             f"{report.emptied:,} cells are empty, for unknown: a cell cannot say that one label "

@@ -183,9 +183,9 @@ class RelabelReport(Record):
     table: str
     """Path of the new table."""
     pictures: int
-    """Its rows."""
+    """Its rows; a picture may have several."""
     spoken: int
-    """Pictures of which persons spoke."""
+    """Rows of pictures of which persons spoke."""
     changed: int
     """Those of them that have other cells now."""
     cells: int
@@ -193,6 +193,8 @@ class RelabelReport(Record):
     emptied: int
     """Cells that are empty, unknown, because no cell can say what is known: of one label, say,
     and not of the others of its group."""
+    missing: int = 0
+    """Rows whose pictures are missing: they are as they were."""
 
 
 class FoundProblem(Record):
@@ -269,6 +271,9 @@ class Trainable(Record):
     unknown: dict[str, int] = msgspec.field(default_factory=dict)
     """Group to the pictures of which nothing is known of it; groups that are known of all are not
     named."""
+    none: dict[str, int] = msgspec.field(default_factory=dict)
+    """Group to the pictures that are taught as showing none of its labels; groups without such
+    pictures are not named."""
 
 
 class SimilarSet(Record):

@@ -65,6 +65,11 @@ def test_without_the_option_any_problem_stops_with_counts_the_first_and_what_to_
     )
 
 
+def test_a_command_without_the_option_does_not_name_it() -> None:
+    with pytest.raises(DatasetError, match=r"says what to do$"):
+        settle_problems(labelled(100, 2), budget=None, can_skip=False)
+
+
 def test_too_many_are_refused_by_kind_and_with_the_share_that_is_allowed() -> None:
     with pytest.raises(DatasetError) as stopped:
         settle_problems(labelled(100, 4), budget=5, unreadable=unreadable(3))

@@ -180,6 +180,25 @@ def test_a_name_about_something_else_keeps_words_from_deciding(
     assert (judged.evidence, judged.source) == ("both", "nothing")
 
 
+@pytest.mark.parametrize(
+    ("labels", "evidence", "source"),
+    [
+        ("bedruckt gestreift uni", "texture", "label words"),
+        ("Uni blau-kariert", "texture", "label words"),
+        ("ja nein", "both", "nothing"),
+        ("ja nein uni", "both", "nothing"),
+        ("A1 B1 gestreift uni", "both", "nothing"),
+        ("schwarz rot blau", "pixels", "label words"),
+    ],
+)
+def test_muster_is_a_pattern_where_its_labels_are_for_it_is_a_sample_too(
+    labels: str, evidence: str, source: str
+) -> None:
+    judged = judged_by_labels(parse_groups("muster")[0], dict.fromkeys(labels.split(), 9))
+    assert (judged.evidence, judged.source) == (evidence, source)
+    assert ("its name may mean patterns" in judged.why) is (evidence == "texture")
+
+
 def test_a_fabric_s_color_is_a_color() -> None:
     judged = judged_by_labels(parse_groups("fabric_color")[0], {"rot": 9, "blau": 8, "grün": 7})
     assert judged.evidence == "pixels"
@@ -250,6 +269,49 @@ def test_where_nothing_speaks_both_count_and_the_way_out_is_shown(tmp_path: Path
     assert {(x.evidence, x.source) for x in report.evidence} == {("both", "nothing")}
     assert "uno: judged by both, since nothing says otherwise" in check_text(report)
     assert "uno:pixels" in check_text(report)
+
+
+def table_of(folder: Path, tmp_path: Path, *others: str) -> Path:
+    """A table of a folder's pictures and their first label, a row for each of the other cells."""
+    lines = [
+        f"{path},{path.parent.name.split('_')[0]},{other}"
+        for path in sorted(folder.glob("*/*"))
+        for other in others
+    ]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["image,uno,due", *lines, ""]))
+    return table
+
+
+@pytest.mark.parametrize("cells", [("",), ("keru", "lopa")], ids=["empty", "contradicting"])
+def test_pictures_are_not_asked_about_a_group_that_has_no_label(
+    nonsense: Path, tmp_path: Path, cells: tuple[str, ...]
+) -> None:
+    table = table_of(nonsense, tmp_path, *cells)
+    report = check_training(asked(table, "uno,due", image_root=str(nonsense)))
+    assert by_name(report)["due"].source == "nothing"
+    assert "due: not taught, since no picture has a label of it" in check_text(report)
+    assert by_name(report)["uno"].source == "pictures"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("eagerly")
+def test_a_training_goes_on_without_a_group_that_has_no_label(
+    nonsense: Path, tmp_path: Path
+) -> None:
+    report = train(
+        TrainOptions(
+            (str(table_of(nonsense, tmp_path, "")),),
+            str(tmp_path),
+            groups="uno,due",
+            image_root=str(nonsense),
+            skip_problems=5.0,
+            workers=1,
+            epochs=1,
+            architecture=TINY,
+        )
+    )
+    assert {label.group for label in load_bundle(report.bundle).vocabulary.labels} == {"uno"}
 
 
 def test_a_training_does_not_go_on_where_groups_are_judged_otherwise(

@@ -43,9 +43,9 @@ def workbook(path: Path, rows: list[list[Any]]) -> None:
     sheet = book.active
     assert sheet is not None
     sheet.append(["Artikelliste Herbst"])
-    sheet.append(["Artikelnummer", "Farbe", "Warengruppe"])
+    sheet.append(["Artikelnummer", "Farbe", "Warengruppe", "Preis"])  # prices are no group
     for row in rows:
-        sheet.append(row)
+        sheet.append([*row, "28,95 €"] if row[0] else row)
     book.save(path)
 
 

@@ -64,7 +64,7 @@ ODD = [
     "<NA>",
     "007",
     "7",
-    "1.0",
+    "1.5",  # not 1.0: where all numbers of a CSV column are whole, they have no point
     "True",
     "true",
     "Red",
@@ -481,6 +481,28 @@ def test_a_group_may_stand_before_a_label_in_its_own_column_alone(tmp_path: Path
             written(tmp_path, "image,color,garment\na.jpg,garment:dress,dress\nb.jpg,blue,shirt\n"),
             groups=groups,
         )
+
+
+@pytest.mark.parametrize("front", ["groesse", "Größe", " GRÖSSE ", "größe"])
+def test_a_group_before_a_label_is_spelt_as_headers_are(tmp_path: Path, front: str) -> None:
+    groups = parse_groups("farbe,groesse")
+    own = written(
+        tmp_path, f"image,Farbe,Größe\na.jpg,Farbe:weiß,{front}:klein\nb.jpg,weiß,klein\n"
+    )
+    said = [each.present for each in read_dataset(own, groups=groups).examples]
+    assert said == [{("farbe", "weiß"), ("groesse", "klein")}] * 2
+    mixed = written(tmp_path, f"image,labels\na.jpg,FARBE:weiß\nb.jpg,{front}:klein\n")
+    said = [each.present for each in usable(mixed, groups=groups).examples]
+    assert said == [{("farbe", "weiß")}, {("groesse", "klein")}]
+
+
+def test_what_is_no_group_before_a_colon_is_part_of_the_label(tmp_path: Path) -> None:
+    path = written(tmp_path, "image,farbe\na.jpg,Ratio:weiß\nb.jpg,farben:weiß\n")
+    found = read_dataset(path, groups=parse_groups("farbe"))
+    assert [name for each in found.examples for _, name in each.present] == [
+        "Ratio:weiß",
+        "farben:weiß",
+    ]
 
 
 def test_a_label_takes_over_the_row_of_its_name_in_its_own_group_first_however_it_is_spelt() -> (

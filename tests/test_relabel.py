@@ -91,7 +91,7 @@ def test_a_folder_set_becomes_a_table_that_trains_to_exactly_what_persons_and_fo
     assert report == RelabelReport(
         table=str(root / "new.csv"), pictures=6, spoken=4, changed=3, cells=3, emptied=0
     )
-    assert "persons spoke of 4, which changed 3 cells of 3 pictures" in report_text(report)
+    assert "of 4 of them, which changed 3 cells of 3 rows" in report_text(report)
     expected = dict(before)
     said = {
         0: ([("color", "green"), ("type", "dress")], ["color", "type"]),
@@ -234,6 +234,32 @@ def test_pictures_are_found_by_content_under_any_name_and_not_by_name(
     (photos / "a.jpg").write_bytes(b"other bytes")
     relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
     assert [row[1] for row in cells(photos / "new.csv")[1:]] == ["red", "red", "blue"]
+
+
+def test_rows_of_missing_pictures_stay_as_they_are_and_are_counted(
+    photos: Path, index: Path
+) -> None:
+    rows = ["image,size,color", "a.jpg,S,red", "gone.jpg,S, Red ", "a.jpg,M,red", ",Sum,2"]
+    (photos / "t.csv").write_text("\n".join([*rows, ""]))
+    Person(index).says(photos / "a.jpg", "color", "blue")
+    report = relabel(str(photos / "t.csv"), str(index), str(photos / "new.csv"))
+    assert [row[2] for row in cells(photos / "new.csv")[1:]] == ["blue", " Red ", "blue", "2"]
+    assert (report.pictures, report.spoken, report.changed, report.missing) == (4, 2, 2, 2)
+    assert "4 rows; persons spoke of the pictures of 2 of them" in report_text(report)
+    assert "2 rows are as they were, for their pictures are missing" in report_text(report)
+
+
+def test_a_table_with_another_fault_or_no_picture_is_refused_without_an_option_that_is_none(
+    photos: Path, index: Path
+) -> None:
+    (photos / "t.csv").write_text("image,color\na.jpg,red\na.jpg,blue\nb.jpg,red\n")
+    (photos / "u.csv").write_text("image,color\nx.jpg,red\ny.jpg,blue\n")
+    for name, fault in (("t", "1 x contradiction"), ("u", "2 x missing file")):
+        with pytest.raises(DatasetError) as refused:
+            relabel(str(photos / f"{name}.csv"), str(index), str(photos / "new.csv"))
+        assert fault in str(refused.value)
+        assert str(refused.value).endswith("lists all of them and says what to do")
+        assert not (photos / "new.csv").exists()
 
 
 def test_a_workbook_with_headers_of_its_own_is_relabelled_as_a_csv_of_the_same_pictures(

@@ -105,6 +105,42 @@ def test_columns_that_are_not_clear_are_asked_for_with_the_option_that_may_be_me
 
 
 @pytest.mark.parametrize(
+    "amounts",
+    [
+        ["28,95 €", "1.028,95 €"],
+        ["€ 28.95", "-1"],
+        ["39.-", "39.50"],
+        ["5 EUR", "CHF 7"],
+        ["2026-11-27", "27.11.2026"],
+        ["19 %", "7%"],
+    ],
+)
+def test_prices_and_dates_are_no_labels_though_they_repeat_and_a_word_stands_below(
+    tmp_path: Path, amounts: list[str]
+) -> None:
+    rows = "".join(f"{i}.jpg;{'ab'[i % 2]};{amounts[i % 2]}\n" for i in range(1, 13))
+    path = table(tmp_path, f"Bilddatei;Stil;Was\n{rows};;insgesamt\n", pictures=12)
+    with pytest.raises(DatasetError, match=r"perhaps .* image=Bilddatei,stil=Stil is meant$"):
+        read(path)
+
+
+def test_columns_known_by_name_are_proposed_alone_and_the_others_are_named(tmp_path: Path) -> None:
+    others = [f"Merkmal {i}" for i in range(8)]
+    header = ";".join(["Bilddatei", "Name", *others, "Warengruppe", "Farbe"])
+    rows = [";".join([f"{i}.jpg", f"Modell {i}", *["ab"[i % 2]] * 10]) for i in range(1, 7)]
+    path = table(tmp_path, "\n".join([header, *rows, ""]), pictures=6)
+    with pytest.raises(DatasetError) as caught:
+        read(path)
+    assert str(caught.value).endswith(
+        "image=Bilddatei,warengruppe=Warengruppe,farbe=Farbe is meant (groups may also be "
+        "'Merkmal 0', 'Merkmal 1', 'Merkmal 2', 'Merkmal 3', 'Merkmal 4', 'Merkmal 5', ...)"
+    )
+    path.write_text(path.read_text().replace("Warengruppe;Farbe", "Eins;Zwei"))
+    with pytest.raises(DatasetError, match=r"may also be 'Merkmal 6', 'Merkmal 7', 'Eins', 'Zwei'"):
+        read(path)
+
+
+@pytest.mark.parametrize(
     ("text", "columns", "groups", "why"),
     [
         ("a;b\n1.jpg;1.jpg\n2.jpg;2.jpg\n", None, "b", "several columns may name the pictures"),

@@ -127,6 +127,27 @@ def test_check_looks_at_a_table_with_faults_and_a_training_stops_in_one_sentence
     assert not list((tmp_path / "models").glob("fashion-*"))
 
 
+def test_what_one_column_for_all_labels_leaves_out_is_said_to_be_taught_as_absent(
+    sample: Sample, tmp_path: Path, tagger: Command
+) -> None:
+    pictures = sorted(sample.labelled.rglob("*.jpg"))[:12]
+    rows = [
+        f'{path.stem},"{"farbe:rot" if i % 2 else "farbe:blau"}{",muster:uni" * (i < 4)}"\n'
+        for i, path in enumerate(pictures)
+    ]
+    rows[-1] = f"{pictures[-1].stem},\n"  # an empty cell says nothing
+    (tmp_path / "t.csv").write_text("".join(["image,labels\n", *rows]))
+    checked = tagger(
+        *("train", tmp_path / "t.csv", "--models", tmp_path / "models", "--check"),
+        *("--image-root", sample.labelled, "--groups", "farbe,muster"),
+    )
+    assert checked.returncode == 0, checked.stderr
+    sentence = "muster: 7 pictures have none of its labels: they are taught as showing none"
+    assert sentence in checked.stdout
+    assert sentence in checked.stderr  # where a training says it, too
+    assert "farbe: 7" not in checked.stdout
+
+
 def test_a_set_without_faults_is_settled_as_it_is(tmp_path: Path) -> None:
     found = read(table(tmp_path, "image,color\n1.jpg,red\n2.jpg,blue\n"), "color")
     assert settle_problems(found, budget=None) is found

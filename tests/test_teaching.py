@@ -26,7 +26,7 @@ from tagger.datasets.sample import Sample
 from tagger.errors import DatasetError, InputError, StoreError
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.models.bundle import load_bundle
-from tagger.pipeline.corrected_set import read_corrected
+from tagger.pipeline.corrected_set import pictures_with_label, read_corrected
 
 GROUPS = parse_groups("color,use+")
 VOCABULARY = Vocabulary.build(
@@ -204,7 +204,7 @@ def test_the_person_s_word_counts_above_the_set_s_and_the_picture_once(
     ann.says(pictures[1], "color", None, "unknown")
     ann.says(pictures[9], "color", "green")
     found = checked(tmp_path, labelled, groups="color,type", corrections=str(index))
-    assert found.pictures == 9
+    assert (found.pictures, found.named) == (9, 9)
     assert found.labels == {
         "color:blue": 4,
         "color:green": 2,
@@ -215,6 +215,21 @@ def test_the_person_s_word_counts_above_the_set_s_and_the_picture_once(
     assert became(found) == (3, 2, 0, 0)
     assert found.duplicates == []
     assert "2 pictures are both labelled and corrected" in capsys.readouterr().err
+
+
+def test_a_new_label_s_pictures_in_sets_and_in_corrections_are_counted_apart() -> None:
+    teal = frozenset({("color", "teal")})
+    given = [Example(f"{i}.jpg", f"{i}.jpg", teal, frozenset({"color"})) for i in range(3)]
+    one = with_said(given[0], Said("a" * 64, {"color": frozenset({"teal"})}))
+    found = {
+        n: pictures_with_label(LabelledSet("set", examples, tuple(GROUPS)), "color:teal")
+        for n, examples in (("sets", given), ("both", [*given, one]), ("corrections", [one]))
+    }
+    assert found == {
+        "sets": "3 pictures",
+        "both": "3 pictures of the sets, and 1 corrected ones",
+        "corrections": "1 pictures",
+    }
 
 
 def test_what_was_said_of_other_bytes_or_of_pictures_that_are_gone_is_left_out_and_counted(

@@ -14,7 +14,8 @@ class Settled:
     Attributes
     ----------
     labelled : LabelledSet
-        All examples, each in its place.
+        All examples, each in its place; it names as many pictures as there are without those that
+        are left out.
     left_out : frozenset of int
         Positions of corrected pictures that do not count.
     both : frozenset of str
@@ -85,4 +86,6 @@ def settle(labelled: LabelledSet, digests: Sequence[str | None]) -> Settled:
         changed += other
         if other or digest in given or not example.speaks:
             left_out.add(i)
-    return Settled(replace(labelled, examples=examples), frozenset(left_out), given, changed)
+    named = None if labelled.named is None else labelled.named - len(left_out)
+    labelled = replace(labelled, examples=examples, named=named)
+    return Settled(labelled, frozenset(left_out), given, changed)

@@ -146,6 +146,19 @@ class LabelledSet:
                     row[column[key]] = np.nan if shows is None else shows
         return targets
 
+    def showing_none(self) -> dict[str, int]:
+        """Return how many pictures are said to show none of a group's labels, where some show one.
+
+        A row of a table with one column for all labels says so of each group that it does not name.
+        """
+        found = {}
+        for group in self.groups:
+            known = [each for each in self.examples if group.name in each.known]
+            shown = sum(any(key[0] == group.name for key in each.present) for each in known)
+            if 0 < shown < len(known):
+                found[group.name] = len(known) - shown
+        return found
+
     def strangers(self, vocabulary: Vocabulary) -> Counter[str]:
         """Return how many pictures have each label that `vocabulary` does not have."""
         column = {(x.group, x.name) for x in vocabulary.labels}

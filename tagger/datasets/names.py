@@ -151,7 +151,9 @@ def _refuse_misspelt(idle: Names, present: Collection[LabelKey]) -> None:
     Where they have, the pictures' labels may have been corrected since the table was written.
     Where there is no label at all, because no picture was found, that is what is wrong.
     """
-    if not present or any((group, folded(becomes)) in present for (_, group, _), becomes in idle.items()):
+    if not present or any(
+        (group, folded(becomes)) in present for (_, group, _), becomes in idle.items()
+    ):
         return
     raise DatasetError(
         f"{setting('names')} renames labels that no picture has: {_shown(idle)}; correct them"

@@ -16,7 +16,11 @@ USUAL_PERCENT = 5.0
 
 
 def settle_problems(
-    labelled: "LabelledSet", *, budget: float | None, unreadable: Sequence[Problem] = ()
+    labelled: "LabelledSet",
+    *,
+    budget: float | None,
+    unreadable: Sequence[Problem] = (),
+    can_skip: bool = True,
 ) -> "LabelledSet":
     """Return the set as it is, if what is wrong with it is within its budget.
 
@@ -29,6 +33,8 @@ def settle_problems(
         night's training.
     unreadable : sequence of Problem
         What was found out while the pictures were read.
+    can_skip : bool
+        Whether who reads the message may give a budget at all.
 
     Raises
     ------
@@ -42,16 +48,20 @@ def settle_problems(
     if found <= allowed:
         return labelled
     share = 100 * found / named
-    limit = (
-        f"{setting('skip_problems')} goes on without them where they are at most "
-        f"{USUAL_PERCENT:g} %, or another share that it is given"
-        if budget is None
-        else f"{setting('skip_problems')} {budget:g} allows {allowed:,} of them"
-    )
     raise DatasetError(
         f"{labelled.source}: {found:,} of {named:,} pictures ({share:.1f} %) have problems: "
         f"{by_kind(problems)}. 'tagger train ... {setting('check')}' lists all of them and says "
-        f"what to do; {limit}"
+        f"what to do{_limit(budget, allowed) if can_skip else ''}"
+    )
+
+
+def _limit(budget: float | None, allowed: int) -> str:
+    """Return what the option to go on without such pictures does, behind a semicolon."""
+    if budget is not None:
+        return f"; {setting('skip_problems')} {budget:g} allows {allowed:,} of them"
+    return (
+        f"; {setting('skip_problems')} goes on without them where they are at most "
+        f"{USUAL_PERCENT:g} %, or another share that it is given"
     )
 
 

@@ -27,7 +27,7 @@ class Sheet:
     header : list of str
     rows : list of list of str
     examples : list of Example
-        One per row, as its cells label it.
+        One per row, as its cells label it; without a path where its picture is missing.
     columns : mapping from int to str
         Number of a column of labels to its name: a group's, or `labels`, which speaks of all.
     groups : sequence of Group
@@ -51,17 +51,20 @@ class Changes:
     Attributes
     ----------
     spoken : int
-        Pictures of which persons spoke.
-    pictures, cells : int
+        Rows of pictures of which persons spoke.
+    rows, cells : int
         How many changed.
     emptied : int
         Cells that are empty because a cell cannot say what a person said.
+    missing : int
+        Rows whose pictures are missing: they are as they were.
     """
 
     spoken: int = 0
-    pictures: int = 0
+    rows: int = 0
     cells: int = 0
     emptied: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def relabel(sheet: Sheet, said: Sequence[Said | None]) -> Relabelled:
             fresh[at] = written(after, column, sheet.groups)
             changes.emptied += after == UNSAYABLE
             changes.cells += fresh[at] != row[at]
-        changes.pictures += fresh != row
+        changes.rows += fresh != row
+        changes.missing += not given.path
         rows.append(fresh)
         examples.append(now)
     return Relabelled(replace(sheet, rows=rows, examples=examples), changes)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.vocabulary import UNGROUPED
 from tagger.datasets.label_cells import Cell, labels_in, says_yes
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.datasets.named_columns import LABELS
+from tagger.datasets.one_hot import is_called
 from tagger.datasets.problems import Kind
+from tagger.datasets.table_header import group_names
 from tagger.datasets.table_layout import Layout, Speakers
 from tagger.errors import DatasetError
 from tagger.labels.folding import folded
@@ -130,8 +133,8 @@ def keys_of(
 
 def _within(column: str, label: str, groups: Sequence[Group]) -> str:
     """Return the name of a label in the column of a group, where it may stand as GROUP:NAME too."""
-    group, _, name = map(canonical_name, label.partition(":"))
-    if name and group in [each.name for each in groups]:
+    group, name = _apart(label, groups)
+    if group is not None:
         if group != column:
             raise DatasetError(
                 f"label {label!r} of the group {group} stands in the column {column!r}; move it"
@@ -140,9 +143,28 @@ def _within(column: str, label: str, groups: Sequence[Group]) -> str:
     return label
 
 
+def _apart(label: str, groups: Sequence[Group]) -> tuple[str | None, str]:
+    """Return a label's group and its name without it; None and the whole where it names none.
+
+    The group may be spelled as a header may: `Farbe:rot` is `farbe:rot`.
+    """
+    front, _, name = map(canonical_name, label.partition(":"))
+    group = _group_called(front, tuple(each.name for each in groups)) if name else None
+    return (None, label) if group is None else (group, name)
+
+
+@lru_cache(maxsize=4096)  # a table says the same few words over and over
+def _group_called(text: str, names: tuple[str, ...]) -> str | None:
+    if text in names:
+        return text
+    likely = [name for name in group_names(text) if name in names]
+    alike = [name for name in names if is_called(text, name)]
+    return next(iter([*likely, *alike]), None)
+
+
 def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> tuple[str, str]:
-    group, _, name = map(canonical_name, label.partition(":"))
-    if name and group in [x.name for x in groups]:
+    group, name = _apart(label, groups)
+    if group is not None:
         return group, name
     if vocabulary is not None:
         owners = _owners(label, vocabulary)
@@ -152,10 +174,11 @@ def _key(label: str, groups: Sequence[Group], vocabulary: Vocabulary | None) -> 
             )
         if owners:
             return owners[0], label
+    front, _, name = map(canonical_name, label.partition(":"))
     if len(groups) == 1 and name and groups[0].name == UNGROUPED:
         raise DatasetError(
             f"label {label!r} names a group; say which groups there are, as in {setting('groups')} "
-            f"{group},garment"
+            f"{front},garment"
         )
     if len(groups) == 1:
         return groups[0].name, label

@@ -1,5 +1,6 @@
 """Which columns of a table look like labels, and the `--columns` that would probably be meant."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from tagger.datasets.named_columns import quoted_header
 from tagger.datasets.one_hot import is_one_hot
 from tagger.datasets.table_header import group_names
 from tagger.errors import DatasetError
+from tagger.labels.evidence_words import kind_of_name
 from tagger.labels.folding import folded
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
@@ -16,21 +18,34 @@ from tagger.settings import setting
 _MOST_LABELS = 1000
 _SHOWN = 6
 
+_MONEY = r"(?:[$€£¥₹₽₺₩%]|eur|euro|usd|gbp|chf|pln|zł|kč|kr|sek|nok|dkk)"
+_AMOUNT = re.compile(rf"[-+]?{_MONEY}?\s*(?:\d[\d.,'’\s]*)(?:[-–]|{_MONEY})?|\d{{4}}-\d\d-\d\d")
+"""A number, a price or a date, as `folded` leaves it."""
+
+_MOSTLY = 0.9
+"""Of the filled cells of a column of amounts: a total or a word may stand below them."""
+
 
 def label_like(table: LabelTable, i: int) -> bool:
-    """Return whether a column repeats few words, as labels do, and not numbers alone."""
+    """Return whether a column repeats few words, as labels do, and not numbers, prices or dates."""
     try:
         words = [folded(cell_text(cell)) for cell in table.cells(i)]
     except DatasetError:
         return False
     words = [word for word in words if word]
     different = set(words)
-    numbers = all(word.replace(".", "").replace(",", "").isdigit() for word in different)
-    return bool(words) and not numbers and len(different) <= min(len(words) / 2, _MOST_LABELS)
+    amounts = sum(_AMOUNT.fullmatch(word) is not None for word in words)
+    if amounts >= _MOSTLY * len(words):
+        return False  # so is a column of nothing
+    return len(different) <= min(len(words) / 2, _MOST_LABELS)
 
 
 def proposal(table: LabelTable, image: int | None, groups: Sequence[Group]) -> str:
-    """Return the option that would probably be meant, as a sentence."""
+    """Return the option that would probably be meant, as a sentence.
+
+    Without groups it has the columns whose headers surely mean color, garment or pattern, if there
+    are any; the sentence names others that look like labels.
+    """
     places = [
         i
         for i, name in enumerate(table.names)
@@ -38,17 +53,19 @@ def proposal(table: LabelTable, image: int | None, groups: Sequence[Group]) -> s
     ]
     likely = [i for i in places if label_like(table, i) and group_names(table.names[i])]
     likely = likely or [i for i in places if group_names(table.names[i])]
-    pairs = (
-        _of_groups(table, likely, groups)
-        if groups
-        else [(group_names(table.names[i])[0], i) for i in likely]
-    )
-    picture = _header(table, image)
-    items = [
-        f"image={picture}",
-        *(f"{name}={_header(table, i)}" for name, i in pairs),
-    ]
-    return f"perhaps {setting('columns')} {shlex.quote(','.join(items[: _SHOWN + 1]))} is meant"
+    if groups:
+        pairs, others = _of_groups(table, likely, groups), []
+    else:
+        known = [i for i in likely if kind_of_name(table.names[i])]
+        chosen = known or likely[:_SHOWN]
+        pairs = [(group_names(table.names[i])[0], i) for i in chosen]
+        others = [table.written[i].strip() for i in likely if i not in chosen]
+    items = [f"image={_header(table, image)}"]
+    items += [f"{name}={_header(table, i)}" for name, i in pairs]
+    option = f"{setting('columns')} {shlex.quote(','.join(items))}"
+    more = ", ...)" if len(others) > _SHOWN else ")"
+    also = f" (groups may also be {', '.join(map(repr, others[:_SHOWN]))}{more}" if others else ""
+    return f"perhaps {option} is meant{also}"
 
 
 def _header(table: LabelTable, i: int | None) -> str:

@@ -1,6 +1,6 @@
 """What a group is judged by: decided by its labels, and said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -8,13 +8,16 @@ from schemas.evidence import GroupEvidence
 from schemas.vocabulary import Evidence
 from tagger.labels.evidence_words import (
     EVIDENCE_OF,
-    Spoken,
     is_of_something_else,
     kind_of_labels,
     kind_of_name,
+    pattern_labels,
 )
 from tagger.labels.vocabulary import Group
 from tagger.settings import setting
+
+NOTHING_TO_JUDGE = "since no picture has a label of it that can be learned"
+"""Why nothing decides what a group without labels is judged by."""
 
 
 def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
@@ -27,15 +30,20 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     Parameters
     ----------
     counts : mapping from label to int
-        How many pictures have it.
+        How many pictures have it; empty where the group has no label.
     """
     if group.source not in ("nothing", "group name"):
         return group
+    if not counts:
+        return replace(group, evidence="both", source="nothing", why=NOTHING_TO_JUDGE)
+    if patterns := pattern_labels(group.name, counts):
+        why = f"because its name may mean patterns, and its labels do ({_shown(patterns, counts)})"
+        return replace(group, evidence="texture", source="label words", why=why)
     spoken = kind_of_labels(counts)
     if spoken is None:
         return group
     named = kind_of_name(group.name)
-    labels = f"its labels are {spoken.kind} words ({_examples(spoken, counts)})"
+    labels = f"its labels are {spoken.kind} words ({_shown(spoken.examples, counts)})"
     if is_of_something_else(group.name):
         return replace(group, why=f"since its name is about something else, though {labels}")
     if group.source == "nothing":
@@ -47,9 +55,9 @@ def judged_by_labels(group: Group, counts: Mapping[str, int]) -> Group:
     return replace(group, evidence="both", source="nothing", why=why)
 
 
-def _examples(spoken: Spoken, counts: Mapping[str, int]) -> str:
-    examples = ", ".join(spoken.examples)
-    return f"{examples}, ..." if len(counts) > len(spoken.examples) else examples
+def _shown(examples: Sequence[str], counts: Mapping[str, int]) -> str:
+    shown = ", ".join(examples)
+    return f"{shown}, ..." if len(counts) > len(examples) else shown
 
 
 def evidence_record(group: Group) -> GroupEvidence:
@@ -61,6 +69,8 @@ def evidence_record(group: Group) -> GroupEvidence:
 
 def evidence_sentence(record: GroupEvidence) -> str:
     """Return what a group is judged by and why, and what to write where nothing said it."""
+    if record.why == NOTHING_TO_JUDGE:
+        return f"{record.group}: not taught, {record.why}"
     sentence = f"{record.group}: judged by {record.evidence}, {record.why}"
     if record.source != "nothing":
         return sentence

@@ -54,6 +54,17 @@ OTHER_NAMES = """
 """Names of groups that are about something else, whose labels may be words for colors or garments
 all the same: a fabric may be called jeans, and a designer Schwarz."""
 
+PERHAPS_PATTERNS = "muster"
+"""Names of groups that are patterns if their labels are: German Muster is a sample, too, and a
+group of ja and nein must not be judged by texture."""
+
+PATTERNS = """
+    uni unifarben einfarbig bedruckt gedruckt gemustert gestreift streifen nadelstreifen geringelt
+    ringel kariert karo karos gepunktet punkte tupfen geblümt blumen blumenmuster floral
+    geometrisch paisley leopard leo zebra animal tarnmuster camouflage hahnentritt fischgrat batik
+    """
+"""Words for patterns, in the language of these names."""
+
 LEAST_LABELS = 3
 """So many labels of a group must surely be of one kind."""
 
@@ -107,6 +118,23 @@ def is_of_something_else(name: str) -> bool:
     other = _other_names()
     words = set(_words(name))
     return bool(words & other) and words <= other | _group_names()["garment"]
+
+
+def pattern_labels(name: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the commonest labels for which a group that may be one of patterns is one, if it is.
+
+    More than half of its labels have a word for a pattern, and two at least.
+
+    >>> pattern_labels("muster", {"uni": 6, "gestreift": 8}), pattern_labels("muster", {"ja": 9})
+    (('gestreift', 'uni'), ())
+    """
+    if set(_words(name)) != table(PERHAPS_PATTERNS):
+        return ()
+    patterns = table(PATTERNS)
+    found = [label for label in counts if patterns.intersection(_words(label))]
+    if len(found) < 2 or 2 * len(found) <= len(counts):
+        return ()
+    return tuple(sorted(found, key=lambda label: (-counts[label], label))[:3])
 
 
 def kind_of_labels(counts: Mapping[str, int]) -> Spoken | None:

@@ -174,6 +174,11 @@ def _trainable(
         group.name: int(np.isnan(targets[:, vocabulary.members(group.name)]).all(axis=1).sum())
         for group in vocabulary.groups
     }
+    none = {
+        group.name: int((targets[:, members] == 0).all(axis=1).sum())
+        for group in vocabulary.groups
+        if (members := vocabulary.members(group.name))
+    }
     return Trainable(
         pictures=len(prepared.rows) - in_parts[""],
         train=in_parts["train"],
@@ -186,6 +191,7 @@ def _trainable(
             for group in vocabulary.groups
         },
         unknown={name: n for name, n in unknown.items() if n},
+        none={name: n for name, n in none.items() if n},
     )
 
 

@@ -132,6 +132,19 @@ def unknown_where_not_taught(
     return replace(labelled, examples=[_without(each, left) for each in labelled.examples])
 
 
+def pictures_with_label(labelled: LabelledSet, key: str) -> str:
+    """Return how many pictures have a label, `group:name`, in words.
+
+    Corrected ones are counted apart: before files are read, nobody knows whether the sets have the
+    same pictures.
+    """
+    having = [x for x in labelled.examples if key in (f"{g}:{name}" for g, name in x.present)]
+    corrected = sum(each.said is not None for each in having)
+    if corrected in (0, len(having)):
+        return f"{len(having):,} pictures"
+    return f"{len(having) - corrected:,} pictures of the sets, and {corrected:,} corrected ones"
+
+
 def places_of(snapshot: Snapshot, contents: Collection[str]) -> dict[str, list[str]]:
     """Return the image_ids, in order, of each of these contents that the night has scored."""
     wanted = pa.array(sorted(contents), pa.string())

@@ -31,10 +31,12 @@ def judged_by_words(labelled: LabelledSet, vocabulary: Vocabulary) -> Vocabulary
 def judged_by_pictures(prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
     """Return the vocabulary, its groups of which nothing is said judged by their pictures.
 
-    Says so of each of them, or that nothing spoke, and it is judged by both.
+    Says so of each of them, or that nothing spoke, and it is judged by both. Pictures are not asked
+    about a group that has no label.
     """
     silent = [group for group in vocabulary.groups if group.source == "nothing"]
-    proposals = _proposals(prepared, vocabulary, [x.name for x in silent if x.exclusive])
+    asked = [x.name for x in silent if x.exclusive and vocabulary.members(x.name)]
+    proposals = _proposals(prepared, vocabulary, asked)
     judged = {
         group.name: _judged(group, proposals[group.name])
         for group in silent

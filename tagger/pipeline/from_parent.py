@@ -24,7 +24,7 @@ from tagger.labels.growing import grow, parse_known_label, parse_label, split_ke
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
 from tagger.models.starter import STARTER
-from tagger.pipeline.corrected_set import unknown_where_not_taught
+from tagger.pipeline.corrected_set import pictures_with_label, unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
 from tagger.pipeline.old_labels import judged_targets, replays, silent_unknown
@@ -127,7 +127,8 @@ class FromParent:
         splits = [_parse_split(text, old) for text in self.splits]
         grown = grow(old, strangers, added, accept=self.accept_new_labels, splits=splits, since="")
         if named := [label.key for label in grown.labels[len(old) :]]:
-            say("new: " + ", ".join(f"{key!r} ({strangers[key]:,} pictures)" for key in named))
+            counted = ((key, pictures_with_label(labelled, key)) for key in named)
+            say("new: " + ", ".join(f"{key!r} ({pictures})" for key, pictures in counted))
         return self._judged_as_before(grown.retire(self._retired()))
 
     def _skips_undeclared(self, options: TrainingOptions) -> bool:

@@ -37,6 +37,7 @@ def read_labelled(
     groups: Sequence[Group] | None = None,
     vocabulary: Vocabulary | None = None,
     skip_problems: float | None = None,
+    can_skip: bool = True,
     quiet: bool = False,
 ) -> LabelledSet:
     """Return the sets as one, see `tagger.datasets.names.read_sets`, without what `exclude` names.
@@ -53,6 +54,8 @@ def read_labelled(
         An index whose corrections stand beside the sets, or in their place.
     skip_problems : float, optional
         How many pictures, in percent, may have problems, see `settle_problems`.
+    can_skip : bool
+        Whether the command has an option for that.
     quiet : bool
         Whether how they were read has been said before.
 
@@ -86,7 +89,7 @@ def read_labelled(
     )
     if not quiet:
         _say_how_read(labelled, exclusions)
-    labelled = settle_problems(labelled, budget=skip_problems)
+    labelled = settle_problems(labelled, budget=skip_problems, can_skip=can_skip)
     if corrections is None:
         return labelled
     return beside(labelled, read_corrected(corrections, labelled.groups))
@@ -99,6 +102,8 @@ def _say_how_read(labelled: LabelledSet, exclusions: Exclusions) -> None:
         say(note)
     if labelled.folded:
         say(folded_sentence(labelled.folded))
+    for group, n in labelled.showing_none().items():
+        say(showing_none_sentence(group, n))
     if n := len(labelled.replaced):
         say(
             f"warning: {n:,} pictures are labelled otherwise by a later set, and the last one "
@@ -128,6 +133,13 @@ def check_table_options(
             f"{setting('image_root')} {image_root!r}: there is no such folder; name the folder "
             "that holds the pictures of the table"
         )
+
+
+def showing_none_sentence(group: str, pictures: int) -> str:
+    """Return what pictures that are said to show no label of a group teach, as a sentence."""
+    return (
+        f"{group}: {pictures:,} pictures have none of its labels: they are taught as showing none"
+    )
 
 
 def folded_sentence(folded: Sequence[Folded]) -> str:

@@ -2,14 +2,17 @@
 
 import os
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from tagger.catalog import image_id
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.image_finder import ImageFinder
-from tagger.datasets.labelled_set import LabelledSet, Said
+from tagger.datasets.labelled_set import Example, LabelledSet, Said
 from tagger.datasets.named_columns import Columns, parse_columns
 from tagger.datasets.problem_budget import settle_problems
+from tagger.datasets.problems import Kind
 from tagger.datasets.relabelled import Changes, Sheet, as_csv, relabel, statement, written
 from tagger.datasets.table_layout import Layout
 from tagger.datasets.table_reader import open_label_table
@@ -23,6 +26,9 @@ from tagger.pipeline.labelled_sets import check_table_options
 from tagger.progress import Progress, say
 from tagger.settings import setting
 
+_COPIED: Kind = "missing file"
+"""Rows with this problem stay as they are: of a picture that is not there nobody spoke."""
+
 
 def write_relabelled(
     dataset: str,
@@ -32,7 +38,7 @@ def write_relabelled(
     columns: str | None = None,
     image_root: str | None = None,
 ) -> tuple[int, Changes]:
-    """Return how many pictures the new table has, and how it differs from the set.
+    """Return how many rows the new table has, and how it differs from the set.
 
     Parameters
     ----------
@@ -56,15 +62,19 @@ def write_relabelled(
     named = parse_columns(columns) if columns is not None else {}
     vocabulary = _vocabulary(snapshot, groups)
     found = read_dataset(dataset, vocabulary=vocabulary, columns=named, image_root=image_root)
-    labelled = settle_problems(found, budget=None)
+    # Where not one picture is there, they are looked for in the wrong place.
+    copied = [x for x in found.problems if x.kind == _COPIED] if found.examples else []
+    others = tuple(each for each in found.problems if each not in copied)
+    labelled = settle_problems(replace(found, problems=others), budget=None, can_skip=False)
+    lost = {each.row for each in copied}
     table = Path(dataset)
     sheet = (
         _sheet_of_folder(labelled, out)
         if table.is_dir()
-        else _sheet(table, labelled, out, named, image_root)
+        else _sheet(table, labelled, lost, out, named, image_root)
     )
     digests = _digests(labelled)
-    words = [said.get(digests[example.path]) for example in sheet.examples]
+    words = [said.get(digests.get(example.path, "")) for example in sheet.examples]
     _say_without_column(sheet, words)
     new = relabel(sheet, words)
     _write(out, as_csv(new.sheet))
@@ -96,9 +106,14 @@ def _vocabulary(snapshot: Snapshot, groups: tuple[Group, ...]) -> Vocabulary:
 
 
 def _sheet(
-    path: Path, labelled: LabelledSet, out: Path, columns: Columns, image_root: str | None
+    path: Path,
+    labelled: LabelledSet,
+    lost: Collection[int | None],
+    out: Path,
+    columns: Columns,
+    image_root: str | None,
 ) -> Sheet:
-    """Return a table as it is given."""
+    """Return a table as it is given, with the rows, by number, whose pictures are missing."""
     if image_root is None and os.path.realpath(out.parent) != os.path.realpath(path.parent):
         raise InputError(
             f"{setting('out')} {str(out)!r}: a table names its pictures from where it lies; write "
@@ -111,9 +126,12 @@ def _sheet(
     by_path = {example.path: example for example in labelled.examples}
     rows = []
     examples = []
-    for row in zip(*texts, strict=True):
+    for number, row in zip(table.row_numbers, zip(*texts, strict=True), strict=True):
         found = finder.find(row[layout.image])
-        if found in by_path:  # else it is blank, as nothing is wrong with the table
+        if number in lost:
+            rows.append(list(row))
+            examples.append(Example(row[layout.image], "", frozenset(), frozenset()))
+        elif found in by_path:  # else it is blank, as nothing else is wrong with the table
             rows.append(list(row))
             examples.append(by_path[str(found)])
     return Sheet(

@@ -72,7 +72,9 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         say_evidence(vocabulary)
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         prepared.refuse_nothing()
-        settle_problems(labelled, budget=options.skip_problems, unreadable=prepared.problems)
+        settle_problems(
+            prepared.labelled, budget=options.skip_problems, unreadable=prepared.problems
+        )
         vocabulary = start.judged(prepared, vocabulary)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
