@@ -338,12 +338,30 @@ def test_the_loss_of_a_view_is_the_cross_entropy_of_its_answers_none_included() 
     )
     targets[:10, 1] = np.nan  # not wholly known: costs nothing
     expected = log_loss(answer[10:], group_probabilities(logits[10:], [0, 1, 2]), labels=range(4))
-    assert float(view_loss(targets, logits, [0, 1, 2])) == pytest.approx(expected, rel=1e-5)
-    assert float(view_loss(targets, logits, [3, 4])) == 0
+    total, known = map(float, view_loss(targets, logits, [0, 1, 2]))
+    assert (total / known, known) == (pytest.approx(expected, rel=1e-5), 40)
+    assert tuple(map(float, view_loss(targets, logits, [3, 4]))) == (0, 0)
     both = combined_loss(targets, logits, [[0, 1, 2]], view=0.5, smoothing=0)
     assert float(both) == pytest.approx(
         float(masked_loss(targets, logits)) + expected / 2, rel=1e-5
     )
+
+
+def test_a_group_of_which_little_is_known_counts_as_often_as_it_is_known() -> None:
+    from tagger.training.losses import combined_loss, masked_loss, view_loss
+
+    random = np.random.default_rng(1)
+    logits = random.normal(0, 2, (60, 5)).astype(np.float32)
+    color = np.eye(3)[random.integers(0, 3, 60)]
+    pattern = np.eye(2)[random.integers(0, 2, 60)]
+    pattern[5:] = np.nan  # five pictures say anything of it
+    targets = np.concatenate([color, pattern], axis=1).astype(np.float32)
+    of_color, colors = map(float, view_loss(targets, logits, [0, 1, 2]))
+    of_pattern, patterns = map(float, view_loss(targets, logits, [3, 4]))
+    assert (colors, patterns) == (60, 5)
+    both = combined_loss(targets, logits, [[0, 1, 2], [3, 4]], view=0.5, smoothing=0)
+    expected = float(masked_loss(targets, logits)) + 0.5 * (of_color + of_pattern) / 65
+    assert float(both) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_mean_of_the_weights_is_measured_and_the_weights_themselves_go_on(

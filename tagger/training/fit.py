@@ -280,7 +280,9 @@ def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:
     recipe = lesson.recipe
 
     def many(share: float, *taught: BoolArray) -> int:
-        return round(share * lesson.batch) if all(labels.any() for labels in taught) else 0
+        if not share or not all(labels.any() for labels in taught):
+            return 0
+        return max(1, round(share * lesson.batch))  # else nothing teaches by what a group is judged
 
     can_shuffle = any(size % grid == 0 for grid in GRIDS)
     return Mix(
