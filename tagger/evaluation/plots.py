@@ -21,7 +21,7 @@ _TEXT_WIDTH = 320
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def history_png(epochs: Sequence[Epoch], *, best: int, title: str) -> bytes:
+def history_png(epochs: Sequence[Epoch], *, best: int) -> bytes:
     """Return a PNG of loss and validation metrics per epoch, the kept epoch marked."""
     figure, (left, right) = _figure()
     x = range(1, len(epochs) + 1)
@@ -33,7 +33,7 @@ def history_png(epochs: Sequence[Epoch], *, best: int, title: str) -> bytes:
             [row.validation_recombined_loss for row in epochs],
             label="validation part, recombined",
         )
-    left.set(xlabel="epoch", ylabel="loss", yscale="log", title=title)
+    left.set(xlabel="epoch", ylabel="loss", yscale="log", title="what training lowers")
     right.plot(
         x,
         [row.validation_macro_ap for row in epochs],

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,8 +69,7 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
     history = _fit(network, split, recipe, work, inherited=inherited)
-    title = Path(split.prepared.labelled.source).name
-    curves = history_png(history.epochs, best=history.best, title=title)
+    curves = history_png(history.epochs, best=history.best)
     weights = network.get_weights()
     begin_anew()
     plain = build_network(start.architecture, labels, seed=recipe.seed)

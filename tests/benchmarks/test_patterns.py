@@ -32,7 +32,7 @@ from tagger.pipeline.training import run_training
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 __all__ = ["models"]  # a fixture
 SEEDS = [int(seed) for seed in os.environ.get("BENCH_SEEDS", "1,2,3").split(",")]
-WITHOUT_PATTERN = 3_000
+WITHOUT_PATTERN = 1_400
 EPOCHS = 20
 MIN_PICTURES = 40
 KEPT_OUT = (  # each with several patterns, each color and each type elsewhere in training
@@ -56,7 +56,7 @@ class WithPartsOf(FromNothing):
 
 @pytest.fixture(scope="session")
 def table(shared: Path) -> pd.DataFrame:
-    """The pictures: all with a pattern, and 3,000 others, drawn by their names."""
+    """The pictures: all with a pattern, and 1,400 others, drawn by their names."""
     products = shared / "products"
     rows = pd.read_csv(products / "styles.csv", dtype=str)[["image", "color", "type"]]
     patterns = pd.read_csv(products / "patterns.csv", dtype=str)
