@@ -258,3 +258,20 @@ def test_sets_with_names_of_their_own_become_one(tmp_path: Path) -> None:
         table.write_text(text)
         with pytest.raises(DatasetError, match=message):
             read_names(str(table))
+
+
+def test_folders_that_name_no_label_of_a_model_s_group_say_nothing_of_it(tmp_path: Path) -> None:
+    model = Vocabulary.build(
+        parse_groups("color,type,pattern"),
+        [("color", "black"), ("color", "red"), ("type", "dress"), ("pattern", "striped")],
+    )
+    two = make(tmp_path / "two", "black_jeans/a.jpg", "red_dress/b.jpg")
+    found = usable(two, vocabulary=model)
+    assert {each.known for each in found.examples} == {frozenset({"color", "type"})}
+    assert {each.image_id: set(each.present) for each in found.examples} == {
+        "black_jeans/a.jpg": {("color", "black"), ("type", "jeans")},  # jeans is new to the model
+        "red_dress/b.jpg": {("color", "red"), ("type", "dress")},
+    }
+    three = make(tmp_path / "three", "red_dress/a.jpg", "striped/b.jpg")
+    found = usable(three, vocabulary=model)
+    assert {each.known for each in found.examples} == {frozenset({"color", "type", "pattern"})}

@@ -97,11 +97,17 @@ def _read_folders(
     folders = sorted({each.split("/", 1)[0] for each in inside})
     all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
     spoken_of = all_groups
-    if several and groups is not None and vocabulary is None:
+    if vocabulary is not None:
+        groups = _spoken_of(folders, all_groups)
+    elif several and groups is not None:
         spoken_of = groups = _spoken_of(folders, all_groups)
     keys, faults = _read_names(folders, groups, vocabulary)
-    # A folder name says all there is to say: what it does not name is absent, in every group.
-    known = frozenset(group.name for group in spoken_of)
+    # A folder name says all there is to say: what it does not name is absent, in every group. But
+    # of a model's group that no folder of the set names a label of, the set does not speak.
+    named = {group for labels in keys.values() for group, _ in labels}
+    known = frozenset(
+        group.name for group in spoken_of if vocabulary is None or group.name in named
+    )
     examples = []
     problems = []
     for each in inside:
@@ -145,8 +151,8 @@ def _folder_keys(
             return frozenset(spelled)
         tokens = _tokens(folder)
         # A label that the vocabulary does not have is found by its position.
-        if len(tokens) == len(vocabulary.groups) and all(tokens):
-            return frozenset(zip((group.name for group in vocabulary.groups), tokens, strict=True))
+        if groups is not None and len(tokens) == len(groups) and all(tokens):
+            return frozenset(zip((group.name for group in groups), tokens, strict=True))
         names = ", ".join(label.name for label in vocabulary.labels[:12])
         raise DatasetError(
             f"folder {folder!r} does not spell labels of the vocabulary ({names} ...); rename it"

@@ -29,6 +29,7 @@ NAMES = Path(__file__).parent / "starter-names.csv"
 
 PART = 1
 """Of three, by the digests of their names: the senders of phone photographs who are kept out."""
+COPIES = 3
 
 
 @pytest.fixture
@@ -45,16 +46,18 @@ def paths(shared: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def phones(shared: Path, folder: Path, *, kept_out: bool) -> Path:
-    """Return a table, phones.csv, of the photographs of senders who are kept out, or of all
-    others."""
+    """Return a table, phones.csv, of the photographs of senders who are kept out, or of all others:
+    these three times each, since they are few beside the shops'."""
     rows = pd.read_csv(shared / "phones" / "labels.csv", dtype=str)
     digests = [hashlib.sha256(sender.encode()).hexdigest() for sender in rows["sender"]]
     out = np.array([int(digest, 16) % 3 == PART for digest in digests])
-    rows = rows[out == kept_out]
     folder.mkdir(parents=True)
-    for image in rows["image"]:
-        shutil.copyfile(shared / "phones" / image, folder / image)
-    rows[["image", "type"]].to_csv(folder / "phones.csv", index=False)
+    copies = []
+    for image, kind in rows.loc[out == kept_out, ["image", "type"]].to_numpy():
+        for copy in range(1 if kept_out else COPIES):
+            copies.append((f"{copy}-{image}", kind))
+            shutil.copyfile(shared / "phones" / image, folder / copies[-1][0])
+    pd.DataFrame(copies, columns=["image", "type"]).to_csv(folder / "phones.csv", index=False)
     return folder / "phones.csv"
 
 
