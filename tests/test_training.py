@@ -347,6 +347,18 @@ def test_the_loss_of_a_view_is_the_cross_entropy_of_its_answers_none_included() 
     )
 
 
+def test_recombined_pictures_count_in_the_choice_of_an_epoch_as_they_are_taught() -> None:
+    from tagger.training.recipe import Recipe
+
+    assert Recipe.evidence(1000).choice_loss(1.0, 3.0) == 2.0
+    assert Recipe.plain().choice_loss(1.0, 3.0) == 1.0
+    large = [
+        Recipe.evidence(pictures).choice_loss(1.0, 3.0) for pictures in (4_000, 10_000, 40_000)
+    ]
+    assert 2 > large[0] > large[1] > large[2] > 1
+    assert large[1] < 1.1
+
+
 def test_a_group_of_which_little_is_known_counts_as_often_as_it_is_known() -> None:
     from tagger.training.losses import combined_loss, masked_loss, view_loss
 

@@ -117,7 +117,7 @@ def fit(
             loss=float(np.mean(losses)),
             validation_loss=seen.loss,
             validation_recombined_loss=seen.recombined_loss,
-            choice_loss=float(np.mean([seen.loss, seen.recombined_loss])),
+            choice_loss=recipe.choice_loss(seen.loss, seen.recombined_loss),
             validation_macro_ap=seen.macro_ap,
             seconds=time.perf_counter() - start,
         )

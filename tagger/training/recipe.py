@@ -119,3 +119,19 @@ class Recipe:
             view=0,
             average=0,
         )
+
+    def choice_loss(self, validation: float, recombined: float) -> float:
+        """Return the loss by which an epoch is chosen: recombined pictures count as they are
+        taught.
+
+        In a small set, where a third of each batch is dyed, they count half. In a large one, where
+        one picture of a batch is, next to nothing: when they counted half there too, of 14 epochs
+        on 20,800 pictures the first was kept, and macro AP was 4 points lower than in the last.
+
+        Parameters
+        ----------
+        validation, recombined : float
+            Losses on the validation part, and on its pictures recombined.
+        """
+        share = 0.5 * min(1.0, self.dyed / Recipe.dyed)
+        return (1 - share) * validation + share * recombined
