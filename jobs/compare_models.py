@@ -1,6 +1,6 @@
 """Two models on pictures that neither was taught with: a labelled set, or a sample of a catalog."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -103,7 +103,7 @@ def compare_models(options: "CompareOptions") -> Compared:
         scored = score_with_both(
             a, b, pictures.paths, backend=options.backend, progress=progress.advance
         )
-    rows, left_out, copies = unseen(scored.facts, scored.thumbnails, [_parts(a), _parts(b)])
+    rows, left_out, copies = unseen(scored.facts, scored.thumbnails, [a.parts(), b.parts()])
     if not len(rows):
         raise DatasetError(
             f"{pictures.source}: no picture is left to compare on ({_counts(left_out)}); use "
@@ -227,15 +227,6 @@ def _sampled(catalog: str, options: "CompareOptions", a: Bundle, b: Bundle) -> _
 
 def _unknown(n: int, bundle: Bundle) -> Float32Array:
     return np.full((n, len(bundle.vocabulary)), np.nan, np.float32)
-
-
-def _parts(bundle: Bundle) -> Mapping[str, str]:
-    """Return the part of each picture that the model was made with."""
-    split = bundle.split()
-    pairs: Sequence[Sequence[str]] = [
-        split[name].to_pylist() for name in ("content_sha256", "part")
-    ]
-    return dict(zip(*pairs, strict=True))
 
 
 def _counts(left_out: NotCompared) -> str:

@@ -75,7 +75,7 @@ def evaluate(
         vocabulary=bundle.vocabulary,
         skip_problems=skip_problems,
     )
-    part_of = {row["content_sha256"]: row["part"] for row in bundle.split().to_pylist()}
+    part_of = bundle.parts()
     findings = None
     if audit is None:
         facts, logits = _scored(bundle, labelled, backend)
@@ -118,11 +118,7 @@ def _scored(
 
 def _unreadable(labelled: LabelledSet, facts: Sequence[FileFacts]) -> list[Problem]:
     pairs = zip(labelled.examples, facts, strict=True)
-    return [
-        Problem("unreadable file", example.image_id, example.row, f"{fact.status}: {fact.error}")
-        for example, fact in pairs
-        if fact.status != "ok"
-    ]
+    return [example.unreadable(fact) for example, fact in pairs if fact.status != "ok"]
 
 
 def _measurable(

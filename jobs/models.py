@@ -22,7 +22,6 @@ from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.inventory import inventory
 from tagger.models.leftovers import leftovers
 from tagger.models.pruning import reasons_to_keep, remove
-from tagger.models.starter import STARTER
 from tagger.models.versions import CURRENT, alone_in, current_name, set_current
 
 
@@ -62,7 +61,7 @@ def promote(model: str, *, force: bool = False) -> PromoteReport:
         If another process is promoting.
     """
     bundle = load_bundle(model)
-    if bundle.path == STARTER.resolve():
+    if bundle.is_starter:
         raise InputError(
             "the starter comes with the package, and lies in no folder of models: 'tagger tag' "
             "takes it where no --model is named; 'tagger retrain --from starter --models DIR' "

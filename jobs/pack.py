@@ -101,7 +101,7 @@ def _loss(bundle: Bundle, packed: Bundle, labelled: LabelledSet) -> Loss:
     with Progress(2 * len(paths), "comparing") as progress:
         facts, full = score_files(bundle, paths, backend="openvino", progress=progress.advance)
         _, half = score_files(packed, paths, backend="openvino", progress=progress.advance)
-    test = {row["content_sha256"] for row in bundle.split().to_pylist() if row["part"] == "test"}
+    test = {content for content, part in bundle.parts().items() if part == "test"}
     rows = np.array([fact.status == "ok" and fact.content_sha256 in test for fact in facts], bool)
     if not rows.any():
         raise DatasetError(

@@ -1,6 +1,5 @@
 """The bundle: whole or not at all, never changed, never code."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from changed_bundles import described_again
 from fixtures.renew_bundle import BUNDLE, SCORES, draw_pictures
 
 from jobs.predict import predict
@@ -87,16 +87,6 @@ def test_a_bundle_json_that_names_nonsense_is_refused(
     (copy / "bundle.json").write_text(json.dumps(described | change))
     with pytest.raises(BundleError):
         load_bundle(copy)
-
-
-def described_again(folder: Path, **changes: object) -> None:
-    """Let bundle.json describe the files as they are now."""
-    described = json.loads((folder / "bundle.json").read_text()) | changes
-    for file in described["files"]:
-        digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-        described["files"][file] = digest
-    described["model_id"] = model_id_of(folder)
-    (folder / "bundle.json").write_text(json.dumps(described))
 
 
 def changed(file: Path, **changes: object) -> None:

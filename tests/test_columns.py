@@ -1,6 +1,5 @@
 """A night never takes columns away by accident: readers filter on them."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,13 +10,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from changed_bundles import described_again
 from conftest import TINY, settle
 
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from jobs.train import TrainOptions, train
 from tagger.datasets.sample import Sample
 from tagger.errors import Refused
-from tagger.models.bundle import model_id_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -32,12 +31,9 @@ def changed(bundle: Path, folder: Path, change: Change) -> Path:
     change(vocabulary)
     for row, label in zip(thresholds["labels"], vocabulary["labels"], strict=True):
         row["label"] = f"{label['group']}:{label['name']}"
-    described = json.loads((folder / "bundle.json").read_text())
     for name, value in (("vocabulary.json", vocabulary), ("thresholds.json", thresholds)):
         (folder / name).write_text(json.dumps(value))
-        described["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    described["model_id"] = model_id_of(folder)
-    (folder / "bundle.json").write_text(json.dumps(described))
+    described_again(folder)
     return folder
 
 

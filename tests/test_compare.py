@@ -45,7 +45,7 @@ def table(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_models_have_the_figures_that_each_has_alone(table: Path, bundle_path: Path) -> None:
     report = compare(CompareOptions(str(bundle_path), "starter", on=(str(table),)))
     assert report.kind == "models"
-    assert (report.a.name, report.b.name) == ("tiny-v1", load_bundle("starter").name)
+    assert (report.a.name, report.b.name) == ("tiny-v1", "starter-v1")
     found = report.comparison
     a, b = (evaluate(each, [str(table)]) for each in (str(bundle_path), _starter()))
     (color,) = found.groups
@@ -71,8 +71,7 @@ def _starter() -> str:
 def test_what_taught_a_model_what_looks_like_it_and_copies_are_left_out_and_counted(
     sample: Sample, bundle_path: Path, tmp_path: Path
 ) -> None:
-    split = load_bundle(bundle_path).split().to_pylist()
-    parts = {row["content_sha256"]: row["part"] for row in split}
+    parts = load_bundle(bundle_path).parts()
     by_part = _by_part(sample, parts)
     folder = tmp_path / "set" / "red_dress"
     folder.mkdir(parents=True)

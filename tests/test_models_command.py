@@ -1,7 +1,6 @@
 """What `tagger models` says of a folder of models, and what --prune removes: never what is
 needed."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from changed_bundles import described_again
 from conftest import clean_environment
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ from schemas.models import Leftover, ModelsReport, ModelVersion, Pruned, PruneRe
 from schemas.record import to_json
 from tagger.errors import BundleError, InputError, Locked, StoreError, TimeUp
 from tagger.files import Lock
-from tagger.models.bundle import load_bundle, model_id_of
+from tagger.models.bundle import load_bundle
 from tagger.models.inventory import Inventory
 from tagger.models.pruning import NEWEST, newest_names, reasons_to_keep, remove
 from tagger.models.versions import set_current
@@ -42,13 +42,8 @@ def add(models: Path, bundle: Path, number: int, parent: str | None = None) -> s
     thresholds = json.loads((path / "thresholds.json").read_text())
     thresholds["labels"][0]["threshold"] = round(0.1 + number / 1000, 4)
     (path / "thresholds.json").write_text(json.dumps(thresholds))
-    described = json.loads((path / "bundle.json").read_text())
-    digest = hashlib.sha256((path / "thresholds.json").read_bytes()).hexdigest()
-    described["files"]["thresholds.json"] = digest
     created = (NOW - timedelta(days=30 - number)).isoformat(timespec="seconds")
-    changes = {"name": path.name, "parent": parent, "created_at": created}
-    described |= changes | {"model_id": model_id_of(path)}
-    (path / "bundle.json").write_text(json.dumps(described))
+    described_again(path, name=path.name, parent=parent, created_at=created)
     return load_bundle(path).model_id
 
 

@@ -20,7 +20,7 @@ from schemas.bundle import FILES, ONLY_WHOLE
 from schemas.models import PackReport
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
-from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.bundle import load_bundle
 from tagger.models.predictor import load_network, make_predictor
 from tagger.pipeline.parent_network import parent_network
 
@@ -139,7 +139,7 @@ def test_a_training_begins_with_a_trunk_and_a_vocabulary_of_its_own(
     card = (made.path / "README.md").read_text()
     assert f"begun with the trunk of {old.name}" in card
     assert "farbe:RED" in card.split("its head's rows of:")[1].splitlines()[0]
-    seen, now = parts_of(old), parts_of(made)
+    seen, now = old.parts(), made.parts()
     assert now == seen  # what the trunk has seen is measured on by none
 
 
@@ -157,27 +157,21 @@ def test_what_only_the_trunk_saw_is_measured_on_by_no_model_that_follows(
         (str(others),), str(tmp_path / "models"), groups="color,garment", epochs=1
     )
     made = load_bundle(train(replace(options, trunk=packed.bundle)).bundle)
-    seen, now = parts_of(load_bundle(packed.bundle)), parts_of(made)
+    seen, now = load_bundle(packed.bundle).parts(), made.parts()
     assert {digest: now[digest] for digest in seen} == seen
     assert len(now) > len(seen)
     trained = sum(part in ("train", "validation") for part in seen.values())
     measured = evaluate(str(made.path), [str(sample.labelled)])
     assert measured.left_out.train + measured.left_out.validation >= trained
     both = replace(options, datasets=(str(sample.labelled), str(others)), trunk=str(made.path))
-    again = parts_of(load_bundle(train(both).bundle))
+    again = load_bundle(train(both).bundle).parts()
     assert {digest: again[digest] for digest in now} == now
     grown = retrain(
         RetrainOptions((str(sample.labelled), str(others)), str(made.path), both.models, epochs=1)
     )
     child = load_bundle(grown.bundle)
-    assert parts_of(child) == now
+    assert child.parts() == now
     assert set(child.split()["judged"].to_pylist()) == {len(child.vocabulary)}
-
-
-def parts_of(bundle: Bundle) -> dict[str, str]:
-    """Return the part of each picture that a model, or the trunk it was begun with, has seen."""
-    split = bundle.split()
-    return dict(zip(split["content_sha256"].to_pylist(), split["part"].to_pylist(), strict=True))
 
 
 def test_what_cannot_be_measured_is_not_packed(

@@ -1,9 +1,7 @@
 """A packed bundle from a stranger: what is wrong with the weights it can be retrained from is said,
 costs no memory, and takes nothing over."""
 
-import hashlib
 import io
-import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -12,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from changed_bundles import described_again
 
 from jobs.pack import pack
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError
-from tagger.models.bundle import load_bundle, model_id_of
+from tagger.models.bundle import load_bundle
 from tagger.models.trainable import FILE
 from tagger.pipeline.parent_network import parent_network
 
@@ -62,8 +61,8 @@ def test_strange_weights_are_refused_in_a_sentence(what: str, packed: Path, tmp_
     with np.load(folder / FILE) as found:
         arrays = {key: found[key] for key in found.files}
     np.savez(folder / FILE, **STRANGE[what](arrays))
-    seal(folder)
-    refused(folder)
+    described_again(folder)
+    assert FILE in refused(folder)
 
 
 def test_weights_that_announce_more_than_there_is_take_no_memory(
@@ -78,7 +77,7 @@ def test_weights_that_announce_more_than_there_is_take_no_memory(
     with zipfile.ZipFile(folder / FILE, "w") as archive:
         for name, content in (entries | {"block1_conv1/0.npy": header.getvalue()}).items():
             archive.writestr(name, content)
-    seal(folder)
+    described_again(folder)
     assert "not as large as it says" in refused(folder)
 
 
@@ -87,7 +86,7 @@ def test_compressed_weights_are_refused(packed: Path, tmp_path: Path) -> None:
     with np.load(folder / FILE) as found:
         arrays = {key: found[key] for key in found.files}
     np.savez_compressed(folder / FILE, **arrays, allow_pickle=False)
-    seal(folder)
+    described_again(folder)
     assert "is compressed" in refused(folder)
 
 
@@ -96,8 +95,8 @@ def test_what_is_no_archive_is_refused(packed: Path, tmp_path: Path) -> None:
     whole = (folder / FILE).read_bytes()
     for content in (b"", whole[: len(whole) // 2], b"\x93NUMPY\x01\x00"):
         (folder / FILE).write_bytes(content)
-        seal(folder)
-        refused(folder)
+        described_again(folder)
+        assert FILE in refused(folder)
 
 
 def refused(folder: Path) -> str:
@@ -109,15 +108,3 @@ def refused(folder: Path) -> str:
     assert said.startswith(f"model {str(folder)!r}: {FILE} cannot be read: ")
     assert said.endswith("; take it from a backup")
     return said
-
-
-def seal(folder: Path) -> None:
-    """Make the digests fit, as a stranger would."""
-    described = json.loads((folder / "bundle.json").read_text())
-    described["files"] = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in described["files"]
-    }
-    (folder / "bundle.json").write_text(json.dumps(described))
-    described["model_id"] = model_id_of(folder)
-    (folder / "bundle.json").write_text(json.dumps(described))

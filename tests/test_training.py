@@ -406,12 +406,8 @@ def test_a_held_out_pair_is_in_the_test_part_alone_and_measured_apart(
         hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (sample.labelled / "red_dress").iterdir()
     }
-    parts = {
-        row["content_sha256"]: row["part"] for row in load_bundle(result.bundle).split().to_pylist()
-    }
-    before = {
-        row["content_sha256"]: row["part"] for row in load_bundle(whole.bundle).split().to_pylist()
-    }
+    parts = load_bundle(result.bundle).parts()
+    before = load_bundle(whole.bundle).parts()
     assert {parts[digest] for digest in red} == {"test"}
     assert all(parts[digest] == before[digest] for digest in parts.keys() - red)
     evaluation = result.evaluation

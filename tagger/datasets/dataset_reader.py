@@ -96,18 +96,15 @@ def _read_folders(
         )
     folders = sorted({each.split("/", 1)[0] for each in inside})
     all_groups = tuple(vocabulary.groups if vocabulary is not None else groups or default_groups())
-    spoken_of = all_groups
-    if vocabulary is not None:
+    if vocabulary is not None or (several and groups is not None):
         groups = _spoken_of(folders, all_groups)
-    elif several and groups is not None:
-        spoken_of = groups = _spoken_of(folders, all_groups)
     keys, faults = _read_names(folders, groups, vocabulary)
     # A folder name says all there is to say: what it does not name is absent, in every group. But
     # of a model's group that no folder of the set names a label of, the set does not speak.
-    named = {group for labels in keys.values() for group, _ in labels}
-    known = frozenset(
-        group.name for group in spoken_of if vocabulary is None or group.name in named
-    )
+    if vocabulary is None:
+        known = frozenset(group.name for group in groups or all_groups)
+    else:
+        known = frozenset(group for labels in keys.values() for group, _ in labels)
     examples = []
     problems = []
     for each in inside:

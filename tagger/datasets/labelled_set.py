@@ -10,6 +10,7 @@ import numpy as np
 from tagger.arrays import Float32Array
 from tagger.datasets.problems import Folded, Problem
 from tagger.errors import DatasetError
+from tagger.imaging.file_facts import FileFacts
 from tagger.labels.vocabulary import Group, Vocabulary, in_column_order
 
 LabelKeys = frozenset[tuple[str, str]]
@@ -68,6 +69,10 @@ class Example:
     def speaks(self) -> bool:
         """Return whether anything is known of it."""
         return bool(self.known) or any(shows is not None for shows in self.single.values())
+
+    def unreadable(self, facts: FileFacts) -> Problem:
+        """Return what is wrong with its file."""
+        return Problem("unreadable file", self.image_id, self.row, f"{facts.status}: {facts.error}")
 
 
 @dataclass(frozen=True)

@@ -180,11 +180,7 @@ class PreparedSet:
     def problems(self) -> list[Problem]:
         """Return the files that could not be read; corrected pictures are counted as gone."""
         return [
-            Problem(
-                "unreadable file", example.image_id, example.row, f"{facts.status}: {facts.error}"
-            )
-            for example, facts in self.unreadable
-            if example.said is None
+            example.unreadable(facts) for example, facts in self.unreadable if example.said is None
         ]
 
     def refuse_nothing(self) -> None:

@@ -134,7 +134,7 @@ def pattern_labels(name: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     found = [label for label in counts if patterns.intersection(_words(label))]
     if len(found) < 2 or 2 * len(found) <= len(counts):
         return ()
-    return tuple(sorted(found, key=lambda label: (-counts[label], label))[:3])
+    return _commonest(found, counts)
 
 
 def kind_of_labels(counts: Mapping[str, int]) -> Spoken | None:
@@ -156,9 +156,13 @@ def kind_of_labels(counts: Mapping[str, int]) -> Spoken | None:
             and 2 * len(also) > len(counts)
             and sum(counts[name] for name in also) >= LEAST_SHARE * total
         ):
-            commonest = sorted(sure, key=lambda name: (-counts[name], name))
-            return Spoken(kind, tuple(commonest[:3]))
+            return Spoken(kind, _commonest(sure, counts))
     return None
+
+
+def _commonest(labels: Iterable[str], counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return three labels at most, to show what speaks."""
+    return tuple(sorted(labels, key=lambda label: (-counts[label], label))[:3])
 
 
 def kind_of_label(name: str) -> Kind | Literal["ambiguous"] | None:
@@ -200,19 +204,19 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _group_names() -> dict[Kind, frozenset[str]]:
-    """Return names as they are compared; also in Latin letters, which a group's name must have."""
-    from anyascii import anyascii
-
-    return {
-        kind: table(names) | table(anyascii(names).lower()) for kind, names in GROUP_NAMES.items()
-    }
+    return {kind: _as_groups_are_called(names) for kind, names in GROUP_NAMES.items()}
 
 
 @cache
 def _other_names() -> frozenset[str]:
+    return _as_groups_are_called(OTHER_NAMES)
+
+
+def _as_groups_are_called(names: str) -> frozenset[str]:
+    """Return names as they are compared; also in Latin letters, which a group's name must have."""
     from anyascii import anyascii
 
-    return table(OTHER_NAMES) | table(anyascii(OTHER_NAMES).lower())
+    return table(names) | table(anyascii(names).lower())
 
 
 def _without_beside(word: str, known: frozenset[str]) -> str:

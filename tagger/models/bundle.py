@@ -40,6 +40,7 @@ from tagger.errors import BundleError, InputError
 from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.vocabulary import Vocabulary
+from tagger.models.arrays_file import UNREADABLE, read_arrays
 from tagger.models.network_file import network_digests
 from tagger.models.starter import STARTER, STARTER_NAME
 
@@ -95,6 +96,11 @@ class Bundle:
     created_at: datetime
 
     @property
+    def is_starter(self) -> bool:
+        """Return whether it is the one that comes with the package."""
+        return self.path == STARTER.resolve()
+
+    @property
     def size(self) -> int:
         """Return the side of the input, in pixels."""
         return self.reading.size
@@ -125,19 +131,9 @@ class Bundle:
     def head(self) -> Head:
         """Return what turns features into logits."""
         try:
-            with np.load(self.path / "head.npz", allow_pickle=False) as arrays:
-                head = Head(
-                    np.asarray(arrays["kernel"], np.float32), np.asarray(arrays["bias"], np.float32)
-                )
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-        ) as error:
+            arrays = read_arrays(self.path / "head.npz")
+            head = Head(arrays["kernel"], arrays["bias"])
+        except UNREADABLE as error:
             raise BundleError(
                 f"model {str(self.path)!r}: head.npz cannot be read: {error}"
             ) from error
@@ -170,6 +166,12 @@ class Bundle:
             raise BundleError(
                 f"model {str(self.path)!r}: split.parquet cannot be read: {error}"
             ) from error
+
+    def parts(self) -> dict[str, str]:
+        """Return train, validation or test for each content it was made with, by sha256."""
+        split = self.split()
+        contents, parts = (split[name].to_pylist() for name in ("content_sha256", "part"))
+        return dict(zip(contents, parts, strict=True))
 
     def _read(self, file: str, kind: type[Kind]) -> Kind:
         try:

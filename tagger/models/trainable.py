@@ -4,8 +4,6 @@ The kernel of the dense layer, nine tenths of all weights, is in the OpenVINO ne
 float16, and is read from there.
 """
 
-import math
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from schemas.bundle import HEAD
 from tagger.arrays import Float32Array
 from tagger.errors import BundleError
+from tagger.models.arrays_file import UNREADABLE, read_arrays
 from tagger.models.bundle import Bundle
 
 FILE = "trainable.npz"
@@ -53,22 +52,9 @@ def trainable_weights(bundle: Bundle) -> Weights:
         weights[_DENSE].insert(0, _dense_kernel(bundle, weights))
         _check_values(weights)
         _check_head(bundle, weights)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise unreadable(bundle, error) from error
     return weights
-
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-)
 
 
 def unreadable(bundle: Bundle, error: Exception) -> BundleError:
@@ -81,30 +67,10 @@ def unreadable(bundle: Bundle, error: Exception) -> BundleError:
 
 def _read(path: Path) -> Weights:
     weights: Weights = {}
-    _check_sizes(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in sorted(arrays.files):  # a layer has four weights at most
-            layer, _, _ = key.partition("/")
-            weights.setdefault(layer, []).append(np.asarray(arrays[key], np.float32))
+    for key, array in read_arrays(path).items():  # in order: a layer has four weights at most
+        layer, _, _ = key.partition("/")
+        weights.setdefault(layer, []).append(array)
     return weights
-
-
-def _check_sizes(path: Path) -> None:
-    """Raise ValueError unless each array is as large as it says, before memory is taken for it.
-
-    A bundle may come from a stranger: a few bytes, squeezed or merely announced, could ask for all
-    the memory there is.
-    """
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{entry.filename} is compressed")
-            with archive.open(entry) as file:
-                np.lib.format.read_magic(file)
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                announced = math.prod(shape) * dtype.itemsize
-                if announced != entry.file_size - file.tell():
-                    raise ValueError(f"{entry.filename} is not as large as it says")
 
 
 def _check_values(weights: Weights) -> None:

@@ -131,7 +131,7 @@ class FromNothing:
         """
         if self.trunk is not None:
             seen = self.trunk.split()
-            self._say_seen(prepared, seen)
+            _say_seen(prepared, seen, self.trunk.name)
             return prepared.continued_split(seen, seed=seed)
         return prepared.split(seed=seed, held_out=self._held_out(prepared.labelled, vocabulary))
 
@@ -201,16 +201,6 @@ class FromNothing:
                 f"{str(self.trunk.path)!r}"
             )
 
-    def _say_seen(self, prepared: PreparedSet, seen: pa.Table) -> None:
-        """Say how many of the pictures the trunk knows."""
-        known = set(seen["content_sha256"].to_pylist())
-        here = sum(digest in known for digest in prepared.digests)
-        if here and self.trunk is not None:
-            say(
-                f"{here:,} of {len(prepared.digests):,} pictures are known to {self.trunk.name}: "
-                "they keep the part they have there, and what it was trained on tests nothing"
-            )
-
     def _say_strangers(self, labelled: LabelledSet, vocabulary: Vocabulary) -> None:
         """Say which labels are too rare."""
         strange = labelled.strangers(vocabulary)
@@ -257,6 +247,17 @@ class FromNothing:
         found = unteachable(training, vocabulary, recombines=recombines)
         _say_unteachable(found)
         return tuple(UnteachablePair(pair=pair, reason=reason) for pair, reason in found)
+
+
+def _say_seen(prepared: PreparedSet, seen: pa.Table, trunk: str) -> None:
+    """Say how many of the pictures the trunk knows."""
+    known = set(seen["content_sha256"].to_pylist())
+    here = sum(digest in known for digest in prepared.digests)
+    if here:
+        say(
+            f"{here:,} of {len(prepared.digests):,} pictures are known to {trunk}: they keep the "
+            "part they have there, and what it was trained on tests nothing"
+        )
 
 
 def _say_unteachable(found: Sequence[tuple[tuple[str, str], str]]) -> None:

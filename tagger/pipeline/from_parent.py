@@ -23,7 +23,6 @@ from tagger.imaging.preprocessing import Reading
 from tagger.labels.growing import grow, parse_known_label, parse_label, split_key
 from tagger.labels.vocabulary import LabelKey, Vocabulary, canonical_name
 from tagger.models.bundle import Bundle
-from tagger.models.starter import STARTER
 from tagger.pipeline.corrected_set import pictures_with_label, unknown_where_not_taught
 from tagger.pipeline.labelled_sets import read_labelled
 from tagger.pipeline.measuring import Measured, Remembered
@@ -219,7 +218,7 @@ class FromParent:
             self.parent.name,
             self.tolerance,
             measurable=measurable,
-            nobody_has_the_old=self.parent.path == STARTER.resolve(),
+            nobody_has_the_old=self.parent.is_starter,
         )
 
     def may_follow(self, current: Path) -> bool:

@@ -63,10 +63,10 @@ def write_relabelled(
     vocabulary = _vocabulary(snapshot, groups)
     found = read_dataset(dataset, vocabulary=vocabulary, columns=named, image_root=image_root)
     # Where not one picture is there, they are looked for in the wrong place.
-    copied = [x for x in found.problems if x.kind == _COPIED] if found.examples else []
-    others = tuple(each for each in found.problems if each not in copied)
+    copied = _COPIED if found.examples else None
+    others = tuple(each for each in found.problems if each.kind != copied)
+    lost = {each.row for each in found.problems if each.kind == copied}
     labelled = settle_problems(replace(found, problems=others), budget=None, can_skip=False)
-    lost = {each.row for each in copied}
     table = Path(dataset)
     sheet = (
         _sheet_of_folder(labelled, out)

@@ -57,8 +57,9 @@ def combined_loss(
     """Return the sigmoid loss plus `view` times the mean loss of the views.
 
     The mean is over all answers that are known, so that a group of which few pictures say anything
-    counts as often as it is known. A mean of the groups' own means gave a pattern that one picture
-    in nine has nine times the weight of a color: figures are on the benchmarks' page.
+    counts as often as it is known. A mean of the groups' own means gave each answer of a pattern,
+    known on one picture in nine, nine times the weight of a color's. What the change gives a large
+    set was not measured.
 
     Parameters
     ----------

@@ -124,9 +124,11 @@ class Recipe:
         """Return the loss by which an epoch is chosen: recombined pictures count as they are
         taught.
 
-        In a small set, where a third of each batch is dyed, they count half. In a large one, where
-        one picture of a batch is, next to nothing: when they counted half there too, of 14 epochs
-        on 20,800 pictures the first was kept, and macro AP was 4 points lower than in the last.
+        In a small set, where a third of each batch is dyed, they count half; in a large one, where
+        one picture of a batch is, next to nothing. From nothing, on 18,400 pictures of which none
+        was dyed, their loss rose from epoch 40 of 48 on, and epoch 40 was kept. It does not cure a
+        choice that ties: begun with a trunk, on 20,800 pictures, epoch 1 of 14 is still kept
+        (0.0537, and 0.0536 in the last), with a macro AP 4 points lower.
 
         Parameters
         ----------

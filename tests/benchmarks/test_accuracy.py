@@ -121,9 +121,7 @@ def port(models: Path, seed: int, dataset: Path, like: Path, folder: Path) -> di
     once, then kept."""
     kept = models / f"port{seed}.json"
     if not kept.exists():
-        part_of = {
-            row["content_sha256"]: row["part"] for row in load_bundle(like).split().to_pylist()
-        }
+        part_of = load_bundle(like).parts()
         lists: dict[str, list[str]] = {"train": [], "test": []}
         for picture in sorted(dataset.rglob("*.*")):
             part = part_of.get(hashlib.sha256(picture.read_bytes()).hexdigest())

@@ -158,8 +158,7 @@ def trained(
 
 def part(model: Path, rows: pd.DataFrame) -> StrArray:
     """Return str (n,): the part that each picture has in a model's split."""
-    split = load_bundle(model).split()
-    parts = dict(zip(split["content_sha256"].to_pylist(), split["part"].to_pylist(), strict=True))
+    parts = load_bundle(model).parts()
     return np.array([parts.get(digest, "") for digest in rows["digest"]])
 
 
