@@ -18,8 +18,8 @@ class Epoch(Record):
     validation_recombined_loss: float
     """On pictures of the validation part that are recombined; the same where there are none."""
     choice_loss: float
-    """Of these two, the latter weighted as such pictures are taught, by half at most: the epoch
-    with the least is kept."""
+    """Of these two, the latter weighted as such pictures are taught, by half at most, with the one
+    scale of all logits that makes it least: the epoch with the least is kept."""
     validation_macro_ap: float | None
     """Macro average precision on the validation part; null without positives."""
     seconds: float

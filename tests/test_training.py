@@ -24,6 +24,7 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.train import TrainOptions, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
 from schemas.training import CheckReport, ResumeNote, RetrainReport, TrainReport
+from tagger.arrays import Float32Array
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -357,6 +358,24 @@ def test_recombined_pictures_count_in_the_choice_of_an_epoch_as_they_are_taught(
     ]
     assert 2 > large[0] > large[1] > large[2] > 1
     assert large[1] < 1.1
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 3.0, 7.0])
+def test_how_sure_a_network_is_does_not_decide_which_epoch_is_kept(scale: float) -> None:
+    from tagger.training.calibration import least_at_any_scale
+    from tagger.training.losses import masked_loss
+
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (500, 7)).astype(np.float32)
+    targets = (random.random((500, 7)) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    worse = logits + random.normal(0, 1, logits.shape).astype(np.float32)
+
+    def least(of: Float32Array) -> float:
+        return least_at_any_scale(lambda by: float(masked_loss(targets, of * np.float32(by))))
+
+    assert least(logits * np.float32(scale)) == pytest.approx(least(logits), rel=1e-4)
+    assert least(worse) > least(logits * np.float32(scale))
+    assert least(logits) <= float(masked_loss(targets, logits)) + 1e-6
 
 
 def test_a_group_of_which_little_is_known_counts_as_often_as_it_is_known() -> None:

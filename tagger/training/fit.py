@@ -22,6 +22,7 @@ from tagger.exit_codes import deferred, end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment, recombine
+from tagger.training.calibration import least_at_any_scale
 from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
 from tagger.training.judged import Judged, judged
@@ -111,13 +112,13 @@ def fit(
             report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
             end_if_asked()
         with average.in_its_place():
-            seen = _validate(network, data, combinations)
+            seen = _validate(network, lesson, combinations)
         _check_validation_loss(seen.loss, epoch)
         row = Epoch(
             loss=float(np.mean(losses)),
             validation_loss=seen.loss,
             validation_recombined_loss=seen.recombined_loss,
-            choice_loss=recipe.choice_loss(seen.loss, seen.recombined_loss),
+            choice_loss=seen.choice_loss,
             validation_macro_ap=seen.macro_ap,
             seconds=time.perf_counter() - start,
         )
@@ -197,6 +198,7 @@ class _Validation(NamedTuple):
 
     loss: float
     recombined_loss: float
+    choice_loss: float
     macro_ap: float | None
 
 
@@ -302,18 +304,30 @@ def _recombined_validation(lesson: _Lesson) -> tuple[Pixels, Float32Array]:
 
 
 def _validate(
-    network: keras.Model, data: TrainingData, combinations: tuple[Pixels, Float32Array]
+    network: keras.Model, lesson: _Lesson, combinations: tuple[Pixels, Float32Array]
 ) -> _Validation:
     """Return the losses on the validation part and on recombined pictures, and the former's AP."""
+    data = lesson.data
     logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
     targets = data.targets[data.validation]  # (n, n_labels)
-    ap = macro_average_precision(logits, targets) if len(data.validation) else None
-    loss = float(masked_loss(targets, logits))
     pixels, taught = combinations
     if not len(pixels):
-        return _Validation(loss, loss, ap)
-    dyed = predict_logits(network, pixels, np.arange(len(pixels)))
-    return _Validation(loss, float(masked_loss(taught, dyed)), ap)
+        pixels, taught = data.pixels[:0], targets[:0]
+    dyed = predict_logits(network, pixels, np.arange(len(pixels)))  # (n_recombined, n_labels)
+
+    def losses(scale: float) -> tuple[float, float]:
+        loss = float(masked_loss(targets, logits * np.float32(scale)))
+        if not len(dyed):
+            return loss, loss
+        return loss, float(masked_loss(taught, dyed * np.float32(scale)))
+
+    loss, recombined_loss = losses(1.0)
+    return _Validation(
+        loss=loss,
+        recombined_loss=recombined_loss,
+        choice_loss=least_at_any_scale(lambda scale: lesson.recipe.choice_loss(*losses(scale))),
+        macro_ap=macro_average_precision(logits, targets) if len(targets) else None,
+    )
 
 
 def _check_loss(loss: float, epoch: int, step: int) -> None:
