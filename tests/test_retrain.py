@@ -548,7 +548,7 @@ def test_a_model_that_lost_its_pictures_goes_only_part_of_the_way_and_new_labels
     parent, fitted, before = (
         build_network(sizes, labels, seed=seed) for labels, seed in ((2, 1), (3, 2), (3, 2))
     )
-    Inheritance(parent, distils=True).settle(fitted)
+    assert Inheritance(parent, distils=True).settle(fitted, lambda: 0.0) == KEPT
     for layer in fitted.layers:
         old, was = (network.get_layer(layer.name).get_weights() for network in (parent, before))
         for a, b, now in zip(old, was, layer.get_weights(), strict=True):
@@ -556,3 +556,26 @@ def test_a_model_that_lost_its_pictures_goes_only_part_of_the_way_and_new_labels
             assert np.allclose(now[..., :n], (1 - KEPT) * a + KEPT * b[..., :n], atol=1e-6)
             assert np.array_equal(now[..., n:], b[..., n:])
     assert fitted.get_layer(HEAD).units == 3
+
+
+@pytest.mark.parametrize("best", [1.0, 0.7, 0.4])
+def test_a_model_begun_with_a_trunk_stays_where_pictures_it_was_not_fitted_to_are_known_best(
+    best: float,
+) -> None:
+    from schemas.bundle import HEAD
+    from tagger.training.fine_tuning import Inheritance
+    from tagger.training.network import Architecture, build_network
+
+    sizes = Architecture(size=24, filters=(2, 2, 2), dense=4)
+    parent, fitted = (build_network(sizes, labels, seed=labels) for labels in (2, 3))
+    its, mine = (network.get_layer("dense").get_weights()[0] for network in (parent, fitted))
+    bias = fitted.get_layer(HEAD).get_weights()[1] + np.array([1, 2, 3], np.float32)
+    fitted.get_layer(HEAD).set_weights([fitted.get_layer(HEAD).get_weights()[0], bias])
+    wanted = (1 - best) * its + best * mine
+
+    def loss() -> float:
+        return float(np.abs(fitted.get_layer("dense").get_weights()[0] - wanted).sum())
+
+    assert Inheritance(parent, columns=(None, 1, None)).settle(fitted, loss) == best
+    assert loss() < 1e-4
+    assert fitted.get_layer(HEAD).get_weights()[1] == pytest.approx([1, 2 * best, 3], abs=1e-6)

@@ -214,7 +214,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             ) from error
         missing = os.path.relpath(error.filename, folder) if error.filename else "a file"
         raise BundleError(
-            f"model {shown}: no {missing} there; name a folder that 'tagger train' made"
+            f"model {shown}: no {missing} there; name a folder that 'tagger train' made, or "
+            f"{STARTER_NAME}, the one that comes with the package"
         ) from error
     except NotADirectoryError as error:
         raise BundleError(

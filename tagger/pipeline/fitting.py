@@ -75,7 +75,9 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     plain = build_network(start.architecture, labels, seed=recipe.seed)
     plain.set_weights(weights)
     if inherited is not None:
-        inherited.settle(plain)
+        way = inherited.settle(plain, lambda: _validation_loss(plain, split))
+        if way < 1:
+            say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
     return Fitted(plain, history.best + 1, recipe.epochs, curves)
 
 
@@ -128,6 +130,18 @@ def _fit(
             report=_reporter(progress, recipe.epochs),
             epoch_done=_say_epoch,
         )
+
+
+def _validation_loss(network: Any, split: SplitSet) -> float:
+    """Return the loss on the validation part that calibration will leave, about."""
+    from tagger.training.calibration import least_at_any_scale
+    from tagger.training.fit import predict_logits
+    from tagger.training.losses import masked_loss
+
+    rows = split.rows("validation")
+    logits = predict_logits(network, split.pixels, rows)  # (n, n_labels)
+    targets = split.targets[rows]
+    return least_at_any_scale(lambda scale: float(masked_loss(targets, logits * np.float32(scale))))
 
 
 def _reporter(progress: Progress, epochs: int) -> Callable[[int, int, int, float], None]:
