@@ -25,7 +25,8 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 - pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
   calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
   {pictures.unreadable} could not be read{skipped}{corrected}
-- recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept; seed {facts.seed}
+- recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept{way};
+  seed {facts.seed}
 - made by `{facts.command}`
 - parameters: {facts.parameters:,}
 
@@ -74,6 +75,8 @@ class TrainingFacts:
     seed, epochs : int
     best_epoch : int
         The epoch that was kept, from 1.
+    way : float
+        How much of the way from what it began with to what was fitted the weights went.
     parameters : int
         Of the network.
     unteachable : sequence of UnteachablePair
@@ -90,6 +93,7 @@ class TrainingFacts:
     seed: int
     epochs: int
     best_epoch: int
+    way: float
     parameters: int
     unteachable: Sequence[UnteachablePair] = ()
     lineage: Sequence[str] = ()
@@ -129,6 +133,7 @@ def model_card(
         groups=groups,
         lineage="".join(f"\n- {line}" for line in facts.lineage),
         facts=facts,
+        way=_way(facts.way),
         pictures=facts.pictures,
         skipped=_skipped(facts.pictures),
         corrected="" if facts.corrected is None else f"\n- {corrected_sentence(facts.corrected)}",
@@ -138,6 +143,10 @@ def model_card(
         combinations=_combinations(evaluation.combinations, facts.unteachable),
         failures="\n\n".join(_failures(evaluation)),
     )
+
+
+def _way(way: float) -> str:
+    return f", {way:.0%} of the way from what it began with" if way < 1 else ""
 
 
 def corrected_sentence(parts: CorrectedParts) -> str:

@@ -29,6 +29,9 @@ class Fitted:
     network : keras.Model
     best_epoch, epochs : int
         The epoch that was kept, from 1, and how many there were.
+    way : float
+        How much of the way from what it began with to what was fitted the weights went; 1 of one
+        that began with nothing.
     history : bytes
         history.png.
     """
@@ -36,6 +39,7 @@ class Fitted:
     network: Any
     best_epoch: int
     epochs: int
+    way: float
     history: bytes
 
 
@@ -74,11 +78,12 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     begin_anew()
     plain = build_network(start.architecture, labels, seed=recipe.seed)
     plain.set_weights(weights)
+    way = 1.0
     if inherited is not None:
         way = inherited.settle(plain, lambda: _validation_loss(plain, split))
-        if way < 1:
-            say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
-    return Fitted(plain, history.best + 1, recipe.epochs, curves)
+    if way < 1:
+        say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
+    return Fitted(plain, history.best + 1, recipe.epochs, way, curves)
 
 
 def check_parts(split: SplitSet, *, inherited: int) -> None:

@@ -151,6 +151,7 @@ def _facts(
         seed=options.seed,
         epochs=fitted.epochs,
         best_epoch=fitted.best_epoch,
+        way=fitted.way,
         parameters=fitted.network.count_params(),
         unteachable=split.unteachable,
         corrected=split.corrected,
