@@ -175,9 +175,10 @@ def test_ctrl_c_leaves_no_bundle_and_says_interrupted(sample: Sample, tmp_path: 
 
 
 def test_a_loss_that_is_no_number_stops_with_a_clear_error(tmp_path: Path) -> None:
-    from tagger.training.fit import TrainingData, fit
+    from tagger.training.fit import fit
     from tagger.training.network import Architecture, build_network
     from tagger.training.recipe import Recipe
+    from tagger.training.training_data import TrainingData
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     network = build_network(Architecture(**TINY), 2)
@@ -486,9 +487,10 @@ def test_a_pair_that_no_picture_shows_cannot_be_held_out(sample: Sample, tmp_pat
 def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tagger.training.fit import TrainingData, fit
+    from tagger.training.fit import fit
     from tagger.training.network import Architecture, build_network
     from tagger.training.recipe import Recipe
+    from tagger.training.training_data import TrainingData
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
@@ -522,9 +524,10 @@ def test_a_training_killed_while_its_state_is_written_counts_no_epoch_twice(
 def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_on(
     tmp_path: Path,
 ) -> None:
-    from tagger.training.fit import TrainingData, fit
+    from tagger.training.fit import fit
     from tagger.training.network import Architecture, at_half_size, build_network
     from tagger.training.recipe import Recipe
+    from tagger.training.training_data import TrainingData
 
     vocabulary = Vocabulary.build(parse_groups("color"), [("color", "red"), ("color", "blue")])
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
@@ -685,9 +688,11 @@ def test_a_trunk_may_be_fitted_in_bfloat16_and_is_float32_all_the_same(
     dtype: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import tagger.training.network
-    from tagger.training.fit import TrainingData, fit, predict_logits
+    from tagger.training.fit import fit
     from tagger.training.network import Architecture, build_network
     from tagger.training.recipe import Recipe
+    from tagger.training.training_data import TrainingData
+    from tagger.training.validation import predict_logits
 
     monkeypatch.setattr(
         tagger.training.network, "fitting_dtype", lambda: dtype

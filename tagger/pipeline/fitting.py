@@ -8,6 +8,7 @@ import numpy as np
 
 from schemas.training import Epoch, History
 from tagger.errors import DatasetError
+from tagger.labels.vocabulary import Vocabulary
 from tagger.pipeline.resuming import WorkFolder
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
@@ -16,6 +17,7 @@ from tagger.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from tagger.training.fine_tuning import Inheritance
+    from tagger.training.training_data import TrainingData
 
 _PARTS = ("train", "validation", "test")
 
@@ -58,6 +60,8 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     """
     from tagger.evaluation.plots import history_png
     from tagger.training.network import begin_anew, build_network
+    from tagger.training.training_data import TrainingData
+    from tagger.training.validation import calibrated_loss
 
     begin_anew()
     inherited = start.inherited
@@ -72,7 +76,8 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
-    history = _fit(network, split, recipe, work, inherited=inherited)
+    data = TrainingData(split.pixels, split.targets, split.rows("train"), split.rows("validation"))
+    history = _fit(network, data, split.vocabulary, recipe, work, inherited=inherited)
     curves = history_png(history.epochs, best=history.best)
     weights = network.get_weights()
     begin_anew()
@@ -80,7 +85,7 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     plain.set_weights(weights)
     way = 1.0
     if inherited is not None:
-        way = inherited.settle(plain, lambda: _validation_loss(plain, split))
+        way = inherited.settle(plain, lambda: calibrated_loss(plain, data))
     if way < 1:
         say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
     return Fitted(plain, history.best + 1, recipe.epochs, way, curves)
@@ -111,23 +116,22 @@ def check_parts(split: SplitSet, *, inherited: int) -> None:
 
 def _fit(
     network: Any,
-    split: SplitSet,
+    data: "TrainingData",
+    vocabulary: Vocabulary,
     recipe: Recipe,
     work: WorkFolder,
     *,
     inherited: "Inheritance | None",
 ) -> History:
     """Fit the network in place, in sight of the user."""
-    from tagger.training.fit import TrainingData, fit
+    from tagger.training.fit import fit
 
-    train = split.rows("train")
-    data = TrainingData(split.pixels, split.targets, train, split.rows("validation"))
-    steps = recipe.epochs * max(1, len(train) // recipe.batch)
+    steps = recipe.epochs * max(1, len(data.train) // recipe.batch)
     with Progress(steps, "training", unit="step") as progress:
         return fit(
             network,
             data,
-            split.vocabulary,
+            vocabulary,
             recipe,
             checkpoints=work.checkpoints,
             resume=work.resume,
@@ -135,18 +139,6 @@ def _fit(
             report=_reporter(progress, recipe.epochs),
             epoch_done=_say_epoch,
         )
-
-
-def _validation_loss(network: Any, split: SplitSet) -> float:
-    """Return the loss on the validation part that calibration will leave, about."""
-    from tagger.training.calibration import least_at_any_scale
-    from tagger.training.fit import predict_logits
-    from tagger.training.losses import masked_loss
-
-    rows = split.rows("validation")
-    logits = predict_logits(network, split.pixels, rows)  # (n, n_labels)
-    targets = split.targets[rows]
-    return least_at_any_scale(lambda scale: float(masked_loss(targets, logits * np.float32(scale))))
 
 
 def _reporter(progress: Progress, epochs: int) -> Callable[[int, int, int, float], None]:

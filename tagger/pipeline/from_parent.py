@@ -269,8 +269,8 @@ class FromParent:
 
     def _compare(self, split: SplitSet, measured: Measured) -> list[ComparedPart]:
         """Return both models on the parent's test part, as far as it is there, and on the new."""
-        from tagger.training.fit import predict_logits
         from tagger.training.network import logits_alone
+        from tagger.training.validation import predict_logits
 
         old = set(labelled_rows(self.parent.split())["content_sha256"].to_pylist())
         is_old = np.array([digest in old for digest in split.prepared.digests], bool)

@@ -84,8 +84,8 @@ def calibrate_network(
         See `tagger.training.calibration.choose_thresholds`.
     """
     from tagger.training.calibration import calibrate, choose_thresholds
-    from tagger.training.fit import predict_logits
     from tagger.training.network import fold_calibration
+    from tagger.training.validation import predict_logits
 
     rows = split.rows("validation")
     logits = predict_logits(network, split.pixels, rows)  # (n, n_labels)
@@ -115,8 +115,8 @@ def measure_network(
         history.png.
     """
     from tagger.evaluation.verdict import give_verdict
-    from tagger.training.fit import predict_logits
     from tagger.training.network import add_views
+    from tagger.training.validation import predict_logits
 
     rows = split.rows("test")
     logits = predict_logits(calibrated.network, split.pixels, rows)  # (n, n_labels)

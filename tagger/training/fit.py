@@ -8,55 +8,32 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.training import Epoch, History
-from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
+from tagger.arrays import BoolArray, Float32Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
-from tagger.evaluation.metrics import macro_average_precision
 from tagger.exit_codes import deferred, end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.settings import setting
-from tagger.training.augmentation import GRIDS, Mix, augment, recombine
-from tagger.training.calibration import least_at_any_scale
+from tagger.training.augmentation import GRIDS, Mix, augment
 from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
 from tagger.training.judged import Judged, judged
-from tagger.training.losses import combined_loss, masked_loss
+from tagger.training.losses import combined_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
-
-_BATCH = 64  # pictures that go through the network at once where it is not trained
-_RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
+from tagger.training.training_data import TrainingData
+from tagger.training.validation import recombined_validation, validate
 
 Teacher = Callable[[Any, Any], Any]
 """(pictures, targets) to targets, unknown ones filled in; see `tagger.training.fine_tuning`."""
 Batch = tuple[Pixels, Float32Array, npt.NDArray[np.int32]]
 """Pixels, targets, and the seed of what is done to them."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Pictures and targets, and which part each row is in.
-
-    Attributes
-    ----------
-    pixels : uint8 (n, size, size, 3)
-        May be memory-mapped.
-    targets : float32 (n, n_labels)
-        1, 0, or NaN for unknown.
-    train, validation : int64
-        Row numbers.
-    """
-
-    pixels: Pixels
-    targets: Float32Array
-    train: Int64Array
-    validation: Int64Array
 
 
 @deferred()
@@ -100,7 +77,7 @@ def fit(
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History(epochs=[])
-    combinations = _recombined_validation(lesson)
+    combinations = recombined_validation(lesson.data, vocabulary, recipe)
     for epoch in range(len(history.epochs), recipe.epochs):
         start = time.perf_counter()
         take_step = take_steps[0 if epoch < small_epochs else -1]
@@ -112,7 +89,7 @@ def fit(
             report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
             end_if_asked()
         with average.in_its_place():
-            seen = _validate(network, lesson, combinations)
+            seen = validate(network, data, recipe, combinations)
         _check_validation_loss(seen.loss, epoch)
         row = Epoch(
             loss=float(np.mean(losses)),
@@ -127,50 +104,6 @@ def fit(
         epoch_done(epoch, row)
     state.load_best()
     return history
-
-
-def predict_logits(
-    network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = _BATCH
-) -> Float32Array:
-    """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
-    parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
-    for start in range(0, len(rows), batch):
-        chosen = np.asarray(pixels[rows[start : start + batch]])  # (<= batch, size, size, 3)
-        padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
-        padded[: len(chosen)] = chosen.astype(np.float32) / 255
-        parts.append(network(padded, training=False).numpy()[: len(chosen)])
-        end_if_asked()
-    return np.concatenate(parts)
-
-
-def recombined(
-    data: TrainingData, vocabulary: Vocabulary, rows: Int64Array, *, seed: int
-) -> tuple[Pixels, Float32Array]:
-    """Return the pictures `rows`, each dyed as another of them is, and what they then show.
-
-    They stand for combinations that the labelled set does not have, as far as a drawing can: which
-    epoch is best must not be judged by the combinations of the training set alone. Where groups
-    cannot be recombined there are none.
-    """
-    by = judged(vocabulary)
-    pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
-    taught = [np.zeros((0, len(vocabulary)), np.float32)]
-    if not (by.shape.any() and by.pixels.any() and len(rows)):
-        return pictures[0], taught[0]
-    order = np.random.default_rng([seed, 1]).permutation(rows)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        dyed, shown = recombine(
-            tf.constant(data.pixels[chosen].astype(np.float32) / 255),
-            tf.constant(data.targets[chosen]),
-            tf.range(len(chosen)),
-            tf.constant([seed, start]),
-            by=by,
-        )
-        pictures.append(np.round(dyed.numpy() * 255).astype(np.uint8))
-        taught.append(shown.numpy())
-        end_if_asked()
-    return np.concatenate(pictures), np.concatenate(taught)
 
 
 @dataclass(frozen=True)
@@ -191,15 +124,6 @@ class _Lesson:
     def steps(self) -> int:
         """Return how many steps an epoch has."""
         return max(1, len(self.data.train) // self.recipe.batch)
-
-
-class _Validation(NamedTuple):
-    """What the validation part says after an epoch."""
-
-    loss: float
-    recombined_loss: float
-    choice_loss: float
-    macro_ap: float | None
 
 
 def _schedule(lesson: _Lesson) -> Any:
@@ -292,41 +216,6 @@ def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:
         shuffled=many(recipe.shuffled, by.by_shuffling) if can_shuffle else 0,
         dyed=many(recipe.dyed, by.shape, by.pixels),
         blurred=many(recipe.blurred, by.texture),
-    )
-
-
-def _recombined_validation(lesson: _Lesson) -> tuple[Pixels, Float32Array]:
-    """Return some pictures of the validation part, recombined, where training recombines."""
-    seed = lesson.recipe.seed
-    order = np.random.default_rng([seed, 2]).permutation(lesson.data.validation)
-    rows = order[: _RECOMBINED if lesson.recipe.dyed else 0]
-    return recombined(lesson.data, lesson.vocabulary, rows, seed=seed)
-
-
-def _validate(
-    network: keras.Model, lesson: _Lesson, combinations: tuple[Pixels, Float32Array]
-) -> _Validation:
-    """Return the losses on the validation part and on recombined pictures, and the former's AP."""
-    data = lesson.data
-    logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
-    targets = data.targets[data.validation]  # (n, n_labels)
-    pixels, taught = combinations
-    if not len(pixels):
-        pixels, taught = data.pixels[:0], targets[:0]
-    dyed = predict_logits(network, pixels, np.arange(len(pixels)))  # (n_recombined, n_labels)
-
-    def losses(scale: float) -> tuple[float, float]:
-        loss = float(masked_loss(targets, logits * np.float32(scale)))
-        if not len(dyed):
-            return loss, loss
-        return loss, float(masked_loss(taught, dyed * np.float32(scale)))
-
-    loss, recombined_loss = losses(1.0)
-    return _Validation(
-        loss=loss,
-        recombined_loss=recombined_loss,
-        choice_loss=least_at_any_scale(lambda scale: lesson.recipe.choice_loss(*losses(scale))),
-        macro_ap=macro_average_precision(logits, targets) if len(targets) else None,
     )
 
 

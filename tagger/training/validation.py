@@ -1,0 +1,116 @@
+"""What the validation part says of a network that is being fitted, and of which epoch is best."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tagger.arrays import Float32Array, Int64Array, Pixels
+from tagger.backend import keras, tf
+from tagger.evaluation.metrics import macro_average_precision
+from tagger.exit_codes import end_if_asked
+from tagger.labels.vocabulary import Vocabulary
+from tagger.training.augmentation import recombine
+from tagger.training.calibration import least_at_any_scale
+from tagger.training.judged import judged
+from tagger.training.losses import masked_loss
+from tagger.training.recipe import Recipe
+from tagger.training.training_data import TrainingData
+
+_BATCH = 64  # pictures that go through the network at once
+_RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
+
+
+class Validation(NamedTuple):
+    """What the validation part says after an epoch."""
+
+    loss: float
+    recombined_loss: float
+    choice_loss: float
+    macro_ap: float | None
+
+
+def predict_logits(
+    network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = _BATCH
+) -> Float32Array:
+    """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
+    parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
+    for start in range(0, len(rows), batch):
+        chosen = np.asarray(pixels[rows[start : start + batch]])  # (<= batch, size, size, 3)
+        padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
+        padded[: len(chosen)] = chosen.astype(np.float32) / 255
+        parts.append(network(padded, training=False).numpy()[: len(chosen)])
+        end_if_asked()
+    return np.concatenate(parts)
+
+
+def validate(
+    network: keras.Model,
+    data: TrainingData,
+    recipe: Recipe,
+    combinations: tuple[Pixels, Float32Array],
+) -> Validation:
+    """Return the losses on the validation part and on recombined pictures, and the former's AP."""
+    logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
+    targets = data.targets[data.validation]  # (n, n_labels)
+    pixels, taught = combinations
+    dyed = predict_logits(network, pixels, np.arange(len(pixels)))  # (n_recombined, n_labels)
+
+    def losses(scale: float) -> tuple[float, float]:
+        loss = float(masked_loss(targets, logits * np.float32(scale)))
+        if not len(dyed):
+            return loss, loss
+        return loss, float(masked_loss(taught, dyed * np.float32(scale)))
+
+    loss, recombined_loss = losses(1.0)
+    return Validation(
+        loss=loss,
+        recombined_loss=recombined_loss,
+        choice_loss=least_at_any_scale(lambda scale: recipe.choice_loss(*losses(scale))),
+        macro_ap=macro_average_precision(logits, targets) if len(targets) else None,
+    )
+
+
+def calibrated_loss(network: keras.Model, data: TrainingData) -> float:
+    """Return the loss on the validation part at the scale of the logits that makes it least."""
+    logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
+    targets = data.targets[data.validation]  # (n, n_labels)
+    return least_at_any_scale(lambda scale: float(masked_loss(targets, logits * np.float32(scale))))
+
+
+def recombined_validation(
+    data: TrainingData, vocabulary: Vocabulary, recipe: Recipe
+) -> tuple[Pixels, Float32Array]:
+    """Return some pictures of the validation part, recombined, where training recombines."""
+    order = np.random.default_rng([recipe.seed, 2]).permutation(data.validation)
+    rows = order[: _RECOMBINED if recipe.dyed else 0]
+    return recombined(data, vocabulary, rows, seed=recipe.seed)
+
+
+def recombined(
+    data: TrainingData, vocabulary: Vocabulary, rows: Int64Array, *, seed: int
+) -> tuple[Pixels, Float32Array]:
+    """Return the pictures `rows`, each dyed as another of them is, and what they then show.
+
+    They stand for combinations that the labelled set does not have, as far as a drawing can: which
+    epoch is best must not be judged by the combinations of the training set alone. Where groups
+    cannot be recombined there are none.
+    """
+    by = judged(vocabulary)
+    pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
+    taught = [np.zeros((0, len(vocabulary)), np.float32)]
+    if not (by.shape.any() and by.pixels.any() and len(rows)):
+        return pictures[0], taught[0]
+    order = np.random.default_rng([seed, 1]).permutation(rows)
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        dyed, shown = recombine(
+            tf.constant(data.pixels[chosen].astype(np.float32) / 255),
+            tf.constant(data.targets[chosen]),
+            tf.range(len(chosen)),
+            tf.constant([seed, start]),
+            by=by,
+        )
+        pictures.append(np.round(dyed.numpy() * 255).astype(np.uint8))
+        taught.append(shown.numpy())
+        end_if_asked()
+    return np.concatenate(pictures), np.concatenate(taught)
