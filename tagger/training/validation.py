@@ -10,7 +10,7 @@ from tagger.evaluation.metrics import macro_average_precision
 from tagger.exit_codes import end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.training.augmentation import recombine
-from tagger.training.calibration import least_at_any_scale
+from tagger.training.calibration import calibrate, least_at_any_scale
 from tagger.training.judged import judged
 from tagger.training.losses import masked_loss
 from tagger.training.recipe import Recipe
@@ -71,10 +71,15 @@ def validate(
 
 
 def calibrated_loss(network: keras.Model, data: TrainingData) -> float:
-    """Return the loss on the validation part at the scale of the logits that makes it least."""
+    """Return the loss on the validation part after each label was calibrated by it.
+
+    One scale for all labels does not do here: rows of a head that come from a calibrated parent
+    win by that alone, and the packaged starter went only 40 % of its way.
+    """
     logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
     targets = data.targets[data.validation]  # (n, n_labels)
-    return least_at_any_scale(lambda scale: float(masked_loss(targets, logits * np.float32(scale))))
+    scale, shift = calibrate(logits, targets)
+    return float(masked_loss(targets, (logits * scale + shift).astype(np.float32)))
 
 
 def recombined_validation(
