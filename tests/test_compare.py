@@ -45,7 +45,7 @@ def table(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_models_have_the_figures_that_each_has_alone(table: Path, bundle_path: Path) -> None:
     report = compare(CompareOptions(str(bundle_path), "starter", on=(str(table),)))
     assert report.kind == "models"
-    assert (report.a.name, report.b.name) == ("tiny-v1", "starter-v1")
+    assert (report.a.name, report.b.name) == ("tiny-v1", "starter-v2")
     found = report.comparison
     a, b = (evaluate(each, [str(table)]) for each in (str(bundle_path), _starter()))
     (color,) = found.groups

@@ -144,7 +144,7 @@ def test_the_journey_on_the_training_page_works_as_it_stands_there(
         *(f"farbe:{farbe}" for farbe in ("schwarz", "blau", "rot")),
         *(f"warengruppe:{ware}" for ware in WAREN),
     }
-    assert "begun with the trunk of starter-v1" in (model.path / "README.md").read_text()
+    assert "begun with the trunk of starter-v2" in (model.path / "README.md").read_text()
     if trained.returncode == 5:
         assert tagger_process("promote", "models/fashion-v1", "--force").returncode == 0
         first, second = [*first, "--force-model"], [*second, "--force-model"]

@@ -95,7 +95,7 @@ def test_the_starter_is_small_can_be_retrained_and_says_how_it_was_made(
     assert load_bundle(STARTER).trainable
     card = (STARTER / "README.md").read_text()
     for wanted in (
-        "`tagger train styles.csv apparel fashion6 ",
+        "`tagger train styles.csv patterns.csv apparel fashion6 phones.csv ",
         "--names starter-names.csv",
         "## Where it fails",
     ):
