@@ -89,8 +89,8 @@ class OpenIndex:
         >>> import tagger
         >>> night = tagger.open_index("index")
         >>> night.table(columns=["image_id", "tags"], filters=[("score_blue", ">", 0.9)])
-                   image_id           tags
-        0  dresses/0001.jpg  [blue, dress]
+                   image_id                    tags
+        0  dresses/0001.jpg  [blue, dress, printed]
         """
         schema = self._snapshot.schema() or rows_schema([], [])
         wanted = schema.names if columns is None else columns
