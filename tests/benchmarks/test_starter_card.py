@@ -83,9 +83,11 @@ def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str]) -
     saved = load_bundle(STARTER).metrics().evaluation
     now, then = figures(report), figures(saved)
     say("starter", {key: [round(then[key], 4), round(value, 4)] for key, value in now.items()})
-    # Not to the digit: the training's own test part counts equal files each time.
-    far = {key: (value, now[key]) for key, value in then.items() if abs(value - now[key]) > 0.004}
-    assert far == {}
+    # Better it may be: the training's own test part counts equal files each time, and so the hard
+    # phone photographs three times.
+    worse = {key: value - now[key] for key, value in then.items() if key != "calibration_error"}
+    worse["calibration_error"] = now["calibration_error"] - then["calibration_error"]
+    assert {key: lost for key, lost in worse.items() if lost > 0.004} == {}
     for path in sets:  # each source apart: what is learned may be a source
         own = None if path == paths["apparel"] else str(NAMES)
         apart = evaluate(str(STARTER), [path], names=own).evaluation
