@@ -222,7 +222,7 @@ def test_nothing_is_overwritten_or_written_where_its_pictures_are_not(
     with pytest.raises(InputError, match="pictures lie below its folder"):
         relabel(str(photos), str(index), str(index / "new.csv"))
     relabel(str(photos), str(index), str(tmp_path / "above.csv"))
-    assert cells(tmp_path / "above.csv")[1][:3] == ["photos/red_dress/a.jpg", "blue", "dress"]
+    assert cells(tmp_path / "above.csv")[1] == ["photos/red_dress/a.jpg", "blue", "dress", ""]
 
 
 def test_pictures_are_found_by_content_under_any_name_and_not_by_name(

@@ -77,7 +77,7 @@ def fit(
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History(epochs=[])
-    combinations = recombined_validation(lesson.data, vocabulary, recipe)
+    combinations = recombined_validation(data, vocabulary, recipe)
     for epoch in range(len(history.epochs), recipe.epochs):
         start = time.perf_counter()
         take_step = take_steps[0 if epoch < small_epochs else -1]

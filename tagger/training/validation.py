@@ -88,10 +88,10 @@ def recombined_validation(
     """Return some pictures of the validation part, recombined, where training recombines."""
     order = np.random.default_rng([recipe.seed, 2]).permutation(data.validation)
     rows = order[: _RECOMBINED if recipe.dyed else 0]
-    return recombined(data, vocabulary, rows, seed=recipe.seed)
+    return _recombined(data, vocabulary, rows, seed=recipe.seed)
 
 
-def recombined(
+def _recombined(
     data: TrainingData, vocabulary: Vocabulary, rows: Int64Array, *, seed: int
 ) -> tuple[Pixels, Float32Array]:
     """Return the pictures `rows`, each dyed as another of them is, and what they then show.

@@ -30,6 +30,8 @@ NAMES = Path(__file__).parent / "starter-names.csv"
 PART = 1
 """Of three, by the digests of their names: the senders of phone photographs who are kept out."""
 COPIES = 3
+COUNTED_ONCE = {"type right": 0.8904, "type top1": 0.9166, "macro_ap": 0.8099}
+"""Figures that the card has lower: it counts the copies of the hard phone photographs each time."""
 FIRST = (
     "train styles.csv apparel fashion6 --models models --name starter --groups color,type "
     "--names starter-names.csv --seed 1 --min-pictures 90"
@@ -83,11 +85,9 @@ def test_the_packed_starter_is_as_good_as_its_card_says(paths: dict[str, str]) -
     saved = load_bundle(STARTER).metrics().evaluation
     now, then = figures(report), figures(saved)
     say("starter", {key: [round(then[key], 4), round(value, 4)] for key, value in now.items()})
-    # Better it may be: the training's own test part counts equal files each time, and so the hard
-    # phone photographs three times.
-    worse = {key: value - now[key] for key, value in then.items() if key != "calibration_error"}
-    worse["calibration_error"] = now["calibration_error"] - then["calibration_error"]
-    assert {key: lost for key, lost in worse.items() if lost > 0.004} == {}
+    then |= COUNTED_ONCE
+    far = {key: (value, now[key]) for key, value in then.items() if abs(value - now[key]) > 0.004}
+    assert far == {}
     for path in sets:  # each source apart: what is learned may be a source
         own = None if path == paths["apparel"] else str(NAMES)
         apart = evaluate(str(STARTER), [path], names=own).evaluation
