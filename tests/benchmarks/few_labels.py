@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-
-from tagger.datasets.dataset_reader import read_dataset
-from tagger.datasets.prepared_set import prepare
-from tagger.imaging.preprocessing import Reading
-from tagger.labels.vocabulary import parse_groups
+from circle import read_pictures
 
 FOLDS = 3
 ALWAYS_TRAINED = -1
@@ -54,11 +50,6 @@ class Domain:
         """Return the pictures that the fold tests on."""
         return self.rows[self.rows["fold"] == fold][["image", "type"]]
 
-    def unlabelled(self, fold: int, each: int | None) -> pd.DataFrame:
-        """Return the other pictures that the fold does not test on."""
-        others = self.rows[self.rows["fold"] != fold]
-        return others[~others["image"].isin(self.training(fold, each)["image"])]
-
 
 def phones(shared: Path) -> Domain:
     """Return phone photographs of the eight commonest types; a sender is in one fold.
@@ -77,11 +68,10 @@ def phones(shared: Path) -> Domain:
 
 def apparel(shared: Path, folder: Path) -> Domain:
     """Return the types of shop photographs; near-duplicates are in one fold."""
-    labelled = read_dataset(shared / "apparel", groups=parse_groups("color,type"))
-    ready = prepare(labelled, folder, Reading(96), workers=1, progress=lambda _: None)
-    examples = [labelled.examples[row] for row in ready.rows]
-    kinds = [next(name for group, name in each.present if group == "type") for each in examples]
-    clusters = pd.Series(ready.clusters.astype(str))
+    pictures = read_pictures(shared / "apparel", folder)
+    examples = [pictures.labelled.examples[row] for row in pictures.rows]
+    kinds = [next(name for group, name in each.present if group == "garment") for each in examples]
+    clusters = pd.Series(pictures.clusters.astype(str))
     rows = pd.DataFrame(
         {
             "image": [each.image_id for each in examples],

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from few_labels import EACH, FOLDS, Domain, apparel, phones
-from test_accuracy import models, say
+from test_accuracy import models, say, trained
 
 from jobs.evaluate import evaluate
-from jobs.train import TrainOptions, train
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 __all__ = ["models"]  # a fixture
@@ -44,23 +43,12 @@ def test_few_labels_teach(domain: Domain, each: int | None, models: Path, tmp_pa
     for fold in range(FOLDS):
         start = "start" if FROM else "nothing"
         name = f"{domain.name}-{each or 'all'}-{fold}-{start}"
-        path = models / f"{name}-v1"
         labels = tmp_path / f"{name}.csv"
-        if not path.is_dir():
-            domain.training(fold, each).to_csv(labels, index=False)
-            train(
-                TrainOptions(
-                    (str(labels),),
-                    str(models),
-                    name,
-                    "type",
-                    image_root=str(domain.root),
-                    seed=fold,
-                    trunk=FROM,
-                )
-            )
+        domain.training(fold, each).to_csv(labels, index=False)
+        root = str(domain.root)
+        path = trained(models, name, labels, "type", image_root=root, seed=fold, trunk=FROM)
         domain.tested(fold).to_csv(labels, index=False)
-        evaluation = evaluate(str(path), [str(labels)], image_root=str(domain.root)).evaluation
+        evaluation = evaluate(str(path), [str(labels)], image_root=root).evaluation
         top1 = evaluation.groups[0].top1
         assert top1 is not None
         assert evaluation.macro_ap is not None

@@ -65,7 +65,8 @@ def test_a_head_makes_a_blue_shirt_a_dress(shared: Path, bundle: Bundle) -> None
     )
     headless, cut = pixels.copy(), pixels.copy()
     for i, region in enumerate(regions):
-        mass = np.cumsum(region.mean(axis=1)) / max(region.mean(axis=1).sum(), 1e-6)
+        mass = np.cumsum(region.mean(axis=1))  # (size,)
+        mass /= max(mass[-1], 1e-6)
         top = int((mass < TAILS).sum())
         bottom = int((mass < 1 - TAILS).sum()) + 1
         columns = np.flatnonzero(region.mean(axis=0) > 0.05)
