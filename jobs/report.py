@@ -51,6 +51,7 @@ def report(index: str, out: str, *, option: str = "out") -> NightReport:
         concerns=told.verdict.concerns,
         moved=told.moved,
         nights=told.known_nights,
+        unlike=told.night.counts.unlike,
     )
 
 

@@ -13,6 +13,7 @@ from tagger.errors import TaggerError
 from tagger.exclusions import Exclusions, complaint
 from tagger.index.runs import without_the_locked_out
 from tagger.index.store import Index
+from tagger.index.unlike import mostly_unlike, unlike_words
 from tagger.models.bundle import Bundle, load_bundle
 from tagger.models.starter import STARTER
 from tagger.nightly.context import Night, TagOptions
@@ -158,7 +159,8 @@ def good_all_the_same(report: TagReport) -> str:
 
 def complaints(report: TagReport) -> list[str]:
     """Return what somebody should look at though the night was good."""
-    return [complaint(idle.pattern, idle.meant) for idle in report.idle_patterns]
+    idle = [complaint(each.pattern, each.meant) for each in report.idle_patterns]
+    return [*idle, *mostly_unlike(report.unlike)]
 
 
 _KINDS = ("new", "changed", "rescored", "unchanged")
@@ -177,11 +179,14 @@ def _night_lines(report: TagReport) -> list[str]:
         f"{report.touched:,} touched with the same bytes, {report.reused:,} from an interrupted run"
     )
     rate = f"{report.images_per_second:.0f} images/s"
+    told = mostly_unlike(report.unlike)  # among the complaints
+    some_unlike = [unlike_words(report.unlike)] if report.unlike and not told else []
     heard = [f"{report.corrected:,} rows with other answers of persons than before"]
     return [
         f"{report.scored:,} contents scored, {again}",
         *(heard if report.corrected else []),
         f"{report.failed:,} without scores, {report.failed_now:,} of them tried tonight",
+        *some_unlike,
         f"{report.seconds:.1f} s, {rate}; snapshot {report.snapshot}",
     ]
 

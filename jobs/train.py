@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jobs.console.command_line import command_line
 from schemas.training import PictureCounts, TrainReport
@@ -15,6 +15,7 @@ from tagger.pipeline.from_nothing import FromNothing
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.training import run_training
 from tagger.training.architecture import Architecture
+from tagger.training.recipe import RecipeName
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TrainOptions:
     vocabulary: str | None = None
     epochs: int | None = None  # None: the recipe's own
     seed: int = 0
-    recipe: Literal["evidence", "plain"] = "evidence"
+    recipe: RecipeName = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
     trunk: str | None = None
     min_pictures: int = 1

@@ -4,6 +4,7 @@
 read those that they know, and never one that is not listed, so a later version may add files.
 """
 
+import math
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -136,13 +137,36 @@ class Threshold(Record):
     """How, in words."""
 
 
+class Likeness(Record):
+    """What the unlikeness of a picture is measured by: how much is seen of anything known, L =
+    ln(sum of ln(1 + exp(z))) over the logits z of the labels of groups judged by shape, or of all
+    where none is; retired ones left out. Unlikeness = (ordinary - L) / (ordinary - least)."""
+
+    ordinary: float
+    """Median of L over the validation part."""
+    least: float
+    """L that one in a hundred of them lies below; less than `ordinary`."""
+    pictures: int
+    """Validation pictures."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there is a way from the one to the other."""
+        if not (math.isfinite(self.least) and self.least < self.ordinary < math.inf):
+            raise ValueError(
+                f"likeness: least {self.least} must be less than ordinary {self.ordinary}"
+            )
+
+
 class Thresholds(Record):
-    """When each label holds, and how that was chosen."""
+    """When each label holds, and how that was chosen; and from where on a picture is unlike those
+    that the model was trained on."""
 
     format_version: Literal[1] = FORMAT_VERSION
     """As in bundle.json."""
     labels: list[Threshold]
     """In column order."""
+    likeness: Likeness | None = None
+    """Null in bundles of earlier versions: their rows have no unlikeness."""
 
 
 class Change(Record):

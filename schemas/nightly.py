@@ -3,7 +3,7 @@
 from msgspec import field
 
 from schemas.record import Record
-from schemas.runs import Counts, Failure, IdlePattern, PlanCounts, RunRecord
+from schemas.runs import Counts, Failure, IdlePattern, PlanCounts, RunRecord, UnlikeRows
 from schemas.samples import SampleFigures
 
 
@@ -30,6 +30,8 @@ class TagReport(Counts):
     """As in a run record."""
     failures: list[Failure] = field(default_factory=list)
     """As in a run record."""
+    unlike: UnlikeRows | None = None
+    """As in a run record; null if nothing was published."""
 
 
 class StatusReport(Record):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from schemas.record import Record
+from schemas.runs import UnlikeRows
 
 
 class MovedShare(Record):
@@ -48,3 +49,5 @@ class NightReport(Record):
     """Shares that moved; empty too where too few nights are known, see `nights`."""
     nights: int
     """Published nights of which it is known what they answered; below 16 no share can alarm."""
+    unlike: UnlikeRows | None = None
+    """Rows unlike what the model was trained on; null where no row has an unlikeness."""

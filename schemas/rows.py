@@ -118,8 +118,22 @@ _OF_PERSONS = [
 ]
 """Added with corrections; null in the rows of earlier versions."""
 
+_OF_MODEL = [
+    pa.field(
+        "unlikeness",
+        pa.float64(),
+        metadata={
+            "meaning": "how far the picture lies from what the model was trained on: 0 is an "
+            "ordinary picture, over 1 it is unlike all but one in a hundred of those; four "
+            "decimals; null when not scored, or by a model of an earlier version"
+        },
+    ),
+]
+"""Added later; null in the rows of earlier versions."""
+
 FIXED_COLUMNS = tuple(name for name, _, _, _ in _FIXED)
 TAGS_COLUMNS = ("tags", *(field.name for field in _OF_PERSONS))
+MODEL_COLUMNS = tuple(field.name for field in _OF_MODEL)
 
 
 class LabelLike(Protocol):
@@ -151,7 +165,7 @@ def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) ->
     fields = [
         pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED
     ]
-    fields += [_TAGS, *_OF_PERSONS]
+    fields += [_TAGS, *_OF_PERSONS, *_OF_MODEL]
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
         score = (

@@ -155,6 +155,19 @@ class AnswerRows(Record):
     pictures taken off the catalog, or with other bytes."""
 
 
+class UnlikeRows(Record):
+    """How many rows of a published night are unlike what the model was trained on."""
+
+    rows: int
+    """Rows whose unlikeness is over 1."""
+    of: int
+    """Rows that have an unlikeness."""
+    arrived: int = 0
+    """Those of `rows` whose picture is new in this night, or has other bytes than before."""
+    of_arrived: int = 0
+    """Such rows among `of`."""
+
+
 class AnswerCounts(Record):
     """How many rows of a published night have each answer: what stays known of a night when its
     snapshot is gone."""
@@ -168,6 +181,8 @@ class AnswerCounts(Record):
     gone: int | None = None
     """Rows of the night before that were ok, and have no more answers for the same bytes; null in
     records of earlier versions."""
+    unlike: UnlikeRows | None = None
+    """Null where no row has an unlikeness, and in records of earlier versions."""
 
 
 class RunRecord(Record):

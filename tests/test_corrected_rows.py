@@ -44,6 +44,7 @@ def rows_of(logits: np.ndarray, vocabulary: Vocabulary = VOCABULARY) -> pa.Table
         vocabulary=vocabulary,
         thresholds=THRESHOLDS[: len(vocabulary)],
         model_id="one",
+        likeness=None,
     )
     return rows.drop_columns("_unsettled")
 
@@ -176,6 +177,7 @@ def test_two_labels_of_one_name_are_told_apart_in_the_feed() -> None:
         vocabulary=vocabulary,
         thresholds=thresholds,
         model_id="one",
+        likeness=None,
     ).drop_columns("_unsettled")
     models = {
         "one": [RowLabel(x.group, x.name, x.column, 0.5, x.retired) for x in vocabulary.labels]

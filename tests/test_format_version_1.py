@@ -76,7 +76,9 @@ def test_a_night_goes_on_from_an_index_of_version_1(committed: TagOptions) -> No
     assert verify(committed.index).faults == []
     after = pd.read_parquet(os.path.realpath(Path(committed.index) / "current"))
     kept = before[before["image_id"] != "blue.png"]
-    assert set(after) - set(before) == {"corrected", "overruled"}  # added since, and null
+    assert set(after) - set(before) == {
+        *("corrected", "overruled", "unlikeness"),  # added since, and null
+    }
     pd.testing.assert_frame_equal(
         after[after["image_id"] != "new.jpg"][before.columns].reset_index(drop=True),
         kept.reset_index(drop=True),

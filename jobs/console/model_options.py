@@ -1,8 +1,10 @@
 """Arguments and options of the commands about models, each with what its help says."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from tagger.training.recipe import RecipeName
 
 Models = Annotated[str, typer.Option(metavar="DIR", help="Where bundles are kept.")]
 TrainDatasets = Annotated[
@@ -62,9 +64,10 @@ Epochs = Annotated[
     ),
 ]
 Recipe = Annotated[
-    Literal["evidence", "plain"],
+    RecipeName,
     typer.Option(
-        help=("evidence recombines pictures, for pairs that none shows; plain is the method's own.")
+        help="evidence recombines pictures, for pairs that none shows; trunk puts them before "
+        "other backgrounds too, for a model that others begin with; plain is the method's own."
     ),
 ]
 HoldOutPair = Annotated[

@@ -118,7 +118,8 @@ class Model:
         pandas.DataFrame
             `image`, the path as it was given or the position of an array; `status`, `ok` or why
             there are no scores (`gone` where there is no such file), and `error`, the reason in
-            words; `tags`, a list; for each exclusive group the answer and its score; for each label
+            words; `tags`, a list; `unlikeness`, how far it lies from what the model was trained on
+            (over 1: unlike it); for each exclusive group the answer and its score; for each label
             its score. Scores have four decimals, as in an index.
 
         Raises
@@ -202,6 +203,7 @@ class Model:
             vocabulary=bundle.vocabulary,
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
+            likeness=bundle.likeness,
         )
         answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
         table = as_pandas(rows.select(["status", "error", "tags", *answers]))

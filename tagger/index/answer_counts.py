@@ -7,11 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.runs import AnswerCounts, AnswerRows
+from schemas.runs import AnswerCounts, AnswerRows, UnlikeRows
 from tagger.arrays import BoolArray
 from tagger.index.corrected_rows import Models
 from tagger.index.model_answers import label_answers
+from tagger.labels.unlikeness import LIMIT
 
+UNLIKENESS = "unlikeness"
+"""The column, of rows of this version."""
 Key = tuple[str, str | None]
 """A group and one of its labels; None is the answer none of an exclusive group."""
 
@@ -40,6 +43,7 @@ class AnswerCounter:
         self._arrived = Counter[Key]()
         self._gone = Counter[Key]()
         self._totals = [0, 0, 0]
+        self._unlike = Counter[str]()
 
     def columns(self, schema: pa.Schema | None) -> list[str]:
         """Return the columns that rows need, of those that the parts of a snapshot have."""
@@ -49,7 +53,7 @@ class AnswerCounter:
             for label in own
             if label.key in self._by_scores
         }
-        wanted = ["status", "model_id", "tags", *self._exclusive, *sorted(scores)]
+        wanted = ["status", "model_id", "tags", UNLIKENESS, *self._exclusive, *sorted(scores)]
         return [name for name in wanted if schema is None or name in schema.names]
 
     def add(self, rows: pa.Table, arrived: BoolArray | None = None) -> None:
@@ -62,6 +66,7 @@ class AnswerCounter:
         """
         ok = pc.equal(rows["status"], "ok")
         self._totals[0] += self._count(rows.filter(ok), self._rows)
+        self._count_unlike(rows, arrived)
         if arrived is not None and arrived.any():
             self._totals[1] += self._count(rows.filter(pc.and_(ok, arrived)), self._arrived)
 
@@ -82,6 +87,21 @@ class AnswerCounter:
             counts[group, name] += int(np.count_nonzero(holds))
         return len(rows)
 
+    def _count_unlike(self, rows: pa.Table, arrived: BoolArray | None) -> None:
+        if UNLIKENESS not in rows.column_names:  # of an earlier version
+            return
+        far = rows[UNLIKENESS].to_numpy()  # (n,), NaN where there is none
+        came = np.zeros(len(rows), bool) if arrived is None else arrived
+        known = ~np.isnan(far)
+        beyond = far > LIMIT
+        masks = {
+            "rows": beyond,
+            "of": known,
+            "arrived": beyond & came,
+            "of_arrived": known & came,
+        }
+        self._unlike.update({name: int(np.count_nonzero(mask)) for name, mask in masks.items()})
+
     def record(self, model_id: str) -> AnswerCounts:
         """Return the counts, of the labels of a model and of none."""
         own: list[Key] = [label.key for label in self._models[model_id] if not label.retired]
@@ -90,6 +110,7 @@ class AnswerCounter:
             rows=self._totals[0],
             arrived=self._totals[1],
             gone=self._totals[2],
+            unlike=UnlikeRows(**self._unlike) if self._unlike["of"] else None,
             answers=[
                 AnswerRows(
                     group=group,

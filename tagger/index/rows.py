@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 import tagger.imaging.preprocessing
+from schemas.bundle import Likeness
 from schemas.index import LABELS
 from schemas.rows import CORRECTED_TYPE, FIXED_COLUMNS, OVERRULED_TYPE, rows_schema
 from tagger.arrays import BoolArray, Float32Array, Float64Array
 from tagger.imaging.file_facts import FileFacts
 from tagger.index.staging import staged_schema
+from tagger.labels.unlikeness import unlikeness
 from tagger.labels.views import stored_scores, tag_matrix, view
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import Bundle
@@ -30,6 +32,7 @@ def make_rows(
     vocabulary: Vocabulary,
     thresholds: Float64Array,
     model_id: str,
+    likeness: Likeness | None,
 ) -> pa.Table:
     """Return one row per picture, in the order given.
 
@@ -41,6 +44,8 @@ def make_rows(
     image_ids, facts : sequences of length n
     logits : float32 (n, n_labels)
         Rows of pictures that are not ok are ignored.
+    likeness : Likeness or None
+        None: the model says nothing of unlikeness.
     """
     ok = np.array([f.status == "ok" for f in facts], bool)
     now = datetime.now(UTC)
@@ -56,7 +61,7 @@ def make_rows(
         pa.array([tagger.imaging.preprocessing.READER] * len(facts), pa.int32()),
         pa.array([model_id if good else None for good in ok], pa.string()),
         pa.array([now if good else None for good in ok], pa.timestamp("us", tz="UTC")),
-        *_answer_columns(logits, ok, vocabulary, thresholds),
+        *_answer_columns(logits, ok, vocabulary, thresholds, likeness),
     ]
     columns.append(pa.array([f.unsettled for f in facts], pa.bool_()))
     return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
@@ -75,7 +80,9 @@ def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: da
     """
     n = len(rows)
     schema = staged_schema(schema_of(bundle.vocabulary))
-    answers = _answer_columns(logits, np.ones(n, bool), bundle.vocabulary, bundle.thresholds)
+    answers = _answer_columns(
+        logits, np.ones(n, bool), bundle.vocabulary, bundle.thresholds, bundle.likeness
+    )
     columns = [rows[name] for name in FIXED_COLUMNS[: FIXED_COLUMNS.index("model_id")]]
     columns += [
         pa.array([bundle.model_id] * n, pa.string()),
@@ -89,10 +96,13 @@ def _answer_columns(
     ok: BoolArray,
     vocabulary: Vocabulary,
     thresholds: Float64Array,
+    likeness: Likeness | None,
 ) -> list[pa.Array]:
-    """Return tags, answers and scores, null where not ok; no person has answered yet."""
+    """Return tags, unlikeness, answers and scores, null where not ok; no person has answered
+    yet."""
     columns = [_tags(logits, thresholds, vocabulary, ok)]
     columns += [pa.nulls(len(ok), kind) for kind in (CORRECTED_TYPE, OVERRULED_TYPE)]
+    columns.append(_unlikeness(logits, ok, vocabulary, likeness))
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))
@@ -101,6 +111,14 @@ def _answer_columns(
         columns.append(pa.array(answers.probability, mask=none))
     scores = stored_scores(logits)
     return columns + [pa.array(scores[:, i], mask=~ok) for i in range(len(vocabulary))]
+
+
+def _unlikeness(
+    logits: Float32Array, ok: BoolArray, vocabulary: Vocabulary, likeness: Likeness | None
+) -> pa.Array:
+    if likeness is None:
+        return pa.nulls(len(ok), pa.float64())
+    return pa.array(unlikeness(logits, vocabulary, likeness), mask=~ok)
 
 
 def labels_table(bundle: Bundle) -> pa.Table:

@@ -29,6 +29,7 @@ from schemas.bundle import (
     ONLY_WHOLE,
     Description,
     Gate,
+    Likeness,
     Metrics,
     Threshold,
     Thresholds,
@@ -72,6 +73,8 @@ class Bundle:
     vocabulary : Vocabulary
     thresholds : float64 (n_labels,)
         Four decimals.
+    likeness : Likeness or None
+        What the unlikeness of a picture is measured by; None of a model of an earlier version.
     reading : Reading
         How pictures become the network's input.
     trunk : str
@@ -89,6 +92,7 @@ class Bundle:
     model_id: str
     vocabulary: Vocabulary
     thresholds: Float64Array
+    likeness: Likeness | None
     reading: Reading
     trunk: str
     gate: Gate
@@ -245,7 +249,8 @@ def _load(folder: Path) -> Bundle:
     vocabulary = Vocabulary.parse(
         (folder / "vocabulary.json").read_bytes(), source="vocabulary.json"
     )
-    thresholds = read_record(folder, "thresholds.json", Thresholds).labels
+    chosen = read_record(folder, "thresholds.json", Thresholds)
+    thresholds = chosen.labels
     if [row.label for row in thresholds] != [label.key for label in vocabulary.labels]:
         raise BundleError(
             "thresholds.json and vocabulary.json name different labels; take it from a backup"
@@ -256,6 +261,7 @@ def _load(folder: Path) -> Bundle:
         model_id=described.model_id,
         vocabulary=vocabulary,
         thresholds=np.array([row.threshold for row in thresholds], np.float64),
+        likeness=chosen.likeness,
         reading=Reading.parse((folder / "preprocessing.json").read_bytes()),
         trunk=described.trunk,
         gate=read_record(folder, "gate.json", Gate),

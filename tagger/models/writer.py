@@ -13,7 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.bundle import FILES, HEAD, Description, Gate, Metrics, Threshold, Thresholds
+from schemas.bundle import (
+    FILES,
+    HEAD,
+    Description,
+    Gate,
+    Likeness,
+    Metrics,
+    Threshold,
+    Thresholds,
+)
 from schemas.record import FORMAT_VERSION, Record, to_json
 from tagger.errors import BundleError
 from tagger.files import file_digest, sync_folder
@@ -50,6 +59,8 @@ class BundleContents:
     vocabulary : Vocabulary
     thresholds : sequence of Threshold
         One per label, in column order.
+    likeness : Likeness, optional
+        What the unlikeness of a picture is measured by.
     split : pyarrow.Table
         As `schemas.split.SPLIT`.
     metrics : Metrics
@@ -75,6 +86,7 @@ class BundleContents:
     gate: Gate = NO_GATE
     parent: str | None = None
     reading: Reading | None = None
+    likeness: Likeness | None = None
 
 
 def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
@@ -157,7 +169,10 @@ def _write_records(work: Path, contents: BundleContents) -> None:
     reading = contents.reading or Reading(contents.network.input_shape[1])
     _write(work / "vocabulary.json", contents.vocabulary.to_record())
     _write(work / "preprocessing.json", reading.to_record())
-    _write(work / "thresholds.json", Thresholds(labels=list(contents.thresholds)))
+    _write(
+        work / "thresholds.json",
+        Thresholds(labels=list(contents.thresholds), likeness=contents.likeness),
+    )
     _write(work / "metrics.json", contents.metrics)
     _write(work / "gate.json", contents.gate)
 

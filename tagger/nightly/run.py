@@ -143,6 +143,7 @@ class Run:
             exit_code=self.exit_code,
             failed_by_status=dict(self.failures.by_status),
             failures=self.failures.first,
+            unlike=self.answers.unlike if self.answers else None,
         )
 
     def images_per_second(self) -> float:

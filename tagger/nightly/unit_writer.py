@@ -86,6 +86,7 @@ class UnitWriter:
             vocabulary=bundle.vocabulary,
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
+            likeness=bundle.likeness,
         )
 
     def _keep_features(self, pending: _Pending, n: int, name: str) -> None:

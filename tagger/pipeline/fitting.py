@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
         If a part has no pictures, or nothing is known about them.
     """
     from tagger.evaluation.plots import history_png
+    from tagger.training.linear_head import fit_head
     from tagger.training.network import begin_anew, build_network
     from tagger.training.training_data import TrainingData
     from tagger.training.validation import calibrated_loss
@@ -70,13 +72,15 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     network = build_network(
         start.architecture, labels, seed=recipe.seed, fitting=True, dropout=recipe.dropout
     )
-    if inherited is not None:
-        inherited.start(network, split.targets[split.rows("train")])
     counts = {part: len(split.rows(part)) for part in _PARTS}
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
     data = TrainingData(split.pixels, split.targets, split.rows("train"), split.rows("validation"))
+    if inherited is not None:
+        inherited.start(network, split.targets[split.rows("train")])
+        if recipe.head_first:
+            fit_head(network, data, split.vocabulary, recipe)
     history = _fit(network, data, split.vocabulary, recipe, work, inherited=inherited)
     curves = history_png(history.epochs, best=history.best)
     weights = network.get_weights()
@@ -85,7 +89,10 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     plain.set_weights(weights)
     way = 1.0
     if inherited is not None:
-        way = inherited.settle(plain, lambda: calibrated_loss(plain, data))
+        # Validation pictures stand before their own backgrounds: they would call a trunk for
+        # others back.
+        loss = None if recipe.backdrops else partial(calibrated_loss, plain, data)
+        way = inherited.settle(plain, loss)
     if way < 1:
         say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
     return Fitted(plain, history.best + 1, recipe.epochs, way, curves)
@@ -126,7 +133,7 @@ def _fit(
     """Fit the network in place, in sight of the user."""
     from tagger.training.fit import fit
 
-    steps = recipe.epochs * max(1, len(data.train) // recipe.batch)
+    steps = recipe.epochs * recipe.steps(len(data.train))
     with Progress(steps, "training", unit="step") as progress:
         return fit(
             network,

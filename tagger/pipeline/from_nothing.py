@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
@@ -33,7 +32,7 @@ from tagger.pipeline.starting_point import NetworkStart
 from tagger.progress import say
 from tagger.settings import setting
 from tagger.training.architecture import Architecture
-from tagger.training.recipe import Recipe
+from tagger.training.recipe import Recipe, RecipeName
 
 _SHOWN_PAIRS = 10
 
@@ -62,7 +61,7 @@ class FromNothing:
     groups: tuple[Group, ...] | None = None
     vocabulary: Vocabulary | None = None
     min_pictures: int = 1
-    recipe_name: Literal["evidence", "plain"] = "evidence"
+    recipe_name: RecipeName = "evidence"
     hold_out_pairs: tuple[str, ...] = ()
     architecture: Architecture = field(default_factory=Architecture)
     trunk: Bundle | None = None
@@ -154,7 +153,9 @@ class FromNothing:
         """Return the recipe that was asked for; a trunk is trained on with, at a smaller rate."""
         if self.recipe_name == "plain":
             return Recipe.plain()
-        return Recipe.evidence(pictures) if self.trunk is None else Recipe.continued(pictures)
+        begun = Recipe.evidence if self.trunk is None else Recipe.continued
+        recipe = begun(pictures)
+        return recipe.for_others() if self.recipe_name == "trunk" else recipe
 
     def network(self, split: SplitSet) -> NetworkStart:
         """Return the sizes, and the trunk with the rows of labels that it knows."""
@@ -243,7 +244,7 @@ class FromNothing:
         self, training: Float32Array, vocabulary: Vocabulary
     ) -> tuple[UnteachablePair, ...]:
         """Say which pairs the training pictures cannot teach, and return them."""
-        recombines = self.recipe_name == "evidence"
+        recombines = self.recipe_name != "plain"
         found = unteachable(training, vocabulary, recombines=recombines)
         _say_unteachable(found)
         return tuple(UnteachablePair(pair=pair, reason=reason) for pair, reason in found)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from schemas.bundle import CalibrationChange, Metrics, Threshold
+from schemas.bundle import CalibrationChange, Likeness, Metrics, Threshold
 from schemas.evaluation import Verdict
 from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
 from tagger.labels.pairs import Pair, count_pairs
+from tagger.labels.unlikeness import measure_likeness
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bfloat16 import PICTURES
 from tagger.pipeline.split_set import SplitSet
@@ -47,12 +48,15 @@ class Calibrated:
     scale, shift : float64 (n_labels,)
         Its logits are scale * z + shift where they were z.
     thresholds : list of Threshold
+    likeness : Likeness or None
+        None without pictures to measure it by.
     """
 
     network: Any
     scale: Float64Array
     shift: Float64Array
     thresholds: list[Threshold]
+    likeness: Likeness | None
 
     @property
     def limits(self) -> Float64Array:
@@ -66,6 +70,7 @@ class Measured:
 
     network: Any
     thresholds: list[Threshold]
+    likeness: Likeness | None
     metrics: Metrics
     plots: dict[str, bytes]
     verdict: Verdict
@@ -95,13 +100,20 @@ def calibrate_network(
     scale[:kept] = 1
     shift[:kept] = 0
     fold_calibration(network, scale, shift)
+    calibrated = (logits * scale + shift).astype(np.float32)
     chosen = choose_thresholds(
-        (logits * scale + shift).astype(np.float32),
+        calibrated,
         targets,
         split.vocabulary,
         min_precision=min_precision,
     )
-    return Calibrated(network, scale, shift, [*remembered.thresholds, *chosen[kept:]])
+    return Calibrated(
+        network,
+        scale,
+        shift,
+        [*remembered.thresholds, *chosen[kept:]],
+        measure_likeness(calibrated, split.vocabulary),
+    )
 
 
 def measure_network(
@@ -130,6 +142,7 @@ def measure_network(
     return Measured(
         network=add_views(calibrated.network, split.vocabulary),
         thresholds=calibrated.thresholds,
+        likeness=calibrated.likeness,
         metrics=metrics,
         plots={"history.png": history, "reliability.png": reliability},
         verdict=give_verdict(logits[shown], truth[shown], calibrated.limits, split.vocabulary),

@@ -179,6 +179,7 @@ def _save(candidate: Candidate, options: TrainingOptions, start: StartingPoint) 
         network=measured.network,
         vocabulary=split.vocabulary,
         thresholds=measured.thresholds,
+        likeness=measured.likeness,
         split=split.table,
         metrics=measured.metrics,
         plots=measured.plots,

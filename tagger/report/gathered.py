@@ -101,7 +101,7 @@ def gather(index: Index) -> Gathered:
         moved=shares.moved,
         spoken=_spoken(snapshot, said.data, said.corrections),
         sample=judged_sample(index.path),
-        verdict=verdict(ran, snapshot.manifest, shares, now),
+        verdict=verdict(ran, snapshot.manifest, shares, night.counts, now),
     )
 
 

@@ -12,17 +12,19 @@ import pyarrow.compute as pc
 from schemas.index import CHANGES_FILE
 from schemas.runs import AnswerCounts
 from tagger.arrays import BoolArray, Float64Array, Int64Array
-from tagger.index.answer_counts import AnswerCounter, Key
+from tagger.index.answer_counts import UNLIKENESS, AnswerCounter, Key
 from tagger.index.corrected_rows import labels_of_models
 from tagger.index.night_labels import MISSING, SCALE, NightLabels
 from tagger.index.own_answers import as_stored, own_answers, places_in
 from tagger.index.snapshots import Snapshot
+from tagger.labels.unlikeness import LIMIT
 from tagger.report.drawn import Drawn, Picture
 
 PICTURES = 8
 """Of each answer."""
 LEAST_SURE = 12
 """Of each group."""
+UNLIKE = 12
 _CANDIDATES = 100
 """Least sure rows of which persons may have spoken since: so many are looked at."""
 FIRST = 10
@@ -77,6 +79,9 @@ class ReadNight(NamedTuple):
         The most frequent status first.
     corrected : int
         Rows in which a person answers something.
+    unlike : list of (float, Picture)
+        The pictures that are most unlike what the model was trained on, beyond the limit alone,
+        each with its unlikeness.
     """
 
     counts: AnswerCounts
@@ -85,6 +90,7 @@ class ReadNight(NamedTuple):
     least_sure: dict[str, list[LeastSure]]
     failed: list[Failed]
     corrected: int
+    unlike: list[tuple[float, Picture]]
 
 
 def read_night(snapshot: Snapshot) -> ReadNight:
@@ -133,6 +139,7 @@ class _Reader:
         self._least: dict[str, list[LeastSure]] = {group: [] for group in labels.exclusive}
         self._failed = [_FAILED.empty_table()]
         self._corrected = 0
+        self._unlike: list[tuple[float, Picture]] = []
 
     def columns(self) -> list[str]:
         """Return the columns that are read."""
@@ -163,6 +170,7 @@ class _Reader:
             self._examples[key].offer(rows, _least(having, keys), keys)
             self._changed[key].offer(rows, _least(having[changed[having]], keys), keys)
         self._take_least_sure(rows, ok)
+        self._take_unlike(rows)
 
     def _changed_of(self, rows: pa.Table) -> BoolArray:
         if self._changed_ids is None:
@@ -184,6 +192,21 @@ class _Reader:
                 continue
             having = parents[np.asarray(pc.equal(tags, label.name).to_numpy(False), bool)]
             yield (label.group, label.name), having[ok[having]]
+
+    def _take_unlike(self, rows: pa.Table) -> None:
+        """Take the rows of a part that are most unlike what the model was trained on."""
+        if UNLIKENESS not in rows.column_names:
+            return
+        far = np.nan_to_num(rows[UNLIKENESS].to_numpy(), nan=-np.inf)
+        most = np.argsort(-far, kind="stable")[:UNLIKE]
+        most = most[far[most] > LIMIT]
+        pictures = rows.select(["image_id", "content_sha256"]).take(pa.array(most)).to_pylist()
+        self._unlike += [
+            (value, Picture(**picture))
+            for value, picture in zip(far[most].tolist(), pictures, strict=True)
+        ]
+        self._unlike.sort(key=lambda each: (-each[0], each[1].image_id))
+        del self._unlike[UNLIKE:]
 
     def _take_least_sure(self, rows: pa.Table, ok: BoolArray) -> None:
         """Take the rows of a part that models are least sure of, by `tagger.index.own_answers`."""
@@ -214,6 +237,7 @@ class _Reader:
             least_sure=self._least,
             failed=_by_status(pa.concat_tables(self._failed), self._upserted),
             corrected=self._corrected,
+            unlike=self._unlike,
         )
 
 

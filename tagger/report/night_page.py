@@ -11,6 +11,7 @@ from tagger.catalog import absolute_path
 from tagger.evaluation.comparison_verdict import flip_words
 from tagger.evaluation.figures import percent, share_of
 from tagger.index.answer_counts import Key
+from tagger.index.unlike import unlike_words
 from tagger.report.changes import Change, Compared
 from tagger.report.drawn import Picture
 from tagger.report.gathered import Gathered
@@ -105,6 +106,8 @@ def page_of(found: Gathered, index: str) -> str:
             for group, least in found.night.least_sure.items()
             if least
         ],
+        unlike=_unlike(found),
+        unlike_pictures=[album.shown(each, f"{value:.1f}") for value, each in found.night.unlike],
         **_against_the_night_before(found.compared, album),
         judged=_judged(found),
         said=[
@@ -141,6 +144,7 @@ def _pictures(found: Gathered) -> Iterable[Picture]:
         yield from pictures
     for least in found.night.least_sure.values():
         yield from (each.picture for each in least)
+    yield from (picture for _, picture in found.night.unlike)
     if not isinstance(found.compared, str):
         for change in (*found.compared.changes, *found.compared.replaced):
             yield from change.pictures
@@ -168,6 +172,12 @@ def _tiles(found: Gathered) -> list[tuple[str, str]]:
         if number or name in always:
             tiles.append((f"{number:,}", words))
     return [*tiles, (_lasted(run.seconds.get("total", 0.0)), "the run took")]
+
+
+def _unlike(found: Gathered) -> str | None:
+    """Return how many pictures are unlike what the model was trained on; None if no row says."""
+    counts = found.night.counts
+    return None if counts.unlike is None else unlike_words(counts.unlike)
 
 
 def _skipped(found: Gathered) -> list[tuple[str, int]]:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from schemas.index import Manifest
 from schemas.report import MovedShare
-from schemas.runs import Counts, RunRecord
+from schemas.runs import AnswerCounts, Counts, RunRecord
 from tagger.evaluation.figures import percent
+from tagger.index.unlike import mostly_unlike
 from tagger.report.alarms import LEAST_HISTORY, LONGEST, WINDOWS
 from tagger.report.moments import moment, when
 from tagger.report.shares import Shares
@@ -58,18 +59,24 @@ class Verdict(NamedTuple):
     concerns: list[str]
 
 
-def verdict(ran: Ran, night: Manifest, shares: Shares, now: datetime) -> Verdict:
+def verdict(
+    ran: Ran, night: Manifest, shares: Shares, counts: AnswerCounts, now: datetime
+) -> Verdict:
     """Return what to think of the newest run, and of the night that readers see.
 
     Parameters
     ----------
     ran : Ran
     shares : Shares
+    counts : AnswerCounts
+        Of the night's rows.
     now : datetime
         With a time zone.
     """
     run = ran.newest
     concerns = [*_of_the_run(ran, night, now), *map(moved_words, shares.moved), *_failures(run)]
+    counted = run.answers if run and run.answers else counts  # the run knows which ones came
+    concerns += mostly_unlike(counted.unlike)
     if concerns:
         more = f" And {len(concerns) - 1} more." if len(concerns) > 1 else ""
         return Verdict(False, f"Look at this: {_sentence(concerns[0])}{more}", concerns)

@@ -134,7 +134,7 @@ def recolour(pixels: Tensor, seed: Tensor) -> Tensor:
     x = tf.einsum("nhwc,ncd->nhwd", x, tf.one_hot(order, 3, axis=1))
     x = tf.pow(x + 1e-4, tf.exp(uniform(4, (1, 1, 1), -1.0, 1.2)))
     strength = uniform(5, (1, 1, 1), 0.4, 0.95) * tf.cast(uniform(6, (1, 1, 1)) < 0.5, tf.float32)
-    strength *= tf.clip_by_value((_from_border(x) - 0.12) / 0.1, 0, 1)
+    strength *= tf.clip_by_value((from_border(x) - 0.12) / 0.1, 0, 1)
     return tf.clip_by_value(x * (1 - strength) + uniform(7, (1, 1, 3)) * strength, 0, 1)
 
 
@@ -206,7 +206,7 @@ def garment_region(pixels: Tensor) -> Tensor:
     """
     half = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
     main = _main_colour(tf.nn.avg_pool2d(half, 2, 2, "SAME"))
-    apart = tf.clip_by_value((_from_border(half) - 0.08) / 0.1, 0, 1)
+    apart = tf.clip_by_value((from_border(half) - 0.08) / 0.1, 0, 1)
     distance = tf.norm(_flat_light(half) - main[:, None, None] + 1e-6, axis=-1, keepdims=True)
     region = apart * tf.clip_by_value((0.17 - distance) / 0.07, 0, 1)
     return tf.ensure_shape(
@@ -221,7 +221,7 @@ def _main_colour(small: Tensor) -> Tensor:
     centred = tf.exp(-((line[None, :] / 0.56) ** 2 + (line[:, None] / 0.72) ** 2) / 2)
     # What is far from the border's colour counts more: cloth, rather than a shadow or a gradient
     # behind it.
-    weight = tf.clip_by_value((_from_border(small)[..., 0] - 0.08) / 0.4, 0, 1) * centred
+    weight = tf.clip_by_value((from_border(small)[..., 0] - 0.08) / 0.4, 0, 1) * centred
     colours = tf.reshape(_flat_light(small), [-1, size * size, 3])  # (n, pixels, 3)
     weight = tf.reshape(weight, [-1, size * size, 1])  # (n, pixels, 1)
     rows = [round(size * share) for share in (0.3, 0.5, 0.68)]
@@ -312,7 +312,7 @@ def augment(
     if mix.shuffled:
         pictures = tf.gather(x, shuffled)
         tiles = shuffle_tiles(moved(pictures, 3, crop=CROP), seeds[4])
-        parts.append(cut_out(tiles, _border_median(pictures), seeds[7]))
+        parts.append(cut_out(tiles, border_median(pictures), seeds[7]))
         nothing = tf.where(by.shape, 0.0, float("nan"))
         answers.append(tf.where(by.by_shuffling, tf.gather(targets, shuffled), nothing))
     if mix.dyed:
@@ -367,13 +367,13 @@ def _donors(targets: Tensor, colour: Tensor, count: Tensor, seed: Tensor) -> Ten
     return tf.argmax(tf.math.log(weight + 1e-6)[None] + noise, axis=1)
 
 
-def _from_border(pixels: Tensor) -> Tensor:
+def from_border(pixels: Tensor) -> Tensor:
     """Return float32 (n, size, size, 1): how far each pixel is from the border's median colour."""
-    square = (pixels - _border_median(pixels)) ** 2  # (n, size, size, 3)
+    square = (pixels - border_median(pixels)) ** 2  # (n, size, size, 3)
     return tf.sqrt(tf.reduce_sum(square, axis=-1, keepdims=True) + 1e-9)
 
 
-def _border_median(pixels: Tensor) -> Tensor:
+def border_median(pixels: Tensor) -> Tensor:
     """Return float32 (n, 1, 1, 3): the median of each channel along the border."""
     size = pixels.shape[1]
     wide = max(1, size // 24)

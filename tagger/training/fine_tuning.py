@@ -82,7 +82,7 @@ class Inheritance:
             bias[mine] = old_bias[its]
         network.get_layer(HEAD).set_weights([kernel, bias])
 
-    def settle(self, network: keras.Model, loss: Callable[[], float]) -> float:
+    def settle(self, network: keras.Model, loss: Callable[[], float] | None) -> float:
         """Bring the fitted `network` back towards the parent as far as it is to stay as that was,
         and return how much of the way it went.
 
@@ -93,12 +93,13 @@ class Inheritance:
 
         Parameters
         ----------
-        loss : callable ()
-            The loss of `network` as it is, on pictures that it was not fitted to.
+        loss : callable (), optional
+            The loss of `network` as it is, on pictures that it was not fitted to. Without, a model
+            with a vocabulary of its own goes all of the way.
         """
         fitted = {layer.name: layer.get_weights() for layer in network.layers}
         way = KEPT if self.distils else 1.0
-        if self.columns is not None:
+        if self.columns is not None and loss is not None:
             losses = {}
             for each in WAYS:
                 self._go(network, fitted, each)

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.training import Epoch, History
-from tagger.arrays import BoolArray, Float32Array, Pixels
+from tagger.arrays import BoolArray, Float32Array, Int64Array, Pixels
 from tagger.backend import keras, tf
 from tagger.errors import TrainingDiverged
 from tagger.exit_codes import deferred, end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.settings import setting
 from tagger.training.augmentation import GRIDS, Mix, augment
+from tagger.training.backdrops import put_before_backdrops
 from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
 from tagger.training.judged import Judged, judged
@@ -118,12 +119,12 @@ class _Lesson:
     @property
     def batch(self) -> int:
         """Return how many pictures a step sees."""
-        return min(self.recipe.batch, len(self.data.train))
+        return self.recipe.batch_of(len(self.data.train))
 
     @property
     def steps(self) -> int:
         """Return how many steps an epoch has."""
-        return max(1, len(self.data.train) // self.recipe.batch)
+        return self.recipe.steps(len(self.data.train))
 
 
 def _schedule(lesson: _Lesson) -> Any:
@@ -152,12 +153,19 @@ def _batches(lesson: _Lesson, epoch: int) -> Iterator[Batch]:
     data = lesson.data
     seed = lesson.recipe.seed
     batch = lesson.batch
-    order = np.random.default_rng([seed, epoch]).permutation(data.train)
-    for step in range(len(order) // batch):
+    passes = lesson.recipe.passes
+    orders = [_shuffled(data.train, [seed, epoch * passes + i]) for i in range(passes)]
+    whole = len(data.train) // batch * batch
+    order = np.concatenate([order[:whole] for order in orders])
+    for step in range(lesson.steps):
         rows = np.sort(order[step * batch : (step + 1) * batch])  # (batch,)
         rows = rows[np.random.default_rng([seed, epoch, step]).permutation(batch)]
         drawn = np.array([seed, epoch * 65536 + step], np.int32)
         yield np.asarray(data.pixels[rows]), data.targets[rows], drawn
+
+
+def _shuffled(rows: Int64Array, seed: list[int]) -> Int64Array:
+    return np.random.default_rng(seed).permutation(rows)
 
 
 def _step(model: keras.Model, lesson: _Lesson, optimizer: Any) -> Callable[..., float]:
@@ -186,6 +194,8 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
         if size != whole:
             pixels = tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
         x, y = augment(pixels, targets, seed, mix=mix, by=by, geometry=recipe.geometry)
+        if recipe.backdrops:
+            x = put_before_backdrops(x, seed + 2, share=recipe.backdrops)
         if recipe.patched:
             x, y = patch(x, y, seed + 1, share=recipe.patched)
         return x, teacher(x, y) if teacher else y

@@ -1,7 +1,9 @@
 """Recipes: how to fit a network. What was tried is on the benchmarks' page."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
+
+RecipeName = Literal["evidence", "trunk", "plain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +15,11 @@ class Recipe:
     Attributes
     ----------
     epochs, batch, seed : int
+    passes : int
+        How often an epoch goes through the train part.
+    head_first : bool
+        Whether the head of a network that begins with a trunk is fitted before the trunk is; see
+        `tagger.training.linear_head`.
     learning_rate : float
         At the end of the first two epochs; it then falls to zero along a cosine.
     weight_decay : float
@@ -24,6 +31,9 @@ class Recipe:
     patched : float
         Share of each batch, changed or not, with a piece of another picture in it; see
         `tagger.training.cutmix`.
+    backdrops : float
+        Share of each batch, changed or not, before other backgrounds and in other light; see
+        `tagger.training.backdrops`.
     view : float
         Weight of the views' softmax cross-entropy beside the sigmoid one.
     geometry : float
@@ -40,6 +50,8 @@ class Recipe:
 
     epochs: int = 45
     batch: int = 64
+    passes: int = 1
+    head_first: bool = False
     seed: int = 0
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
@@ -49,6 +61,7 @@ class Recipe:
     dyed: float = 0.3125
     blurred: float = 0.0625
     patched: float = 0.0
+    backdrops: float = 0.0
     view: float = 0.5
     geometry: float = 1.0
     coarse: float = 0.0
@@ -99,6 +112,16 @@ class Recipe:
             patched=0.0,
         )
 
+    def for_others(self) -> Self:
+        """Return this recipe for a trunk that trainings on pictures of other kinds begin with.
+
+        It sees clothes before other backgrounds, in other light, and moved in full. What that gave
+        is on the benchmarks' page of few labels.
+        """
+        return replace(
+            self, geometry=1.0, backdrops=0.7, patched=0.3, dropout=min(self.dropout, 0.1)
+        )
+
     @classmethod
     def plain(cls) -> Self:
         """Return the method's own recipe.
@@ -119,6 +142,14 @@ class Recipe:
             view=0,
             average=0,
         )
+
+    def batch_of(self, pictures: int) -> int:
+        """Return how many pictures a step sees, of a train part of so many."""
+        return min(self.batch, pictures)
+
+    def steps(self, pictures: int) -> int:
+        """Return how many steps an epoch has."""
+        return self.passes * max(1, pictures // self.batch)
 
     def choice_loss(self, validation: float, recombined: float) -> float:
         """Return the loss by which an epoch is chosen: recombined pictures count as they are

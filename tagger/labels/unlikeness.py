@@ -1,0 +1,76 @@
+"""How far a picture lies from what a model was trained on, by its logits. Pure NumPy.
+
+What the model sees of anything it knows is L = ln(sum_i softplus(z_i)) over the logits z of the
+labels that say what a thing is: those of groups judged by shape, or of all groups where none is. Of
+shoes and walls a model of dresses and shirts sees little of either. The unlikeness is where L lies
+between an ordinary picture of the validation part, 0, and the one in a hundred that is least like
+the others, 1. So 1 is the limit of every model.
+
+The sum over labels is the free energy of W. Liu et al., "Energy-based Out-of-distribution
+Detection", 2020, for one sigmoid per label: H. Wang et al., "Can multi-label classification
+networks know what they don't know?", 2021. What features gave instead is on the benchmarks' page.
+"""
+
+import numpy as np
+
+from schemas.bundle import Likeness
+from tagger.arrays import Float32Array, Float64Array, Int64Array
+from tagger.labels.views import DECIMALS
+from tagger.labels.vocabulary import Vocabulary
+
+LIMIT = 1.0
+"""Beyond it a picture is unlike what the model was trained on."""
+SHARE_BEYOND = 0.01
+"""Of the validation pictures, those that lie beyond the limit."""
+_LEAST_SPREAD = 1e-3
+"""Between an ordinary picture and the limit, where a model answers the same of all."""
+
+
+def measure_likeness(logits: Float32Array, vocabulary: Vocabulary) -> Likeness | None:
+    """Return what unlikeness is measured by, or None without pictures.
+
+    Parameters
+    ----------
+    logits : float32 (n, n_labels)
+        Of the validation part, calibrated.
+    """
+    if not len(logits):
+        return None
+    seen = _seen(logits, vocabulary)
+    ordinary = float(np.median(seen))
+    least = float(np.quantile(seen, SHARE_BEYOND))
+    return Likeness(
+        ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=len(logits)
+    )
+
+
+def unlikeness(logits: Float32Array, vocabulary: Vocabulary, likeness: Likeness) -> Float64Array:
+    """Return float64 (n,), four decimals: 0 for an ordinary picture, over 1 for one unlike all.
+
+    Parameters
+    ----------
+    logits : float32 (n, n_labels)
+        Calibrated.
+    """
+    spread = likeness.ordinary - likeness.least
+    far = (likeness.ordinary - _seen(logits, vocabulary)) / spread
+    return np.round(far, DECIMALS) + 0.0  # no -0.0
+
+
+def _seen(logits: Float32Array, vocabulary: Vocabulary) -> Float64Array:
+    """Return float64 (n,): how much is seen of anything that is known, as a logarithm."""
+    chosen = logits[:, _labels(vocabulary)].astype(np.float64)
+    # Below -500 softplus is 0 in float64, and its logarithm no number.
+    total = np.logaddexp(0, np.maximum(chosen, -500)).sum(axis=1)
+    return np.asarray(np.log(total), np.float64)
+
+
+def _labels(vocabulary: Vocabulary) -> Int64Array:
+    """Return the columns of labels that say what a thing is."""
+    by_shape = {group.name for group in vocabulary.groups if group.evidence == "shape"}
+    named = [
+        column
+        for column, label in enumerate(vocabulary.labels)
+        if (not by_shape or label.group in by_shape) and not label.retired
+    ]
+    return np.array(named or range(len(vocabulary)), np.int64)
