@@ -28,6 +28,7 @@ class TrainOptions:
     groups: str | None = None
     _: KW_ONLY
     corrections: str | None = None
+    unlabelled: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     columns: str | None = None
@@ -74,6 +75,7 @@ def train(options: TrainOptions) -> TrainReport:
         held_out=list(options.hold_out_pairs),
         unteachable=list(candidate.split.unteachable),
         evidence=[evidence_record(group) for group in candidate.split.vocabulary.groups],
+        unlabelled=candidate.unlabelled,
     )
 
 
@@ -116,6 +118,7 @@ def training(options: TrainOptions) -> TrainingOptions:
         models=Path(options.models),
         family=options.name,
         corrections=options.corrections,
+        unlabelled=options.unlabelled,
         names=options.names,
         exclude=options.exclude,
         columns=options.columns,

@@ -26,7 +26,8 @@ SPLIT = pa.schema(
             metadata={
                 "meaning": (
                     "how many labels, the first of the vocabulary, there were when it was "
-                    "labelled; 0: only the trunk that the model was begun with saw it"
+                    "labelled; 0: only the trunk that the model was begun with saw it, or it "
+                    "taught without labels"
                 )
             },
         ),

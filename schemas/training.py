@@ -76,6 +76,21 @@ class UnteachablePair(Record):
     """Why, in words."""
 
 
+class UnlabelledTaught(Record):
+    """What pictures that nobody labelled taught, with `--unlabelled`."""
+
+    pictures: int
+    """Pictures of the catalog that may teach."""
+    sure: int
+    """Those of them of which a first model was sure."""
+    kept: bool
+    """Whether the model was trained with these; else the first model is the one that is saved."""
+    loss_without: float
+    """On the validation part, of the first model."""
+    loss_with: float | None = None
+    """On the validation part, of the one trained with them; null if too few were sure."""
+
+
 class TrainReport(Record):
     """What `tagger train` prints."""
 
@@ -105,6 +120,8 @@ class TrainReport(Record):
     """Pairs that the training pictures cannot teach."""
     evidence: list[GroupEvidence] = msgspec.field(default_factory=list)
     """What each group is judged by, and why."""
+    unlabelled: UnlabelledTaught | None = None
+    """Null without --unlabelled."""
 
 
 class RetrainReport(Record):

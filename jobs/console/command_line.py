@@ -7,7 +7,16 @@ from typing import Any
 from tagger.pipeline.options import last_part
 
 _SPELT = {"parent": "from", "trunk": "from", "hold_out_pairs": "hold-out-pair"}
-_PATHS = ("models", "parent", "trunk", "names", "vocabulary", "corrections", "image_root")
+_PATHS = (
+    "models",
+    "parent",
+    "trunk",
+    "names",
+    "vocabulary",
+    "corrections",
+    "unlabelled",
+    "image_root",
+)
 _NOT_OF_THE_MODEL = ("datasets", "resume", "workers", "architecture")
 
 

@@ -25,6 +25,7 @@ _PATHS = (
     "names",
     "propose",
     "report",
+    "unlabelled",
     "vocabulary",
 )
 

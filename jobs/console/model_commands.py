@@ -44,6 +44,7 @@ from jobs.console.model_options import (
     Tolerance,
     TrainDatasets,
     Trunk,
+    Unlabelled,
     UsedBy,
     Vocabulary,
     Yes,
@@ -107,6 +108,7 @@ def train(
     models: Models,
     datasets: TrainDatasets = None,
     corrections: Corrections = None,
+    unlabelled: Unlabelled = None,
     name: Name = "fashion",
     groups: Groups = None,
     names: Names = None,
@@ -135,6 +137,7 @@ def train(
     options = job.TrainOptions(
         datasets=tuple(datasets or ()),
         corrections=corrections,
+        unlabelled=unlabelled,
         models=models,
         name=name,
         groups=groups,

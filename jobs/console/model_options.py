@@ -22,6 +22,14 @@ Corrections = Annotated[
         "in their place; of the same bytes the person's word counts.",
     ),
 ]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CATALOG",
+        help="A folder of pictures without labels: what a first model is sure of there teaches a "
+        "second one, which is kept if it is no worse.",
+    ),
+]
 CorrectedIndex = Annotated[
     str,
     typer.Option("--corrections", metavar="INDEX", help="The index that persons corrected."),

@@ -255,20 +255,27 @@ def prepare(
         settled.labelled,
         cache,
         rows,
-        _clusters(cache, rows),
+        clusters_of([(cache, rows)]),
         left_out=settled.left_out,
         both=len(settled.both & {each.content_sha256 for each in facts}),
         changed=settled.changed,
     )
 
 
-def _clusters(cache: PixelCache, rows: Int64Array) -> Int64Array:
-    """Return int64 (n,): the near-duplicate cluster of each readable picture."""
-    if not len(rows):
+def clusters_of(caches: Sequence[tuple[PixelCache, Int64Array]]) -> Int64Array:
+    """Return int64 (n,): the near-duplicate cluster of each picture, over all of the caches.
+
+    Parameters
+    ----------
+    caches : sequence of (PixelCache, int64 (n_i,))
+        Caches, and which of their pictures are asked about.
+    """
+    pictures = [(cache, row) for cache, rows in caches for row in rows.tolist()]
+    if not pictures:
         return np.zeros(0, np.int64)
-    facts = [cache.facts[row] for row in rows]
+    facts = [cache.facts[row] for cache, row in pictures]
     return near_duplicates(
-        np.stack([_thumbnail(cache.pixels[row]) for row in rows]),  # (n, SIDE, SIDE, 3)
+        np.stack([_thumbnail(cache.pixels[row]) for cache, row in pictures]),  # (n, SIDE, SIDE, 3)
         np.array([(each.width or 1) / (each.height or 1) for each in facts]),
         [each.content_sha256 or "" for each in facts],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schemas.training import Epoch, History
+from tagger.arrays import Float32Array, Int64Array, Pixels
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Vocabulary
 from tagger.pipeline.resuming import WorkFolder
@@ -35,6 +36,8 @@ class Fitted:
     way : float
         How much of the way from what it began with to what was fitted the weights went; 1 of one
         that began with nothing.
+    loss : float
+        On the validation part, after calibration by it.
     history : bytes
         history.png.
     """
@@ -43,16 +46,44 @@ class Fitted:
     best_epoch: int
     epochs: int
     way: float
+    loss: float
     history: bytes
 
 
-def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFolder) -> Fitted:
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is fitted to, where that is more than the train part.
+
+    Attributes
+    ----------
+    pixels : uint8 (n, size, size, 3)
+        Those of the set, and more behind them.
+    targets : float32 (n, n_labels)
+    train : int64
+        Row numbers; a row may be there several times.
+    """
+
+    pixels: Pixels
+    targets: Float32Array
+    train: Int64Array
+
+
+def fit_set(
+    split: SplitSet,
+    start: NetworkStart,
+    recipe: Recipe,
+    work: WorkFolder,
+    *,
+    lesson: Lesson | None = None,
+) -> Fitted:
     """Return the network fitted to the train part, the best epoch chosen by the validation part.
 
     Parameters
     ----------
     work : WorkFolder
         Where its state is kept after each epoch, and perhaps found.
+    lesson : Lesson, optional
+        What it is fitted to; by default the train part.
 
     Raises
     ------
@@ -76,9 +107,11 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
-    data = TrainingData(split.pixels, split.targets, split.rows("train"), split.rows("validation"))
+    lesson = lesson or Lesson(split.pixels, split.targets, split.rows("train"))
+    validation = split.rows("validation")
+    data = TrainingData(lesson.pixels, lesson.targets, lesson.train, validation)
     if inherited is not None:
-        inherited.start(network, split.targets[split.rows("train")])
+        inherited.start(network, data.targets[data.train])
         if recipe.head_first:
             fit_head(network, data, split.vocabulary, recipe)
     history = _fit(network, data, split.vocabulary, recipe, work, inherited=inherited)
@@ -95,7 +128,8 @@ def fit_set(split: SplitSet, start: NetworkStart, recipe: Recipe, work: WorkFold
         way = inherited.settle(plain, loss)
     if way < 1:
         say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
-    return Fitted(plain, history.best + 1, recipe.epochs, way, curves)
+    fitted_loss = calibrated_loss(plain, data)
+    return Fitted(plain, history.best + 1, recipe.epochs, way, fitted_loss, curves)
 
 
 def check_parts(split: SplitSet, *, inherited: int) -> None:

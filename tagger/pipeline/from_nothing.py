@@ -119,6 +119,10 @@ class FromNothing:
         """Return how this program reads pictures."""
         return Reading(self.trunk.size if self.trunk is not None else self.architecture.size)
 
+    def seen(self) -> pa.Table | None:
+        """Return what the trunk has seen."""
+        return self.trunk.split() if self.trunk is not None else None
+
     def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
         """Return the vocabulary, groups of which nothing is said judged by what pictures say."""
         return judged_by_pictures(prepared, vocabulary)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from schemas.bundle import ComparedPart, Gate
 from tagger.arrays import StrArray
@@ -155,6 +156,10 @@ class FromParent:
         That has its features only of what it was shown.
         """
         return self.parent.reading if self.freeze_trunk else Reading(self.parent.size)
+
+    def seen(self) -> pa.Table | None:
+        """Return what the parent has seen."""
+        return self.parent.split()
 
     def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
         """Return the vocabulary: what groups are judged by is the parent's."""

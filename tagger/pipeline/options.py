@@ -17,6 +17,8 @@ class TrainingOptions:
         Where bundles are kept.
     family : str
         The bundle becomes FAMILY-vK.
+    unlabelled : str, optional
+        A catalog whose pictures teach without labels.
     corrections : str, optional
         An index whose corrections are labels too.
     names : str, optional
@@ -50,6 +52,7 @@ class TrainingOptions:
     models: Path
     family: str
     corrections: str | None = None
+    unlabelled: str | None = None
     names: str | None = None
     exclude: tuple[str, ...] = ()
     columns: str | None = None

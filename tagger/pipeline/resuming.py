@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from schemas.record import parse, to_json
@@ -18,6 +18,9 @@ from tagger.progress import say
 from tagger.settings import setting
 from tagger.training.recipe import Recipe
 
+_AGAIN = "checkpoints-again"
+_LAST = "last.npz"
+
 
 @dataclass(frozen=True)
 class WorkFolder:
@@ -28,10 +31,13 @@ class WorkFolder:
     path : Path
     resume : bool
         Whether to go on from what is there.
+    state : str
+        The folder of the state after each epoch.
     """
 
     path: Path
     resume: bool
+    state: str = "checkpoints"
 
     @property
     def pixels(self) -> Path:
@@ -39,9 +45,19 @@ class WorkFolder:
         return self.path / "pixels"
 
     @property
+    def unlabelled(self) -> Path:
+        """Return where decoded pictures without labels are."""
+        return self.path / "unlabelled"
+
+    @property
     def checkpoints(self) -> Path:
         """Return where the state after each epoch is."""
-        return self.path / "checkpoints"
+        return self.path / self.state
+
+    def again(self) -> "WorkFolder":
+        """Return the same folder for a second training in it, which may have been begun."""
+        second = replace(self, state=_AGAIN)
+        return replace(second, resume=self.resume and (second.checkpoints / _LAST).exists())
 
     def begin(self, asked: object) -> None:
         """Clear the traces of an earlier training, or make sure that they are of this very one.
@@ -58,7 +74,8 @@ class WorkFolder:
         """
         note = ResumeNote(asked=_digest(asked))
         if not self.resume:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            for state in (self.state, _AGAIN):
+                shutil.rmtree(self.path / state, ignore_errors=True)
             self._write(note)
             return
         before, history = self._interrupted()

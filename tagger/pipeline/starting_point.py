@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import pyarrow as pa
+
 from schemas.bundle import Gate
 from tagger.arrays import StrArray
 from tagger.datasets.labelled_set import LabelledSet
@@ -68,6 +70,9 @@ class StartingPoint(Protocol):
 
     def reading(self) -> Reading:
         """Return how pictures become the network's input."""
+
+    def seen(self) -> pa.Table | None:
+        """Return the split.parquet of what the network has seen before, if it has seen anything."""
 
     def judged(self, prepared: PreparedSet, vocabulary: Vocabulary) -> Vocabulary:
         """Return the vocabulary with what each group is judged by, decided and said."""

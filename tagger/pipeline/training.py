@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from schemas.bundle import Gate
-from schemas.training import PictureCounts
+from schemas.training import PictureCounts, UnlabelledTaught
 from tagger.datasets.labelled_set import LabelledSet
 from tagger.datasets.problem_budget import pictures_with, settle_problems
 from tagger.errors import InputError, Locked
@@ -25,9 +26,11 @@ from tagger.pipeline.measuring import (
 )
 from tagger.pipeline.options import TrainingOptions
 from tagger.pipeline.resuming import work_folder
+from tagger.pipeline.self_teaching import catalog_paths, decode_unlabelled, teach_itself
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import StartingPoint
 from tagger.progress import say
+from tagger.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Candidate:
     measured: Measured
     gate: Gate
     facts: TrainingFacts
+    unlabelled: UnlabelledTaught | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,12 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
     next_name(options.models, options.family)  # says what is wrong with it
     labelled = start.sets(options)
     vocabulary = start.taught(labelled, options)
+    catalog = catalog_paths(options.unlabelled, options.exclude, seed=options.seed)
     with work_folder(options.models, options.family, resume=options.resume) as work:
         parent = start.parent.name if start.parent is not None else None
         name = next_name(options.models, options.family, parent=parent)
         vocabulary = vocabulary.born(name)
-        work.begin(_decisive(options, start, labelled, vocabulary))
+        work.begin(_decisive(options, start, labelled, vocabulary) | {"unlabelled": catalog})
         say_evidence(vocabulary)
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         prepared.refuse_nothing()
@@ -78,11 +83,24 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         vocabulary = start.judged(prepared, vocabulary)
         split = start.split(prepared, vocabulary, seed=options.seed)
         _say_corrected(split)
-        recipe = start.recipe(len(split.rows("train")))
-        recipe = replace(recipe, seed=options.seed, epochs=options.epochs or recipe.epochs)
+        recipe = _recipe(options, start, len(split.rows("train")))
         work.check_contents(prepared, recipe, vocabulary)
+        unlabelled = decode_unlabelled(
+            catalog,
+            prepared,
+            start.seen(),
+            work.unlabelled,
+            start.reading(),
+            workers=options.workers,
+        )
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
         fitted = fit_set(split, start.network(split), recipe, work)
+        taught = None
+        if unlabelled is not None:
+            more = partial(_recipe, options, start)
+            taught = teach_itself(fitted, split, unlabelled, start.network, more, work)
+            split = taught.split
+            fitted = taught.fitted
         remembered = start.remembered(split)
         calibrated = calibrate_network(
             fitted.network, split, remembered, min_precision=options.min_precision
@@ -90,13 +108,22 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         measured = measure_network(calibrated, split, remembered, history=fitted.history)
         gate = start.judge(split, measured)
         facts = _facts(options, start, split, fitted)
-        candidate = Candidate(name, split, measured, gate, facts)
+        report = taught.report if taught is not None else None
+        candidate = Candidate(name, split, measured, gate, facts, report)
         path = _save(candidate, options, start)
         promoted = gate.passed and options.promote and _promote(path, start)
         compare_precisions_of(path, split)
         work.remove()
     seconds = round(time.perf_counter() - began, 1)
     return Trained(path, load_bundle(path), candidate, promoted, seconds)
+
+
+def _recipe(options: TrainingOptions, start: StartingPoint, pictures: int) -> Recipe:
+    """Return how to fit so many pictures, as it was asked for."""
+    recipe = replace(start.recipe(pictures), seed=options.seed)
+    if options.epochs is None:
+        return recipe
+    return replace(recipe, epochs=options.epochs, passes=1)  # who counts epochs means each once
 
 
 def _say_corrected(split: SplitSet) -> None:

@@ -18,6 +18,7 @@ from tagger.training.losses import combined_loss
 from tagger.training.network import LAST_OF_TRUNK
 from tagger.training.recipe import Recipe
 from tagger.training.training_data import TrainingData
+from tagger.training.validation import mirrored, predict_logits
 
 STEPS = 200
 LEARNING_RATE = 3e-3
@@ -59,12 +60,6 @@ def fit_head(
 
 def _features(network: keras.Model, data: TrainingData) -> Float32Array:
     """Return the features of the train part, float32 (2 n, n_features): as it is, and mirrored."""
-    from tagger.training.validation import predict_logits
-
     trunk = keras.Model(network.input, network.get_layer(LAST_OF_TRUNK).output)
-    mirrored = keras.Sequential(
-        [keras.Input(network.input_shape[1:]), keras.layers.Lambda(lambda x: x[:, :, ::-1]), trunk]
-    )
-    return np.concatenate(
-        [predict_logits(model, data.pixels, data.train) for model in (trunk, mirrored)]
-    )
+    both = (trunk, mirrored(trunk))
+    return np.concatenate([predict_logits(each, data.pixels, data.train) for each in both])

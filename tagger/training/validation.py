@@ -43,6 +43,19 @@ def predict_logits(
     return np.concatenate(parts)
 
 
+def predict_both_ways(network: keras.Model, pixels: Pixels, rows: Int64Array) -> Float32Array:
+    """Return float32 (len(rows), n_labels): the mean logits of these pictures and mirrored ones."""
+    plain = predict_logits(network, pixels, rows)
+    turned = predict_logits(mirrored(network), pixels, rows)
+    return np.asarray((plain + turned) / 2, np.float32)
+
+
+def mirrored(network: keras.Model) -> keras.Model:
+    """Return a network that sees pictures the other way round."""
+    pictures = keras.Input(network.input_shape[1:])
+    return keras.Model(pictures, network(keras.ops.flip(pictures, axis=2)))
+
+
 def validate(
     network: keras.Model,
     data: TrainingData,

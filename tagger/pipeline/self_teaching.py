@@ -1,0 +1,207 @@
+"""The catalog teaches too: a model's own sure answers on pictures that nobody labelled.
+
+The story is that of Q. Xie et al., "Self-training with Noisy Student improves ImageNet
+classification", 2020: a first model answers for the pictures as they are; where it is sure, a
+second one, begun as the first was, learns these answers from pictures that are strongly changed.
+The second is kept if the validation part says that it is no worse.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.split import SPLIT
+from schemas.training import UnlabelledTaught
+from tagger.arrays import Float32Array, Int64Array, Pixels
+from tagger.catalog import Walk
+from tagger.cpus import usable_cpus
+from tagger.datasets.pixel_cache import decode_to_disk
+from tagger.datasets.prepared_set import PreparedSet
+from tagger.datasets.unlabelled import Unlabelled, may_teach, paths_of
+from tagger.errors import InputError
+from tagger.exclusions import Exclusions
+from tagger.imaging.preprocessing import Reading
+from tagger.labels.pseudo_labels import SURE, pseudo_labels
+from tagger.pipeline.fitting import Fitted, Lesson, fit_set
+from tagger.pipeline.resuming import WorkFolder
+from tagger.pipeline.split_set import SplitSet
+from tagger.pipeline.starting_point import NetworkStart
+from tagger.progress import Progress, say
+from tagger.settings import setting
+from tagger.training.recipe import Recipe
+
+LABELLED_SHARE = 1 / 3
+"""Of the second training's pictures, at least so many are labelled ones, repeated if need be."""
+FEWEST = 20
+"""Sure pictures below which a second training is not worth its time."""
+STRONG = 0.5
+"""Share of the second training's pictures with a piece of another in them."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What was fitted, and what the catalog had to do with it."""
+
+    split: SplitSet
+    fitted: Fitted
+    report: UnlabelledTaught
+
+
+def catalog_paths(catalog: str | None, exclude: Sequence[str], *, seed: int) -> list[str]:
+    """Return the paths of an unlabelled catalog's pictures; none if there is no such catalog.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds no picture.
+    """
+    if catalog is None:
+        return []
+    paths = paths_of(Walk(catalog, exclude=Exclusions(exclude)), seed=seed)
+    if not paths:
+        raise InputError(
+            f"{setting('unlabelled')} {catalog!r}: there is no picture in it; name the folder that "
+            "holds the catalog's pictures, or leave it out"
+        )
+    return paths
+
+
+def decode_unlabelled(
+    paths: Sequence[str],
+    prepared: PreparedSet,
+    seen: pa.Table | None,
+    folder: Path,
+    reading: Reading,
+    *,
+    workers: int,
+) -> Unlabelled | None:
+    """Return the pictures that may teach, decoded into `folder`; None where none was named.
+
+    Parameters
+    ----------
+    seen : pa.Table or None
+        The split.parquet of a trunk: what that was measured on teaches nothing.
+    """
+    if not paths:
+        return None
+    with Progress(len(paths), "decoding the catalog") as progress:
+        cache = decode_to_disk(
+            folder, paths, reading, workers=workers or usable_cpus(), progress=progress.advance
+        )
+    measured = [] if seen is None else seen.to_pylist()
+    kept_out = {row["content_sha256"] for row in measured if row["part"] != "train"}
+    found = may_teach(cache, prepared, kept_out)
+    say(
+        f"{len(found.rows):,} of {len(paths):,} pictures without labels may teach; the others "
+        "cannot be read, are there twice, or look like labelled ones"
+    )
+    return found
+
+
+def teach_itself(
+    first: Fitted,
+    split: SplitSet,
+    unlabelled: Unlabelled,
+    start: Callable[[SplitSet], NetworkStart],
+    recipe: Callable[[int], Recipe],
+    work: WorkFolder,
+) -> Taught:
+    """Return what is kept: the model fitted with the catalog, or the first one.
+
+    Parameters
+    ----------
+    start : callable (split)
+        Returns what fitting begins with, as the first training did.
+    recipe : callable (pictures)
+        Returns how to fit so many pictures.
+    """
+    targets = _sure_answers(first.network, split, unlabelled)
+    sure = np.flatnonzero(~np.isnan(targets).all(axis=1))
+    report = UnlabelledTaught(
+        pictures=len(unlabelled.rows), sure=len(sure), kept=False, loss_without=first.loss
+    )
+    if len(sure) < FEWEST:
+        say(
+            f"the model is sure of {len(sure):,} of them: too few to learn from; they teach nothing"
+        )
+        return Taught(split, first, report)
+    say(
+        f"the model is sure of {len(sure):,} of them (p {SURE} or more); it is trained once more, "
+        "with these answers"
+    )
+    lesson = _lesson(split, unlabelled, sure, targets[sure], work.path / "joined.npy")
+    again = replace(recipe(len(lesson.train)), patched=STRONG)
+    second = fit_set(split, start(split), again, work.again(), lesson=lesson)
+    report = replace_report(report, loss_with=second.loss, kept=second.loss <= first.loss)
+    losses = f"loss on the validation part {second.loss:.4f}, without them {first.loss:.4f}"
+    if not report.kept:
+        say(f"pictures without labels are left out again: {losses}")
+        return Taught(split, first, report)
+    say(f"pictures without labels taught something: {losses}")
+    taught = [unlabelled.digests[at] for at in sure.tolist()]
+    return Taught(replace(split, table=_with_taught(split.table, taught)), second, report)
+
+
+def replace_report(report: UnlabelledTaught, **changes: Any) -> UnlabelledTaught:
+    """Return the report with some fields changed."""
+    from msgspec import structs
+
+    return structs.replace(report, **changes)
+
+
+def _sure_answers(network: Any, split: SplitSet, unlabelled: Unlabelled) -> Float32Array:
+    """Return float32 (n, n_labels): what a network surely says of the pictures, NaN elsewhere.
+
+    It is calibrated by the validation part, and sees each picture as it is and mirrored.
+    """
+    from tagger.training.calibration import calibrate
+    from tagger.training.validation import predict_both_ways
+
+    rows = split.rows("validation")
+    scale, shift = calibrate(predict_both_ways(network, split.pixels, rows), split.targets[rows])
+    logits = predict_both_ways(network, unlabelled.cache.pixels, unlabelled.rows)
+    return pseudo_labels((logits * scale + shift).astype(np.float32), split.vocabulary)
+
+
+def _lesson(
+    split: SplitSet, unlabelled: Unlabelled, sure: Int64Array, targets: Float32Array, file: Path
+) -> Lesson:
+    """Return the labelled pictures and the sure ones as one set, its pixels joined in `file`."""
+    train = split.rows("train")
+    labelled = len(split.targets)
+    pixels = _joined(split.pixels, unlabelled.cache.pixels, unlabelled.rows[sure], file)
+    share = LABELLED_SHARE / (1 - LABELLED_SHARE)
+    times = max(1, round(share * len(sure) / len(train)))
+    return Lesson(
+        pixels,
+        np.concatenate([split.targets, targets]),
+        np.concatenate([*[train] * times, labelled + np.arange(len(sure))]),
+    )
+
+
+def _joined(first: Pixels, second: Pixels, rows: Int64Array, file: Path) -> Pixels:
+    """Return all of `first` and some rows of `second` as one array, memory-mapped."""
+    shape = (len(first) + len(rows), *first.shape[1:])
+    joined = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    joined[: len(first)] = first
+    for at, row in enumerate(rows.tolist(), start=len(first)):
+        joined[at] = second[row]
+    joined.flush()
+    return joined
+
+
+def _with_taught(table: pa.Table, digests: Sequence[str]) -> pa.Table:
+    """Return split.parquet with the pictures that taught without labels: the model knows them."""
+    known = set(table["content_sha256"].to_pylist())
+    rows = [
+        {"content_sha256": digest, "cluster": digest, "part": "train", "judged": 0}
+        for digest in digests
+        if digest not in known
+    ]
+    return pa.concat_tables([table, pa.Table.from_pylist(rows, schema=SPLIT)]).sort_by(
+        "content_sha256"
+    )
