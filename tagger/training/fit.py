@@ -29,7 +29,11 @@ from tagger.training.losses import combined_loss
 from tagger.training.network import at_half_size
 from tagger.training.recipe import Recipe
 from tagger.training.training_data import TrainingData
-from tagger.training.validation import recombined_validation, validate
+from tagger.training.validation import (
+    recombined_validation,
+    validate,
+    validation_elsewhere,
+)
 
 Teacher = Callable[[Any, Any], Any]
 """(pictures, targets) to targets, unknown ones filled in; see `tagger.training.fine_tuning`."""
@@ -79,6 +83,7 @@ def fit(
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History(epochs=[])
     combinations = recombined_validation(data, vocabulary, recipe)
+    elsewhere = validation_elsewhere(data, recipe)
     for epoch in range(len(history.epochs), recipe.epochs):
         start = time.perf_counter()
         take_step = take_steps[0 if epoch < small_epochs else -1]
@@ -90,7 +95,7 @@ def fit(
             report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
             end_if_asked()
         with average.in_its_place():
-            seen = validate(network, data, recipe, combinations)
+            seen = validate(network, data, recipe, combinations, elsewhere)
         _check_validation_loss(seen.loss, epoch)
         row = Epoch(
             loss=float(np.mean(losses)),

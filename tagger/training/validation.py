@@ -10,6 +10,7 @@ from tagger.evaluation.metrics import macro_average_precision
 from tagger.exit_codes import end_if_asked
 from tagger.labels.vocabulary import Vocabulary
 from tagger.training.augmentation import recombine
+from tagger.training.backdrops import put_before_backdrops
 from tagger.training.calibration import calibrate, least_at_any_scale
 from tagger.training.judged import judged
 from tagger.training.losses import masked_loss
@@ -61,24 +62,36 @@ def validate(
     data: TrainingData,
     recipe: Recipe,
     combinations: tuple[Pixels, Float32Array],
+    elsewhere: Pixels,
 ) -> Validation:
-    """Return the losses on the validation part and on recombined pictures, and the former's AP."""
+    """Return the losses on the validation part and on recombined pictures, and the former's AP.
+
+    Parameters
+    ----------
+    combinations : uint8 (n_recombined, size, size, 3) and float32 (n_recombined, n_labels)
+        From `recombined_validation`.
+    elsewhere : uint8 (n, size, size, 3)
+        From `validation_elsewhere`; with backdrops, an epoch is chosen by these.
+    """
     logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
     targets = data.targets[data.validation]  # (n, n_labels)
     pixels, taught = combinations
     dyed = predict_logits(network, pixels, np.arange(len(pixels)))  # (n_recombined, n_labels)
+    # Begun with a trunk of shops, epoch 1 of 10 was kept by the pictures as they are.
+    placed = predict_logits(network, elsewhere, np.arange(len(elsewhere)))
+    chosen_by = placed if recipe.backdrops else logits
 
-    def losses(scale: float) -> tuple[float, float]:
-        loss = float(masked_loss(targets, logits * np.float32(scale)))
+    def losses(logits: Float32Array, scale: float) -> tuple[float, float]:
+        loss = float(masked_loss(targets[: len(logits)], logits * np.float32(scale)))
         if not len(dyed):
             return loss, loss
         return loss, float(masked_loss(taught, dyed * np.float32(scale)))
 
-    loss, recombined_loss = losses(1.0)
+    loss, recombined_loss = losses(logits, 1.0)
     return Validation(
         loss=loss,
         recombined_loss=recombined_loss,
-        choice_loss=least_at_any_scale(lambda scale: recipe.choice_loss(*losses(scale))),
+        choice_loss=least_at_any_scale(lambda scale: recipe.choice_loss(*losses(chosen_by, scale))),
         macro_ap=macro_average_precision(logits, targets) if len(targets) else None,
     )
 
@@ -93,6 +106,20 @@ def calibrated_loss(network: keras.Model, data: TrainingData) -> float:
     targets = data.targets[data.validation]  # (n, n_labels)
     scale, shift = calibrate(logits, targets)
     return float(masked_loss(targets, (logits * scale + shift).astype(np.float32)))
+
+
+def validation_elsewhere(data: TrainingData, recipe: Recipe) -> Pixels:
+    """Return the first pictures of the validation part before other backgrounds, where training
+    puts them there; else none."""
+    rows = data.validation[: _RECOMBINED if recipe.backdrops else 0]
+    pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
+    for start in range(0, len(rows), _BATCH):
+        pixels = data.pixels[rows[start : start + _BATCH]].astype(np.float32) / 255
+        seed = tf.constant([recipe.seed, start])
+        placed = put_before_backdrops(tf.constant(pixels), seed, share=1.0).numpy()
+        pictures.append(np.round(placed * 255).astype(np.uint8))
+        end_if_asked()
+    return np.concatenate(pictures)
 
 
 def recombined_validation(
