@@ -46,6 +46,11 @@ class Domain:
         )
         return drawn.sort_values("image")[["image", "type"]]
 
+    def unlabelled(self, fold: int, each: int | None) -> list[str]:
+        """Return the pictures that the fold neither tests on nor gives the labels of."""
+        others = self.rows.loc[self.rows["fold"] != fold, "image"]
+        return sorted(set(others) - set(self.training(fold, each)["image"]))
+
     def tested(self, fold: int) -> pd.DataFrame:
         """Return the pictures that the fold tests on."""
         return self.rows[self.rows["fold"] == fold][["image", "type"]]

@@ -3,11 +3,13 @@ training: `make accuracy`, or `pytest -s -m accuracy tests/benchmarks/test_few_l
 without the pictures.
 
 FEW_FROM=MODEL begins with that model's trunk; it must not have seen phone photographs.
+FEW_UNLABELLED=1 lets the pictures teach whose labels a training does not get.
 FEW_EACH=10,30 and FEW_DOMAINS=phones run a part. ACCURACY_MODELS=/path keeps the bundles, and takes
 those that are there already.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from jobs.evaluate import evaluate
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 __all__ = ["models"]  # a fixture
 FROM = os.environ.get("FEW_FROM")
+UNLABELLED = bool(os.environ.get("FEW_UNLABELLED"))
 SIZES = (
     [None if each == "all" else int(each) for each in os.environ["FEW_EACH"].split(",")]
     if "FEW_EACH" in os.environ
@@ -37,16 +40,36 @@ def domain(
     return apparel(shared, tmp_path_factory.mktemp("apparel"))
 
 
+def catalog_of(domain: Domain, fold: int, each: int | None, folder: Path) -> str | None:
+    """Return a folder with the pictures whose labels the fold does not get, where they teach."""
+    pictures = domain.unlabelled(fold, each) if UNLABELLED else []
+    for picture in pictures:
+        (folder / picture).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(domain.root / picture, folder / picture)
+    return str(folder) if pictures else None
+
+
 @pytest.mark.parametrize("each", SIZES)
 def test_few_labels_teach(domain: Domain, each: int | None, models: Path, tmp_path: Path) -> None:
     found = []
     for fold in range(FOLDS):
         start = "start" if FROM else "nothing"
-        name = f"{domain.name}-{each or 'all'}-{fold}-{start}"
+        catalog = catalog_of(domain, fold, each, tmp_path / f"catalog{fold}")
+        more = "-unlabelled" if catalog else ""
+        name = f"{domain.name}-{each or 'all'}-{fold}-{start}{more}"
         labels = tmp_path / f"{name}.csv"
         domain.training(fold, each).to_csv(labels, index=False)
         root = str(domain.root)
-        path = trained(models, name, labels, "type", image_root=root, seed=fold, trunk=FROM)
+        path = trained(
+            models,
+            name,
+            labels,
+            "type",
+            image_root=root,
+            seed=fold,
+            trunk=FROM,
+            unlabelled=catalog,
+        )
         domain.tested(fold).to_csv(labels, index=False)
         evaluation = evaluate(str(path), [str(labels)], image_root=root).evaluation
         top1 = evaluation.groups[0].top1
