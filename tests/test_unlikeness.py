@@ -1,6 +1,7 @@
 """How far a picture lies from what a model was trained on: in rows, summaries, records, pages."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -92,10 +93,18 @@ def night(
     settle(folder / "catalog")
     model = with_likeness(bundle_path, folder / "model", Likeness(ordinary=9, least=8, pictures=9))
     options = TagOptions(
-        str(folder / "catalog"), str(model), str(folder / "index"), max_error_rate=1
+        str(folder / "catalog"),
+        str(model),
+        str(folder / "index"),
+        max_error_rate=1,
+        metrics=str(folder / "night.prom"),
     )
     done = tag_catalog(options)
     return options, summary_text(done), complaints(done)
+
+
+def metrics_of(options: TagOptions) -> str:
+    return Path(options.metrics or "").read_text()
 
 
 def with_likeness(bundle: Path, copy: Path, likeness: Likeness | dict[str, object] | None) -> Path:
@@ -148,6 +157,7 @@ def test_summary_record_report_and_page_say_how_many_are_unlike(
     assert (written.unlike.rows, written.unlike.of) == (30, 30)
     assert not written.good
     assert any(words in concern for concern in written.concerns)
+    assert re.search(r"^tagger_run_unlike_rows\{.*\} 30$", metrics_of(options), re.M)
     page = (tmp_path / "night.html").read_text()
     assert "Unlike what the model was trained on" in page
     assert words in page

@@ -135,6 +135,12 @@ def _pictures_of_run(record: RunRecord, run: Run) -> Iterator[Family]:
         "Share of failures as --max-error-rate sees it, 0 to 1; 0 if no picture was tried.",
         _failure_ratio(run.counts),
     )
+    if record.answers is not None and record.answers.unlike is not None:
+        yield _one(
+            "tagger_run_unlike_rows",
+            "Rows that the last run published and that are unlike what its model was trained on.",
+            record.answers.unlike.rows,
+        )
     yield _one(
         "tagger_run_pictures_per_second",
         "Pictures read per second of waiting for workers and inferring; 0 if none was read.",
