@@ -82,7 +82,7 @@ def train(options: TrainOptions) -> TrainReport:
 def train_text(report: TrainReport) -> str:
     """Return the result of a training as text for a terminal."""
     from jobs.evaluate import table
-    from tagger.models.card import number
+    from tagger.models.card import number, unlabelled_sentence
 
     before = number(report.calibration.before)
     after = number(report.calibration.after)
@@ -95,6 +95,8 @@ def train_text(report: TrainReport) -> str:
         report.verdict.sentence,
         *skipped_lines(report.pictures),
     ]
+    if report.unlabelled is not None:
+        lines.append(unlabelled_sentence(report.unlabelled))
     if not report.verdict.passed:
         lines.append(
             "not promoted: give it more pictures, or better labelled ones ('tagger train --check' "
@@ -150,6 +152,7 @@ def start(options: TrainOptions) -> FromNothing:
             "--min-pictures and --vocabulary: give one of them; a vocabulary names its labels "
             "itself"
         )
+    _check_unlabelled(options)
     return FromNothing(
         trunk=_trunk(options),
         groups=tuple(parse_groups(options.groups)) if options.groups else None,
@@ -159,6 +162,22 @@ def start(options: TrainOptions) -> FromNothing:
         hold_out_pairs=options.hold_out_pairs,
         architecture=Architecture(**options.architecture),
     )
+
+
+def _check_unlabelled(options: TrainOptions) -> None:
+    """Refuse pictures without labels where what they teach is not what was asked for."""
+    if options.unlabelled is None:
+        return
+    if options.hold_out_pairs:
+        raise InputError(
+            "--unlabelled and --hold-out-pair: give one of them; the catalog may show the pair "
+            "that is to be held out"
+        )
+    if options.recipe == "trunk":
+        raise InputError(
+            "--unlabelled and --recipe trunk: give one of them; a trunk for others is not chosen "
+            "by pictures as they are"
+        )
 
 
 def _trunk(options: TrainOptions) -> Bundle | None:

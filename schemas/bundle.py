@@ -4,7 +4,6 @@
 read those that they know, and never one that is not listed, so a later version may add files.
 """
 
-import math
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -137,6 +136,11 @@ class Threshold(Record):
     """How, in words."""
 
 
+_FARTHEST = 1e6
+_NEAREST = 1e-6
+"""Between these, unlikeness is a number whatever the logits are."""
+
+
 class Likeness(Record):
     """What the unlikeness of a picture is measured by: how much is seen of anything known, L =
     ln(sum of ln(1 + exp(z))) over the logits z of the labels of groups judged by shape, or of all
@@ -146,12 +150,13 @@ class Likeness(Record):
     """Median of L over the validation part."""
     least: float
     """L that one in a hundred of them lies below; less than `ordinary`."""
-    pictures: int
+    pictures: Annotated[int, Meta(ge=1)]
     """Validation pictures."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless there is a way from the one to the other."""
-        if not (math.isfinite(self.least) and self.least < self.ordinary < math.inf):
+        bounded = abs(self.least) < _FARTHEST and abs(self.ordinary) < _FARTHEST
+        if not (bounded and self.ordinary - self.least >= _NEAREST):
             raise ValueError(
                 f"likeness: least {self.least} must be less than ordinary {self.ordinary}"
             )
@@ -166,7 +171,8 @@ class Thresholds(Record):
     labels: list[Threshold]
     """In column order."""
     likeness: Likeness | None = None
-    """Null in bundles of earlier versions: their rows have no unlikeness."""
+    """Null in bundles of earlier versions, and where the validation part has fewer than 5
+    pictures: their rows have no unlikeness."""
 
 
 class Change(Record):

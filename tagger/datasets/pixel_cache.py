@@ -74,7 +74,7 @@ def decode_to_disk(
     file = folder / _PIXELS
     shape = (len(paths), reading.size, reading.size, 3)
     pixels = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
-    _take_room(file)
+    take_room(file)
     facts: list[FileFacts] = []
     with Decoder(reading, workers=workers) as decoder:
         for chunk in decoder.decode_files(paths):
@@ -101,7 +101,7 @@ def _found(folder: Path, asked: dict[str, object]) -> PixelCache | None:
     return None
 
 
-def _take_room(path: Path) -> None:
+def take_room(path: Path) -> None:
     """Have the disk give a file all of its room.
 
     A process that writes to one mapped in memory dies on a full disk.

@@ -12,6 +12,7 @@ networks know what they don't know?", 2021. What features gave instead is on the
 """
 
 import numpy as np
+import scipy.stats
 
 from schemas.bundle import Likeness
 from tagger.arrays import Float32Array, Float64Array, Int64Array
@@ -22,25 +23,50 @@ LIMIT = 1.0
 """Beyond it a picture is unlike what the model was trained on."""
 SHARE_BEYOND = 0.01
 """Of the validation pictures, those that lie beyond the limit."""
+FEWEST = 5
+"""Validation pictures below which nothing can be said."""
+ENOUGH = 100
+"""Validation pictures from which on one in a hundred is counted rather than reckoned."""
 _LEAST_SPREAD = 1e-3
 """Between an ordinary picture and the limit, where a model answers the same of all."""
 
 
 def measure_likeness(logits: Float32Array, vocabulary: Vocabulary) -> Likeness | None:
-    """Return what unlikeness is measured by, or None without pictures.
+    """Return what unlikeness is measured by, or None of fewer than `FEWEST` pictures.
+
+    Of fewer than `ENOUGH`, the one in a hundred that is least like the others is next to the
+    farthest of them, which another such picture passes once in so many: there the limit is that of
+    a normal distribution whose mean and spread are known from so few (Student's t).
 
     Parameters
     ----------
     logits : float32 (n, n_labels)
         Of the validation part, calibrated.
     """
-    if not len(logits):
+    n = len(logits)
+    if n < FEWEST:
         return None
     seen = _seen(logits, vocabulary)
     ordinary = float(np.median(seen))
     least = float(np.quantile(seen, SHARE_BEYOND))
+    if n < ENOUGH:
+        tail = float(scipy.stats.t.ppf(SHARE_BEYOND, n - 1)) * np.sqrt(1 + 1 / n)
+        least = min(least, float(seen.mean() + tail * seen.std(ddof=1)))
+    return Likeness(ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=n)
+
+
+def with_parent(likeness: Likeness | None, parent: Likeness | None) -> Likeness | None:
+    """Return what unlikeness is measured by where a parent's pictures are gone.
+
+    The validation part has pictures of the new kind alone then. So an ordinary picture stays the
+    parent's, and the limit is the farther of both: with more labels no less is seen of a picture.
+    """
+    if parent is None or likeness is None:
+        return parent or likeness
     return Likeness(
-        ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=len(logits)
+        ordinary=parent.ordinary,
+        least=min(parent.least, likeness.least),
+        pictures=parent.pictures + likeness.pictures,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.bundle import Metrics, Threshold
 from schemas.evaluation import Evaluation, LabelMeasures, PairMeasures
-from schemas.training import CorrectedParts, PictureCounts, UnteachablePair
+from schemas.training import CorrectedParts, PictureCounts, UnlabelledTaught, UnteachablePair
 from tagger.labels.vocabulary import Vocabulary
 
 _SHOWN = 60
@@ -24,7 +24,7 @@ A multi-label tagger for product photographs: SmallerVGGNet, one sigmoid head,
 - trained on: {facts.source}
 - pictures: {pictures.train} for training, {pictures.validation} for validation (best epoch,
   calibration, thresholds), {pictures.test} for testing; near-duplicates never straddle parts;
-  {pictures.unreadable} could not be read{skipped}{corrected}
+  {pictures.unreadable} could not be read{skipped}{corrected}{unlabelled}
 - recipe: {facts.recipe}; epochs: {facts.epochs}, epoch {facts.best_epoch} kept{way};
   seed {facts.seed}
 - made by `{facts.command}`
@@ -84,6 +84,8 @@ class TrainingFacts:
         Lines on the model that it comes from.
     corrected : CorrectedParts, optional
         How many of the pictures persons corrected; None without corrections.
+    unlabelled : UnlabelledTaught, optional
+        What pictures without labels taught; None without such pictures.
     """
 
     pictures: PictureCounts
@@ -98,6 +100,7 @@ class TrainingFacts:
     unteachable: Sequence[UnteachablePair] = ()
     lineage: Sequence[str] = ()
     corrected: CorrectedParts | None = None
+    unlabelled: UnlabelledTaught | None = None
 
 
 def model_card(
@@ -136,6 +139,9 @@ def model_card(
         way=_way(facts.way),
         pictures=facts.pictures,
         skipped=_skipped(facts.pictures),
+        unlabelled=""
+        if facts.unlabelled is None
+        else f"\n- {unlabelled_sentence(facts.unlabelled)}",
         corrected="" if facts.corrected is None else f"\n- {corrected_sentence(facts.corrected)}",
         verdict=verdict,
         measure_rows="\n".join(_measure_rows(metrics)),
@@ -147,6 +153,18 @@ def model_card(
 
 def _way(way: float) -> str:
     return f", {way:.0%} of the way from what it began with" if way < 1 else ""
+
+
+def unlabelled_sentence(taught: UnlabelledTaught) -> str:
+    """Return what pictures without labels taught, and what that was worth."""
+    found = (
+        f"pictures without labels: a first model was sure of {taught.sure:,} of {taught.pictures:,}"
+    )
+    if taught.loss_with is None:
+        return f"{found}, too few to learn from"
+    losses = f"{taught.loss_with:.4f} with them and {taught.loss_without:.4f} without"
+    verb = "taught this one" if taught.kept else "were left out again"
+    return f"{found}; these {verb}: the loss on the validation part was {losses}"
 
 
 def corrected_sentence(parts: CorrectedParts) -> str:

@@ -32,7 +32,9 @@ from tagger.labels.vocabulary import Vocabulary
 from tagger.pipeline.evidence import say_evidence
 from tagger.pipeline.labelled_sets import decode_set
 from tagger.pipeline.options import TrainingOptions
+from tagger.pipeline.self_teaching import catalog_paths
 from tagger.pipeline.starting_point import StartingPoint
+from tagger.progress import say
 
 _ALL = 100.0
 """Percent of the pictures that may have problems: a check lists them, and stops at none."""
@@ -49,6 +51,8 @@ def check_set(options: TrainingOptions, start: StartingPoint) -> CheckReport:
     lenient = replace(options, skip_problems=_ALL)
     labelled = start.sets(lenient)
     vocabulary, cannot = _vocabulary(labelled, lenient, start)
+    if catalog := catalog_paths(options.unlabelled, options.exclude, seed=options.seed):
+        say(f"{len(catalog):,} pictures without labels in {options.unlabelled!r}")
     if vocabulary is not None:
         say_evidence(vocabulary)
     with tempfile.TemporaryDirectory(prefix="tagger-check-") as folder:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from schemas.training import Epoch, History
-from tagger.arrays import Float32Array, Int64Array, Pixels
 from tagger.errors import DatasetError
 from tagger.labels.vocabulary import Vocabulary
 from tagger.pipeline.resuming import WorkFolder
@@ -16,10 +15,10 @@ from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
 from tagger.progress import Progress, say
 from tagger.training.recipe import Recipe
+from tagger.training.training_data import TrainingData
 
 if TYPE_CHECKING:
     from tagger.training.fine_tuning import Inheritance
-    from tagger.training.training_data import TrainingData
 
 _PARTS = ("train", "validation", "test")
 
@@ -50,31 +49,13 @@ class Fitted:
     history: bytes
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a network is fitted to, where that is more than the train part.
-
-    Attributes
-    ----------
-    pixels : uint8 (n, size, size, 3)
-        Those of the set, and more behind them.
-    targets : float32 (n, n_labels)
-    train : int64
-        Row numbers; a row may be there several times.
-    """
-
-    pixels: Pixels
-    targets: Float32Array
-    train: Int64Array
-
-
 def fit_set(
     split: SplitSet,
     start: NetworkStart,
     recipe: Recipe,
     work: WorkFolder,
     *,
-    lesson: Lesson | None = None,
+    lesson: TrainingData | None = None,
 ) -> Fitted:
     """Return the network fitted to the train part, the best epoch chosen by the validation part.
 
@@ -82,8 +63,9 @@ def fit_set(
     ----------
     work : WorkFolder
         Where its state is kept after each epoch, and perhaps found.
-    lesson : Lesson, optional
-        What it is fitted to; by default the train part.
+    lesson : TrainingData, optional
+        What it is fitted to and chosen by; by default the set's own parts. A row may be there
+        several times.
 
     Raises
     ------
@@ -93,7 +75,6 @@ def fit_set(
     from tagger.evaluation.plots import history_png
     from tagger.training.linear_head import fit_head
     from tagger.training.network import begin_anew, build_network
-    from tagger.training.training_data import TrainingData
     from tagger.training.validation import calibrated_loss
 
     begin_anew()
@@ -107,9 +88,9 @@ def fit_set(
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
-    lesson = lesson or Lesson(split.pixels, split.targets, split.rows("train"))
-    validation = split.rows("validation")
-    data = TrainingData(lesson.pixels, lesson.targets, lesson.train, validation)
+    data = lesson or TrainingData(
+        split.pixels, split.targets, split.rows("train"), split.rows("validation")
+    )
     if inherited is not None:
         inherited.start(network, data.targets[data.train])
         if recipe.head_first:
@@ -157,7 +138,7 @@ def check_parts(split: SplitSet, *, inherited: int) -> None:
 
 def _fit(
     network: Any,
-    data: "TrainingData",
+    data: TrainingData,
     vocabulary: Vocabulary,
     recipe: Recipe,
     work: WorkFolder,

@@ -210,7 +210,9 @@ class FromParent:
         """Return the parent's thresholds and trained pairs, where its pictures are gone."""
         if split.replays:
             return Remembered()
-        return Remembered(self.parent.threshold_rows(), self.parent.trained_pairs())
+        return Remembered(
+            self.parent.threshold_rows(), self.parent.trained_pairs(), self.parent.likeness
+        )
 
     def judge(self, split: SplitSet, measured: Measured) -> Gate:
         """Return how the model compares with its parent on the labels of that."""

@@ -14,7 +14,7 @@ from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
 from tagger.labels.pairs import Pair, count_pairs
-from tagger.labels.unlikeness import measure_likeness
+from tagger.labels.unlikeness import measure_likeness, with_parent
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bfloat16 import PICTURES
 from tagger.pipeline.split_set import SplitSet
@@ -31,10 +31,13 @@ class Remembered:
         Of the first labels; these keep their calibration too.
     pairs : mapping from pair to int
         Training pictures that had each pair of labels.
+    likeness : Likeness or None
+        What the unlikeness of a picture was measured by.
     """
 
     thresholds: Sequence[Threshold] = ()
     pairs: Mapping[Pair, int] = field(default_factory=dict)
+    likeness: Likeness | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def calibrate_network(
         scale,
         shift,
         [*remembered.thresholds, *chosen[kept:]],
-        measure_likeness(calibrated, split.vocabulary),
+        with_parent(measure_likeness(calibrated, split.vocabulary), remembered.likeness),
     )
 
 

@@ -54,10 +54,26 @@ class WorkFolder:
         """Return where the state after each epoch is."""
         return self.path / self.state
 
-    def again(self) -> "WorkFolder":
-        """Return the same folder for a second training in it, which may have been begun."""
+    def again(self, asked: object) -> "WorkFolder":
+        """Return the same folder for a second training in it.
+
+        That goes on from what is there if it is of the very same; else it is begun anew.
+
+        Parameters
+        ----------
+        asked : JSON-serialisable
+            All that decides what the second training does.
+        """
         second = replace(self, state=_AGAIN)
-        return replace(second, resume=self.resume and (second.checkpoints / _LAST).exists())
+        note = second.checkpoints / "asked"
+        wanted = _digest(asked)
+        begun = note.exists() and note.read_text() == wanted
+        resume = self.resume and begun and (second.checkpoints / _LAST).exists()
+        if not resume:
+            shutil.rmtree(second.checkpoints, ignore_errors=True)
+            second.checkpoints.mkdir(parents=True)
+            atomic_text(note, wanted)
+        return replace(second, resume=resume)
 
     def begin(self, asked: object) -> None:
         """Clear the traces of an earlier training, or make sure that they are of this very one.

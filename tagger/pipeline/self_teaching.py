@@ -6,33 +6,37 @@ second one, begun as the first was, learns these answers from pictures that are 
 The second is kept if the validation part says that it is no worse.
 """
 
+import hashlib
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec import structs
 
 from schemas.split import SPLIT
 from schemas.training import UnlabelledTaught
-from tagger.arrays import Float32Array, Int64Array, Pixels
+from tagger.arrays import Float32Array, Int64Array
 from tagger.catalog import Walk
 from tagger.cpus import usable_cpus
-from tagger.datasets.pixel_cache import decode_to_disk
+from tagger.datasets.pixel_cache import decode_to_disk, take_room
 from tagger.datasets.prepared_set import PreparedSet
 from tagger.datasets.unlabelled import Unlabelled, may_teach, paths_of
 from tagger.errors import InputError
 from tagger.exclusions import Exclusions
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.pseudo_labels import SURE, pseudo_labels
-from tagger.pipeline.fitting import Fitted, Lesson, fit_set
+from tagger.pipeline.fitting import Fitted, fit_set
 from tagger.pipeline.resuming import WorkFolder
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
 from tagger.progress import Progress, say
 from tagger.settings import setting
 from tagger.training.recipe import Recipe
+from tagger.training.training_data import TrainingData
 
 LABELLED_SHARE = 1 / 3
 """Of the second training's pictures, at least so many are labelled ones, repeated if need be."""
@@ -40,6 +44,10 @@ FEWEST = 20
 """Sure pictures below which a second training is not worth its time."""
 STRONG = 0.5
 """Share of the second training's pictures with a piece of another in them."""
+MOST_TIMES = 10
+"""Sure pictures that teach are at most so many times the labelled ones of the train part."""
+STEPS_TIMES = 2
+"""How many times as many steps the second training takes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def catalog_paths(catalog: str | None, exclude: Sequence[str], *, seed: int) -> 
 
     Raises
     ------
-    InputError
+    InputError, Refused
         If it cannot be read, or holds no picture.
     """
     if catalog is None:
@@ -64,8 +72,9 @@ def catalog_paths(catalog: str | None, exclude: Sequence[str], *, seed: int) -> 
     paths = paths_of(Walk(catalog, exclude=Exclusions(exclude)), seed=seed)
     if not paths:
         raise InputError(
-            f"{setting('unlabelled')} {catalog!r}: there is no picture in it; name the folder that "
-            "holds the catalog's pictures, or leave it out"
+            f"{setting('unlabelled')} {catalog!r}: there is no picture in it that "
+            f"{setting('exclude')} lets in; name the folder that holds the catalog's pictures, or "
+            "leave it out"
         )
     return paths
 
@@ -107,7 +116,7 @@ def teach_itself(
     split: SplitSet,
     unlabelled: Unlabelled,
     start: Callable[[SplitSet], NetworkStart],
-    recipe: Callable[[int], Recipe],
+    recipe: Recipe,
     work: WorkFolder,
 ) -> Taught:
     """Return what is kept: the model fitted with the catalog, or the first one.
@@ -116,11 +125,11 @@ def teach_itself(
     ----------
     start : callable (split)
         Returns what fitting begins with, as the first training did.
-    recipe : callable (pictures)
-        Returns how to fit so many pictures.
+    recipe : Recipe
+        How the first one was fitted.
     """
     targets = _sure_answers(first.network, split, unlabelled)
-    sure = np.flatnonzero(~np.isnan(targets).all(axis=1))
+    sure = _surely_answered(targets, most=MOST_TIMES * len(split.rows("train")), seed=recipe.seed)
     report = UnlabelledTaught(
         pictures=len(unlabelled.rows), sure=len(sure), kept=False, loss_without=first.loss
     )
@@ -133,24 +142,45 @@ def teach_itself(
         f"the model is sure of {len(sure):,} of them (p {SURE} or more); it is trained once more, "
         "with these answers"
     )
-    lesson = _lesson(split, unlabelled, sure, targets[sure], work.path / "joined.npy")
-    again = replace(recipe(len(lesson.train)), patched=STRONG)
-    second = fit_set(split, start(split), again, work.again(), lesson=lesson)
-    report = replace_report(report, loss_with=second.loss, kept=second.loss <= first.loss)
+    lesson = _lesson(split, unlabelled, sure, targets[sure], work.path / "lesson.npy")
+    digests = [unlabelled.digests[at] for at in sure.tolist()]
+    longer = _longer(recipe, len(split.rows("train")), len(lesson.train))
+    second = fit_set(
+        split,
+        start(split),
+        longer,
+        work.again(_decisive(longer, digests, targets[sure])),
+        lesson=lesson,
+    )
+    kept = second.loss <= first.loss
+    report = structs.replace(report, loss_with=second.loss, kept=kept)
     losses = f"loss on the validation part {second.loss:.4f}, without them {first.loss:.4f}"
-    if not report.kept:
+    if not kept:
         say(f"pictures without labels are left out again: {losses}")
         return Taught(split, first, report)
     say(f"pictures without labels taught something: {losses}")
-    taught = [unlabelled.digests[at] for at in sure.tolist()]
-    return Taught(replace(split, table=_with_taught(split.table, taught)), second, report)
+    return Taught(replace(split, table=_with_taught(split.table, digests)), second, report)
 
 
-def replace_report(report: UnlabelledTaught, **changes: Any) -> UnlabelledTaught:
-    """Return the report with some fields changed."""
-    from msgspec import structs
+def _surely_answered(targets: Float32Array, *, most: int, seed: int) -> Int64Array:
+    """Return int64: the pictures of which something is sure, at most so many of them, in order."""
+    sure = np.flatnonzero(~np.isnan(targets).all(axis=1))
+    drawn = np.random.default_rng([seed, 6]).permutation(sure)[:most]
+    return np.sort(drawn)
 
-    return structs.replace(report, **changes)
+
+def _longer(recipe: Recipe, labelled: int, pictures: int) -> Recipe:
+    """Return the recipe for the second training: twice the steps of the first, and every picture
+    changed as a set of the labelled size is, with pieces of others besides."""
+    steps = STEPS_TIMES * recipe.epochs * recipe.steps(labelled)
+    once = replace(recipe, passes=1, patched=max(recipe.patched, STRONG))
+    return replace(once, epochs=max(2, round(steps / once.steps(pictures))))
+
+
+def _decisive(recipe: Recipe, digests: Sequence[str], targets: Float32Array) -> object:
+    """Return all that decides what the second training does, as JSON."""
+    taught = hashlib.sha256(targets.tobytes()).hexdigest()
+    return [asdict(recipe), list(digests), taught]
 
 
 def _sure_answers(network: Any, split: SplitSet, unlabelled: Unlabelled) -> Float32Array:
@@ -169,29 +199,32 @@ def _sure_answers(network: Any, split: SplitSet, unlabelled: Unlabelled) -> Floa
 
 def _lesson(
     split: SplitSet, unlabelled: Unlabelled, sure: Int64Array, targets: Float32Array, file: Path
-) -> Lesson:
-    """Return the labelled pictures and the sure ones as one set, its pixels joined in `file`."""
+) -> TrainingData:
+    """Return what the second network is fitted to; its pictures are copied to `file`.
+
+    These are the train and the validation part and the sure pictures, in this order.
+    """
     train = split.rows("train")
-    labelled = len(split.targets)
-    pixels = _joined(split.pixels, unlabelled.cache.pixels, unlabelled.rows[sure], file)
+    labelled = np.concatenate([train, split.rows("validation")])
+    rows = unlabelled.rows[sure]
+    size = split.pixels.shape[1]
+    shape = (len(labelled) + len(rows), size, size, 3)
+    pixels = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    take_room(file)
+    for at, row in enumerate(labelled.tolist()):
+        pixels[at] = split.pixels[row]
+    for at, row in enumerate(rows.tolist(), start=len(labelled)):
+        pixels[at] = unlabelled.cache.pixels[row]
     share = LABELLED_SHARE / (1 - LABELLED_SHARE)
-    times = max(1, round(share * len(sure) / len(train)))
-    return Lesson(
+    times = max(1, math.ceil(share * len(rows) / len(train)))
+    return TrainingData(
         pixels,
-        np.concatenate([split.targets, targets]),
-        np.concatenate([*[train] * times, labelled + np.arange(len(sure))]),
+        np.concatenate([split.targets[labelled], targets]),
+        train=np.concatenate(
+            [*[np.arange(len(train))] * times, len(labelled) + np.arange(len(rows))]
+        ),
+        validation=np.arange(len(train), len(labelled)),
     )
-
-
-def _joined(first: Pixels, second: Pixels, rows: Int64Array, file: Path) -> Pixels:
-    """Return all of `first` and some rows of `second` as one array, memory-mapped."""
-    shape = (len(first) + len(rows), *first.shape[1:])
-    joined = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
-    joined[: len(first)] = first
-    for at, row in enumerate(rows.tolist(), start=len(first)):
-        joined[at] = second[row]
-    joined.flush()
-    return joined
 
 
 def _with_taught(table: pa.Table, digests: Sequence[str]) -> pa.Table:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from schemas.bundle import Gate
@@ -73,7 +72,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         parent = start.parent.name if start.parent is not None else None
         name = next_name(options.models, options.family, parent=parent)
         vocabulary = vocabulary.born(name)
-        work.begin(_decisive(options, start, labelled, vocabulary) | {"unlabelled": catalog})
+        work.begin(_decisive(options, start, labelled, vocabulary))
         say_evidence(vocabulary)
         prepared = decode_set(labelled, work.pixels, start.reading(), workers=options.workers)
         prepared.refuse_nothing()
@@ -97,8 +96,7 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         fitted = fit_set(split, start.network(split), recipe, work)
         taught = None
         if unlabelled is not None:
-            more = partial(_recipe, options, start)
-            taught = teach_itself(fitted, split, unlabelled, start.network, more, work)
+            taught = teach_itself(fitted, split, unlabelled, start.network, recipe, work)
             split = taught.split
             fitted = taught.fitted
         remembered = start.remembered(split)
@@ -107,8 +105,8 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         )
         measured = measure_network(calibrated, split, remembered, history=fitted.history)
         gate = start.judge(split, measured)
-        facts = _facts(options, start, split, fitted)
         report = taught.report if taught is not None else None
+        facts = _facts(options, start, split, fitted, report)
         candidate = Candidate(name, split, measured, gate, facts, report)
         path = _save(candidate, options, start)
         promoted = gate.passed and options.promote and _promote(path, start)
@@ -162,7 +160,11 @@ def _decisive(
 
 
 def _facts(
-    options: TrainingOptions, start: StartingPoint, split: SplitSet, fitted: Fitted
+    options: TrainingOptions,
+    start: StartingPoint,
+    split: SplitSet,
+    fitted: Fitted,
+    unlabelled: UnlabelledTaught | None,
 ) -> TrainingFacts:
     return TrainingFacts(
         pictures=PictureCounts(
@@ -182,6 +184,7 @@ def _facts(
         parameters=fitted.network.count_params(),
         unteachable=split.unteachable,
         corrected=split.corrected,
+        unlabelled=unlabelled,
     )
 
 

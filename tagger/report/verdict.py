@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.index import Manifest
 from schemas.report import MovedShare
-from schemas.runs import AnswerCounts, Counts, RunRecord
+from schemas.runs import AnswerCounts, Counts, RunRecord, UnlikeRows
 from tagger.evaluation.figures import percent
 from tagger.index.unlike import mostly_unlike
 from tagger.report.alarms import LEAST_HISTORY, LONGEST, WINDOWS
@@ -75,12 +75,19 @@ def verdict(
     """
     run = ran.newest
     concerns = [*_of_the_run(ran, night, now), *map(moved_words, shares.moved), *_failures(run)]
-    counted = run.answers if run and run.answers else counts  # the run knows which ones came
-    concerns += mostly_unlike(counted.unlike)
+    concerns += mostly_unlike(_unlike(run, night, counts))
     if concerns:
         more = f" And {len(concerns) - 1} more." if len(concerns) > 1 else ""
         return Verdict(False, f"Look at this: {_sentence(concerns[0])}{more}", concerns)
     return Verdict(True, f"Last night was good: {_good(run, night, shares)}", [])
+
+
+def _unlike(run: RunRecord | None, night: Manifest, counts: AnswerCounts) -> UnlikeRows | None:
+    """Return how many of the rows that readers see are unlike; their run knows which ones came."""
+    is_theirs = run is not None and run.snapshot == night.snapshot
+    if run is not None and is_theirs and run.answers is not None:
+        return run.answers.unlike
+    return counts.unlike
 
 
 def moved_words(moved: MovedShare) -> str:

@@ -62,7 +62,7 @@ def validate(
     data: TrainingData,
     recipe: Recipe,
     combinations: tuple[Pixels, Float32Array],
-    elsewhere: Pixels,
+    elsewhere: tuple[Pixels, Float32Array],
 ) -> Validation:
     """Return the losses on the validation part and on recombined pictures, and the former's AP.
 
@@ -70,7 +70,7 @@ def validate(
     ----------
     combinations : uint8 (n_recombined, size, size, 3) and float32 (n_recombined, n_labels)
         From `recombined_validation`.
-    elsewhere : uint8 (n, size, size, 3)
+    elsewhere : uint8 (n_placed, size, size, 3) and float32 (n_placed, n_labels)
         From `validation_elsewhere`; with backdrops, an epoch is chosen by these.
     """
     logits = predict_logits(network, data.pixels, data.validation)  # (n, n_labels)
@@ -78,20 +78,24 @@ def validate(
     pixels, taught = combinations
     dyed = predict_logits(network, pixels, np.arange(len(pixels)))  # (n_recombined, n_labels)
     # Begun with a trunk of shops, epoch 1 of 10 was kept by the pictures as they are.
-    placed = predict_logits(network, elsewhere, np.arange(len(elsewhere)))
-    chosen_by = placed if recipe.backdrops else logits
+    placed, its_targets = elsewhere
+    chosen_by = (logits, targets)
+    if recipe.backdrops:
+        chosen_by = (predict_logits(network, placed, np.arange(len(placed))), its_targets)
 
-    def losses(logits: Float32Array, scale: float) -> tuple[float, float]:
-        loss = float(masked_loss(targets[: len(logits)], logits * np.float32(scale)))
+    def losses(logits: Float32Array, targets: Float32Array, scale: float) -> tuple[float, float]:
+        loss = float(masked_loss(targets, logits * np.float32(scale)))
         if not len(dyed):
             return loss, loss
         return loss, float(masked_loss(taught, dyed * np.float32(scale)))
 
-    loss, recombined_loss = losses(logits, 1.0)
+    loss, recombined_loss = losses(logits, targets, 1.0)
     return Validation(
         loss=loss,
         recombined_loss=recombined_loss,
-        choice_loss=least_at_any_scale(lambda scale: recipe.choice_loss(*losses(chosen_by, scale))),
+        choice_loss=least_at_any_scale(
+            lambda scale: recipe.choice_loss(*losses(*chosen_by, scale))
+        ),
         macro_ap=macro_average_precision(logits, targets) if len(targets) else None,
     )
 
@@ -108,10 +112,11 @@ def calibrated_loss(network: keras.Model, data: TrainingData) -> float:
     return float(masked_loss(targets, (logits * scale + shift).astype(np.float32)))
 
 
-def validation_elsewhere(data: TrainingData, recipe: Recipe) -> Pixels:
-    """Return the first pictures of the validation part before other backgrounds, where training
-    puts them there; else none."""
-    rows = data.validation[: _RECOMBINED if recipe.backdrops else 0]
+def validation_elsewhere(data: TrainingData, recipe: Recipe) -> tuple[Pixels, Float32Array]:
+    """Return some pictures of the validation part before other backgrounds, and what they show,
+    where training puts them there; else none."""
+    order = np.random.default_rng([recipe.seed, 5]).permutation(data.validation)
+    rows = order[: _RECOMBINED if recipe.backdrops else 0]
     pictures = [np.zeros((0, *data.pixels.shape[1:]), np.uint8)]
     for start in range(0, len(rows), _BATCH):
         pixels = data.pixels[rows[start : start + _BATCH]].astype(np.float32) / 255
@@ -119,7 +124,7 @@ def validation_elsewhere(data: TrainingData, recipe: Recipe) -> Pixels:
         placed = put_before_backdrops(tf.constant(pixels), seed, share=1.0).numpy()
         pictures.append(np.round(placed * 255).astype(np.uint8))
         end_if_asked()
-    return np.concatenate(pictures)
+    return np.concatenate(pictures), data.targets[rows]
 
 
 def recombined_validation(
