@@ -17,9 +17,10 @@ class Epoch(Record):
     """On the validation part."""
     validation_recombined_loss: float
     """On pictures of the validation part that are recombined; the same where there are none."""
-    choice_loss: float
+    choice_loss: float | None
     """Of these two, the latter weighted as such pictures are taught, by half at most, with the one
-    scale of all logits that makes it least: the epoch with the least is kept."""
+    scale of all logits that makes it least: the epoch with the least is kept. Null where the
+    validation part is too small to choose by: the last epoch is kept."""
     validation_macro_ap: float | None
     """Macro average precision on the validation part; null without positives."""
     seconds: float
@@ -35,7 +36,9 @@ class History(Record):
     @property
     def best(self) -> int:
         """Return the index of the epoch that is kept."""
-        return min(range(len(self.epochs)), key=lambda i: self.epochs[i].choice_loss)
+        chosen = [(each.choice_loss, i) for i, each in enumerate(self.epochs)]
+        known = [(loss, i) for loss, i in chosen if loss is not None]
+        return min(known)[1] if known else len(self.epochs) - 1
 
 
 class ResumeNote(Record):

@@ -103,9 +103,10 @@ def fit_set(
     plain.set_weights(weights)
     way = 1.0
     if inherited is not None:
-        # Validation pictures stand before their own backgrounds: they would call a trunk for
-        # others back.
-        loss = None if recipe.backdrops else partial(calibrated_loss, plain, data)
+        # Of a trunk for others, validation pictures stand before their own backgrounds and would
+        # call it back; of a small set there are too few to say anything.
+        can_say = not (recipe.backdrops or recipe.head_first)
+        loss = partial(calibrated_loss, plain, data) if can_say else None
         way = inherited.settle(plain, loss)
     if way < 1:
         say(f"the model went {way:.0%} of the way from what it began with to what was fitted")

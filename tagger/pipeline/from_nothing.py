@@ -157,8 +157,7 @@ class FromNothing:
         """Return the recipe that was asked for; a trunk is trained on with, at a smaller rate."""
         if self.recipe_name == "plain":
             return Recipe.plain()
-        begun = Recipe.evidence if self.trunk is None else Recipe.continued
-        recipe = begun(pictures)
+        recipe = Recipe.evidence(pictures) if self.trunk is None else Recipe.begun(pictures)
         return recipe.for_others() if self.recipe_name == "trunk" else recipe
 
     def network(self, split: SplitSet) -> NetworkStart:

@@ -101,7 +101,7 @@ def fit(
             loss=float(np.mean(losses)),
             validation_loss=seen.loss,
             validation_recombined_loss=seen.recombined_loss,
-            choice_loss=seen.choice_loss,
+            choice_loss=None if recipe.head_first else seen.choice_loss,
             validation_macro_ap=seen.macro_ap,
             seconds=time.perf_counter() - start,
         )
