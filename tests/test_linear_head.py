@@ -1,9 +1,66 @@
 """The head before the trunk: fitted to the features, and the trunk stays as it was."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from jobs.train import TrainOptions, train
+from tagger.datasets.sample import Sample
+
 pytestmark = pytest.mark.tensorflow
+
+
+def test_a_small_set_begins_with_the_head_and_keeps_its_last_epoch() -> None:
+    from schemas.training import Epoch, History
+    from tagger.training.recipe import SMALL, Recipe
+
+    few, some, many = (Recipe.begun(pictures) for pictures in (56, 560, SMALL))
+    assert few.head_first
+    assert some.head_first
+    assert many == Recipe.continued(SMALL)
+    steps = [recipe.epochs * recipe.steps(n) for recipe, n in ((few, 56), (some, 560))]
+    assert 200 < steps[0] < steps[1] < 600
+
+    def epochs(*choices: float | None) -> History:
+        rows = [
+            Epoch(
+                loss=1.0,
+                validation_loss=1.0,
+                validation_recombined_loss=1.0,
+                choice_loss=choice,
+                validation_macro_ap=None,
+                seconds=1.0,
+            )
+            for choice in choices
+        ]
+        return History(epochs=rows)
+
+    assert epochs(None, None, None).best == 2
+    assert epochs(3.0, 1.0, 2.0).best == 1
+
+
+def test_a_training_that_begins_with_a_trunk_fits_the_head_first(
+    sample: Sample, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagger.training import linear_head, recipe
+
+    monkeypatch.setattr(recipe, "STEPS", 12)
+    fitted: list[int] = []
+    fit_head = linear_head.fit_head
+
+    def fit_and_note(*args: Any) -> None:
+        fit_head(*args)
+        fitted.append(len(args[1].train))
+
+    monkeypatch.setattr(linear_head, "fit_head", fit_and_note)
+    options = TrainOptions(
+        (str(sample.labelled),), str(tmp_path), "begun", "color,garment", trunk=str(bundle_path)
+    )
+    result = train(options)
+    assert fitted == [result.pictures.train]
+    assert result.best_epoch == 6
 
 
 def test_the_head_learns_what_the_features_tell_apart_and_nothing_else_changes() -> None:

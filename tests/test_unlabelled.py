@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import TINY
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.train import TrainOptions, train
@@ -31,6 +31,7 @@ KEYS = [("color", "blue"), ("color", "red"), ("detail", "hood"), ("detail", "zip
 VOCABULARY = Vocabulary.build(GROUPS, KEYS)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(0, 300), st.floats(0.1, 10))
 def test_only_sure_answers_teach_a_group_as_a_whole_and_no_label_swallows_the_others(
     seed: int, n: int, spread: float

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from changed_bundles import described_again
 from conftest import current_rows, settle
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tagger
@@ -39,6 +39,7 @@ VOCABULARY = Vocabulary.build(GROUPS, KEYS)
 MEASURED = Likeness(ordinary=1.0, least=-2.0, pictures=300)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(FEWEST, 400))
 def test_an_ordinary_validation_picture_is_0_and_few_others_of_its_kind_lie_beyond_1(
     seed: int, n: int
@@ -74,6 +75,7 @@ def test_where_old_pictures_are_gone_an_ordinary_one_and_the_limit_are_not_the_n
     assert with_parent(None, MEASURED) == MEASURED
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-(2.0**90), 2.0**90, width=32), min_size=4, max_size=4),
     st.floats(0, 100, width=32),

@@ -6,6 +6,8 @@ from typing import Literal, Self
 SMALL = 1500
 """Pictures of the train part below which a training that begins with a trunk fits the head first.
 """
+STEPS = 240
+"""Of such a training, of up to 168 pictures."""
 RecipeName = Literal["evidence", "trunk", "plain"]
 
 
@@ -109,7 +111,7 @@ class Recipe:
         if pictures >= SMALL:
             return recipe
         batch = 32
-        steps = 240 * max(1.0, pictures / 168) ** 0.5
+        steps = STEPS * max(1.0, pictures / 168) ** 0.5
         epochs = 6
         return replace(
             recipe,
