@@ -143,7 +143,7 @@ def teach_itself(
         "with these answers"
     )
     lesson = _lesson(split, unlabelled, sure, targets[sure], work.path / "lesson.npy")
-    digests = [unlabelled.digests[at] for at in sure.tolist()]
+    digests = np.array(unlabelled.digests)[sure].tolist()
     longer = _longer(recipe, len(split.rows("train")), len(lesson.train))
     second = fit_set(
         split,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-SMALL = 1500
+SMALL = 700
 """Pictures of the train part below which a training that begins with a trunk fits the head first.
 """
 STEPS = 240
