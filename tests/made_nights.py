@@ -140,6 +140,7 @@ class MadeNight(NamedTuple):
             "scored_at": pa.array([datetime.now(UTC)] * n, mask=~ok),
             "corrected": pa.nulls(n, CORRECTED_TYPE),
             "overruled": pa.nulls(n, OVERRULED_TYPE),
+            "unlikeness": pa.nulls(n, pa.float64()),
         }
         for i, label in enumerate(labels):
             columns[label.column] = pa.array(scores[:, i], mask=~ok)

@@ -95,10 +95,12 @@ def test_a_model_with_the_same_trunk_is_scored_without_reading_a_picture(
     left = [
         "scored_at",
         "tags",
+        "unlikeness",
         *scores,
         *(c for c in by_head if c.startswith(("color", "garment"))),
     ]
     assert by_head.drop(columns=left).equals(by_reading.drop(columns=left))
+    assert by_head["unlikeness"].notna().equals(by_reading["unlikeness"].notna())
     agree = by_head["color"].fillna("") == by_reading["color"].fillna("")
     assert agree.mean() > 0.9
     changes = pd.read_parquet((tmp_path / "index" / "current").resolve().parent / "changes.parquet")

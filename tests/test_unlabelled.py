@@ -112,7 +112,7 @@ def test_pictures_that_look_like_labelled_ones_or_are_there_twice_do_not_teach(
 
 
 def asked(sample: Sample, models: Path, **more: object) -> TrainOptions:
-    given_ = {"epochs": 6, "architecture": TINY, "name": "tiny", "seed": 5} | more
+    given_ = {"epochs": 2, "architecture": TINY, "name": "tiny", "seed": 5} | more
     return TrainOptions((str(sample.labelled),), str(models), groups="color,garment", **given_)
 
 
@@ -146,7 +146,7 @@ def test_what_a_catalog_taught_is_kept_if_it_is_no_worse_and_then_known_to_the_m
         return replace(fit_set(*args, **more), loss=0.0 if better else 9.0)  # type: ignore[arg-type]
 
     monkeypatch.setattr(self_teaching, "fit_set", fit_and_judge)
-    options = asked(sample, tmp_path, epochs=3, unlabelled=str(sample.catalog))
+    options = asked(sample, tmp_path, unlabelled=str(sample.catalog))
     result = train(options)
     found = result.unlabelled
     assert found is not None
@@ -176,7 +176,7 @@ def test_a_model_that_is_sure_of_nothing_learns_nothing_and_says_so(
     from tagger.labels import pseudo_labels as module
 
     monkeypatch.setattr(module, "SURE", 1.1)
-    result = train(asked(sample, tmp_path, epochs=2, unlabelled=str(sample.catalog)))
+    result = train(asked(sample, tmp_path, unlabelled=str(sample.catalog)))
     assert result.unlabelled is not None
     assert (result.unlabelled.sure, result.unlabelled.kept) == (0, False)
     assert result.unlabelled.loss_with is None
@@ -220,7 +220,7 @@ def test_a_training_killed_while_the_catalog_teaches_goes_on_or_learns_from_what
 
     def save_and_die(self: Checkpoints, history: History) -> None:
         saved(self, history)
-        if self._folder.name == "checkpoints-again" and len(history.epochs) == 2:
+        if self._folder.name == "checkpoints-again" and len(history.epochs) == 1:
             raise KeyboardInterrupt
 
     options = asked(sample, tmp_path / "killed", unlabelled=str(catalog))
