@@ -87,16 +87,14 @@ def decode_unlabelled(
     reading: Reading,
     *,
     workers: int,
-) -> Unlabelled | None:
-    """Return the pictures that may teach, decoded into `folder`; None where none was named.
+) -> Unlabelled:
+    """Return the pictures that may teach, decoded into `folder`.
 
     Parameters
     ----------
     seen : pa.Table or None
         The split.parquet of a trunk: what that was measured on teaches nothing.
     """
-    if not paths:
-        return None
     with Progress(len(paths), "decoding the catalog") as progress:
         cache = decode_to_disk(
             folder, paths, reading, workers=workers or usable_cpus(), progress=progress.advance

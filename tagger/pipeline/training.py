@@ -84,14 +84,16 @@ def run_training(options: TrainingOptions, start: StartingPoint) -> Trained:
         _say_corrected(split)
         recipe = _recipe(options, start, len(split.rows("train")))
         work.check_contents(prepared, recipe, vocabulary)
-        unlabelled = decode_unlabelled(
-            catalog,
-            prepared,
-            start.seen(),
-            work.unlabelled,
-            start.reading(),
-            workers=options.workers,
-        )
+        unlabelled = None
+        if catalog:
+            unlabelled = decode_unlabelled(
+                catalog,
+                prepared,
+                start.seen(),
+                work.unlabelled,
+                start.reading(),
+                workers=options.workers,
+            )
         # TensorFlow is loaded only now: whatever is wrong with the set is said at once.
         fitted = fit_set(split, start.network(split), recipe, work)
         taught = None

@@ -84,10 +84,9 @@ def verdict(
 
 def _unlike(run: RunRecord | None, night: Manifest, counts: AnswerCounts) -> UnlikeRows | None:
     """Return how many of the rows that readers see are unlike; their run knows which ones came."""
-    is_theirs = run is not None and run.snapshot == night.snapshot
-    if run is not None and is_theirs and run.answers is not None:
-        return run.answers.unlike
-    return counts.unlike
+    if run is None or run.answers is None or run.snapshot != night.snapshot:
+        return counts.unlike
+    return run.answers.unlike
 
 
 def moved_words(moved: MovedShare) -> str:
