@@ -109,7 +109,8 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
 ) -> None:
     import tensorflow as tf
 
-    from tagger.training.augmentation import garment_region, recombine
+    from tagger.training.garments import garment_region
+    from tagger.training.recombining import recombine
 
     pictures, _ = drawn
     n, names = len(pictures), list(COLORS)
@@ -141,7 +142,7 @@ def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_don
 
 
 def test_the_garment_s_region_is_where_the_garment_is(drawn: tuple[np.ndarray, np.ndarray]) -> None:
-    from tagger.training.augmentation import garment_region
+    from tagger.training.garments import garment_region
 
     pictures, cloth = drawn
     region = garment_region(pictures).numpy()[..., 0]

@@ -35,8 +35,6 @@ class Fitted:
     way : float
         How much of the way from what it began with to what was fitted the weights went; 1 of one
         that began with nothing.
-    loss : float
-        On the validation part, after calibration by it.
     history : bytes
         history.png.
     """
@@ -45,7 +43,6 @@ class Fitted:
     best_epoch: int
     epochs: int
     way: float
-    loss: float
     history: bytes
 
 
@@ -88,9 +85,7 @@ def fit_set(
     say(
         f"{network.count_params():,} parameters, {labels} labels; {counts}; epochs: {recipe.epochs}"
     )
-    data = lesson or TrainingData(
-        split.pixels, split.targets, split.rows("train"), split.rows("validation")
-    )
+    data = lesson or lesson_of(split)
     if inherited is not None:
         inherited.start(network, data.targets[data.train])
         if recipe.head_first:
@@ -110,8 +105,13 @@ def fit_set(
         way = inherited.settle(plain, loss)
     if way < 1:
         say(f"the model went {way:.0%} of the way from what it began with to what was fitted")
-    fitted_loss = calibrated_loss(plain, data)
-    return Fitted(plain, history.best + 1, recipe.epochs, way, fitted_loss, curves)
+    return Fitted(plain, history.best + 1, recipe.epochs, way, curves)
+
+
+def lesson_of(split: SplitSet) -> TrainingData:
+    """Return what a network is fitted to and chosen by: the set's own parts."""
+    train = split.rows("train")
+    return TrainingData(split.pixels, split.targets, train, split.rows("validation"))
 
 
 def check_parts(split: SplitSet, *, inherited: int) -> None:

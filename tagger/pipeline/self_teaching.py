@@ -29,7 +29,7 @@ from tagger.errors import InputError
 from tagger.exclusions import Exclusions
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.pseudo_labels import SURE, pseudo_labels
-from tagger.pipeline.fitting import Fitted, fit_set
+from tagger.pipeline.fitting import Fitted, fit_set, lesson_of
 from tagger.pipeline.resuming import WorkFolder
 from tagger.pipeline.split_set import SplitSet
 from tagger.pipeline.starting_point import NetworkStart
@@ -126,10 +126,13 @@ def teach_itself(
     recipe : Recipe
         How the first one was fitted.
     """
+    from tagger.training.validation import calibrated_loss
+
+    loss_without = calibrated_loss(first.network, lesson_of(split))
     targets = _sure_answers(first.network, split, unlabelled)
     sure = _surely_answered(targets, most=MOST_TIMES * len(split.rows("train")), seed=recipe.seed)
     report = UnlabelledTaught(
-        pictures=len(unlabelled.rows), sure=len(sure), kept=False, loss_without=first.loss
+        pictures=len(unlabelled.rows), sure=len(sure), kept=False, loss_without=loss_without
     )
     if len(sure) < FEWEST:
         say(
@@ -150,9 +153,10 @@ def teach_itself(
         work.again(_decisive(longer, digests, targets[sure])),
         lesson=lesson,
     )
-    kept = second.loss <= first.loss
-    report = structs.replace(report, loss_with=second.loss, kept=kept)
-    losses = f"loss on the validation part {second.loss:.4f}, without them {first.loss:.4f}"
+    loss_with = calibrated_loss(second.network, lesson_of(split))
+    kept = loss_with <= loss_without
+    report = structs.replace(report, loss_with=loss_with, kept=kept)
+    losses = f"loss on the validation part {loss_with:.4f}, without them {loss_without:.4f}"
     if not kept:
         say(f"pictures without labels are left out again: {losses}")
         return Taught(split, first, report)

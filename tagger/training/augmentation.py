@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 
 from tagger.backend import tf
 from tagger.training.blurring import blur
+from tagger.training.garments import YIQ, border_median, from_border
 from tagger.training.judged import Judged
+from tagger.training.recombining import recombine
 
 ROTATION = 25 / 180 * 3.14159265
 SHIFT = 0.1
@@ -34,14 +36,8 @@ GRIDS = (3, 4, 6)
 CROP = (0.35, 0.8)
 """Share of the side that is left of a picture before it is cut up: its middle, so that edges and
 outline are gone."""
-GREY = 0.4
-"""Share of a dyed garment's light and shade that is made grey: else what is left of its hue would
-tint a black dye."""
 
 Tensor = Any  # TensorFlow ships no types
-
-# Luma and two colour differences (Y, I, Q of NTSC): linear, so means and turns of hue are cheap.
-_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 
 class Mix(NamedTuple):
@@ -120,7 +116,7 @@ def recolour(pixels: Tensor, seed: Tensor) -> Tensor:
     def uniform(i: int, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
         return tf.random.stateless_uniform([n, *shape], seeds[i], low, high)
 
-    to_yiq = tf.constant(_YIQ)
+    to_yiq = tf.constant(YIQ)
     turn = uniform(0, (1, 1), -3.14159265, 3.14159265)
     draw = uniform(1, (1, 1))
     saturation = tf.where(draw < 0.25, 0.0, draw * 2 - 0.5)  # what is left, up to 1.5
@@ -193,83 +189,6 @@ def cut_out(pixels: Tensor, backdrop: Tensor, seed: Tensor) -> Tensor:
     return pixels * outline + backdrop * (1 - outline)
 
 
-def garment_region(pixels: Tensor) -> Tensor:
-    """Return how surely each pixel belongs to the garment in the middle.
-
-    That is float32 (n, size, size, 1) in [0, 1]. The garment is what differs from the median colour
-    of the border and resembles the commonest colour in the middle. That is found by mean shift
-    (Fukunaga and Hostetler, 1975) from nine starts; from a single start, the mean of all, a dress
-    was missed for its background in a quarter of the pictures. Skin, hair and what is worn with it
-    mostly stay outside, and folds inside, since lightness counts less than hue. Where the
-    background is busy the region may be wrong, or nearly empty: look at its area before you rely on
-    it.
-    """
-    half = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
-    main = _main_colour(tf.nn.avg_pool2d(half, 2, 2, "SAME"))
-    apart = tf.clip_by_value((from_border(half) - 0.08) / 0.1, 0, 1)
-    distance = tf.norm(_flat_light(half) - main[:, None, None] + 1e-6, axis=-1, keepdims=True)
-    region = apart * tf.clip_by_value((0.17 - distance) / 0.07, 0, 1)
-    return tf.ensure_shape(
-        tf.image.resize(region, tf.shape(pixels)[1:3]), [None, *pixels.shape[1:3], 1]
-    )
-
-
-def _main_colour(small: Tensor) -> Tensor:
-    """Return float32 (n, 3): the commonest colour in the middle that is not the border's."""
-    size = small.shape[1]
-    line = tf.linspace(-1.0, 1.0, size)
-    centred = tf.exp(-((line[None, :] / 0.56) ** 2 + (line[:, None] / 0.72) ** 2) / 2)
-    # What is far from the border's colour counts more: cloth, rather than a shadow or a gradient
-    # behind it.
-    weight = tf.clip_by_value((from_border(small)[..., 0] - 0.08) / 0.4, 0, 1) * centred
-    colours = tf.reshape(_flat_light(small), [-1, size * size, 3])  # (n, pixels, 3)
-    weight = tf.reshape(weight, [-1, size * size, 1])  # (n, pixels, 1)
-    rows = [round(size * share) for share in (0.3, 0.5, 0.68)]
-    columns = [round(size * share) for share in (0.38, 0.5, 0.62)]
-    starts = [row * size + column for row in rows for column in columns]
-    mains = tf.gather(colours, starts, axis=1)  # (n, starts, 3)
-    for width in (0.15, 0.12, 0.1, 0.08):
-        distance = tf.reduce_sum((colours[:, :, None] - mains[:, None]) ** 2, axis=-1)
-        near = weight * tf.exp(-distance / (2 * width**2))  # (n, pixels, starts)
-        total = tf.reduce_sum(near, axis=1)[..., None]  # (n, starts, 1)
-        mains = tf.einsum("npk,npc->nkc", near, colours) / (total + 1e-3)
-    most = tf.argmax(tf.reduce_sum(near, axis=1), axis=1)
-    return tf.gather(mains, most, axis=1, batch_dims=1)
-
-
-def _flat_light(pixels: Tensor) -> Tensor:
-    """Return luma and two colour differences, luma counting half."""
-    return tf.einsum(
-        "nhwc,dc->nhwd", pixels, tf.constant(_YIQ) * tf.constant([[0.45], [1.0], [1.0]])
-    )
-
-
-def dye(pixels: Tensor, region: Tensor, others: Tensor, other_regions: Tensor) -> Tensor:
-    """Return pictures whose garment has the colours of the garment in `others`.
-
-    That is its mean and its spread. The pictures are in [0, 1].
-
-    Parameters
-    ----------
-    pixels, others : float32 (n, size, size, 3)
-        In [0, 1], RGB.
-    region, other_regions : float32 (n, size, size, 1)
-        From `garment_region`.
-
-    Notes
-    -----
-    After E. Reinhard et al., "Color transfer between images", 2001, within the garment only and
-    with one factor for all channels, which keeps folds grey where the new colour is grey.
-    """
-    mean, spread = _moments(pixels, region)
-    other_mean, other_spread = _moments(others, other_regions)
-    factor = tf.clip_by_value(other_spread / spread, 0.4, 2.0)
-    deviation = pixels - mean
-    deviation = (1 - GREY) * deviation + GREY * tf.reduce_mean(deviation, axis=-1, keepdims=True)
-    dyed = other_mean + deviation * factor
-    return tf.clip_by_value(pixels * (1 - region) + dyed * region, 0, 1)
-
-
 def augment(
     pixels: Tensor,
     targets: Tensor,
@@ -328,68 +247,3 @@ def augment(
 def _known(labels: Tensor, targets: Tensor) -> Tensor:
     """Return the targets, unknown but for these labels."""
     return tf.where(labels, targets, float("nan"))
-
-
-def recombine(
-    pixels: Tensor, targets: Tensor, rows: Tensor, seed: Tensor, *, by: Judged
-) -> tuple[Tensor, Tensor]:
-    """Return some pictures of a batch, each dyed as another of it is, and what they then show.
-
-    A picture whose garment, or whose donor's, covers less than 3 % of it teaches its shape and its
-    texture alone.
-
-    Parameters
-    ----------
-    pixels : float32 (n, size, size, 3)
-        In [0, 1].
-    targets : float32 (n, n_labels)
-    rows : int32 (m,)
-    by : Judged
-        What the labels are judged by.
-    """
-    donors = _donors(targets, by.pixels, tf.shape(rows)[0], seed)
-    regions = garment_region(pixels)
-    own = tf.gather(regions, rows)  # (m, size, size, 1)
-    other = tf.gather(regions, donors)
-    dyed = dye(tf.gather(pixels, rows), own, tf.gather(pixels, donors), other)
-    sure = tf.minimum(tf.reduce_mean(own, [1, 2]), tf.reduce_mean(other, [1, 2])) > 0.03  # (m, 1)
-    taken = tf.where(by.pixels & sure, tf.gather(targets, donors), float("nan"))
-    return dyed, tf.where(by.by_recolouring, tf.gather(targets, rows), taken)
-
-
-def _donors(targets: Tensor, colour: Tensor, count: Tensor, seed: Tensor) -> Tensor:
-    """Return int64 (count,): pictures to take colours from, each colour about as often."""
-    has = tf.cast(colour & (targets == 1), tf.float32)  # (n, n_labels)
-    weight = tf.reduce_sum(has / tf.maximum(tf.reduce_sum(has, axis=0), 1), axis=1)  # (n,)
-    # Gumbel's trick: the largest of log(weight) plus such noise is drawn in proportion to weight.
-    draw = tf.random.stateless_uniform([count, tf.shape(targets)[0]], seed, 1e-6, 1.0)
-    noise = -tf.math.log(-tf.math.log(draw))  # (count, n)
-    return tf.argmax(tf.math.log(weight + 1e-6)[None] + noise, axis=1)
-
-
-def from_border(pixels: Tensor) -> Tensor:
-    """Return float32 (n, size, size, 1): how far each pixel is from the border's median colour."""
-    square = (pixels - border_median(pixels)) ** 2  # (n, size, size, 3)
-    return tf.sqrt(tf.reduce_sum(square, axis=-1, keepdims=True) + 1e-9)
-
-
-def border_median(pixels: Tensor) -> Tensor:
-    """Return float32 (n, 1, 1, 3): the median of each channel along the border."""
-    size = pixels.shape[1]
-    wide = max(1, size // 24)
-    sides = [tf.transpose(x, [0, 2, 1, 3]) for x in (pixels[:, :, :wide], pixels[:, :, -wide:])]
-    bands = tf.concat([pixels[:, :wide], pixels[:, -wide:], *sides], axis=1)  # (n, 4 wide, size, 3)
-    border = tf.reshape(bands, [tf.shape(pixels)[0], 4 * wide * size, 3])
-    return tf.sort(border, axis=1)[:, 2 * wide * size][:, None, None]
-
-
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted mean of each picture, (n, channels)."""
-    return tf.reduce_sum(values * weight, axis=[1, 2]) / (tf.reduce_sum(weight, axis=[1, 2]) + 1e-3)
-
-
-def _moments(pixels: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean (n, 1, 1, 3) and root mean square deviation (n, 1, 1, 1) inside the region."""
-    mean = _mean(pixels, region)[:, None, None]  # (n, 1, 1, 3)
-    square = tf.reduce_mean((pixels - mean) ** 2, axis=-1, keepdims=True)  # over all channels
-    return mean, tf.sqrt(_mean(square, region)[:, None, None] + 1e-4)

@@ -9,7 +9,7 @@ poured, and something drawn is put there.
 from typing import Any
 
 from tagger.backend import tf
-from tagger.training.augmentation import from_border
+from tagger.training.garments import from_border
 
 Tensor = Any  # TensorFlow ships no types
 

@@ -9,12 +9,12 @@ from tagger.backend import keras, tf
 from tagger.evaluation.metrics import macro_average_precision
 from tagger.exit_codes import end_if_asked
 from tagger.labels.vocabulary import Vocabulary
-from tagger.training.augmentation import recombine
 from tagger.training.backdrops import put_before_backdrops
 from tagger.training.calibration import calibrate, least_at_any_scale
 from tagger.training.judged import judged
 from tagger.training.losses import masked_loss
 from tagger.training.recipe import Recipe
+from tagger.training.recombining import recombine
 from tagger.training.training_data import TrainingData
 
 _BATCH = 64  # pictures that go through the network at once

@@ -54,7 +54,7 @@ def test_example_4_is_a_shirt_once_its_head_is_painted_over(shared: Path, bundle
 
 
 def test_a_head_makes_a_blue_shirt_a_dress(shared: Path, bundle: Bundle) -> None:
-    from tagger.training.augmentation import garment_region
+    from tagger.training.garments import garment_region
 
     pixels = squares(bundle, sorted((shared / "apparel" / "blue_shirt").iterdir()))
     regions = np.concatenate(
