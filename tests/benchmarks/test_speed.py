@@ -22,8 +22,9 @@ from jobs.train import TrainOptions, train
 from tagger.cpus import usable_cpus
 from tagger.datasets.sample import draw_sample
 from tagger.imaging.worker import CHUNK, QUEUED
+from tagger.labels.unlikeness import unlikeness
 from tagger.models.bundle import load_bundle
-from tagger.models.predictor import OpenVinoPredictor
+from tagger.models.predictor import OpenVinoPredictor, logits_of
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["originals", "ratio"]  # fixtures
@@ -141,6 +142,24 @@ def test_thumbnails_against_the_bare_network(
         f"{record['seconds']}"
     )
     ratio("thumbnails: tagger tag / the bare network in batches", steady_rate(record) / bare)
+
+
+def test_what_is_unlike_costs_next_to_nothing(model: Path, tmp_path: Path, ratio: Any) -> None:
+    """Of the time of the network alone, which is less than that of any night."""
+    bundle = load_bundle(model)
+    assert bundle.likeness is not None
+    predictor = OpenVinoPredictor(bundle)
+    pixels = np.random.default_rng(0).integers(0, 255, (CHUNK, 96, 96, 3)).astype(np.uint8)
+    logits = logits_of(predictor, pixels)
+    start = time.perf_counter()
+    for _ in range(30):
+        predictor.infer(pixels)
+    between = time.perf_counter()
+    for _ in range(30):
+        unlikeness(logits, bundle.vocabulary, bundle.likeness)
+    end = time.perf_counter()
+    times = (between - start) / (end - between)
+    ratio("the network, float32 / saying how unlike a picture is", times)
 
 
 def test_two_ray_workers_against_one(
