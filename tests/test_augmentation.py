@@ -67,19 +67,6 @@ def test_each_change_teaches_what_survives_it_and_shuffling_that_no_shape_is_the
     assert not np.array_equal(x, other)
 
 
-def test_a_scrap_teaches_that_no_shape_is_there_and_a_frame_changes_no_label() -> None:
-    import tensorflow as tf
-
-    from tagger.training.augmentation import Mix, augment
-
-    pixels, targets = batch()
-    seed = tf.constant([1, 2])
-    _, y = augment(pixels, targets, seed, mix=Mix(scraps=2), by=BY, framed=4)
-    assert np.array_equal(y[:6], targets[:6])
-    assert (y.numpy()[6:, 1] == 0).all()
-    assert np.isnan(y.numpy()[6:, [0, 2, 3]]).all()
-
-
 def test_a_blurred_picture_keeps_its_colours_and_loses_its_stripes() -> None:
     import tensorflow as tf
 

@@ -1,7 +1,7 @@
 """What training does to a batch of pictures, as TensorFlow graph operations.
 
 Every picture is turned, shifted, zoomed and mirrored, as in the method. Some are then changed in
-one of five ways, so that each group of labels is learned from its own evidence and from nothing
+one of four ways, so that each group of labels is learned from its own evidence and from nothing
 that merely comes with it:
 
 - *recoloured* at random: teaches only the groups judged by shape and by texture;
@@ -11,23 +11,19 @@ that merely comes with it:
 - *dyed* in the colour of another picture's garment: the groups judged by shape and by texture keep
   this picture's labels, those judged by pixels take the other's. These are pictures of combinations
   that the training set may not have;
-- *blurred*: teaches the groups judged by pixels and by shape;
-- *cut to a scrap* of cloth: teaches the groups judged by shape that nothing of theirs is there.
+- *blurred*: teaches the groups judged by pixels and by shape.
 
-All other labels of such a picture are unknown (NaN) in the loss. Before that, some have what is
-above their garment exchanged for what is above another one; they teach what they taught. Nothing
-here knows a colour or a garment by name.
+All other labels of such a picture are unknown (NaN) in the loss. Nothing here knows a colour or a
+garment by name.
 """
 
 from typing import Any, NamedTuple
 
 from tagger.backend import tf
 from tagger.training.blurring import blur
-from tagger.training.framing import exchange_tops
 from tagger.training.garments import YIQ, border_median, from_border
 from tagger.training.judged import Judged
 from tagger.training.recombining import recombine
-from tagger.training.scraps import cut_scraps
 
 ROTATION = 25 / 180 * 3.14159265
 SHIFT = 0.1
@@ -51,7 +47,6 @@ class Mix(NamedTuple):
     shuffled: int = 0
     dyed: int = 0
     blurred: int = 0
-    scraps: int = 0
 
 
 def transform(
@@ -202,7 +197,6 @@ def augment(
     mix: Mix,
     by: Judged,
     geometry: float = 1.0,
-    framed: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Return the batch as training sees it.
 
@@ -220,19 +214,15 @@ def augment(
         What the labels are judged by.
     geometry : float
         How strongly pictures are turned, shifted and so on, see `transform`.
-    framed : int
-        How many pictures, of all kinds, have what is above their garment exchanged.
     """
-    seeds = tf.random.split(seed, 13)
+    seeds = tf.random.split(seed, 10)
 
     def moved(pictures: Tensor, i: int, *, crop: tuple[float, float] | None = None) -> Tensor:
         return transform(pictures, seeds[i], strength=geometry, crop=crop)
 
     x = tf.cast(pixels, tf.float32) / 255
-    if framed:
-        x = _framed(x, targets, seeds[12], many=framed, shape=by.shape)
     n = tf.shape(x)[0]
-    plain, recoloured, shuffled, dyed, blurred, scraps = tf.split(tf.range(n), [n - sum(mix), *mix])
+    plain, recoloured, shuffled, dyed, blurred = tf.split(tf.range(n), [n - sum(mix), *mix])
     parts = [moved(tf.gather(x, plain), 0)]
     answers = [tf.gather(targets, plain)]
     if mix.recoloured:
@@ -251,19 +241,7 @@ def augment(
     if mix.blurred:
         parts.append(blur(moved(tf.gather(x, blurred), 8), seeds[9]))
         answers.append(_known(by.by_blurring, tf.gather(targets, blurred)))
-    if mix.scraps:
-        parts.append(moved(cut_scraps(tf.gather(x, scraps), seeds[10]), 11))
-        nothing = tf.where(by.shape, 0.0, float("nan"))
-        answers.append(tf.zeros([mix.scraps, 1]) + nothing)
     return tf.concat(parts, axis=0), tf.concat(answers, axis=0)
-
-
-def _framed(x: Tensor, targets: Tensor, seed: Tensor, *, many: int, shape: Tensor) -> Tensor:
-    """Return the pictures, so many of them with what is above another one's garment."""
-    seeds = tf.random.split(seed, 2)
-    rows = tf.argsort(tf.random.stateless_uniform([tf.shape(x)[0]], seeds[0]))[:many]
-    changed = exchange_tops(tf.gather(x, rows), tf.gather(targets, rows), seeds[1], shape=shape)
-    return tf.tensor_scatter_nd_update(x, rows[:, None], changed)
 
 
 def _known(labels: Tensor, targets: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from typing import Any
 
 from tagger.backend import tf
 from tagger.training.garments import from_border
-from tagger.training.placing import place
 
 Tensor = Any  # TensorFlow ships no types
 
@@ -131,15 +130,19 @@ def _magnified(pixels: Tensor, seed: Tensor) -> Tensor:
     size = pixels.shape[1]
     seeds = tf.random.split(seed, 4)
     order = tf.argsort(tf.random.stateless_uniform([n], seeds[0]))
-    times = 1 / tf.random.stateless_uniform([n], seeds[1], 0.2, 0.5)
-    across, down = (tf.random.stateless_uniform([n], seeds[i], 0.2, 0.8) * size for i in (2, 3))
-    middle = tf.fill([n], size / 2)
-    return place(
-        tf.gather(pixels, order),
-        times=times,
-        point=(across, down),
-        to=(middle, middle),
-        around="REFLECT",
+    zoom = tf.random.stateless_uniform([n], seeds[1], 0.2, 0.5)
+    x, y = (
+        tf.random.stateless_uniform([n], seeds[i], 0.2, 0.8) * size - zoom * size / 2
+        for i in (2, 3)
+    )
+    zeros = tf.zeros_like(zoom)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.gather(pixels, order),
+        transforms=tf.stack([zoom, zeros, x, zeros, zoom, y, zeros, zeros], axis=1),  # (n, 8)
+        output_shape=tf.shape(pixels)[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
     )
 
 

@@ -194,14 +194,11 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
     whole = lesson.data.pixels.shape[1]
     by = judged(lesson.vocabulary)
     mix = _mix(lesson, by, size)
-    framed = round(recipe.framed * lesson.batch) if by.shape.any() else 0
 
     def prepare(pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
         if size != whole:
             pixels = tf.nn.avg_pool2d(tf.cast(pixels, tf.float32), 2, 2, "VALID")
-        x, y = augment(
-            pixels, targets, seed, mix=mix, by=by, geometry=recipe.geometry, framed=framed
-        )
+        x, y = augment(pixels, targets, seed, mix=mix, by=by, geometry=recipe.geometry)
         if recipe.backdrops:
             x = put_before_backdrops(x, seed + 2, share=recipe.backdrops)
         if recipe.patched:
@@ -234,7 +231,6 @@ def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:
         shuffled=many(recipe.shuffled, by.by_shuffling) if can_shuffle else 0,
         dyed=many(recipe.dyed, by.shape, by.pixels),
         blurred=many(recipe.blurred, by.texture),
-        scraps=many(recipe.scraps, by.shape),
     )
 
 

@@ -34,11 +34,6 @@ class Recipe:
         Targets are this much less sure than 0 and 1.
     recoloured, shuffled, dyed, blurred : float
         Shares of each batch, where the vocabulary has groups that they teach.
-    scraps : float
-        Share of each batch that is cut to scraps of cloth; see `tagger.training.scraps`.
-    framed : float
-        Share of each batch, changed or not, with what is above another one's garment; see
-        `tagger.training.framing`.
     patched : float
         Share of each batch, changed or not, with a piece of another picture in it; see
         `tagger.training.cutmix`.
@@ -71,8 +66,6 @@ class Recipe:
     shuffled: float = 0.0625
     dyed: float = 0.3125
     blurred: float = 0.0625
-    scraps: float = 0.0
-    framed: float = 0.0
     patched: float = 0.0
     backdrops: float = 0.0
     view: float = 0.5
