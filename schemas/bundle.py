@@ -23,7 +23,8 @@ FILES = {
     "openvino/model.bin": "its weights, float32",
     "head.npz": (
         "kernel, float32 (features, labels), and bias, float32 (labels): logits = features @ "
-        "kernel + bias"
+        "kernel + bias; where unlikeness goes by features too, those of training pictures: mean, "
+        "float32 (features), and directions that they vary in, float32 (features, 128)"
     ),
     "vocabulary.json": "labels in column order, and groups",
     "preprocessing.json": "how a picture becomes the network's input",
@@ -141,6 +142,26 @@ _NEAREST = 1e-6
 """Between these, unlikeness is a number whatever the logits are."""
 
 
+class Outside(Record):
+    """What the features of a picture add to its unlikeness, U: the share S of their length that
+    lies outside of the directions in head.npz. U + (S - ordinary) / (most - ordinary) is moved and
+    scaled such that the picture in the middle has 0, and the limit 1."""
+
+    ordinary: float
+    """Median of S over the validation part."""
+    most: float
+    """S that one in a hundred of them lies above; more than `ordinary`."""
+    middle: float
+    """Median of the sum."""
+    limit: float
+    """The sum that one in a hundred of them lies above; more than `middle`."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there is a way from the one to the other, twice."""
+        _check_way("ordinary", self.ordinary, "most", self.most)
+        _check_way("middle", self.middle, "limit", self.limit)
+
+
 class Likeness(Record):
     """What the unlikeness of a picture is measured by: how much is seen of anything known, L =
     ln(sum of ln(1 + exp(z))) over the logits z of the labels of groups judged by shape, or of all
@@ -152,14 +173,18 @@ class Likeness(Record):
     """L that one in a hundred of them lies below; less than `ordinary`."""
     pictures: Annotated[int, Meta(ge=1)]
     """Validation pictures."""
+    outside: Outside | None = None
+    """Null where there were too few pictures for it, or a parent's are gone."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless there is a way from the one to the other."""
-        bounded = abs(self.least) < _FARTHEST and abs(self.ordinary) < _FARTHEST
-        if not (bounded and self.ordinary - self.least >= _NEAREST):
-            raise ValueError(
-                f"likeness: least {self.least} must be less than ordinary {self.ordinary}"
-            )
+        _check_way("least", self.least, "ordinary", self.ordinary)
+
+
+def _check_way(lower: str, low: float, upper: str, high: float) -> None:
+    bounded = abs(low) < _FARTHEST and abs(high) < _FARTHEST
+    if not (bounded and high - low >= _NEAREST):
+        raise ValueError(f"likeness: {lower} {low} must be less than {upper} {high}")
 
 
 class Thresholds(Record):

@@ -45,6 +45,7 @@ def rows_of(logits: np.ndarray, vocabulary: Vocabulary = VOCABULARY) -> pa.Table
         thresholds=THRESHOLDS[: len(vocabulary)],
         model_id="one",
         likeness=None,
+        outside=np.zeros(len(logits)),
     )
     return rows.drop_columns("_unsettled")
 
@@ -178,6 +179,7 @@ def test_two_labels_of_one_name_are_told_apart_in_the_feed() -> None:
         thresholds=thresholds,
         model_id="one",
         likeness=None,
+        outside=np.zeros(len(logits)),
     ).drop_columns("_unsettled")
     models = {
         "one": [RowLabel(x.group, x.name, x.column, 0.5, x.retired) for x in vocabulary.labels]

@@ -20,6 +20,7 @@ from jobs.tag_catalog import TagOptions, complaints, summary_text, tag_catalog
 from jobs.verify import verify
 from schemas.bundle import Likeness
 from schemas.runs import UnlikeRows
+from tagger.arrays import Float32Array, Float64Array
 from tagger.errors import BundleError
 from tagger.index.store import Index
 from tagger.index.unlike import mostly_unlike
@@ -39,6 +40,11 @@ VOCABULARY = Vocabulary.build(GROUPS, KEYS)
 MEASURED = Likeness(ordinary=1.0, least=-2.0, pictures=300)
 
 
+def far_of(logits: Float32Array, vocabulary: Vocabulary, likeness: Likeness) -> Float64Array:
+    """Return the unlikeness by logits alone."""
+    return unlikeness(logits, vocabulary, likeness, np.zeros(len(logits)))
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(FEWEST, 400))
 def test_an_ordinary_validation_picture_is_0_and_few_others_of_its_kind_lie_beyond_1(
@@ -49,8 +55,8 @@ def test_an_ordinary_validation_picture_is_0_and_few_others_of_its_kind_lie_beyo
     likeness = measure_likeness(logits, VOCABULARY)
     assert likeness is not None
     assert likeness.pictures == n
-    assert np.median(unlikeness(logits, VOCABULARY, likeness)) == pytest.approx(0, abs=1e-3)
-    assert (unlikeness(others, VOCABULARY, likeness) > 1).mean() < 0.25
+    assert np.median(far_of(logits, VOCABULARY, likeness)) == pytest.approx(0, abs=1e-3)
+    assert (far_of(others, VOCABULARY, likeness) > 1).mean() < 0.25
 
 
 @pytest.mark.parametrize("n", [FEWEST, 20, 50, ENOUGH, 300])
@@ -61,7 +67,7 @@ def test_on_average_one_in_a_hundred_of_their_kind_lies_beyond_the_limit(n: int)
         logits, others = (random.normal(0, 1, (k, 4)).astype(np.float32) for k in (n, 1000))
         likeness = measure_likeness(logits, VOCABULARY)
         assert likeness is not None
-        shares.append((unlikeness(others, VOCABULARY, likeness) > 1).mean())
+        shares.append((far_of(others, VOCABULARY, likeness) > 1).mean())
     assert 0.003 < np.mean(shares) < 0.025
 
 
@@ -85,7 +91,7 @@ def test_it_is_a_number_whatever_the_logits_and_never_more_where_more_is_seen(
 ) -> None:
     before = np.array([logits], np.float32)
     after = before + np.array([0, 0, more, 0], np.float32)
-    far, nearer = (unlikeness(each, VOCABULARY, MEASURED)[0] for each in (before, after))
+    far, nearer = (far_of(each, VOCABULARY, MEASURED)[0] for each in (before, after))
     assert np.isfinite([far, nearer]).all()
     assert nearer <= far
     assert str(far) != "-0.0"
@@ -93,13 +99,13 @@ def test_it_is_a_number_whatever_the_logits_and_never_more_where_more_is_seen(
 
 def test_only_labels_that_say_what_a_thing_is_count_where_there_are_any() -> None:
     logits = np.array([[9, -9, -9, -9], [-9, -9, 9, -9]], np.float32)
-    blue_wall, dress = unlikeness(logits, VOCABULARY, MEASURED)
+    blue_wall, dress = far_of(logits, VOCABULARY, MEASURED)
     assert blue_wall > 1 > dress
     colors_alone = Vocabulary.build(GROUPS[:1], KEYS[:2])
-    blue, nothing = unlikeness(logits[:, :2], colors_alone, MEASURED)
+    blue, nothing = far_of(logits[:, :2], colors_alone, MEASURED)
     assert blue < nothing
     retired = VOCABULARY.retire([("garment", "dress")])
-    assert unlikeness(logits, retired, MEASURED)[1] > 1
+    assert far_of(logits, retired, MEASURED)[1] > 1
 
 
 def test_a_model_that_answers_the_same_of_all_can_be_measured() -> None:

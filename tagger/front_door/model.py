@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
-from tagger.arrays import Float32Array, Pixels
+from tagger.arrays import Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
 from tagger.imaging.decoder import Decoder
@@ -20,7 +20,7 @@ from tagger.index.rows import make_rows, schema_of
 from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import load_bundle
 from tagger.models.file_scoring import read_and_infer
-from tagger.models.predictor import Backend, make_predictor
+from tagger.models.predictor import Backend, Inferred, joined, make_predictor
 from tagger.models.starter import STARTER
 from tagger.progress import say
 
@@ -154,19 +154,19 @@ class Model:
             self._predictor = make_predictor(self._bundle, self._backend, report=say)
             self._compared = True
 
-    def _score_files(self, paths: Sequence[str]) -> tuple[list[FileFacts], Float32Array]:
+    def _score_files(self, paths: Sequence[str]) -> tuple[list[FileFacts], Inferred]:
         facts: list[FileFacts] = []
-        logits = [self._no_logits()]
+        found = [self._nothing()]
         places = [os.path.abspath(path) for path in paths]  # workers may be in another folder
         try:
             decoder = self._decoder_for(len(places))
             for some, inferred in read_and_infer(self._predictor, decoder, places):
                 facts.extend(some)
-                logits.append(inferred.logits)
+                found.append(inferred)
         except BaseException:
             self.close()  # workers may be in the middle of something
             raise
-        return facts, np.concatenate(logits)
+        return facts, joined(found)
 
     def _decoder_for(self, pictures: int) -> Decoder:
         """Return the decode processes, more than before if these are the first to need more."""
@@ -177,21 +177,24 @@ class Model:
             self._workers = wanted
         return self._decoder
 
-    def _score_arrays(self, arrays: Sequence[Any]) -> tuple[list[FileFacts], Float32Array]:
+    def _score_arrays(self, arrays: Sequence[Any]) -> tuple[list[FileFacts], Inferred]:
         from tagger.imaging.squares import squashed
 
-        logits = [self._no_logits()]
+        found = [self._nothing()]
         for at in range(0, len(arrays), CHUNK):
             squares = [squashed(pixels, self._bundle.size) for pixels in arrays[at : at + CHUNK]]
-            logits.append(self._predictor.logits(np.stack(squares)))  # (n, size, size, 3)
+            found.append(self._predictor.infer(np.stack(squares)))  # (n, size, size, 3)
         facts = [FileFacts("ok", width=one.shape[1], height=one.shape[0]) for one in arrays]
-        return facts, np.concatenate(logits)
+        return facts, joined(found)
 
-    def _no_logits(self) -> Float32Array:
-        return np.zeros((0, len(self._bundle.vocabulary)), np.float32)
+    def _nothing(self) -> Inferred:
+        labels = len(self._bundle.vocabulary)
+        return Inferred(
+            np.zeros((0, labels), np.float32), np.zeros((0, self._bundle.width), np.float32)
+        )
 
     def _table(
-        self, images: Iterable[str | int], facts: Sequence[FileFacts], logits: Float32Array
+        self, images: Iterable[str | int], facts: Sequence[FileFacts], inferred: Inferred
     ) -> "pd.DataFrame":
         import pandas as pd
 
@@ -199,11 +202,12 @@ class Model:
         rows = make_rows(
             [str(position) for position in range(len(facts))],
             facts,
-            logits,
+            inferred.logits,
             vocabulary=bundle.vocabulary,
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
             likeness=bundle.likeness,
+            outside=bundle.outside(inferred.features),
         )
         answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
         table = as_pandas(rows.select(["status", "error", "tags", *answers]))

@@ -33,6 +33,7 @@ def make_rows(
     thresholds: Float64Array,
     model_id: str,
     likeness: Likeness | None,
+    outside: Float64Array,
 ) -> pa.Table:
     """Return one row per picture, in the order given.
 
@@ -46,6 +47,8 @@ def make_rows(
         Rows of pictures that are not ok are ignored.
     likeness : Likeness or None
         None: the model says nothing of unlikeness.
+    outside : float64 (n,)
+        What `Bundle.outside` says of their features.
     """
     ok = np.array([f.status == "ok" for f in facts], bool)
     now = datetime.now(UTC)
@@ -61,13 +64,15 @@ def make_rows(
         pa.array([tagger.imaging.preprocessing.READER] * len(facts), pa.int32()),
         pa.array([model_id if good else None for good in ok], pa.string()),
         pa.array([now if good else None for good in ok], pa.timestamp("us", tz="UTC")),
-        *_answer_columns(logits, ok, vocabulary, thresholds, likeness),
+        *_answer_columns(logits, ok, vocabulary, thresholds, likeness, outside),
     ]
     columns.append(pa.array([f.unsettled for f in facts], pa.bool_()))
     return pa.Table.from_arrays(columns, schema=staged_schema(schema_of(vocabulary)))
 
 
-def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: datetime) -> pa.Table:
+def rescored_rows(
+    rows: pa.Table, logits: Float32Array, features: Float32Array, bundle: Bundle, when: datetime
+) -> pa.Table:
     """Return rows that are ok with the answers of `logits` in place of their own.
 
     What is known of the file stays.
@@ -77,11 +82,17 @@ def rescored_rows(rows: pa.Table, logits: Float32Array, bundle: Bundle, when: da
     rows : pa.Table
         With the columns of `schema_of`.
     logits : float32 (n, n_labels)
+    features : float32 (n, n_features)
     """
     n = len(rows)
     schema = staged_schema(schema_of(bundle.vocabulary))
     answers = _answer_columns(
-        logits, np.ones(n, bool), bundle.vocabulary, bundle.thresholds, bundle.likeness
+        logits,
+        np.ones(n, bool),
+        bundle.vocabulary,
+        bundle.thresholds,
+        bundle.likeness,
+        bundle.outside(features),
     )
     columns = [rows[name] for name in FIXED_COLUMNS[: FIXED_COLUMNS.index("model_id")]]
     columns += [
@@ -97,12 +108,13 @@ def _answer_columns(
     vocabulary: Vocabulary,
     thresholds: Float64Array,
     likeness: Likeness | None,
+    outside: Float64Array,
 ) -> list[pa.Array]:
     """Return tags, unlikeness, answers and scores, null where not ok; no person has answered
     yet."""
     columns = [_tags(logits, thresholds, vocabulary, ok)]
     columns += [pa.nulls(len(ok), kind) for kind in (CORRECTED_TYPE, OVERRULED_TYPE)]
-    columns.append(_unlikeness(logits, ok, vocabulary, likeness))
+    columns.append(_unlikeness(logits, ok, vocabulary, likeness, outside))
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))
@@ -114,11 +126,15 @@ def _answer_columns(
 
 
 def _unlikeness(
-    logits: Float32Array, ok: BoolArray, vocabulary: Vocabulary, likeness: Likeness | None
+    logits: Float32Array,
+    ok: BoolArray,
+    vocabulary: Vocabulary,
+    likeness: Likeness | None,
+    outside: Float64Array,
 ) -> pa.Array:
     if likeness is None:
         return pa.nulls(len(ok), pa.float64())
-    return pa.array(unlikeness(logits, vocabulary, likeness), mask=~ok)
+    return pa.array(unlikeness(logits, vocabulary, likeness, outside), mask=~ok)
 
 
 def labels_table(bundle: Bundle) -> pa.Table:

@@ -4,7 +4,8 @@ What the model sees of anything it knows is L = ln(sum_i softplus(z_i)) over the
 labels that say what a thing is: those of groups judged by shape, or of all groups where none is. Of
 shoes and walls a model of dresses and shirts sees little of either. The unlikeness is where L lies
 between an ordinary picture of the validation part, 0, and the one in a hundred that is least like
-the others, 1. So 1 is the limit of every model.
+the others, 1. So 1 is the limit of every model. Where there are pictures enough, what lies outside
+of the training pictures' features counts as much, see `tagger.labels.feature_space`.
 
 The sum over labels is the free energy of W. Liu et al., "Energy-based Out-of-distribution
 Detection", 2020, for one sigmoid per label: H. Wang et al., "Can multi-label classification
@@ -13,8 +14,9 @@ networks know what they don't know?", 2021. What features gave instead is on the
 
 import numpy as np
 import scipy.stats
+from msgspec import structs
 
-from schemas.bundle import Likeness
+from schemas.bundle import Likeness, Outside
 from tagger.arrays import Float32Array, Float64Array, Int64Array
 from tagger.labels.views import DECIMALS
 from tagger.labels.vocabulary import Vocabulary
@@ -31,7 +33,9 @@ _LEAST_SPREAD = 1e-3
 """Between an ordinary picture and the limit, where a model answers the same of all."""
 
 
-def measure_likeness(logits: Float32Array, vocabulary: Vocabulary) -> Likeness | None:
+def measure_likeness(
+    logits: Float32Array, vocabulary: Vocabulary, outside: Float64Array | None = None
+) -> Likeness | None:
     """Return what unlikeness is measured by, or None of fewer than `FEWEST` pictures.
 
     Of fewer than `ENOUGH`, the one in a hundred that is least like the others is next to the
@@ -42,6 +46,8 @@ def measure_likeness(logits: Float32Array, vocabulary: Vocabulary) -> Likeness |
     ----------
     logits : float32 (n, n_labels)
         Of the validation part, calibrated.
+    outside : float64 (n,), optional
+        How much of each one's features lies outside; of fewer than `ENOUGH` it says nothing.
     """
     n = len(logits)
     if n < FEWEST:
@@ -52,7 +58,21 @@ def measure_likeness(logits: Float32Array, vocabulary: Vocabulary) -> Likeness |
     if n < ENOUGH:
         tail = float(scipy.stats.t.ppf(SHARE_BEYOND, n - 1)) * np.sqrt(1 + 1 / n)
         least = min(least, float(seen.mean() + tail * seen.std(ddof=1)))
-    return Likeness(ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=n)
+    likeness = Likeness(ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=n)
+    if outside is None or n < ENOUGH:
+        return likeness
+    middle, most = _middle_and_limit(outside)
+    sums = _far(seen, likeness) + (outside - middle) / (most - middle)
+    center, limit = _middle_and_limit(sums)
+    return structs.replace(
+        likeness, outside=Outside(ordinary=middle, most=most, middle=center, limit=limit)
+    )
+
+
+def _middle_and_limit(values: Float64Array) -> tuple[float, float]:
+    """Return the median, and what one in a hundred lies above."""
+    middle = float(np.median(values))
+    return middle, max(float(np.quantile(values, 1 - SHARE_BEYOND)), middle + _LEAST_SPREAD)
 
 
 def with_parent(likeness: Likeness | None, parent: Likeness | None) -> Likeness | None:
@@ -60,9 +80,12 @@ def with_parent(likeness: Likeness | None, parent: Likeness | None) -> Likeness 
 
     The validation part has pictures of the new kind alone then. So an ordinary picture stays the
     parent's, and the limit is the farther of both: with more labels no less is seen of a picture.
+    Features say nothing then: those of the old pictures would lie outside.
     """
-    if parent is None or likeness is None:
-        return parent or likeness
+    if parent is None:
+        return likeness
+    if likeness is None:
+        return structs.replace(parent, outside=None)
     return Likeness(
         ordinary=parent.ordinary,
         least=min(parent.least, likeness.least),
@@ -70,17 +93,29 @@ def with_parent(likeness: Likeness | None, parent: Likeness | None) -> Likeness 
     )
 
 
-def unlikeness(logits: Float32Array, vocabulary: Vocabulary, likeness: Likeness) -> Float64Array:
+def unlikeness(
+    logits: Float32Array, vocabulary: Vocabulary, likeness: Likeness, outside: Float64Array
+) -> Float64Array:
     """Return float64 (n,), four decimals: 0 for an ordinary picture, over 1 for one unlike all.
 
     Parameters
     ----------
     logits : float32 (n, n_labels)
         Calibrated.
+    outside : float64 (n,)
+        How much of each one's features lies outside; ignored where the model does not go by it.
     """
-    spread = likeness.ordinary - likeness.least
-    far = (likeness.ordinary - _seen(logits, vocabulary)) / spread
+    far = _far(_seen(logits, vocabulary), likeness)
+    by = likeness.outside
+    if by is not None:
+        far += (outside - by.ordinary) / (by.most - by.ordinary)
+        far = (far - by.middle) / (by.limit - by.middle)
     return np.round(far, DECIMALS) + 0.0  # no -0.0
+
+
+def _far(seen: Float64Array, likeness: Likeness) -> Float64Array:
+    """Return float64 (n,): 0 where as much is seen as of an ordinary picture, 1 at the limit."""
+    return (likeness.ordinary - seen) / (likeness.ordinary - likeness.least)
 
 
 def _seen(logits: Float32Array, vocabulary: Vocabulary) -> Float64Array:

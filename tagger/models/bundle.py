@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -40,6 +41,7 @@ from tagger.arrays import Float32Array, Float64Array
 from tagger.errors import BundleError, InputError
 from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
+from tagger.labels.feature_space import FeatureSpace, share_outside
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.arrays_file import UNREADABLE, read_arrays
 from tagger.models.network_file import network_digests
@@ -150,6 +152,33 @@ class Bundle:
             )
         return head
 
+    @cached_property
+    def space(self) -> FeatureSpace | None:
+        """Return where the features of training pictures lie; None where likeness does not go by
+        it."""
+        if self.likeness is None or self.likeness.outside is None:
+            return None
+        try:
+            arrays = read_arrays(self.path / "head.npz")
+            space = FeatureSpace(arrays["mean"], arrays["directions"])
+        except UNREADABLE as error:
+            raise BundleError(
+                f"model {str(self.path)!r}: head.npz cannot be read: {error}"
+            ) from error
+        if not space.fits(self.width):
+            raise BundleError(
+                f"model {str(self.path)!r}: head.npz has no directions of {self.width} features, "
+                "by which thresholds.json measures what is unlike; take it from a backup"
+            )
+        return space
+
+    def outside(self, features: Float32Array) -> Float64Array:
+        """Return float64 (n,): how much of some features, (n, n_features), lies outside of those
+        that the model was trained on; 0 where likeness does not go by it."""
+        if self.space is None:
+            return np.zeros(len(features))
+        return share_outside(features, self.space)
+
     def metrics(self) -> Metrics:
         """Return the content of metrics.json."""
         return self._read("metrics.json", Metrics)
@@ -255,7 +284,7 @@ def _load(folder: Path) -> Bundle:
         raise BundleError(
             "thresholds.json and vocabulary.json name different labels; take it from a backup"
         )
-    return Bundle(
+    bundle = Bundle(
         path=folder,
         name=described.name,
         model_id=described.model_id,
@@ -268,6 +297,8 @@ def _load(folder: Path) -> Bundle:
         parent=described.parent,
         created_at=datetime.fromisoformat(described.created_at),
     )
+    _ = bundle.space  # what unlikeness is measured by is there, or nothing is tagged
+    return bundle
 
 
 def _description(folder: Path) -> Description:

@@ -10,7 +10,7 @@ from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts, check_machine
 from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import Backend, Inferred, Predictor, make_predictor
+from tagger.models.predictor import Backend, Inferred, Predictor, joined, make_predictor
 
 
 def infer_files(
@@ -42,8 +42,7 @@ def infer_files(
             facts.extend(some)
             found.append(inferred)
             progress(len(some))
-    logits, features = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return facts, Inferred(logits, features)
+    return facts, joined(found)
 
 
 def read_and_infer(

@@ -27,6 +27,7 @@ from schemas.record import FORMAT_VERSION, Record, to_json
 from tagger.errors import BundleError
 from tagger.files import file_digest, sync_folder
 from tagger.imaging.preprocessing import Reading
+from tagger.labels.feature_space import FeatureSpace
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import installed_versions, model_id_of
 from tagger.models.network_file import number_shared_objects
@@ -61,6 +62,8 @@ class BundleContents:
         One per label, in column order.
     likeness : Likeness, optional
         What the unlikeness of a picture is measured by.
+    space : FeatureSpace, optional
+        Where the features of training pictures lie, if likeness goes by it.
     split : pyarrow.Table
         As `schemas.split.SPLIT`.
     metrics : Metrics
@@ -87,6 +90,7 @@ class BundleContents:
     parent: str | None = None
     reading: Reading | None = None
     likeness: Likeness | None = None
+    space: FeatureSpace | None = None
 
 
 def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
@@ -102,7 +106,7 @@ def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     (work / "openvino").mkdir(parents=True)
     try:
-        _write_network(work, contents.network)
+        _write_network(work, contents.network, contents.space)
         _write_records(work, contents)
         _write_split(work, contents.split)
         for file, plot in contents.plots.items():
@@ -157,12 +161,13 @@ def complete(
     sync_folder(final.parent)
 
 
-def _write_network(work: Path, network: "keras.Model") -> None:
+def _write_network(work: Path, network: "keras.Model", space: FeatureSpace | None) -> None:
     network.save(work / "model.keras", include_optimizer=False)
     number_shared_objects(work / "model.keras")
     save_openvino(network, work / "openvino" / "model.xml")
     kernel, bias = network.get_layer(HEAD).get_weights()
-    np.savez(work / "head.npz", kernel=kernel.astype("<f4"), bias=bias.astype("<f4"))
+    arrays = {"kernel": kernel, "bias": bias} | (space._asdict() if space else {})
+    np.savez(work / "head.npz", **{name: array.astype("<f4") for name, array in arrays.items()})
 
 
 def _write_records(work: Path, contents: BundleContents) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tagger.arrays import Float16Array, Float32Array, Pixels
+from tagger.arrays import Float16Array, Float32Array, Float64Array, Pixels
 from tagger.digests import Contents, key_of
 from tagger.imaging.decoder import DecodedChunk
 from tagger.imaging.file_facts import FileFacts
@@ -25,21 +25,25 @@ class Answers(NamedTuple):
 
     logits: Float32Array  # (n, labels)
     features: Float16Array  # (n, width)
+    outside: Float64Array  # (n,): how much of the features lies outside of those trained on
 
     def joined(self, others: "Answers") -> "Answers":
         """Return these and the others."""
-        logits = np.concatenate([self.logits, others.logits])
-        return Answers(logits, np.concatenate([self.features, others.features]))
+        return Answers(
+            np.concatenate([self.logits, others.logits]),
+            np.concatenate([self.features, others.features]),
+            np.concatenate([self.outside, others.outside]),
+        )
 
     def rows(self, which: slice | list[int]) -> "Answers":
         """Return some of them."""
-        return Answers(self.logits[which], self.features[which])
+        return Answers(self.logits[which], self.features[which], self.outside[which])
 
 
 def no_answers(work: Work, n: int) -> Answers:
     """Return zeros for n pictures, to be filled in."""
     logits = np.zeros((n, len(work.bundle.vocabulary)), np.float32)
-    return Answers(logits, np.zeros((n, work.how.width), np.float16))
+    return Answers(logits, np.zeros((n, work.how.width), np.float16), np.zeros(n))
 
 
 @dataclass
@@ -115,8 +119,10 @@ class Inference:
         with self._run.stage("infer"):
             inferred = predictor.infer(np.stack([pixels for _, _, pixels in batch]))
         self._run.backend = predictor.backend  # it may settle for another on the way
-        for (chunk, i, _), logits, features in zip(batch, *inferred, strict=True):
+        outside = self._work.bundle.outside(inferred.features)
+        for (chunk, i, _), logits, features, far in zip(batch, *inferred, outside, strict=True):
             chunk.answers.logits[i] = logits
             chunk.answers.features[i] = features[: self._work.how.width]
+            chunk.answers.outside[i] = far
             chunk.waiting -= 1
         self._run.counts["scored"] += len(batch)

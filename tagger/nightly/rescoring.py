@@ -72,8 +72,9 @@ def _rescored(night: Night, rows: pa.Table, features: Float16Array) -> Iterator[
     """Yield the rows with new scores, a unit at a time; features are (n, width)."""
     head = night.head
     for at in range(0, len(rows), UNIT):
-        logits = features[at : at + UNIT].astype(np.float32) @ head.kernel + head.bias
-        yield rescored_rows(rows.slice(at, UNIT), logits, night.bundle, datetime.now(UTC))
+        some = features[at : at + UNIT].astype(np.float32)
+        logits = some @ head.kernel + head.bias
+        yield rescored_rows(rows.slice(at, UNIT), logits, some, night.bundle, datetime.now(UTC))
 
 
 def _check_time(until: float) -> None:

@@ -87,6 +87,7 @@ class UnitWriter:
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
             likeness=bundle.likeness,
+            outside=pending.answers.outside[kept],
         )
 
     def _keep_features(self, pending: _Pending, n: int, name: str) -> None:

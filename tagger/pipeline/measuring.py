@@ -13,6 +13,13 @@ from schemas.evaluation import Verdict
 from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
+from tagger.labels.feature_space import (
+    FEWEST,
+    MOST,
+    FeatureSpace,
+    measure_space,
+    share_outside,
+)
 from tagger.labels.pairs import Pair, count_pairs
 from tagger.labels.unlikeness import measure_likeness, with_parent
 from tagger.labels.vocabulary import Vocabulary
@@ -60,6 +67,7 @@ class Calibrated:
     shift: Float64Array
     thresholds: list[Threshold]
     likeness: Likeness | None
+    space: FeatureSpace | None
 
     @property
     def limits(self) -> Float64Array:
@@ -74,6 +82,7 @@ class Measured:
     network: Any
     thresholds: list[Threshold]
     likeness: Likeness | None
+    space: FeatureSpace | None
     metrics: Metrics
     plots: dict[str, bytes]
     verdict: Verdict
@@ -110,13 +119,34 @@ def calibrate_network(
         split.vocabulary,
         min_precision=min_precision,
     )
+    space, outside = (None, None) if remembered.likeness else _space(network, split)
+    measured = measure_likeness(calibrated, split.vocabulary, outside)
+    likeness = with_parent(measured, remembered.likeness)
     return Calibrated(
         network,
         scale,
         shift,
         [*remembered.thresholds, *chosen[kept:]],
-        with_parent(measure_likeness(calibrated, split.vocabulary), remembered.likeness),
+        likeness,
+        space if likeness is not None and likeness.outside is not None else None,
     )
+
+
+def _space(network: Any, split: SplitSet) -> tuple[FeatureSpace | None, Float64Array | None]:
+    """Return where the features of training pictures lie, and how much of those of the validation
+    part lies outside; None where there are too few."""
+    from tagger.training.network import features_of
+    from tagger.training.validation import predict_logits
+
+    features = features_of(network)
+    train = np.random.default_rng(0).permutation(split.rows("train"))[:MOST]
+    if len(train) < FEWEST:
+        return None, None
+    space = measure_space(predict_logits(features, split.pixels, np.sort(train)))
+    if space is None:
+        return None, None
+    seen = predict_logits(features, split.pixels, split.rows("validation"))
+    return space, share_outside(seen, space)
 
 
 def measure_network(
@@ -146,6 +176,7 @@ def measure_network(
         network=add_views(calibrated.network, split.vocabulary),
         thresholds=calibrated.thresholds,
         likeness=calibrated.likeness,
+        space=calibrated.space,
         metrics=metrics,
         plots={"history.png": history, "reliability.png": reliability},
         verdict=give_verdict(logits[shown], truth[shown], calibrated.limits, split.vocabulary),

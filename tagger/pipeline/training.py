@@ -212,6 +212,7 @@ def _save(candidate: Candidate, options: TrainingOptions, start: StartingPoint) 
         vocabulary=split.vocabulary,
         thresholds=measured.thresholds,
         likeness=measured.likeness,
+        space=measured.space,
         split=split.table,
         metrics=measured.metrics,
         plots=measured.plots,

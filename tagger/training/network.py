@@ -130,6 +130,11 @@ def at_half_size(network: keras.Model) -> keras.Model | None:
     return keras.Model(inputs, x, name="half_size")
 
 
+def features_of(network: keras.Model) -> keras.Model:
+    """Return the network up to its features: pictures in, (n, dense) out."""
+    return keras.Model(network.input, network.get_layer(LAST_OF_TRUNK).output)
+
+
 def add_views(network: keras.Model, vocabulary: Vocabulary) -> keras.Model:
     """Return the network with its outputs by name.
 
