@@ -92,6 +92,8 @@ class UnlabelledTaught(Record):
     """On the validation part, of the first model."""
     loss_with: float | None = None
     """On the validation part, of the one trained with them; null if too few were sure."""
+    noise: float | None = None
+    """Standard error of the difference; it is kept unless its loss is larger by more."""
 
 
 class TrainReport(Record):

@@ -164,7 +164,8 @@ def unlabelled_sentence(taught: UnlabelledTaught) -> str:
         return f"{found}, too few to learn from"
     losses = f"{taught.loss_with:.4f} with them and {taught.loss_without:.4f} without"
     verb = "taught this one" if taught.kept else "were left out again"
-    return f"{found}; these {verb}: the loss on the validation part was {losses}"
+    noise = "" if taught.noise is None else f", {taught.noise:.4f} of it noise"
+    return f"{found}; these {verb}: the loss on the validation part was {losses}{noise}"
 
 
 def corrected_sentence(parts: CorrectedParts) -> str:

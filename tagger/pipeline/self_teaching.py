@@ -19,7 +19,7 @@ from msgspec import structs
 
 from schemas.split import SPLIT
 from schemas.training import UnlabelledTaught
-from tagger.arrays import Float32Array, Int64Array
+from tagger.arrays import Float32Array, Float64Array, Int64Array
 from tagger.catalog import Walk
 from tagger.cpus import usable_cpus
 from tagger.datasets.pixel_cache import decode_to_disk, take_room
@@ -46,6 +46,9 @@ STRONG = 0.5
 """Share of the second training's pictures with a piece of another in them."""
 MOST_TIMES = 10
 """Sure pictures that teach are at most so many times the labelled ones of the train part."""
+NOISE = 1.0
+"""Standard errors by which the second model's loss may be larger: the validation part is of the
+labelled kind, and cannot show what is gained on the catalog's."""
 STEPS_TIMES = 2
 """How many times as many steps the second training takes."""
 
@@ -126,13 +129,16 @@ def teach_itself(
     recipe : Recipe
         How the first one was fitted.
     """
-    from tagger.training.validation import calibrated_loss
+    from tagger.training.validation import calibrated_losses
 
-    loss_without = calibrated_loss(first.network, lesson_of(split))
+    without = calibrated_losses(first.network, lesson_of(split))
     targets = _sure_answers(first.network, split, unlabelled)
     sure = _surely_answered(targets, most=MOST_TIMES * len(split.rows("train")), seed=recipe.seed)
     report = UnlabelledTaught(
-        pictures=len(unlabelled.rows), sure=len(sure), kept=False, loss_without=loss_without
+        pictures=len(unlabelled.rows),
+        sure=len(sure),
+        kept=False,
+        loss_without=float(np.nanmean(without)),
     )
     if len(sure) < FEWEST:
         say(
@@ -153,15 +159,28 @@ def teach_itself(
         work.again(_decisive(longer, digests, targets[sure])),
         lesson=lesson,
     )
-    loss_with = calibrated_loss(second.network, lesson_of(split))
-    kept = loss_with <= loss_without
-    report = structs.replace(report, loss_with=loss_with, kept=kept)
-    losses = f"loss on the validation part {loss_with:.4f}, without them {loss_without:.4f}"
+    worse, noise = _difference(calibrated_losses(second.network, lesson_of(split)), without)
+    kept = worse <= NOISE * noise
+    loss_with = report.loss_without + worse
+    report = structs.replace(report, loss_with=loss_with, noise=noise, kept=kept)
+    losses = (
+        f"loss on the validation part {loss_with:.4f}, without them {report.loss_without:.4f}; "
+        f"{noise:.4f} of it is noise"
+    )
     if not kept:
         say(f"pictures without labels are left out again: {losses}")
         return Taught(split, first, report)
     say(f"pictures without labels taught something: {losses}")
     return Taught(replace(split, table=_with_taught(split.table, digests)), second, report)
+
+
+def _difference(losses: Float64Array, others: Float64Array) -> tuple[float, float]:
+    """Return by how much the mean of the losses of the same pictures is larger, and its standard
+    error; 0 of fewer than two pictures."""
+    apart = losses - others
+    apart = apart[~np.isnan(apart)]
+    noise = float(apart.std(ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else 0.0
+    return float(apart.mean()), noise
 
 
 def _surely_answered(targets: Float32Array, *, most: int, seed: int) -> Int64Array:
