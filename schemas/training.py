@@ -93,7 +93,7 @@ class UnlabelledTaught(Record):
     loss_with: float | None = None
     """On the validation part, of the one trained with them; null if too few were sure."""
     noise: float | None = None
-    """Standard error of the difference; it is kept unless its loss is larger by more."""
+    """Standard error of the difference; it is kept if its loss is smaller by more."""
 
 
 class TrainReport(Record):

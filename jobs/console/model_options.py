@@ -27,7 +27,7 @@ Unlabelled = Annotated[
     typer.Option(
         metavar="CATALOG",
         help="A folder of pictures without labels: what a first model is sure of there teaches a "
-        "second one, which is kept if it is no worse.",
+        "second one, which is kept if it is better.",
     ),
 ]
 CorrectedIndex = Annotated[

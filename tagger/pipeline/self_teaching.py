@@ -3,7 +3,7 @@
 The story is that of Q. Xie et al., "Self-training with Noisy Student improves ImageNet
 classification", 2020: a first model answers for the pictures as they are; where it is sure, a
 second one, begun as the first was, learns these answers from pictures that are strongly changed.
-The second is kept if the validation part says that it is no worse.
+The second is kept if the validation part says that it is better.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ STRONG = 0.5
 MOST_TIMES = 10
 """Sure pictures that teach are at most so many times the labelled ones of the train part."""
 NOISE = 1.0
-"""Standard errors by which the second model's loss may be larger: the validation part is of the
-labelled kind, and cannot show what is gained on the catalog's."""
+"""Standard errors by which the second model's loss must be smaller: where it was a little smaller,
+or a little larger, answers to other pictures had become worse."""
 STEPS_TIMES = 2
 """How many times as many steps the second training takes."""
 
@@ -159,9 +159,9 @@ def teach_itself(
         work.again(_decisive(longer, digests, targets[sure])),
         lesson=lesson,
     )
-    worse, noise = _difference(calibrated_losses(second.network, lesson_of(split)), without)
-    kept = worse <= NOISE * noise
-    loss_with = report.loss_without + worse
+    change, noise = _difference(calibrated_losses(second.network, lesson_of(split)), without)
+    kept = change < -NOISE * noise
+    loss_with = report.loss_without + change
     report = structs.replace(report, loss_with=loss_with, noise=noise, kept=kept)
     losses = (
         f"loss on the validation part {loss_with:.4f}, without them {report.loss_without:.4f}; "
