@@ -143,9 +143,10 @@ _NEAREST = 1e-6
 
 
 class Outside(Record):
-    """What the features of a picture add to its unlikeness, U: the share S of their length that
-    lies outside of the directions in head.npz. U + (S - ordinary) / (most - ordinary) is moved and
-    scaled such that the picture in the middle has 0, and the limit 1."""
+    """What the features of a picture add to its unlikeness. With d = features - mean, the share of
+    their length outside of the directions is S = sqrt(1 - |d @ directions|^2 / |d|^2); mean and
+    directions are in head.npz. With U of `Likeness` and sum = U + (S - ordinary) / (most -
+    ordinary), unlikeness = (sum - middle) / (limit - middle)."""
 
     ordinary: float
     """Median of S over the validation part."""
@@ -155,6 +156,8 @@ class Outside(Record):
     """Median of the sum."""
     limit: float
     """The sum that one in a hundred of them lies above; more than `middle`."""
+    space: str = ""
+    """sha256 of mean and directions, one after the other, as little-endian float32."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless there is a way from the one to the other, twice."""
@@ -165,7 +168,8 @@ class Outside(Record):
 class Likeness(Record):
     """What the unlikeness of a picture is measured by: how much is seen of anything known, L =
     ln(sum of ln(1 + exp(z))) over the logits z of the labels of groups judged by shape, or of all
-    where none is; retired ones left out. Unlikeness = (ordinary - L) / (ordinary - least)."""
+    where none is; retired ones left out. U = (ordinary - L) / (ordinary - least); that is the
+    unlikeness, unless `outside` is given."""
 
     ordinary: float
     """Median of L over the validation part."""
@@ -174,7 +178,8 @@ class Likeness(Record):
     pictures: Annotated[int, Meta(ge=1)]
     """Validation pictures."""
     outside: Outside | None = None
-    """Null where there were too few pictures for it, or a parent's are gone."""
+    """Null in bundles of earlier versions, of networks of 128 features or fewer, where fewer than
+    512 pictures trained or 100 validated it, and where a parent's are gone."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless there is a way from the one to the other."""

@@ -89,11 +89,12 @@ class UnlabelledTaught(Record):
     kept: bool
     """Whether the model was trained with these; else the first model is the one that is saved."""
     loss_without: float
-    """On the validation part, of the first model."""
+    """On the validation part, of the first model: the mean over pictures of the mean over what is
+    known of each."""
     loss_with: float | None = None
     """On the validation part, of the one trained with them; null if too few were sure."""
     noise: float | None = None
-    """Standard error of the difference; it is kept if its loss is smaller by more."""
+    """Standard error of the difference; the second model is kept if its loss is smaller by more."""
 
 
 class TrainReport(Record):

@@ -68,6 +68,18 @@ def test_what_varies_as_training_pictures_do_lies_inside_and_what_does_not_lies_
     assert (shares <= 1).all()
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 63))
+def test_what_lies_outside_does_not_depend_on_how_many_pictures_there_are(
+    seed: int, batch: int
+) -> None:
+    space = space_of_flat()
+    others = flat(200, seed=seed) + np.random.default_rng(seed).normal(0, 1, (200, WIDTH))
+    others = others.astype(np.float32)
+    parts = [share_outside(others[at : at + batch], space) for at in range(0, 200, batch)]
+    assert np.concatenate(parts) == pytest.approx(share_outside(others, space), abs=1e-12)
+
+
 def test_the_very_middle_lies_inside_and_few_pictures_or_features_say_nothing() -> None:
     space = space_of_flat()
     assert share_outside(space.mean[None], space).tolist() == [0.0]
@@ -162,18 +174,27 @@ def test_a_night_the_library_and_scores_from_stored_features_say_the_same(
 
 
 @pytest.mark.tensorflow
+@pytest.mark.parametrize("earlier", [False, True])
 def test_a_model_whose_old_pictures_are_gone_goes_by_logits_alone(
-    model: Path, tmp_path: Path
+    earlier: bool, model: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(model.parent, tmp_path / "models", symlinks=True)
-    new = draw_sample(tmp_path / "new", labelled=60, catalog=1, seed=9).labelled
+    """Also if its parent is of an earlier version, which had no unlikeness."""
     models = tmp_path / "models"
+    shutil.copytree(model.parent, models, symlinks=True)
+    if earlier:
+        chosen = json.loads((models / model.name / "thresholds.json").read_text())
+        del chosen["likeness"]
+        (models / model.name / "thresholds.json").write_text(json.dumps(chosen))
+        described_again(models / model.name)
+    new = draw_sample(tmp_path / "new", labelled=1100, catalog=1, seed=9).labelled
     grown = retrain(
         RetrainOptions(
             (str(new),), str(models / model.name), str(models), epochs=1, tolerance=100.0
         )
     )
     assert isinstance(grown, RetrainReport)
+    assert grown.pictures.train >= FEWEST
+    assert grown.pictures.validation >= ENOUGH
     likeness = load_bundle(grown.bundle).likeness
     assert likeness is not None
     assert likeness.outside is None
@@ -188,14 +209,13 @@ def test_a_bundle_without_the_directions_that_it_measures_by_is_refused(
     with np.load(copy / "head.npz") as arrays:
         kept = {name: arrays[name] for name in ("kernel", "bias", "mean", "directions")}
     for changed in (
-        {"directions": kept["directions"][:, 1:]},
-        {"mean": kept["mean"] * np.float32("nan")},
+        kept | {"directions": kept["directions"][:, 1:]},
+        kept | {"directions": kept["directions"] * 2},
+        kept | {"mean": kept["mean"] + np.float32(1)},  # another space than the one measured by
+        kept | {"mean": kept["mean"] * np.float32("nan")},
+        {name: kept[name] for name in ("kernel", "bias")},
     ):
-        np.savez(copy / "head.npz", **(kept | changed))
+        np.savez(copy / "head.npz", **changed)
         described_again(copy)
-        with pytest.raises(BundleError, match=r"head\.npz has no directions"):
+        with pytest.raises(BundleError, match=r"^model [^:]*: head\.npz has not the directions"):
             load_bundle(copy)
-    np.savez(copy / "head.npz", kernel=kept["kernel"], bias=kept["bias"])
-    described_again(copy)
-    with pytest.raises(BundleError, match=r"head\.npz cannot be read"):
-        load_bundle(copy)

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
 from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
-from tagger.arrays import Pixels
+from tagger.arrays import Float32Array, Float64Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
 from tagger.imaging.decoder import Decoder
@@ -20,7 +20,7 @@ from tagger.index.rows import make_rows, schema_of
 from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import load_bundle
 from tagger.models.file_scoring import read_and_infer
-from tagger.models.predictor import Backend, Inferred, joined, make_predictor
+from tagger.models.predictor import Backend, Inferred, make_predictor
 from tagger.models.starter import STARTER
 from tagger.progress import say
 
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Picture: TypeAlias = str | PathLike[str] | Pixels
+
+
+class _Scored(NamedTuple):
+    """What the network said of some pictures; their features, much larger, are not kept."""
+
+    logits: Float32Array  # (n, n_labels)
+    outside: Float64Array  # (n,): how much of the features lies outside of those trained on
 
 
 class Model:
@@ -154,19 +161,19 @@ class Model:
             self._predictor = make_predictor(self._bundle, self._backend, report=say)
             self._compared = True
 
-    def _score_files(self, paths: Sequence[str]) -> tuple[list[FileFacts], Inferred]:
+    def _score_files(self, paths: Sequence[str]) -> tuple[list[FileFacts], _Scored]:
         facts: list[FileFacts] = []
-        found = [self._nothing()]
+        found: list[_Scored] = []
         places = [os.path.abspath(path) for path in paths]  # workers may be in another folder
         try:
             decoder = self._decoder_for(len(places))
             for some, inferred in read_and_infer(self._predictor, decoder, places):
                 facts.extend(some)
-                found.append(inferred)
+                found.append(self._scored(inferred))
         except BaseException:
             self.close()  # workers may be in the middle of something
             raise
-        return facts, joined(found)
+        return facts, self._joined(found)
 
     def _decoder_for(self, pictures: int) -> Decoder:
         """Return the decode processes, more than before if these are the first to need more."""
@@ -177,24 +184,29 @@ class Model:
             self._workers = wanted
         return self._decoder
 
-    def _score_arrays(self, arrays: Sequence[Any]) -> tuple[list[FileFacts], Inferred]:
+    def _score_arrays(self, arrays: Sequence[Any]) -> tuple[list[FileFacts], _Scored]:
         from tagger.imaging.squares import squashed
 
-        found = [self._nothing()]
+        found: list[_Scored] = []
         for at in range(0, len(arrays), CHUNK):
             squares = [squashed(pixels, self._bundle.size) for pixels in arrays[at : at + CHUNK]]
-            found.append(self._predictor.infer(np.stack(squares)))  # (n, size, size, 3)
+            inferred = self._predictor.infer(np.stack(squares))  # (n, size, size, 3)
+            found.append(self._scored(inferred))
         facts = [FileFacts("ok", width=one.shape[1], height=one.shape[0]) for one in arrays]
-        return facts, joined(found)
+        return facts, self._joined(found)
 
-    def _nothing(self) -> Inferred:
-        labels = len(self._bundle.vocabulary)
-        return Inferred(
-            np.zeros((0, labels), np.float32), np.zeros((0, self._bundle.width), np.float32)
+    def _scored(self, inferred: Inferred) -> _Scored:
+        return _Scored(inferred.logits, self._bundle.outside(inferred.features))
+
+    def _joined(self, parts: Sequence[_Scored]) -> _Scored:
+        nothing = np.zeros((0, len(self._bundle.vocabulary)), np.float32)
+        return _Scored(
+            np.concatenate([nothing, *(part.logits for part in parts)]),
+            np.concatenate([np.zeros(0), *(part.outside for part in parts)]),
         )
 
     def _table(
-        self, images: Iterable[str | int], facts: Sequence[FileFacts], inferred: Inferred
+        self, images: Iterable[str | int], facts: Sequence[FileFacts], scored: _Scored
     ) -> "pd.DataFrame":
         import pandas as pd
 
@@ -202,12 +214,12 @@ class Model:
         rows = make_rows(
             [str(position) for position in range(len(facts))],
             facts,
-            inferred.logits,
+            scored.logits,
             vocabulary=bundle.vocabulary,
             thresholds=bundle.thresholds,
             model_id=bundle.model_id,
             likeness=bundle.likeness,
-            outside=bundle.outside(inferred.features),
+            outside=scored.outside,
         )
         answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
         table = as_pandas(rows.select(["status", "error", "tags", *answers]))

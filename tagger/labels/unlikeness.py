@@ -1,4 +1,4 @@
-"""How far a picture lies from what a model was trained on, by its logits. Pure NumPy.
+"""How far a picture lies from what a model was trained on, by logits and features. Pure NumPy.
 
 What the model sees of anything it knows is L = ln(sum_i softplus(z_i)) over the logits z of the
 labels that say what a thing is: those of groups judged by shape, or of all groups where none is. Of
@@ -9,7 +9,7 @@ of the training pictures' features counts as much, see `tagger.labels.feature_sp
 
 The sum over labels is the free energy of W. Liu et al., "Energy-based Out-of-distribution
 Detection", 2020, for one sigmoid per label: H. Wang et al., "Can multi-label classification
-networks know what they don't know?", 2021. What features gave instead is on the benchmarks' page.
+networks know what they don't know?", 2021. What else was tried is on the benchmarks' page.
 """
 
 import numpy as np
@@ -34,7 +34,11 @@ _LEAST_SPREAD = 1e-3
 
 
 def measure_likeness(
-    logits: Float32Array, vocabulary: Vocabulary, outside: Float64Array | None = None
+    logits: Float32Array,
+    vocabulary: Vocabulary,
+    outside: Float64Array | None = None,
+    *,
+    space: str = "",
 ) -> Likeness | None:
     """Return what unlikeness is measured by, or None of fewer than `FEWEST` pictures.
 
@@ -48,6 +52,8 @@ def measure_likeness(
         Of the validation part, calibrated.
     outside : float64 (n,), optional
         How much of each one's features lies outside; of fewer than `ENOUGH` it says nothing.
+    space : str
+        Outside of what: the digest of a `FeatureSpace`.
     """
     n = len(logits)
     if n < FEWEST:
@@ -65,7 +71,8 @@ def measure_likeness(
     sums = _far(seen, likeness) + (outside - middle) / (most - middle)
     center, limit = _middle_and_limit(sums)
     return structs.replace(
-        likeness, outside=Outside(ordinary=middle, most=most, middle=center, limit=limit)
+        likeness,
+        outside=Outside(ordinary=middle, most=most, middle=center, limit=limit, space=space),
     )
 
 

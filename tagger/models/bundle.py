@@ -161,14 +161,13 @@ class Bundle:
         try:
             arrays = read_arrays(self.path / "head.npz")
             space = FeatureSpace(arrays["mean"], arrays["directions"])
-        except UNREADABLE as error:
+            whole = space.fits(self.width) and space.digest == self.likeness.outside.space
+        except UNREADABLE:
+            whole = False
+        if not whole:
             raise BundleError(
-                f"model {str(self.path)!r}: head.npz cannot be read: {error}"
-            ) from error
-        if not space.fits(self.width):
-            raise BundleError(
-                f"model {str(self.path)!r}: head.npz has no directions of {self.width} features, "
-                "by which thresholds.json measures what is unlike; take it from a backup"
+                f"head.npz has not the directions of {self.width} features by which "
+                "thresholds.json measures what is unlike; take it from a backup"
             )
         return space
 

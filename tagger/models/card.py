@@ -164,7 +164,7 @@ def unlabelled_sentence(taught: UnlabelledTaught) -> str:
         return f"{found}, too few to learn from"
     losses = f"{taught.loss_with:.4f} with them and {taught.loss_without:.4f} without"
     verb = "taught this one" if taught.kept else "were left out again"
-    noise = "" if taught.noise is None else f", {taught.noise:.4f} of it noise"
+    noise = "" if taught.noise is None else f", their difference known to ± {taught.noise:.4f}"
     return f"{found}; these {verb}: the loss on the validation part was {losses}{noise}"
 
 

@@ -10,7 +10,7 @@ from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts, check_machine
 from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import Backend, Inferred, Predictor, joined, make_predictor
+from tagger.models.predictor import Backend, Inferred, Predictor, make_predictor
 
 
 def infer_files(
@@ -42,7 +42,8 @@ def infer_files(
             facts.extend(some)
             found.append(inferred)
             progress(len(some))
-    return facts, joined(found)
+    logits, features = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return facts, Inferred(logits, features)
 
 
 def read_and_infer(

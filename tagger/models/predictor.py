@@ -1,7 +1,7 @@
 """From pixels to logits, with the OpenVINO network or, as the reference, the Keras one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -33,14 +33,6 @@ class Inferred(NamedTuple):
 
     logits: Float32Array
     features: Float32Array
-
-
-def joined(parts: Sequence[Inferred]) -> Inferred:
-    """Return what the network makes of all of some pictures, in order."""
-    return Inferred(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.features for part in parts]),
-    )
 
 
 class Predictor(Protocol):

@@ -21,7 +21,7 @@ from tagger.labels.feature_space import (
     share_outside,
 )
 from tagger.labels.pairs import Pair, count_pairs
-from tagger.labels.unlikeness import measure_likeness, with_parent
+from tagger.labels.unlikeness import ENOUGH, measure_likeness, with_parent
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bfloat16 import PICTURES
 from tagger.pipeline.split_set import SplitSet
@@ -60,6 +60,8 @@ class Calibrated:
     thresholds : list of Threshold
     likeness : Likeness or None
         None without pictures to measure it by.
+    space : FeatureSpace or None
+        What the likeness goes by besides, if it does.
     """
 
     network: Any
@@ -119,8 +121,11 @@ def calibrate_network(
         split.vocabulary,
         min_precision=min_precision,
     )
-    space, outside = (None, None) if remembered.likeness else _space(network, split)
-    measured = measure_likeness(calibrated, split.vocabulary, outside)
+    gone = kept > 0  # a parent's pictures: features of theirs would lie outside
+    space, outside = (None, None) if gone else _space(network, split)
+    measured = measure_likeness(
+        calibrated, split.vocabulary, outside, space=space.digest if space is not None else ""
+    )
     likeness = with_parent(measured, remembered.likeness)
     return Calibrated(
         network,
@@ -133,15 +138,15 @@ def calibrate_network(
 
 
 def _space(network: Any, split: SplitSet) -> tuple[FeatureSpace | None, Float64Array | None]:
-    """Return where the features of training pictures lie, and how much of those of the validation
-    part lies outside; None where there are too few."""
+    """Return where the features of labelled training pictures lie, and how much of those of the
+    validation part lies outside; None where there are too few."""
     from tagger.training.network import features_of
     from tagger.training.validation import predict_logits
 
-    features = features_of(network)
     train = np.random.default_rng(0).permutation(split.rows("train"))[:MOST]
-    if len(train) < FEWEST:
+    if len(train) < FEWEST or len(split.rows("validation")) < ENOUGH:
         return None, None
+    features = features_of(network)
     space = measure_space(predict_logits(features, split.pixels, np.sort(train)))
     if space is None:
         return None, None

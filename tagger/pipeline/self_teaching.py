@@ -164,8 +164,8 @@ def teach_itself(
     loss_with = report.loss_without + change
     report = structs.replace(report, loss_with=loss_with, noise=noise, kept=kept)
     losses = (
-        f"loss on the validation part {loss_with:.4f}, without them {report.loss_without:.4f}; "
-        f"{noise:.4f} of it is noise"
+        f"loss on the validation part {loss_with:.4f}, without them {report.loss_without:.4f}, "
+        f"their difference known to ± {noise:.4f}"
     )
     if not kept:
         say(f"pictures without labels are left out again: {losses}")
