@@ -7,6 +7,7 @@ import resource
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,6 +128,16 @@ class Log:
     def lines(self) -> list[Correction]:
         """Return it, in order."""
         return self._log.read(self._start).corrections
+
+    def of_group(self, group: str, count: int) -> list[Correction]:
+        """Return what is said of a group once it is so much, or after ten seconds: a page sends
+        one answer after the other."""
+        until = time.monotonic() + 10
+        while True:
+            found = [one for one in self.lines() if one.group == group]
+            if len(found) >= count or time.monotonic() > until:
+                return found
+            time.sleep(0.05)
 
     def briefly(self) -> list[tuple[str, str, str | None, str]]:
         """Return image_id, group, label and answer of each."""
@@ -696,7 +707,7 @@ def test_one_key_answers_every_question_of_a_sample_labels_that_are_not_shown_to
             expect(tab.page.locator("#sample")).to_contain_text(f"{number + 1} of 5")
         assert anna.get("api/sample").json()["judged"] == 2
         labels = [each for each in first["estimates"] if each["group"] == "garment"]
-        of_garments = [one for one in log.lines() if one.group == "garment"]
+        of_garments = log.of_group("garment", 2 * len(labels))
         assert len(of_garments) == 2 * len(labels)
         assert "is_not" in {one.answer for one in of_garments}
 
