@@ -24,13 +24,13 @@ class FeatureSpace(NamedTuple):
 
     Attributes
     ----------
-    mean : float32 (n_features,)
-    directions : float32 (n_features, `DIRECTIONS`)
-        Orthonormal columns.
+    mean : float64 (n_features,)
+    directions : float64 (n_features, `DIRECTIONS`)
+        Orthonormal columns. A bundle keeps both as float32.
     """
 
-    mean: Float32Array
-    directions: Float32Array
+    mean: Float64Array
+    directions: Float64Array
 
     @property
     def digest(self) -> str:
@@ -43,7 +43,7 @@ class FeatureSpace(NamedTuple):
             return False
         if not np.isfinite(self.mean).all() or not (np.abs(self.directions) <= 1.001).all():
             return False
-        product = self.directions.T.astype(np.float64) @ self.directions
+        product = self.directions.T @ self.directions
         return bool(np.abs(product - np.eye(DIRECTIONS)).max() < 1e-3)
 
 
@@ -60,8 +60,7 @@ def measure_space(features: Float32Array) -> FeatureSpace | None:
         return None
     mean = features.mean(axis=0, dtype=np.float64)
     _, directions = np.linalg.eigh(np.cov((features - mean).T))  # from least to most
-    kept = directions[:, -DIRECTIONS:]
-    return FeatureSpace(mean.astype(np.float32), np.ascontiguousarray(kept, np.float32))
+    return FeatureSpace(mean, np.ascontiguousarray(directions[:, -DIRECTIONS:]))
 
 
 def share_outside(features: Float32Array, space: FeatureSpace) -> Float64Array:
@@ -75,7 +74,7 @@ def share_outside(features: Float32Array, space: FeatureSpace) -> Float64Array:
     features : float32 (n, n_features)
     """
     apart = features.astype(np.float64) - space.mean  # (n, n_features)
-    inside = apart @ space.directions.astype(np.float64)  # (n, DIRECTIONS)
+    inside = apart @ space.directions  # (n, DIRECTIONS)
     whole = np.einsum("ij,ij->i", apart, apart)
     rest = np.maximum(whole - np.einsum("ij,ij->i", inside, inside), 0)
     return np.asarray(np.sqrt(rest / np.maximum(whole, 1e-12)), np.float64)

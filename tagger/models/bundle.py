@@ -160,7 +160,10 @@ class Bundle:
             return None
         try:
             arrays = read_arrays(self.path / "head.npz")
-            space = FeatureSpace(arrays["mean"], arrays["directions"])
+            # Once: every batch of a night is multiplied by it in float64.
+            space = FeatureSpace(
+                *(arrays[name].astype(np.float64) for name in FeatureSpace._fields)
+            )
             whole = space.fits(self.width) and space.digest == self.likeness.outside.space
         except UNREADABLE:
             whole = False

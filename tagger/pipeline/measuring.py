@@ -126,14 +126,13 @@ def calibrate_network(
     measured = measure_likeness(
         calibrated, split.vocabulary, outside, space=space.digest if space is not None else ""
     )
-    likeness = with_parent(measured, remembered.likeness)
     return Calibrated(
         network,
         scale,
         shift,
         [*remembered.thresholds, *chosen[kept:]],
-        likeness,
-        space if likeness is not None and likeness.outside is not None else None,
+        with_parent(measured, remembered.likeness),
+        space,
     )
 
 
