@@ -43,6 +43,7 @@ LAYOUT = {
     "with the same trunk is then scored without reading pictures. <features_id> is a digest of the "
     "trunk, the settings "
     "in preprocessing.json and the version of the reader",
+    "syncs/<id>.json": "a record per run of `tagger sync`; ids sort by time",
     "features/_model.json": (
         "where the bundle lay whose features the last published night kept or used"
     ),
@@ -199,3 +200,7 @@ class FeaturedModel(Record):
 
     model: str
     """Where the bundle lay whose features the last published night kept or used."""
+    features_id: str | None = None
+    """The folder they lie in; null in indexes of earlier versions."""
+    width: int | None = None
+    """Features a picture; null in indexes of earlier versions."""

@@ -131,9 +131,22 @@ _OF_MODEL = [
 ]
 """Added later; null in the rows of earlier versions."""
 
+_OF_NIGHTS = [
+    pa.field(
+        "first_seen",
+        pa.timestamp("us", tz="UTC"),
+        metadata={
+            "meaning": "when the night began that found this image_id first, since it was last "
+            "missing; null where a night of an earlier version found it"
+        },
+    ),
+]
+"""Added later; null in the rows of earlier versions."""
+
 FIXED_COLUMNS = tuple(name for name, _, _, _ in _FIXED)
 TAGS_COLUMNS = ("tags", *(field.name for field in _OF_PERSONS))
 MODEL_COLUMNS = tuple(field.name for field in _OF_MODEL)
+NIGHT_COLUMNS = tuple(field.name for field in _OF_NIGHTS)
 
 
 class LabelLike(Protocol):
@@ -165,7 +178,7 @@ def rows_schema(exclusive_groups: Sequence[str], labels: Sequence[LabelLike]) ->
     fields = [
         pa.field(n, t, nullable=null, metadata={"meaning": text}) for n, t, null, text in _FIXED
     ]
-    fields += [_TAGS, *_OF_PERSONS, *_OF_MODEL]
+    fields += [_TAGS, *_OF_PERSONS, *_OF_MODEL, *_OF_NIGHTS]
     for group in exclusive_groups:
         answer = f"the answer for {group}; null = none, or not ok"
         score = (

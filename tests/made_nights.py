@@ -141,6 +141,7 @@ class MadeNight(NamedTuple):
             "corrected": pa.nulls(n, CORRECTED_TYPE),
             "overruled": pa.nulls(n, OVERRULED_TYPE),
             "unlikeness": pa.nulls(n, pa.float64()),
+            "first_seen": pa.array([datetime.now(UTC)] * n),
         }
         for i, label in enumerate(labels):
             columns[label.column] = pa.array(scores[:, i], mask=~ok)

@@ -94,6 +94,7 @@ def test_a_model_with_the_same_trunk_is_scored_without_reading_a_picture(
     assert float((by_head[scores] - by_reading[scores]).abs().max().max()) <= 0.002
     left = [
         "scored_at",
+        "first_seen",
         "tags",
         "unlikeness",
         *scores,

@@ -77,7 +77,7 @@ def test_a_night_goes_on_from_an_index_of_version_1(committed: TagOptions) -> No
     after = pd.read_parquet(os.path.realpath(Path(committed.index) / "current"))
     kept = before[before["image_id"] != "blue.png"]
     assert set(after) - set(before) == {
-        *("corrected", "overruled", "unlikeness"),  # added since, and null
+        *("corrected", "overruled", "unlikeness", "first_seen"),  # added since, and null
     }
     pd.testing.assert_frame_equal(
         after[after["image_id"] != "new.jpg"][before.columns].reset_index(drop=True),

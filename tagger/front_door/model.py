@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from schemas.rows import FIXED_COLUMNS, TAGS_COLUMNS
+from schemas.rows import FIXED_COLUMNS, NIGHT_COLUMNS, TAGS_COLUMNS
 from tagger.arrays import Float32Array, Float64Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError
@@ -221,7 +221,8 @@ class Model:
             likeness=bundle.likeness,
             outside=scored.outside,
         )
-        answers = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
+        columns = schema_of(bundle.vocabulary).names[len(FIXED_COLUMNS) + len(TAGS_COLUMNS) :]
+        answers = [name for name in columns if name not in NIGHT_COLUMNS]
         table = as_pandas(rows.select(["status", "error", "tags", *answers]))
         names = list(images)
         kind = object if names and isinstance(names[0], str) else np.int64  # a path may be no text

@@ -48,6 +48,11 @@ class FeatureStore:
         self.width = width
         self._index: _Index | None = None
 
+    @property
+    def features_id(self) -> str:
+        """What the folder is called: a digest of the trunk and how pictures come to it."""
+        return self._folder.name
+
     def exists(self) -> bool:
         """Return whether there may be any features."""
         return self._folder.is_dir()

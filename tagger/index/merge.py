@@ -1,6 +1,7 @@
 """Merging a bucket: old rows that stay, new rows, and what that changes. Tables in, tables out."""
 
 from collections import Counter
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,23 @@ def merge(before: pa.Table, kept: pa.Table, fresh: pa.Table) -> Merged:
     stayed = rows["image_id"].filter(pc.and_(pc.equal(rows["status"], "ok"), pa.array(~arrived)))
     gone = before.filter(pc.invert(pc.is_in(before["image_id"], value_set=stayed)))
     return Merged(rows, changes, counts, arrived, gone)
+
+
+def with_first_seen(fresh: pa.Table, before: pa.Table, now: datetime) -> pa.Table:
+    """Return `fresh` with the moment at which each picture was found first: now, unless the night
+    before had it.
+
+    Parameters
+    ----------
+    before : pa.Table
+        The bucket's rows in the parent snapshot.
+    """
+    at = pc.index_in(fresh["image_id"], value_set=before["image_id"])
+    known = before["first_seen"].take(at)
+    place = fresh.schema.get_field_index("first_seen")
+    field = fresh.schema.field(place)
+    moments = pc.if_else(pc.is_null(at), pa.scalar(now, field.type), known)
+    return fresh.set_column(place, field, moments)
 
 
 class Donors(NamedTuple):

@@ -115,6 +115,7 @@ def _answer_columns(
     columns = [_tags(logits, thresholds, vocabulary, ok)]
     columns += [pa.nulls(len(ok), kind) for kind in (CORRECTED_TYPE, OVERRULED_TYPE)]
     columns.append(_unlikeness(logits, ok, vocabulary, likeness, outside))
+    columns.append(pa.nulls(len(ok), pa.timestamp("us", tz="UTC")))  # first_seen: when published
     names = pa.array([label.name for label in vocabulary.labels], pa.string())
     for group in vocabulary.exclusive_groups:
         answers = view(logits, thresholds, vocabulary.members(group.name))

@@ -38,6 +38,7 @@ _OURS = {
     "runs",
     "features",
     "samples",
+    "syncs",
     CORRECTIONS_FILE,
     "_staging",
     "_lock",
@@ -287,7 +288,9 @@ class Index:
         limit = (now or datetime.now(UTC)) - KEPT_FOR
         if store.exists():
             store.touch()
-            featured = FeaturedModel(model=str(model))
+            featured = FeaturedModel(
+                model=str(model), features_id=store.features_id, width=store.width
+            )
             atomic_text(self.path / "features" / "_model.json", to_json(featured, indent=None))
             if everything_read:
                 store.prune()
@@ -303,9 +306,19 @@ class Index:
         StoreError
             If no features were ever kept.
         """
+        return self.featured().model
+
+    def featured(self) -> FeaturedModel:
+        """Return whose features the last published night kept or used.
+
+        Raises
+        ------
+        StoreError
+            If no features were ever kept.
+        """
         try:
             text = (self.path / "features" / "_model.json").read_bytes()
-            return parse(text, FeaturedModel).model
+            return parse(text, FeaturedModel)
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"index {self._shown} keeps no features; tag with {setting('features')} first"

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.evidence import Source
 from schemas.record import parse
-from schemas.rows import FIXED_COLUMNS, MODEL_COLUMNS, TAGS_COLUMNS
+from schemas.rows import FIXED_COLUMNS, MODEL_COLUMNS, NIGHT_COLUMNS, TAGS_COLUMNS
 from schemas.vocabulary import (
     RESERVED_GROUP_NAMES,
     UNGROUPED,
@@ -31,6 +31,7 @@ from tagger.labels.evidence_words import EVIDENCE_OF, kind_of_name
 from tagger.labels.folding import folded
 from tagger.settings import setting
 
+_FIXED = (*FIXED_COLUMNS, *TAGS_COLUMNS, *MODEL_COLUMNS, *NIGHT_COLUMNS)
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 """Marks without width, which spreadsheets and web pages leave around words."""
 
@@ -383,8 +384,7 @@ def _check(groups: Sequence[Group], labels: Sequence[Label]) -> None:
         raise VocabularyError(f"groups {names}: a name is there twice")
     _check_labels(labels, names)
     answers = _answer_columns(groups)
-    fixed = [*FIXED_COLUMNS, *TAGS_COLUMNS, *MODEL_COLUMNS]
-    columns = [*fixed, *answers, *(label.column for label in labels)]
+    columns = [*_FIXED, *answers, *(label.column for label in labels)]
     if twice := sorted(column for column, n in Counter(columns).items() if n > 1):
         raise VocabularyError(f"columns {twice} would be there twice; rename the group or label")
 
@@ -406,7 +406,7 @@ def _answer_columns(groups: Iterable[Group]) -> list[str]:
 def _check_group_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise VocabularyError(f"group {name!r}: a name is [a-z][a-z0-9_]*")
-    if name in (*RESERVED_GROUP_NAMES, *FIXED_COLUMNS, *TAGS_COLUMNS, *MODEL_COLUMNS):
+    if name in (*RESERVED_GROUP_NAMES, *_FIXED):
         raise VocabularyError(
             f"group {name!r}: this name is a fixed column or output; choose another"
         )

@@ -15,7 +15,7 @@ from tagger.arrays import Int64Array
 from tagger.errors import StoreError, TaggerError
 from tagger.index.answer_counts import AnswerCounter
 from tagger.index.columns import aligned, has_columns
-from tagger.index.merge import Donors, Merged, as_donors, fill_in, merge
+from tagger.index.merge import Donors, Merged, as_donors, fill_in, merge, with_first_seen
 from tagger.index.plan import Plan
 from tagger.index.previous import counted
 from tagger.index.rows import labels_table
@@ -208,6 +208,7 @@ class Publisher:
         ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
         kept = before.filter(pc.is_in(before["image_id"].cast(pa.large_string()), value_set=ids))
         fresh = aligned(fill_in(self._fresh(bucket), donors), night.schema)
+        fresh = with_first_seen(fresh, before, datetime.fromisoformat(night.run.started_at))
         if not night.heard:
             concerned = pa.array(night.judge.concerned(kept))
             fresh = pa.concat_tables([fresh, kept.filter(concerned)])
