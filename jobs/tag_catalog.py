@@ -7,6 +7,7 @@ from msgspec import structs
 from jobs.models import check_gate
 from jobs.page_file import check_writable
 from jobs.report import reported
+from jobs.sync import SyncOptions, after_the_night, sync_file
 from schemas.nightly import TagReport
 from tagger.catalog import Walk
 from tagger.errors import TaggerError
@@ -42,9 +43,24 @@ def tag_catalog(options: TagOptions) -> TagReport:
     ------
     InputError, GateFailed, Refused, Locked, TimeUp
         Nothing is published then; the error's `report` says how far it came.
+    EngineError
+        If the night is published, and could not be brought into a search engine.
     """
+    engines = [sync_file(file, options.index) for file in options.sync]  # before hours of work
     with reported(options.index, options.report):
-        return _measured(options)
+        report = _measured(options)
+    for engine in engines:
+        _bring(engine, report)
+    return report
+
+
+def _bring(engine: SyncOptions, report: TagReport) -> None:
+    """Bring a night into a search engine."""
+    try:
+        after_the_night(engine, report.snapshot)
+    except TaggerError as error:
+        error.report = report
+        raise
 
 
 def _measured(options: TagOptions) -> TagReport:

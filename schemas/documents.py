@@ -1,7 +1,7 @@
-"""Documents for a search engine: their fields, declared once. Every engine's mapping is made of them.
+"""Documents for a search engine: their fields, declared once.
 
-A document is a picture of a night that is ok, or, by product, a product with at least one such
-picture.
+Every engine's mapping is made of them. A document is a picture of a night that is ok, or, by
+product, a product with at least one such picture.
 """
 
 import hashlib
@@ -90,8 +90,7 @@ MEMBERS = DocumentField(
 )
 
 RESERVED = frozenset(
-    field.name
-    for field in (ID, PATH, URL, TAGS, WORDS, FIRST_SEEN, SKU, IMAGES, DISAGREE, MEMBERS)
+    field.name for field in (ID, PATH, URL, TAGS, WORDS, FIRST_SEEN, SKU, IMAGES, DISAGREE, MEMBERS)
 ) | {"vector"}
 
 
@@ -118,13 +117,17 @@ def document_fields(
     fields += [URL] if with_url else []
     for group in dict.fromkeys([*exclusive, *(label.group for label in labels)]):
         alone = group in exclusive
-        meaning = f"the answer for {group}; missing where it is none" if alone else f"what {group} has"
+        meaning = (
+            f"the answer for {group}; missing where it is none" if alone else f"what {group} has"
+        )
         fields.append(DocumentField(group_field(group), "choice" if alone else "choices", meaning))
     fields += [TAGS, WORDS]
     fields += [DISAGREE] if by_product else []
     fields.append(FIRST_SEEN)
     fields += [
-        DocumentField(score_field(label.column), "score", f"the score of {label.group}:{label.name}")
+        DocumentField(
+            score_field(label.column), "score", f"the score of {label.group}:{label.name}"
+        )
         for label in labels
     ]
     fields += [MEMBERS] if by_product else []

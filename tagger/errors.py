@@ -10,6 +10,7 @@ TaggerError                    1   unexpected failure; nothing published
 ├── Locked                     4   another run holds the lock
 ├── GateFailed                 5   refused: the model did not pass its gate
 ├── TimeUp                     7   the time given was up; what was done is kept
+├── EngineError                9   a search engine that could not be made equal to the night
 ├── MachineFault               1   the machine lacks what a run needs: memory, handles ...
 └── TrainingDiverged           1   the loss stopped being a number
 
@@ -74,6 +75,13 @@ class TimeUp(TaggerError):
     published."""
 
     exit_code = 7
+
+
+class EngineError(TaggerError):
+    """A search engine that could not be made equal to the night: away, busy, or it refused
+    documents."""
+
+    exit_code = 9
 
 
 class MachineFault(TaggerError):

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import compare_commands, index_commands, model_commands, start_commands
+from jobs.console import (
+    compare_commands,
+    index_commands,
+    model_commands,
+    search_commands,
+    start_commands,
+)
 from tagger import __version__
 
 app = typer.Typer(
@@ -18,7 +24,7 @@ app = typer.Typer(
     ),
     epilog="Exit codes: 0 done, 1 unexpected, 2 wrong usage or input, 3 refused, 4 locked, "
     "5 the model did not pass its gate, 6 verify found faults, 7 time was up, 8 status found no "
-    "good night, 130 and 143 interrupted.",
+    "good night, 9 a search engine could not be made equal, 130 and 143 interrupted.",
 )
 
 
@@ -37,3 +43,4 @@ app.add_typer(start_commands.commands)
 app.add_typer(model_commands.commands)
 app.add_typer(compare_commands.commands)
 app.add_typer(index_commands.commands)
+app.add_typer(search_commands.commands)

@@ -19,14 +19,18 @@ _PATHS = (
     "from",
     "image-root",
     "index",
+    "key-file",
     "metrics",
     "model",
     "models",
     "names",
+    "products",
     "propose",
     "report",
+    "sync",
     "unlabelled",
     "vocabulary",
+    "words",
 )
 
 

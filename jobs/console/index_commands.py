@@ -35,6 +35,7 @@ from jobs.console.index_options import (
     Sheet,
     SimilarModel,
     Snapshot,
+    SyncAfter,
     Top,
 )
 from jobs.console.messages import speak
@@ -77,6 +78,7 @@ def tag(
     metrics: Metrics = None,
     quiet: Quiet = False,
     report: ReportAfter = None,
+    sync: SyncAfter = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -106,6 +108,7 @@ def tag(
         keep=keep,
         metrics=metrics,
         report=report,
+        sync=tuple(sync or ()),
     )
     try:
         summary = job.dry_run(options) if dry_run else job.tag_catalog(options)

@@ -184,6 +184,15 @@ ReportAfter = Annotated[
         help="After the night, however it ended, write its report there; see 'tagger report'.",
     ),
 ]
+SyncAfter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sync",
+        metavar="FILE.toml",
+        help="After a good night, bring it into a search engine: the options of 'tagger sync', in "
+        "a file; may be repeated.",
+    ),
+]
 Out = Annotated[
     str,
     typer.Option(metavar="FILE.html", help="The page to write; it replaces what was there."),

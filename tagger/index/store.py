@@ -369,6 +369,16 @@ class Index:
                 removed.append(f"_staging/{folder.name}")
         return removed
 
+    def snapshot(self, name: str) -> Snapshot:
+        """Return the snapshot of this name.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it cannot be read.
+        """
+        return open_snapshot(self.path / "snapshots" / name, self._shown)
+
     def is_there(self) -> bool:
         """Return whether the folder is an index already, if perhaps one without a snapshot."""
         return (self.path / "snapshots").is_dir()

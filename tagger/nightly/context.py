@@ -54,6 +54,7 @@ class TagOptions:
     keep: int = 7
     metrics: str | None = None
     report: str | None = None
+    sync: Sequence[str] = ()
 
     @property
     def rules(self) -> Rules:

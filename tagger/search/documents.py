@@ -1,7 +1,6 @@
 """Rows of a night as documents, one a picture. Tables in, tables out; touches no file."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -143,12 +142,12 @@ def unit_vectors(features: Float16Array, there: BoolArray) -> pa.Array:
     values = np.round(values / np.where(known[:, None], length, 1), VECTOR_DECIMALS)
     sizes = np.where(known, features.shape[1], 0)
     flat = pa.array(values[known].ravel(), pa.float32())
-    return pa.ListArray.from_arrays(_offsets(sizes), flat, mask=pa.array(~known))
+    return pa.ListArray.from_arrays(offsets(sizes), flat, mask=pa.array(~known))
 
 
 def lists_by_row(values: pa.Array, row: Int64Array, rows: int) -> pa.Array:
     """Return lists of the values, which are in the order of their rows; a row may have none."""
-    return pa.ListArray.from_arrays(_offsets(np.bincount(row, minlength=rows)), values)
+    return pa.ListArray.from_arrays(offsets(np.bincount(row, minlength=rows)), values)
 
 
 def holds(rows: pa.Table, label: NightLabel, labels: NightLabels) -> BoolArray:
@@ -157,7 +156,7 @@ def holds(rows: pa.Table, label: NightLabel, labels: NightLabels) -> BoolArray:
     at = labels.all.index(label)
     limits = labels.limits[model_numbers(rows, labels), at]
     scores = np.asarray(pc.fill_null(rows[label.column], -1).to_numpy(), np.float64)
-    return (limits != MISSING) & (np.round(scores * SCALE) >= limits)
+    return np.asarray((limits != MISSING) & (np.round(scores * SCALE) >= limits))
 
 
 def model_numbers(rows: pa.Table, labels: NightLabels) -> Int64Array:
@@ -166,9 +165,7 @@ def model_numbers(rows: pa.Table, labels: NightLabels) -> Int64Array:
     return np.asarray(pc.fill_null(at, 0).to_numpy(), np.int64)
 
 
-def _of_group(
-    rows: pa.Table, tags: pa.Array, group: str, settings: DocumentSettings
-) -> pa.Array:
+def _of_group(rows: pa.Table, tags: pa.Array, group: str, settings: DocumentSettings) -> pa.Array:
     """Return which labels of a group that is not exclusive each row has."""
     mine = [label for label in settings.answered if label.group == group]
     values = tags.flatten()
@@ -187,7 +184,8 @@ def _of_group(
     return lists_by_row(values.filter(pa.array(wanted)), row[wanted], len(rows))
 
 
-def _offsets(sizes: Sequence[int] | Int64Array) -> pa.Array:
+def offsets(sizes: Int64Array) -> pa.Array:
+    """Return where lists of these sizes begin and end, as Arrow has it."""
     return pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
 
 

@@ -210,7 +210,9 @@ def _first_seen(pictures: _Pictures) -> pa.Array:
     """Return when the first picture of each product was seen; null if that is not known of one."""
     seen = pc.floor_temporal(pictures.rows["first_seen"].combine_chunks(), unit="second")
     seconds = np.asarray(
-        pc.fill_null(seen.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()), np.iinfo(np.int64).min)
+        pc.fill_null(
+            seen.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()), np.iinfo(np.int64).min
+        )
     )
     least = (
         np.minimum.reduceat(seconds, pictures.first) if pictures.products else np.zeros(0, np.int64)

@@ -124,7 +124,7 @@ def disagreeing(answers: Int64Array, product: Int64Array, products: int) -> Bool
     lowest = np.full(products, np.iinfo(np.int64).max)
     np.maximum.at(highest, product[some], answers[some])
     np.minimum.at(lowest, product[some], answers[some])
-    return (highest >= 0) & (lowest != highest)
+    return np.asarray((highest >= 0) & (lowest != highest))
 
 
 def _clipped(values: Float64Array) -> Float64Array:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tagger.arrays import BoolArray
 from tagger.catalog import image_id
 from tagger.datasets.label_table import LabelTable
 from tagger.datasets.picture_names import PictureNames, wanted_parts
@@ -27,7 +29,7 @@ class ProductTable:
     path : str
         A .csv, .xlsx or .parquet with the columns sku and image, and perhaps role.
     all_ids : callable
-        Returns all image_ids of the night; called only if a cell is not one of them.
+        Yields all image_ids of the night, in arrays.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class ProductTable:
         names a picture of the night.
     """
 
-    def __init__(self, path: str, all_ids: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, path: str, all_ids: Callable[[], Iterable[pa.Array]]) -> None:
         table = open_table(Path(path), keys=_NEEDED, shown=f"{setting('products')} {path!r}")
         columns = _columns(table)
         skus = [text.strip() for text in table.texts(columns["sku"])]
@@ -51,7 +53,7 @@ class ProductTable:
         roles = table.texts(columns["role"]) if "role" in columns else [""] * len(skus)
         kept = [row for row in range(len(skus)) if skus[row] or cells[row].strip()]
         _check_filled(table, kept, skus, cells)
-        matched = _matched([cells[row] for row in kept], all_ids)
+        matched = _Matched([cells[row] for row in kept], all_ids)
         if not matched.found:
             raise InputError(
                 f"{table.shown}: none of its {len(kept):,} rows names a picture of this night; the "
@@ -109,23 +111,22 @@ class ProductTable:
 class _Matched:
     """Which picture each cell names; what none is called stays as it is written."""
 
-    def __init__(self, cells: Sequence[str], ids: Sequence[str]) -> None:
-        self.example = ids[0] if ids else "no picture"
-        known = set(ids)
-        self.ids: list[str] = []
+    def __init__(self, cells: Sequence[str], all_ids: Callable[[], Iterable[pa.Array]]) -> None:
+        written = pa.array([cell.strip() for cell in cells], pa.string())
+        parts = [wanted_parts(cell) for cell in cells]
+        plain = pa.array([image_id("/".join(names).encode()) for names, _ in parts], pa.string())
+        as_written, as_plain, self.example = _known(written, plain, all_ids())
+        self.ids: list[str] = pc.if_else(as_written, written, plain).to_pylist()
         self.lost: list[int] = []
-        names: PictureNames | None = None
-        for at, cell in enumerate(cells):
-            parts, is_elsewhere = wanted_parts(cell)
-            plain = image_id("/".join(parts).encode())
-            if cell.strip() in known or plain in known:
-                self.ids.append(cell.strip() if cell.strip() in known else plain)
-                continue
-            names = names or PictureNames(ids)
-            found = names.matching(parts, any_folder=is_elsewhere)
-            self.ids.append(found[0] if len(found) == 1 else plain)
-            if len(found) != 1:
-                self.lost.append(at)
+        strange = np.flatnonzero(~(as_written | as_plain)).tolist()
+        if strange:
+            names = PictureNames([name for ids in all_ids() for name in ids.to_pylist()])
+            for at in strange:
+                found = names.matching(parts[at][0], any_folder=parts[at][1])
+                if len(found) == 1:
+                    self.ids[at] = found[0]
+                else:
+                    self.lost.append(at)
         self.found = len(self.ids) - len(self.lost)
 
     def notes(self, table: LabelTable) -> list[str]:
@@ -138,15 +139,28 @@ class _Matched:
         ]
 
 
-def _matched(cells: Sequence[str], all_ids: Callable[[], Sequence[str]]) -> _Matched:
-    return _Matched(cells, all_ids())
+def _known(
+    written: pa.Array, plain: pa.Array, all_ids: Iterable[pa.Array]
+) -> tuple[BoolArray, BoolArray, str]:
+    """Return which of the names, in either form, are pictures, and an example of a picture."""
+    as_written = np.zeros(len(written), bool)
+    as_plain = np.zeros(len(plain), bool)
+    example = "no picture"
+    for ids in all_ids:
+        if len(ids):
+            example = ids[0].as_py()
+        as_written |= np.asarray(pc.is_in(written, value_set=ids).to_numpy(zero_copy_only=False))
+        as_plain |= np.asarray(pc.is_in(plain, value_set=ids).to_numpy(zero_copy_only=False))
+    return as_written, as_plain, example
 
 
 def _columns(table: LabelTable) -> dict[str, int]:
     headers = [name.casefold() for name in table.names]
     for name in (*_NEEDED, "role"):
         if headers.count(name) > 1:
-            raise InputError(f"{table.shown} has several columns {name!r}; rename or remove all but one")
+            raise InputError(
+                f"{table.shown} has several columns {name!r}; rename or remove all but one"
+            )
     missing = [name for name in _NEEDED if name not in headers]
     if missing:
         raise InputError(
@@ -181,9 +195,9 @@ def _check_once(
         )
 
 
-def _digest(lines: "Sequence[str] | object") -> str:
+def _digest(lines: Iterable[str]) -> str:
     total = hashlib.sha256()
-    for line in sorted(lines):  # type: ignore[call-overload]
+    for line in sorted(lines):
         total.update(line.encode())
         total.update(b"\0")
     return total.hexdigest()

@@ -4,9 +4,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-MEMBERS_SCHEMA = pa.schema(
-    [("image_id", pa.string()), ("sku", pa.string()), ("role", pa.string())]
-)
+MEMBERS_SCHEMA = pa.schema([("image_id", pa.string()), ("sku", pa.string()), ("role", pa.string())])
 
 
 class Named(NamedTuple):

@@ -240,7 +240,8 @@ def _whole_products(rows: pa.Table) -> Iterator[pa.Table]:
     ends = np.cumsum(sizes)
     start = 0
     while start < len(rows):
-        end = int(ends[min(np.searchsorted(ends, start + BATCH), len(ends) - 1)])
+        last = int(np.searchsorted(ends, start + BATCH))
+        end = int(ends[min(last, len(ends) - 1)])
         yield rows.slice(start, end - start)
         start = end
 

