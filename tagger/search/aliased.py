@@ -46,6 +46,10 @@ class Server(Protocol):
     batch: int
     """Documents in one request."""
 
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
     def check(self) -> None:
         """Raise InputError if the key is wrong, or the server of a version that is not known."""
         ...
@@ -171,6 +175,10 @@ class AliasedEngine:
                 f"{self.shown}: somebody changed the mapping of {collection!r}: {difference}; "
                 f"change it back, or build it anew with {setting('anew')}"
             )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._server.close()
 
     def members(self) -> pa.Table:
         """Return `sku` and `members` of all documents."""

@@ -34,8 +34,8 @@ class Refused(Exception):
         self.reason = reason[:300]
 
 
-def open_client(address: Address, key: str | None) -> Request:
-    """Return the client of an address; nothing is sent yet.
+def open_client(address: Address, key: str | None) -> tuple[Request, Callable[[], None]]:
+    """Return the client of an address, and what closes it; nothing is sent yet.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def open_client(address: Address, key: str | None) -> Request:
     return _opensearch(address, key)
 
 
-def _elasticsearch(address: Address, key: str | None) -> Request:
+def _elasticsearch(address: Address, key: str | None) -> tuple[Request, Callable[[], None]]:
     with needs("elasticsearch"):
         import elasticsearch
     client = elasticsearch.Elasticsearch(
@@ -74,10 +74,10 @@ def _elasticsearch(address: Address, key: str | None) -> Request:
         except elasticsearch.TransportError as error:
             raise Busy(str(error)[:300]) from error
 
-    return request
+    return request, client.close
 
 
-def _opensearch(address: Address, key: str | None) -> Request:
+def _opensearch(address: Address, key: str | None) -> tuple[Request, Callable[[], None]]:
     with needs("opensearch"):
         import opensearchpy
     if key is not None and ":" not in key:
@@ -107,7 +107,7 @@ def _opensearch(address: Address, key: str | None) -> Request:
             status = error.status_code if isinstance(error.status_code, int) else 503
             raise Refused(status, _said(error.info, str(error))) from error
 
-    return request
+    return request, client.close
 
 
 def _who(address: Address, key: str | None) -> dict[str, Any]:

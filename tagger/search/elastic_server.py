@@ -63,7 +63,7 @@ class ElasticServer:
         self.shown = address.plain
         self._scheme = address.scheme
         self._patience = Patience(address.plain, patience)
-        self._client = open_client(address, key)
+        self._client, self.close = open_client(address, key)
         self._has_records = False
 
     def check(self) -> None:

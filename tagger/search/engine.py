@@ -58,6 +58,10 @@ class Engine(Protocol):
         """Raise InputError if somebody changed the mapping of what is served."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
     def members(self) -> pa.Table:
         """Return `sku` and `members` of all documents."""
         ...

@@ -95,6 +95,9 @@ class NdjsonFile:
     def check_mapping(self, fields: list[DocumentField]) -> None:
         """A file has no mapping."""
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     def members(self) -> pa.Table:
         """Return `sku` and `members` of all documents."""
         with open(self._path, "rb") as file:

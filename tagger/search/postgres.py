@@ -88,12 +88,13 @@ class PostgresTable:
             If one works already.
         """
         self._ask(lambda: self._lock(wait=_LOCK_WAIT))
-        try:
-            yield
-        finally:
-            if self._open is not None:
-                self._open.close()  # and the lock with it
-                self._open = None
+        yield
+
+    def close(self) -> None:
+        """Let go of the connection, and of the lock with it."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def synced(self) -> Synced | None:
         """Return what the table was made equal to last, or None where there is none yet.

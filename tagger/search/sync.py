@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -148,14 +149,15 @@ def sync(
     source, notes = open_source(index, options)
     engine = open_engine(address, key, patience)
     work = _Work(index, options, source, engine)
-    if dry:
-        plan = work.plan(anew=anew)
-        return work.counted(plan, notes, began)
-    with engine.held():
-        plan = work.plan(anew=anew)
-        say(f"{engine.shown}: {plan.way}, for {plan.why}")
-        work.do(plan)
-    return work.report(plan, notes, began)
+    with closing(engine):
+        if dry:
+            plan = work.plan(anew=anew)
+            return work.counted(plan, notes, began)
+        with engine.held():
+            plan = work.plan(anew=anew)
+            say(f"{engine.shown}: {plan.way}, for {plan.why}")
+            work.do(plan)
+        return work.report(plan, notes, began)
 
 
 class _Work:

@@ -5,8 +5,10 @@ vectors. Records of ours are documents of the collection `tagger_sync`.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -73,14 +75,18 @@ class TypesenseServer:
             "port": address.port,
             "protocol": "https" if address.tls else "http",
         }
-        self._client = typesense.Client(
-            {
-                "nodes": [node],
-                "api_key": key,
-                "connection_timeout_seconds": _TIMEOUT,
-                "num_retries": 0,
-            }
-        )
+        settings = {
+            "nodes": [node],
+            "api_key": key,
+            "connection_timeout_seconds": _TIMEOUT,
+            "num_retries": 0,
+        }
+        with _without_warnings():
+            self._client = typesense.Client(settings)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.api_call.close()
 
     def check(self) -> None:
         """Raise InputError if the key is wrong, or the server of a version that is not known."""
@@ -191,8 +197,7 @@ class TypesenseServer:
         """Remove documents; one that is not there is none."""
         for at in range(0, len(ids), _DELETED_AT_ONCE):
             some = ",".join(ids[at : at + _DELETED_AT_ONCE])
-            documents = self._client.collections[collection].documents
-            self._ask(lambda: documents.delete({"filter_by": f"id:[{some}]"}))  # noqa: B023 - asked at once
+            self._ask(partial(self._delete, collection, f"id:[{some}]"))
 
     def count(self, collection: str) -> int:
         """Return how many documents a collection has."""
@@ -201,14 +206,20 @@ class TypesenseServer:
 
     def members(self, collection: str) -> pa.Table:
         """Return `sku` and `members` of all documents."""
-        documents = self._client.collections[collection].documents
-        text = self._ask(lambda: documents.export({"include_fields": "sku,members"}))
+        text = self._ask(
+            lambda: self._client.collections[collection].documents.export(
+                {"include_fields": "sku,members"}
+            )
+        )
         rows = [json.loads(line) for line in text.splitlines() if line]
         return pa.Table.from_pylist(rows, schema=no_documents().schema)
 
     @property
     def _records(self) -> Any:
         return self._client.collections[RECORDS].documents
+
+    def _delete(self, collection: str, which: str) -> None:
+        self._client.collections[collection].documents.delete({"filter_by": which})
 
     def _import(self, collection: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
         text = self._client.collections[collection].documents.import_(
@@ -248,7 +259,8 @@ class TypesenseServer:
         from typesense import exceptions as of
 
         try:
-            return question()
+            with _without_warnings():
+                return question()
         except (of.RequestUnauthorized, of.RequestForbidden) as error:
             raise InputError(
                 f"{self.shown} does not accept the API key; it has to be allowed collections, "
@@ -277,6 +289,14 @@ def collection_fields(fields: list[DocumentField]) -> list[dict[str, Any]]:
             facts["num_dim"] = field.size
         found.append(facts)
     return found
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence what the client says of parts of it that nobody asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _record(key: str, record: dict[str, Any]) -> dict[str, str]:
