@@ -53,21 +53,31 @@ class NdjsonSeen:
 
 class TypesenseSeen:
     def __init__(self, port: int, name: str) -> None:
-        import httpx
-
         self.to = f"typesense://127.0.0.1:{port}/{name}"
         self.name = name
-        headers = {"X-TYPESENSE-API-KEY": KEY}
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60)
+        self.port = port
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Return what the server answers, as text where it is no JSON."""
+        import httpx
+
+        answer = httpx.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"X-TYPESENSE-API-KEY": KEY},
+            timeout=60,
+            **more,
+        )
+        assert answer.status_code < 300, answer.text
+        return answer.text if path.endswith("export") else answer.json()
 
     def documents(self) -> Documents:
-        answer = self.http.get(f"/collections/{self.name}/documents/export")
-        assert answer.status_code == 200, answer.text
-        rows = [json.loads(line) for line in answer.text.splitlines()]
+        text = self.ask("GET", f"/collections/{self.name}/documents/export")
+        rows = [json.loads(line) for line in text.splitlines()]
         return {row["id"]: row for row in rows}
 
     def collections(self) -> list[str]:
-        return sorted(one["name"] for one in self.http.get("/collections").json())
+        return sorted(one["name"] for one in self.ask("GET", "/collections"))
 
 
 class PostgresSeen:
@@ -76,7 +86,7 @@ class PostgresSeen:
         self.name = name
 
     def documents(self) -> Documents:
-        columns, rows = self.ask(f'SELECT * FROM "{self.name}"')
+        columns, rows = self.ask(f'TABLE "{self.name}"')
         found = [dict(zip(columns, row, strict=True)) for row in rows]
         return {row["id"]: _as_json(row) for row in found}
 

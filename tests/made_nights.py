@@ -203,3 +203,39 @@ def correction(
         label=label,
         answer=answer,
     )
+
+
+def next_night(index: Path, *, every: int = 100) -> None:
+    """Publish a night in which one row in a hundred has another score, or one in so many, and one
+    in a thousand is gone."""
+    found = Index(index)
+    before = found.current()
+    assert before is not None
+    writer = found.new_snapshot(new_id())
+    for part in before.manifest.parts:
+        rows = before.read_whole(part)
+        place = rows.schema.get_field_index("score_red")
+        scores = rows["score_red"].to_pylist()
+        changed = list(range(0, len(rows), every))
+        for at in changed:
+            scores[at] = None if scores[at] is None else round(1 - scores[at], 4)
+        rows = rows.set_column(place, rows.schema.field(place), pa.array(scores))
+        gone = range(7, len(rows), 1000)
+        kept = [at not in set(gone) for at in range(len(rows))]
+        ids = rows["image_id"].to_pylist()
+        named = [ids[at] for at in changed] + [ids[at] for at in gone]
+        ops = ["upsert"] * len(changed) + ["delete"] * len(gone)
+        writer.add_part(part.bucket, rows.filter(pa.array(kept)))
+        writer.add_changes(pa.table([named, ops], schema=CHANGES))
+    written = writer.finish(before.labels(), pa.array([], pa.large_string()))
+    facts = {name: getattr(before.manifest, name) for name in Manifest.__struct_fields__}
+    facts |= {
+        "snapshot": writer.snapshot_id,
+        "parent": before.path.name,
+        "parts": written.parts,
+        "rows": sum(part.rows for part in written.parts),
+        "labels_sha256": written.labels_sha256,
+        "changes_sha256": written.changes_sha256,
+        "unsettled_sha256": written.unsettled_sha256,
+    }
+    writer.publish(Manifest(**facts))

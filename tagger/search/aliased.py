@@ -15,6 +15,7 @@ import pyarrow as pa
 from schemas.documents import DocumentField
 from schemas.sync import Building, Lease, Refusal, Synced
 from tagger.errors import EngineError, InputError, Locked
+from tagger.search.ahead import ahead
 from tagger.search.engine import (
     Buildable,
     Changes,
@@ -193,7 +194,9 @@ class AliasedEngine:
         on_the_way = msgspec.structs.replace(before, towards=after.snapshot)
         self._note(f"synced:{collection}", on_the_way)
         refused = [
-            refusal for batch in changes.upserts() for refusal in self._write(collection, batch)
+            refusal
+            for batch in changes.upserts()
+            for refusal in self._write(collection, _lines(batch))
         ]
         self._remove(collection, changes.deletes())
         after = msgspec.structs.replace(
@@ -219,9 +222,9 @@ class AliasedEngine:
         refused: list[Refusal] = []
         for number, chunk in enumerate(source.all(building.chunks), building.chunks + 1):
             written = 0
-            for batch in chunk:
-                refused += self._write(building.collection, batch)
-                written += len(batch)
+            for lines in ahead(map(_lines, chunk)):
+                refused += self._write(building.collection, lines)
+                written += len(lines)
             building = _with_chunk(building, number, written, refused)
             self._note(self._key("building"), building)
         try:
@@ -286,17 +289,8 @@ class AliasedEngine:
             self._server.remove(f"synced:{old}")
         self._server.remove(self._key("building"))
 
-    def _write(self, collection: str, documents: pa.Table) -> list[Refusal]:
+    def _write(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
         self._renew()
-        lines = [
-            Line(*each)
-            for each in zip(
-                documents["id"].to_pylist(),
-                names_of(documents).to_pylist(),
-                as_json_lines(documents),
-                strict=True,
-            )
-        ]
         size = self._server.batch
         refused = []
         for at in range(0, len(lines), size):
@@ -376,6 +370,13 @@ class AliasedEngine:
     def _holds(self) -> bool:
         found = self._record(self._key("lease"), Lease)
         return found is not None and self._lease is not None and found.holder == self._lease.holder
+
+
+def _lines(documents: pa.Table) -> list[Line]:
+    """Return documents as they are written."""
+    ids = documents["id"].to_pylist()
+    names = names_of(documents).to_pylist()
+    return list(map(Line, ids, names, as_json_lines(documents)))
 
 
 def _is_over(lease: Lease) -> bool:

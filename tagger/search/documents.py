@@ -56,6 +56,11 @@ class DocumentSettings:
         return list(dict.fromkeys(x.group for x in self.answered if not x.exclusive))
 
     @cached_property
+    def names_differ(self) -> bool:
+        """Whether no two labels have one name."""
+        return len({label.name.casefold() for label in self.labels.all}) == len(self.labels.all)
+
+    @cached_property
     def fields(self) -> list[DocumentField]:
         """The fields of the documents, in their order."""
         return document_fields(
@@ -88,7 +93,7 @@ def picture_documents(
     path = _plain(rows["image_id"])
     tags = _plain(rows["tags"])
     columns = {"id": document_ids(path), "path": path, "tags": tags}
-    columns["words"] = words_of(tags, settings.words)
+    columns["words"] = words_of(tags, settings)
     columns["first_seen"] = pc.floor_temporal(_plain(rows["first_seen"]), unit="second")
     for group in settings.labels.exclusive:
         columns[group_field(group)] = _plain(rows[group])
@@ -115,8 +120,14 @@ def document_ids(names: pa.Array) -> pa.Array:
     return pa.array(digests, pa.string())
 
 
-def words_of(tags: pa.Array, words: Words) -> pa.Array:
+def words_of(tags: pa.Array, settings: DocumentSettings) -> pa.Array:
     """Return the words that each of the lists of tags is found by, each once."""
+    words = settings.words
+    if not words and settings.names_differ:  # each tag is found by its own name: no list to make
+        coded = tags.flatten().dictionary_encode()
+        names = [all_words(name, words)[0] for name in coded.dictionary.to_pylist()]
+        values = pa.array(names, pa.string()).take(coded.indices)
+        return pa.ListArray.from_arrays(offsets(pc.list_value_length(tags).to_numpy()), values)
     known: dict[tuple[str, ...], list[str]] = {}
     found = []
     for names in map(tuple, tags.to_pylist()):

@@ -17,6 +17,7 @@ from schemas.record import parse, to_json
 from schemas.sync import Building, Refusal, Synced
 from tagger.errors import EngineError, InputError, Locked
 from tagger.search.address import KEY_VARIABLE, Address, without_table
+from tagger.search.ahead import ahead
 from tagger.search.engine import Buildable, Changes, check_refused, names_of, no_documents
 from tagger.search.extras import needs
 from tagger.search.patience import Busy, Patience
@@ -49,6 +50,7 @@ _INDEXES: dict[Kind, str] = {
     "words": "gin",
     "moment": "btree",
 }
+_INDEX_MEMORY = "256MB"
 _MOST_FIELDS = 1_500  # a table may have 1,600 columns
 _OLDEST = 12
 _LOCK_WAIT = 5.0
@@ -151,7 +153,7 @@ class PostgresTable:
         with connection.transaction():
             self._run("CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table)
             for batch in changes.upserts():
-                refused += self._copy("tagger_changes", batch)
+                refused += self._copy("tagger_changes", batch, copy_text(batch))
             self._run("DELETE FROM {} WHERE id IN (SELECT id FROM tagger_changes)", self._table)
             self._run("INSERT INTO {} SELECT * FROM tagger_changes", self._table)
             self._run("DELETE FROM {} WHERE id = ANY(%s)", self._table, values=[changes.deletes()])
@@ -174,8 +176,8 @@ class PostgresTable:
             with self._connection().transaction():
                 written = 0
                 mine: list[Refusal] = []
-                for batch in chunk:
-                    mine += self._copy(self._beside, batch)
+                for batch, text in ahead((batch, copy_text(batch)) for batch in chunk):
+                    mine += self._copy(self._beside, batch, text)
                     written += len(batch)
                 done = building.synced
                 synced = msgspec.structs.replace(
@@ -236,15 +238,25 @@ class PostgresTable:
         return synced
 
     def _index(self, fields: list[DocumentField]) -> None:
+        self._run(f"SET LOCAL maintenance_work_mem = '{_INDEX_MEMORY}'")
         self._run("ALTER TABLE {} ADD PRIMARY KEY (id)", self._beside)
         for field in fields:
             if field.kind in _INDEXES:
                 kind = _INDEXES[field.kind]
                 self._run(f"CREATE INDEX ON {{}} USING {kind} ({{}})", self._beside, field.name)
-        self._run("ANALYZE {}", self._beside)
+        # Lists cost most, and PostgreSQL looks at them itself before long.
+        searched = [field.name for field in fields if _INDEXES.get(field.kind) == "btree"]
+        columns = ", ".join(["{}"] * len(searched))
+        self._run(f"ANALYZE {{}} ({columns})", self._beside, *searched)
 
-    def _copy(self, table: str, documents: pa.Table) -> list[Refusal]:
-        """Copy documents into a table; of those that it does not take, halves are tried."""
+    def _copy(self, table: str, documents: pa.Table, text: bytes) -> list[Refusal]:
+        """Copy documents into a table; where it does not take them, halves are tried.
+
+        Parameters
+        ----------
+        text : bytes
+            Their `copy_text`.
+        """
         import psycopg
         from psycopg import sql
 
@@ -259,12 +271,12 @@ class PostgresTable:
                 connection.cursor() as cursor,
                 cursor.copy(statement) as copy,
             ):
-                copy.write(copy_text(documents))
+                copy.write(text)
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(documents) > 1:
                 half = len(documents) // 2
-                first = self._copy(table, documents.slice(0, half))
-                return [*first, *self._copy(table, documents.slice(half))]
+                parts = documents.slice(0, half), documents.slice(half)
+                return [one for part in parts for one in self._copy(table, part, copy_text(part))]
             name = str(names_of(documents)[0])
             return [Refusal(id=str(documents["id"][0]), name=name, reason=_said(error))]
         return []

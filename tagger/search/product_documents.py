@@ -81,7 +81,7 @@ def product_documents(
     columns = {"id": document_ids(sku), "sku": sku, "path": path.take(first), "members": members}
     columns["images"] = lists_by_row(path, pictures.product, pictures.products)
     columns |= _answers(pictures, settings)
-    columns["words"] = words_of(columns["tags"], settings.words)
+    columns["words"] = words_of(columns["tags"], settings)
     columns["first_seen"] = _first_seen(pictures)
     if settings.url is not None:
         columns["url"] = addresses(settings.url, columns)

@@ -22,7 +22,7 @@ from tagger.search.documents import DocumentSettings, picture_documents, unit_ve
 from tagger.search.product_documents import main_pictures, product_documents
 from tagger.search.products import Products
 
-BATCH = 2_000
+BATCH = 5_000
 """Documents that are made at a time."""
 _CHUNK = 50_000
 """About how many rows a chunk of products is made of."""
