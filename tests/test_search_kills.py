@@ -1,5 +1,5 @@
-"""Syncs that are killed at any moment, and engines that go away: what is served stays whole, and the
-next sync goes on."""
+"""Syncs that are killed at any moment, and engines that go away: what is served stays whole, and
+the next sync goes on."""
 
 import hashlib
 import json
@@ -221,7 +221,8 @@ def test_single_documents_that_are_refused_are_said_and_tried_again(
         with pytest.raises(EngineError, match=r"refused 1 documents, the first 'p00007/1.jpg'"):
             bring(options)
         record = newest(index)
-        assert record is not None and record.report is not None
+        assert record is not None
+        assert record.report is not None
         assert (record.state, record.report.missing) == ("missing", 1)
         assert len(seen.documents()) == len(expected(options)) - 1
         server.poison = ""
