@@ -8,7 +8,7 @@ STAMP := .venv/ready
 SHOW := sed -un -E -e 's/^ *(Downloading|Using cached) (.*\/)?([A-Za-z0-9_]+)-.*\.whl \(([0-9]{2,}[0-9.]* MB)\)/  \3, \4/p' \
 	-e 's/^Installing collected packages.*/unpacking all of them/p'
 
-.PHONY: setup demo test test-long test-drawn check bench accuracy
+.PHONY: setup demo search-demo test test-long test-drawn check bench accuracy
 
 setup: $(STAMP)
 
@@ -25,6 +25,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/tagger demo --out demo
+
+# The drawn catalog in a real Typesense, and a page in your browser to search it.
+search-demo: $(STAMP)
+	$(BIN)/python -m jobs.search_demo --out search-demo
 
 # Two processes: what is killed, timed or on Ray in one, what needs TensorFlow in the other.
 test: $(STAMP)

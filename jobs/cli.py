@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from typer.exceptions import TyperException
@@ -31,8 +32,14 @@ def run(arguments: list[str]) -> int:
     if "" in arguments:
         complain("an argument is empty; is a variable unset?")
         return 2
+    return ended(lambda: app(args=arguments, prog_name="tagger", standalone_mode=False))
+
+
+def ended(work: Callable[[], object]) -> int:
+    """Return the exit code of some work; says in a line why it is not 0, and perhaps more below
+    it."""
     try:
-        raise SystemExit(app(args=arguments, prog_name="tagger", standalone_mode=False))
+        raise SystemExit(work())
     except TyperException as error:
         if text := usage_text(error):
             complain(text)

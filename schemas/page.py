@@ -21,6 +21,7 @@ from schemas import (
     rows,
     runs,
     samples,
+    search_pages,
     split,
     training,
     vocabulary,
@@ -33,6 +34,7 @@ _TITLES = {
     "FORMAT.md": "Reading a night",
     "INDEX.md": "The other files of an index",
     "RUNS.md": "Records of runs",
+    "DOCUMENTS.md": "Documents for search",
     "BUNDLE.md": "A model bundle",
     "REPORTS.md": "Reports on an index",
     "MODEL_REPORTS.md": "Reports on models",
@@ -47,6 +49,7 @@ def pages() -> dict[Path, str]:
         "FORMAT.md": _format_page,
         "INDEX.md": _index_page,
         "RUNS.md": _runs_page,
+        "DOCUMENTS.md": search_pages.documents_page,
         "BUNDLE.md": _bundle_page,
         "REPORTS.md": _reports_page,
         "MODEL_REPORTS.md": _model_reports_page,
@@ -125,6 +128,7 @@ def _runs_page() -> list[str]:
         meanings(runs.RUN_STATES, "state"),
         "### What is `skipped`",
         meanings(runs.SKIPPED, "reason"),
+        *search_pages.syncs(),
     ]
 
 
@@ -168,6 +172,7 @@ def _reports_page() -> list[str]:
         *records(nightly.VerifyReport),
         "## tagger similar",
         *records(nightly.SimilarReport),
+        *search_pages.reports(),
         "## tagger report",
         "The page itself is the file that `--out` names.",
         *records(report.NightReport),

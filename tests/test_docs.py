@@ -50,6 +50,7 @@ from tagger.datasets.sample import Sample
 COMMANDS = typer.main.get_command(app).commands
 OF_ALL = {"--help"}.union(*(each.opts for each in typer.main.get_command(app).params))
 OF_OTHERS = {"--head", "--port", "--address", "--no-deps", "--wheel-dir", "--renew-drills"}
+OF_OTHERS |= {"--api-key", "--data-dir", "--data-urlencode"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 

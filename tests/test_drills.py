@@ -31,6 +31,19 @@ def test_a_good_night_sends_no_mail(shop: Shop, mails: Mails) -> None:
     assert sorted(states) == ["published", "published", "unchanged"]
 
 
+def test_a_search_engine_is_away_after_a_good_night(shop: Shop, mails: Mails) -> None:
+    shop.deliver_many(3)
+    key = shop.home / "typesense.key"
+    key.write_text("xyz\n")
+    settings = shop.home / "sync.toml"
+    settings.write_text(
+        f'to = "typesense://localhost:9/images"\nmax-wait = 0\nkey-file = "{key}"\n'
+    )
+    mails.hold("engine-away", shop.tag("--sync", str(settings)), 9)
+    (record,) = [json.loads(path.read_text()) for path in shop.index.glob("syncs/*.json")]
+    assert (record["state"], record["exit_code"]) == ("failed", 9)
+
+
 def test_a_pattern_that_names_nothing_is_told_though_the_night_was_good(
     shop: Shop, mails: Mails
 ) -> None:

@@ -281,7 +281,8 @@ def test_any_folder_is_refused_or_quoted_for_cron(name: str) -> None:
         assert not name.isprintable() or "\\" in name or name.strip() != name
         return
     tag, status = as_cron_runs_it(with_the_watch(cron_lines(night)))
-    assert shlex.split(tag)[:4] == ["cd", f"/srv/{name}", "&&", f"/opt/{name}/tagger"]
+    folder = str(Path(f"/srv/{name}"))  # of one called . there is nothing left
+    assert shlex.split(tag)[:4] == ["cd", folder, "&&", f"/opt/{name}/tagger"]
     assert f"status {shlex.quote(f'/srv/{name}/i')} --max-age" in status
 
 

@@ -5,15 +5,28 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tagger.errors import InputError
-from tagger.review.server import ReviewServer
 
 _HOST = "127.0.0.1"
 _ENDS_WITHIN = 2
 """Seconds that an answer on its way has when the command is ended."""
+
+
+class Answering(Protocol):
+    """What answers a page's requests."""
+
+    def application(self, token: str, port: int) -> ASGIApp:
+        """Return the ASGI application, behind its gate."""
+        ...
+
+    def close(self) -> None:
+        """End threads and processes."""
+        ...
 
 
 @contextmanager
@@ -54,7 +67,7 @@ def port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def serve(server: ReviewServer, listener: socket.socket, token: str) -> None:
+def serve(server: Answering, listener: socket.socket, token: str) -> None:
     """Answer until SIGINT or SIGTERM, which then end the command as they do any other."""
     config = uvicorn.Config(
         server.application(token, port_of(listener)),

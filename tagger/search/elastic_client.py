@@ -15,10 +15,10 @@ _TIMEOUT = 60.0
 
 Request = Callable[[str, str, Any], Any]
 """Method, path, and a JSON object, or bytes of several lines of JSON; returns a JSON object. Raises
-`Refused`, or `Busy` where the server cannot be reached."""
+`Declined`, or `Busy` where the server cannot be reached."""
 
 
-class Refused(Exception):
+class Declined(Exception):
     """An answer that says no.
 
     Attributes
@@ -70,7 +70,7 @@ def _elasticsearch(address: Address, key: str | None) -> tuple[Request, Callable
                 f"{address.plain} is not Elasticsearch: {error}; an OpenSearch is opensearch://"
             ) from error
         except elasticsearch.ApiError as error:
-            raise Refused(error.meta.status, _said(error.body, str(error))) from error
+            raise Declined(error.meta.status, _said(error.body, str(error))) from error
         except elasticsearch.TransportError as error:
             raise Busy(str(error)[:300]) from error
 
@@ -105,7 +105,7 @@ def _opensearch(address: Address, key: str | None) -> tuple[Request, Callable[[]
             raise Busy(str(error)[:300]) from error
         except opensearchpy.TransportError as error:
             status = error.status_code if isinstance(error.status_code, int) else 503
-            raise Refused(status, _said(error.info, str(error))) from error
+            raise Declined(status, _said(error.info, str(error))) from error
 
     return request, client.close
 

@@ -17,7 +17,7 @@ from schemas.sync import Refusal
 from tagger.errors import EngineError, InputError
 from tagger.search.address import KEY_VARIABLE, Address
 from tagger.search.aliased import Line
-from tagger.search.elastic_client import Refused, open_client
+from tagger.search.elastic_client import Declined, open_client
 from tagger.search.engine import no_documents
 from tagger.search.patience import Busy, Patience
 from tagger.settings import setting
@@ -91,7 +91,7 @@ class ElasticServer:
         self._make_records()
         try:
             self._ask("PUT", f"/{RECORDS}/_create/{_quoted(key)}", {"record": json.dumps(record)})
-        except Refused as refused:
+        except Declined as refused:
             if refused.status != _THERE_ALREADY:
                 raise self._error(refused) from refused
             # A request that was asked again may have arrived the first time.
@@ -219,7 +219,7 @@ class ElasticServer:
             if len(waiting) == len(entries):  # not one was taken: the server is away, not choosy
                 raise
             refused |= dict.fromkeys(waiting, "busy for too long")
-        except Refused as error:
+        except Declined as error:
             raise self._error(error) from error
         return refused
 
@@ -230,7 +230,7 @@ class ElasticServer:
         body = {"mappings": {"dynamic": False, "properties": {"record": kept}}}
         try:
             self._ask("PUT", f"/{RECORDS}", body)
-        except Refused as refused:
+        except Declined as refused:
             if "already_exists" not in refused.reason:
                 raise self._error(refused) from refused
         self._has_records = True
@@ -239,7 +239,7 @@ class ElasticServer:
         """Return the answer, or None where there is no such thing."""
         try:
             return self._ask(method, path, body)
-        except Refused as refused:
+        except Declined as refused:
             if refused.status == _NOT_THERE:
                 return None
             raise self._error(refused) from refused
@@ -247,10 +247,10 @@ class ElasticServer:
     def _checked(self, method: str, path: str, body: Any = None) -> Any:
         try:
             return self._ask(method, path, body)
-        except Refused as refused:
+        except Declined as refused:
             raise self._error(refused) from refused
 
-    def _error(self, refused: Refused) -> EngineError:
+    def _error(self, refused: Declined) -> EngineError:
         return EngineError(f"{self.shown} refused a request: {refused.reason}")
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -259,7 +259,7 @@ class ElasticServer:
     def _once(self, method: str, path: str, body: Any = None) -> Any:
         try:
             return self._client(method, path, body)
-        except Refused as refused:
+        except Declined as refused:
             if refused.status in (401, 403):
                 raise InputError(
                     f"{self.shown} does not let us in ({refused.reason}); put user:password, or an "

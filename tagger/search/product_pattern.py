@@ -6,7 +6,7 @@ RE2's, by way of Arrow: its time grows with the length of the path alone, whatev
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from itertools import chain, count
+from itertools import count
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +16,9 @@ from tagger.search.products import Named
 from tagger.settings import setting
 
 _SKU, _ROLE = "sku", "role"
-_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\((?!\?))", re.DOTALL)
-_NAMED = re.compile(r"\(\?P?<(\w+)>")
+# What is quoted, escaped or within brackets opens no group.
+_LITERAL = r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]"
+_GROUP = re.compile(rf"{_LITERAL}|\((?:\?P?<(\w+)>|(?!\?))", re.DOTALL)
 
 
 class ProductPattern:
@@ -96,13 +97,21 @@ class ProductPattern:
 
 def _with_names(pattern: str) -> str:
     """Return the pattern with a name for every group, one of them sku: Arrow needs that."""
-    needs_sku = _SKU not in _NAMED.findall(pattern)
-    unnamed = (f"group_{number}" for number in count(1))
-    names = chain([_SKU] if needs_sku else [], unnamed)
-    named = _GROUP.sub(lambda found: f"(?P<{next(names)}>" if found[1] else found[0], pattern)
-    if needs_sku and f"(?P<{_SKU}>" not in named:
-        return f"(?P<{_SKU}>{named})"
-    return named
+    taken = [found[1] for found in _GROUP.finditer(pattern)]
+    needs_sku = _SKU not in taken
+    spare = (name for number in count(1) if (name := f"group_{number}") not in taken)
+
+    def with_name(found: re.Match[str]) -> str:
+        nonlocal needs_sku
+        if not found[0].startswith("("):
+            return found[0]
+        if needs_sku and found[1] != _ROLE:
+            needs_sku = False
+            return f"(?P<{_SKU}>"
+        return f"(?P<{found[1] or next(spare)}>"
+
+    named = _GROUP.sub(with_name, pattern)
+    return f"(?P<{_SKU}>{named})" if needs_sku else named
 
 
 def _filled(found: pa.StructArray, name: str) -> pa.Array:

@@ -1,8 +1,11 @@
 """Which product each picture shows, by a table of sku, image and role."""
 
 import hashlib
+import math
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +130,22 @@ class _Matched:
                     self.ids[at] = found[0]
                 else:
                     self.lost.append(at)
+            self._leave_to_nearest(strange, [names for names, _ in parts])
         self.found = len(self.ids) - len(self.lost)
+
+    def _leave_to_nearest(self, strange: Sequence[int], parts: Sequence[Sequence[str]]) -> None:
+        """Leave a picture to the row that names it best: a row whose own picture went away names no
+        other row's."""
+        nearness = dict.fromkeys(range(len(self.ids)), math.inf)
+        nearness |= {at: _nearness(self.ids[at], parts[at]) for at in strange}
+        best: dict[str, float] = {}
+        for at, name in enumerate(self.ids):
+            best[name] = max(nearness[at], best.get(name, 0))
+        for at in set(strange).difference(self.lost):
+            if nearness[at] < best[self.ids[at]]:
+                self.ids[at] = image_id("/".join(parts[at]).encode())
+                self.lost.append(at)
+        self.lost.sort()
 
     def notes(self, table: LabelTable) -> list[str]:
         """Return a sentence on rows whose picture the night does not have."""
@@ -152,6 +170,19 @@ def _known(
         as_written |= np.asarray(pc.is_in(written, value_set=ids).to_numpy(zero_copy_only=False))
         as_plain |= np.asarray(pc.is_in(plain, value_set=ids).to_numpy(zero_copy_only=False))
     return as_written, as_plain, example
+
+
+def _nearness(name: str, parts: Sequence[str]) -> float:
+    """Return how many folders before a picture's name are those before the last of the parts;
+    infinite if all are."""
+    here, there = (list(map(_folded, names))[-2::-1] for names in (name.split("/"), parts))
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(here, there, strict=False))
+    agreeing = len(list(same))
+    return math.inf if agreeing == len(here) else agreeing
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _columns(table: LabelTable) -> dict[str, int]:
