@@ -76,6 +76,9 @@ class Lease(Record):
     """Where it works."""
     process: int
     """Its number there."""
+    processes: str
+    """What all processes there have in common: which start of which machine or container; empty
+    where that cannot be told."""
     until: float
     """Seconds since 1970: nobody else begins before, unless its process is gone."""
 

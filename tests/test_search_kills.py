@@ -104,7 +104,7 @@ def is_whole(found: Documents, before: Documents, after: Documents, *, anew: boo
 def test_a_sync_that_is_killed_at_any_moment_goes_on(
     engines: dict[str, EngineSeen], index: Path, name: str, by: str | None
 ) -> None:
-    check_kills(engines[name], index, by, rounds=4, seed=ENGINES.index(name))
+    check_kills(engines[name], index, by, rounds=2, seed=ENGINES.index(name))
 
 
 @pytest.mark.long

@@ -157,7 +157,7 @@ def check_weeks(
 
 
 @pytest.mark.parametrize("by", ["picture", "table", "pattern"])
-@settings(max_examples=3, deadline=None, phases=_PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=_PHASES, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.integers(0, 99))
 def test_an_engine_has_the_documents_of_the_night_whatever_happened(
     engines: dict[str, EngineSeen],

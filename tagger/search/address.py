@@ -1,9 +1,10 @@
 """The address of an engine, and what lets us in."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from tagger.errors import InputError
 from tagger.settings import setting
@@ -15,6 +16,9 @@ SCHEMES = ("typesense", "postgresql", "elasticsearch", "opensearch", "ndjson")
 
 _NAME = "a-z, 0-9, - and _, beginning with a letter, 60 of them at most"
 _HERE = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_SECRET = re.compile(r".*(password|secret|token|key).*", re.IGNORECASE)
+_NO_SECRETS = ("sslkey", "sslkeylogfile")
 _OPTIONS = {"typesense": ("tls",), "elasticsearch": ("tls", "ca"), "opensearch": ("tls", "ca")}
 
 
@@ -67,10 +71,10 @@ def parse_address(text: str, *, default_name: str) -> Address:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"{setting('to')} {_without_secret(text)!r}: {error}") from error
+        said = "it cannot be read" if "@" in text else str(error)  # that repeats a part of it
+        raise InputError(f"{setting('to')} {_without_secret(text)!r}: {said}") from error
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    secret = "password" in options or "api_key" in options or "key" in options
-    if parts.password is not None or secret or (parts.username and scheme != "postgresql"):
+    if _has_secret(parts, options):
         raise InputError(
             f"{setting('to')}: the address has a password or a key in it, and a command line is "
             f"no place for one: others see it. Put it into the variable {KEY_VARIABLE}, or into a "
@@ -87,10 +91,11 @@ def read_key(key_file: str | None) -> str | None:
     Raises
     ------
     InputError
-        If the file cannot be read, or is empty.
+        If the file cannot be read, or is empty, or what it holds is no key.
     """
     if key_file is None:
-        return os.environ.get(KEY_VARIABLE) or None
+        key = os.environ.get(KEY_VARIABLE, "").strip()
+        return _readable(key, f"the variable {KEY_VARIABLE}") or None
     try:
         with open(key_file, encoding="utf-8-sig") as file:
             key = file.readline().strip()
@@ -99,14 +104,14 @@ def read_key(key_file: str | None) -> str | None:
         raise InputError(f"{setting('key_file')} {key_file!r} cannot be read: {said}") from error
     if not key:
         raise InputError(f"{setting('key_file')} {key_file!r}: its first line is empty")
-    return key
+    return _readable(key, f"{setting('key_file')} {key_file!r}")
 
 
 def without_table(text: str) -> str:
     """Return a PostgreSQL address without `table`, as its own library takes it."""
     base, mark, query = text.partition("?")
-    options = [(name, value) for name, value in parse_qsl(query) if name != "table"]
-    return base + (f"?{urlencode(options)}" if mark and options else "")
+    options = [option for option in query.split("&") if option.partition("=")[0] != "table"]
+    return base + (f"?{'&'.join(options)}" if mark and options else "")
 
 
 def _file(text: str, rest: str) -> Address:
@@ -127,9 +132,10 @@ def _server(
 ) -> Address:
     parts = urlsplit(text)
     host = parts.hostname
-    if not host:
+    if not host or not _HOST.fullmatch(host):
         raise InputError(
-            f"{setting('to')} {text!r}: it names no host; write {scheme}://HOST:PORT/NAME"
+            f"{setting('to')} {_without_secret(text)!r}: it names no host; write "
+            f"{scheme}://HOST:PORT/NAME"
         )
     _check_options(text, options, _OPTIONS[scheme])
     name = parts.path.strip("/") or default_name
@@ -139,6 +145,7 @@ def _server(
     tls = options.get("tls", "no" if host in _HERE else "yes")
     if tls not in ("yes", "no"):
         raise InputError(f"{setting('to')} {text!r}: tls={tls} should be yes or no")
+    _check_ca(text, options.get("ca"), tls)
     return Address(
         scheme,
         host,
@@ -154,18 +161,47 @@ def _check_options(text: str, options: dict[str, str], may: Sequence[str]) -> No
     strange = [name for name in options if name not in may]
     if strange:
         raise InputError(
-            f"{setting('to')} {text!r}: {strange[0]!r} is no option of such an address; it may "
-            f"have {', '.join(may)}"
+            f"{setting('to')} {_without_secret(text)!r}: {strange[0]!r} is no option of such an "
+            f"address; it may have {', '.join(may)}"
         )
+
+
+def _check_ca(text: str, ca: str | None, tls: str) -> None:
+    if ca is None:
+        return
+    if tls == "no":
+        raise InputError(f"{setting('to')} {text!r}: ca is for TLS; write tls=yes too")
+    if not os.path.isfile(ca):
+        raise InputError(f"{setting('to')} {text!r}: there is no file {ca!r} of certificates")
 
 
 def _check_name(text: str, name: str) -> None:
     good = all("a" <= sign <= "z" or "0" <= sign <= "9" or sign in "-_" for sign in name)
     if not good or not name or len(name) > 60 or not "a" <= name[0] <= "z":
-        raise InputError(f"{setting('to')} {text!r}: {name!r} is no name; one is {_NAME}")
+        shown = _without_secret(text)
+        raise InputError(f"{setting('to')} {shown!r}: {name!r} is no name; one is {_NAME}")
+
+
+def _has_secret(parts: SplitResult, options: dict[str, str]) -> bool:
+    """Return whether an address has a password or a key in it, or a part of one: with a sign such
+    as `/` or `#` in it, one is torn apart."""
+    names = [name for name in options if name not in _NO_SECRETS]
+    return bool(
+        parts.password is not None
+        or (parts.username and parts.scheme != "postgresql")
+        or any(_SECRET.fullmatch(name) or "@" in name for name in names)
+        or "@" in parts.path + parts.fragment
+    )
+
+
+def _readable(key: str, shown: str) -> str:
+    if not key.isprintable():
+        raise InputError(f"{shown}: there are signs in it that no key has; is it another file?")
+    return key
 
 
 def _without_secret(text: str) -> str:
-    """Return an address that could not be read, without what stands before an @."""
+    """Return an address that could not be read, without what stands before an @, and without its
+    options."""
     head, mark, tail = text.rpartition("@")
-    return f"...@{tail}" if mark and head else text
+    return (f"...@{tail}" if mark and head else text).partition("?")[0]

@@ -1,115 +1,21 @@
 """An engine that serves a collection by an alias: collections are built beside what is served, and
 the alias moves by one request. Typesense, Elasticsearch and OpenSearch are such."""
 
-import os
 import secrets
-import socket
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, Protocol, TypeVar
+from contextlib import contextmanager
 
 import msgspec
 import pyarrow as pa
 
 from schemas.documents import DocumentField
-from schemas.sync import Building, Lease, Refusal, Synced
-from tagger.errors import EngineError, InputError, Locked
+from schemas.sync import Building, Refusal, Synced
+from tagger.errors import EngineError, InputError
 from tagger.search.ahead import ahead
-from tagger.search.engine import (
-    Buildable,
-    Changes,
-    as_json_lines,
-    check_refused,
-    names_of,
-)
+from tagger.search.engine import Buildable, Changes, as_json_lines, check_refused, names_of
+from tagger.search.lease import Lease, read_record
+from tagger.search.server import Line, Server
 from tagger.settings import setting
-
-LEASE_SECONDS = 180.0
-_RENEW_AFTER = 30.0
-
-Kind = TypeVar("Kind", bound=msgspec.Struct)
-
-
-class Line(NamedTuple):
-    """A document to be written: its id, its path or product, and its JSON."""
-
-    id: str
-    name: str
-    json: bytes
-
-
-class Server(Protocol):
-    """What is asked of a server; each method asks again, for so long as it may, where the server is
-    away or busy."""
-
-    shown: str
-    batch: int
-    """Documents in one request."""
-
-    def close(self) -> None:
-        """Let go of connections."""
-        ...
-
-    def check(self) -> None:
-        """Raise InputError if the key is wrong, or the server of a version that is not known."""
-        ...
-
-    def read(self, key: str) -> dict[str, Any] | None:
-        """Return a record of ours, or None where there is none."""
-        ...
-
-    def write(self, key: str, record: dict[str, Any]) -> None:
-        """Write a record of ours."""
-        ...
-
-    def create(self, key: str, record: dict[str, Any]) -> bool:
-        """Write a record of ours unless there is one; return whether there was none."""
-        ...
-
-    def remove(self, key: str) -> None:
-        """Remove a record of ours, if it is there."""
-        ...
-
-    def make(self, collection: str, fields: list[DocumentField]) -> None:
-        """Make a collection; one of this name is replaced."""
-        ...
-
-    def drop(self, collection: str) -> None:
-        """Remove a collection, if it is there."""
-        ...
-
-    def is_collection(self, name: str) -> bool:
-        """Return whether there is a collection, and no alias, of this name."""
-        ...
-
-    def differs(self, collection: str, fields: list[DocumentField]) -> str | None:
-        """Return in what a collection's mapping is not what it should be, or None."""
-        ...
-
-    def served(self, alias: str) -> str | None:
-        """Return the collection that an alias leads to, or None."""
-        ...
-
-    def point(self, alias: str, collection: str) -> None:
-        """Let an alias lead to a collection, by one request."""
-        ...
-
-    def upsert(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
-        """Write documents; return those that were refused."""
-        ...
-
-    def delete(self, collection: str, ids: Sequence[str]) -> None:
-        """Remove documents; one that is not there is none."""
-        ...
-
-    def count(self, collection: str) -> int:
-        """Return how many documents a collection has."""
-        ...
-
-    def members(self, collection: str) -> pa.Table:
-        """Return `sku` and `members` of all documents."""
-        ...
 
 
 class AliasedEngine:
@@ -123,8 +29,7 @@ class AliasedEngine:
         self._server = server
         self._alias = alias
         self.shown = server.shown
-        self._lease: Lease | None = None
-        self._renewed = 0.0
+        self._lease = Lease(server, f"lease:{alias}")
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -136,13 +41,8 @@ class AliasedEngine:
             If one works already.
         """
         self._server.check()
-        self._take_lease()
-        try:
+        with self._lease.held():
             yield
-        finally:
-            with suppress(EngineError):  # it ends by itself
-                if self._holds():
-                    self._server.remove(self._key("lease"))
 
     def synced(self) -> Synced | None:
         """Return what the collection was made equal to last, or None where there is none yet.
@@ -158,7 +58,7 @@ class AliasedEngine:
             if self._server.is_collection(self._alias):
                 raise self._not_ours()
             return None
-        synced = self._record(f"synced:{collection}", Synced)
+        synced = read_record(self._server, f"synced:{collection}", Synced)
         if synced is None:
             raise InputError(
                 f"{self.shown}: {self._alias!r} leads to {collection!r}, which 'tagger sync' did "
@@ -240,7 +140,7 @@ class AliasedEngine:
 
     def _begin(self, fields: list[DocumentField], after: Synced) -> Building:
         """Return what a killed sync was building, if it is the same; else begin anew."""
-        found = self._record(self._key("building"), Building)
+        found = read_record(self._server, self._key("building"), Building)
         if self._server.is_collection(self._alias):
             raise self._not_ours()
         if found is not None:
@@ -284,13 +184,13 @@ class AliasedEngine:
     def _tidy(self, building: Building) -> None:
         """Remove what was served before, if it is ours."""
         old = building.replaces
-        if old is not None and self._record(f"synced:{old}", Synced) is not None:
+        if old is not None and read_record(self._server, f"synced:{old}", Synced) is not None:
             self._server.drop(old)
             self._server.remove(f"synced:{old}")
         self._server.remove(self._key("building"))
 
     def _write(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
-        self._renew()
+        self._lease.renew()
         size = self._server.batch
         refused = []
         for at in range(0, len(lines), size):
@@ -298,7 +198,7 @@ class AliasedEngine:
         return refused
 
     def _remove(self, collection: str, ids: Sequence[str]) -> None:
-        self._renew()
+        self._lease.renew()
         if ids:
             self._server.delete(collection, ids)
 
@@ -319,57 +219,9 @@ class AliasedEngine:
     def _key(self, what: str) -> str:
         return f"{what}:{self._alias}"
 
-    def _record(self, key: str, kind: type[Kind]) -> Kind | None:
-        found = self._server.read(key)
-        if found is None:
-            return None
-        try:
-            return msgspec.convert(found, kind)
-        except msgspec.ValidationError as error:
-            raise InputError(
-                f"{self.shown}: the record {key!r} of 'tagger sync' is damaged ({error}), or of "
-                f"another version; remove it, then sync with {setting('anew')}"
-            ) from error
-
     def _note(self, key: str, record: msgspec.Struct) -> None:
-        self._renew()
+        self._lease.renew()
         self._server.write(key, msgspec.to_builtins(record))
-
-    def _take_lease(self) -> None:
-        """Note that we sync, unless somebody else does."""
-        key = self._key("lease")
-        mine = Lease(
-            holder=secrets.token_hex(8),
-            host=socket.gethostname(),
-            process=os.getpid(),
-            until=time.time() + LEASE_SECONDS,
-        )
-        if not self._server.create(key, msgspec.to_builtins(mine)):
-            theirs = self._record(key, Lease)
-            if theirs is not None and not _is_over(theirs):
-                raise Locked(
-                    f"{self.shown} is synced by process {theirs.process} on {theirs.host}; let it "
-                    f"end, or wait {theirs.until - time.time():.0f} s if it is gone"
-                )
-            self._server.remove(key)
-            if not self._server.create(key, msgspec.to_builtins(mine)):
-                raise Locked(f"{self.shown} is synced by somebody else, who was faster")
-        self._lease = mine
-        self._renewed = time.monotonic()
-
-    def _renew(self) -> None:
-        """Say now and then that we still work; notice if somebody thought that we did not."""
-        if self._lease is None or time.monotonic() - self._renewed < _RENEW_AFTER:
-            return
-        if not self._holds():
-            raise Locked(f"{self.shown}: another sync took over, for this one did not move")
-        self._lease = msgspec.structs.replace(self._lease, until=time.time() + LEASE_SECONDS)
-        self._server.write(self._key("lease"), msgspec.to_builtins(self._lease))
-        self._renewed = time.monotonic()
-
-    def _holds(self) -> bool:
-        found = self._record(self._key("lease"), Lease)
-        return found is not None and self._lease is not None and found.holder == self._lease.holder
 
 
 def _lines(documents: pa.Table) -> list[Line]:
@@ -377,23 +229,6 @@ def _lines(documents: pa.Table) -> list[Line]:
     ids = documents["id"].to_pylist()
     names = names_of(documents).to_pylist()
     return list(map(Line, ids, names, as_json_lines(documents)))
-
-
-def _is_over(lease: Lease) -> bool:
-    """Return whether nobody holds a lease any more."""
-    if lease.until < time.time():
-        return True
-    return lease.host == socket.gethostname() and not _is_alive(lease.process)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return True
 
 
 def _same(found: Synced, after: Synced) -> bool:
@@ -416,8 +251,3 @@ def _with_chunk(
     documents = before.documents + written - (len(missing) - len(before.missing))
     synced = msgspec.structs.replace(before, missing=missing, documents=documents)
     return msgspec.structs.replace(building, chunks=number, synced=synced)
-
-
-def lines_of(lines: Sequence[Line]) -> bytes:
-    """Return documents as JSON Lines."""
-    return b"\n".join(line.json for line in lines)

@@ -125,8 +125,8 @@ def words_of(tags: pa.Array, settings: DocumentSettings) -> pa.Array:
     words = settings.words
     if not words and settings.names_differ:  # each tag is found by its own name: no list to make
         coded = tags.flatten().dictionary_encode()
-        names = [all_words(name, words)[0] for name in coded.dictionary.to_pylist()]
-        values = pa.array(names, pa.string()).take(coded.indices)
+        own = [all_words(name, words)[0] for name in coded.dictionary.to_pylist()]
+        values = pa.array(own, pa.string()).take(coded.indices)
         return pa.ListArray.from_arrays(offsets(pc.list_value_length(tags).to_numpy()), values)
     known: dict[tuple[str, ...], list[str]] = {}
     found = []

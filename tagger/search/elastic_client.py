@@ -50,8 +50,9 @@ def open_client(address: Address, key: str | None) -> tuple[Request, Callable[[]
 def _elasticsearch(address: Address, key: str | None) -> tuple[Request, Callable[[], None]]:
     with needs("elasticsearch"):
         import elasticsearch
+    host = f"[{address.host}]" if ":" in address.host else address.host
     client = elasticsearch.Elasticsearch(
-        f"{'https' if address.tls else 'http'}://{address.host}:{address.port}",
+        f"{'https' if address.tls else 'http'}://{host}:{address.port}",
         request_timeout=_TIMEOUT,
         max_retries=0,
         retry_on_timeout=False,
@@ -106,6 +107,8 @@ def _opensearch(address: Address, key: str | None) -> tuple[Request, Callable[[]
         except opensearchpy.TransportError as error:
             status = error.status_code if isinstance(error.status_code, int) else 503
             raise Declined(status, _said(error.info, str(error))) from error
+        except opensearchpy.SerializationError as error:
+            raise Declined(200, str(error)) from error
 
     return request, client.close
 

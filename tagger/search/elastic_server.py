@@ -16,10 +16,10 @@ from schemas.documents import DocumentField, Kind
 from schemas.sync import Refusal
 from tagger.errors import EngineError, InputError
 from tagger.search.address import KEY_VARIABLE, Address
-from tagger.search.aliased import Line
 from tagger.search.elastic_client import Declined, open_client
 from tagger.search.engine import no_documents
 from tagger.search.patience import Busy, Patience
+from tagger.search.server import Line
 from tagger.settings import setting
 
 RECORDS = "tagger_sync"
@@ -44,7 +44,7 @@ _SPARE_FIELDS = 100
 
 
 class ElasticServer:
-    """See `tagger.search.aliased.Server`.
+    """See `tagger.search.server.Server`.
 
     Parameters
     ----------
@@ -68,8 +68,13 @@ class ElasticServer:
 
     def check(self) -> None:
         """Raise InputError if the key is wrong, or the server is another product or version."""
-        found = self._ask("GET", "/")
-        version = found.get("version", {})
+        try:
+            found = self._ask("GET", "/")
+        except Declined as declined:
+            raise self._other(declined.reason) from declined
+        version = found.get("version") if isinstance(found, dict) else None
+        if not isinstance(version, dict):
+            raise self._other("it says no version")
         product = version.get("distribution", "elasticsearch")
         if product != self._scheme:
             raise InputError(
@@ -252,6 +257,9 @@ class ElasticServer:
 
     def _error(self, refused: Declined) -> EngineError:
         return EngineError(f"{self.shown} refused a request: {refused.reason}")
+
+    def _other(self, said: str) -> InputError:
+        return InputError(f"{self.shown} does not answer as {self._scheme} does: {said}")
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         return self._patience.ask(lambda: self._once(method, path, body))

@@ -74,16 +74,16 @@ def plan_sync(
     nights = _nights_since(index, night, synced.snapshot)
     if nights is None:
         return SyncPlan("anew", f"the feed does not lead here from {synced.snapshot}", _NONE)
-    names = {one.path.name for one in nights}
+    names = {one.path.name for one in (night, *nights)}
     if synced.towards is not None and synced.towards not in names:
         return SyncPlan("anew", f"a sync was killed on the way to {synced.towards}", _NONE)
-    if not nights and not synced.missing:
+    if not nights and not synced.missing and synced.towards is None:
         return SyncPlan("nothing", "it has the documents of this night", _NONE)
     changed = _changed(nights)
     if too_many(len(changed), night.manifest.rows):
         return SyncPlan("anew", f"{len(changed):,} pictures changed", _NONE)
     if not nights:
-        return SyncPlan("follow", "documents that were refused are tried again", changed)
+        return SyncPlan("follow", "what an earlier sync left undone is tried again", changed)
     followed = f"{len(nights)} night" + ("s" if len(nights) > 1 else "")
     return SyncPlan("follow", f"the changes of {followed} since {synced.snapshot}", changed)
 

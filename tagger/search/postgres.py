@@ -193,6 +193,8 @@ class PostgresTable:
         """Return what a killed sync was building, if it is the same; else begin anew."""
         with self._connection().transaction():
             self._check_ours()
+            if not self._exists(RECORDS):
+                self._run(f"CREATE TABLE {RECORDS} (key text PRIMARY KEY, record text NOT NULL)")
             found = self._record(f"building:{self._table}", Building)
             if found is not None and self._exists(self._beside):
                 done = found.synced
@@ -203,6 +205,11 @@ class PostgresTable:
                 )
                 if same and self._differs(self._beside, fields) is None:
                     return found
+            if found is None and self._exists(self._beside):
+                raise InputError(
+                    f"{self.shown}: there is a table {self._beside!r}, where a new one would be "
+                    "built, and 'tagger sync' did not make it; rename or remove it"
+                )
             self._run("DROP TABLE IF EXISTS {}", self._beside)
             self._run(_create(fields), self._beside)
             building = Building(
@@ -227,7 +234,7 @@ class PostgresTable:
         of = synced.documents + len(synced.missing)
         check_refused(len(synced.missing), of, self.shown, None)
         if not self._rows(
-            "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[self._beside]
+            "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[f'"{self._beside}"']
         ):
             with connection.transaction():
                 self._index(fields)
@@ -289,9 +296,6 @@ class PostgresTable:
 
     def _check_ours(self) -> None:
         """Raise InputError if there is a table of this name that we did not make."""
-        self._run(
-            f"CREATE TABLE IF NOT EXISTS {RECORDS} (key text PRIMARY KEY, record text NOT NULL)"
-        )
         if not self._exists(self._table):
             return
         if self._record(f"synced:{self._table}", Synced) is None:
@@ -321,6 +325,8 @@ class PostgresTable:
         return bool(self._rows("SELECT to_regclass(%s)", values=[f'"{table}"'])[0][0])
 
     def _record(self, key: str, kind: type[Kept]) -> Kept | None:
+        if not self._exists(RECORDS):
+            return None
         rows = self._rows(f"SELECT record FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
         if not rows:
             return None
@@ -430,5 +436,9 @@ def _create(fields: list[DocumentField]) -> str:
 
 
 def _said(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    """Return what the server said first, or, where none answered, why: the last line that does not
+    ask whether there is one."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    lines = [line for line in lines if line and not line.endswith("?")]
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    return str(primary or (lines[-1] if lines else type(error).__name__))[:300]

@@ -26,6 +26,7 @@ from tagger.search.product_rule import (
     product_scores,
     role_weight,
 )
+from tagger.search.products import ROLE, SKU
 from tagger.search.url_template import addresses
 
 
@@ -66,7 +67,7 @@ def product_documents(
     Parameters
     ----------
     rows : pa.Table
-        Rows of the index, all of them ok, with two columns more: `sku`, and `role`, which may be
+        Rows of the index, all of them ok, with two columns more: `SKU`, and `ROLE`, which may be
         null. All pictures of each product are there.
     members : string array (products,)
         The digest of each product's pictures, see `Products`.
@@ -77,7 +78,7 @@ def product_documents(
     rows = pictures.rows
     path = rows["image_id"].combine_chunks()
     first = pa.array(pictures.first)
-    sku = rows["sku"].combine_chunks().take(first)
+    sku = rows[SKU].combine_chunks().take(first)
     columns = {"id": document_ids(sku), "sku": sku, "path": path.take(first), "members": members}
     columns["images"] = lists_by_row(path, pictures.product, pictures.products)
     columns |= _answers(pictures, settings)
@@ -91,16 +92,16 @@ def product_documents(
 
 
 def _in_order(rows: pa.Table) -> _Pictures:
-    weights = {role: role_weight(role) for role in pc.unique(rows["role"]).to_pylist()}
-    weight = np.array([weights[role] for role in rows["role"].to_pylist()], np.float64)
-    keyed = rows.select(["sku", "image_id"]).append_column("lighter", pa.array(-weight))
+    weights = {role: role_weight(role) for role in pc.unique(rows[ROLE]).to_pylist()}
+    weight = np.array([weights[role] for role in rows[ROLE].to_pylist()], np.float64)
+    keyed = rows.select([SKU, "image_id"]).append_column("lighter", pa.array(-weight))
     order = pc.sort_indices(
         keyed,
-        sort_keys=[("sku", "ascending"), ("lighter", "ascending"), ("image_id", "ascending")],
+        sort_keys=[(SKU, "ascending"), ("lighter", "ascending"), ("image_id", "ascending")],
     )
     rows = rows.take(order).combine_chunks()
     weight = weight[np.asarray(order)]
-    names = rows["sku"].to_pylist()
+    names = rows[SKU].to_pylist()
     begins = np.array([i == 0 or name != names[i - 1] for i, name in enumerate(names)], bool)
     return _Pictures(rows, weight, np.cumsum(begins) - 1, np.flatnonzero(begins))
 

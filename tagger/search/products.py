@@ -4,6 +4,9 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
+SKU, ROLE = "product:sku", "product:role"
+"""Columns beside those of the rows: no group can be called so."""
+
 MEMBERS_SCHEMA = pa.schema([("image_id", pa.string()), ("sku", pa.string()), ("role", pa.string())])
 
 

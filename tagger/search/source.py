@@ -20,7 +20,7 @@ from tagger.index.features import DTYPE, FeatureStore, Places
 from tagger.index.snapshots import Snapshot
 from tagger.search.documents import DocumentSettings, picture_documents, unit_vectors
 from tagger.search.product_documents import main_pictures, product_documents
-from tagger.search.products import Products
+from tagger.search.products import ROLE, SKU, Products
 
 BATCH = 5_000
 """Documents that are made at a time."""
@@ -101,6 +101,8 @@ class Source:
             for part in self.snapshot.manifest.parts[done:]:
                 yield self._batches(self._ok(part))
             return
+        if not self.snapshot.manifest.parts:
+            return
         with tempfile.TemporaryDirectory(prefix="tagger-products-") as folder:
             self._spread(Path(folder))
             for number in range(done, self.chunks):
@@ -112,10 +114,10 @@ class Source:
 
     def of_products(self, skus: pa.Array) -> Iterator[pa.Table]:
         """Yield the documents of those of these products that have one, in batches."""
-        if self.products is None:
+        if self.products is None or not self.snapshot.manifest.parts:
             return
         named = self._named(self._some(self.products.pictures(skus)))
-        yield from self._batches(named.filter(pc.is_in(named["sku"], value_set=skus)))
+        yield from self._batches(named.filter(pc.is_in(named[SKU], value_set=skus)))
 
     def ids(self) -> Iterator[pa.Array]:
         """Yield the image_ids of all pictures, part by part: what a table names stays the same
@@ -161,7 +163,7 @@ class Source:
             for part in self.snapshot.manifest.parts:
                 for rows in _slices(self._ok(part)):
                     named = self._named(rows)
-                    number = _chunk_numbers(named["sku"], self.chunks)
+                    number = _chunk_numbers(named[SKU], self.chunks)
                     for at in np.unique(number):
                         writers[at].write_table(named.filter(pa.array(number == at)))
         finally:
@@ -175,20 +177,20 @@ class Source:
             for some in _slices(rows):
                 yield picture_documents(some, self.settings, self._vectors(some))
             return
-        rows = rows.sort_by("sku")
+        rows = rows.sort_by(SKU)
         for some in _whole_products(rows):
             mains = main_pictures(some)
-            members = self.products.members(mains["sku"].combine_chunks())
+            members = self.products.members(mains[SKU].combine_chunks())
             vectors = None if self._features is None else _vectors_in(mains["features"])
             yield product_documents(some, self.settings, members, vectors)
 
     def _named(self, rows: pa.Table) -> pa.Table:
-        """Return the rows that show a product, with their columns `sku` and `role`, and their
+        """Return the rows that show a product, with the columns `SKU` and `ROLE`, and their
         features where some are kept."""
         assert self.products is not None  # noqa: S101 - for the type checker: callers have looked
         named = self.products.of(rows["image_id"].combine_chunks())
-        both = rows.append_column("sku", named.sku).append_column("role", named.role)
-        both = both.filter(pc.is_valid(both["sku"]))
+        both = rows.append_column(SKU, named.sku).append_column(ROLE, named.role)
+        both = both.filter(pc.is_valid(both[SKU]))
         if self._features is None:
             return both
         values, there = self._features_of(both)
@@ -235,7 +237,7 @@ def _chunk_numbers(skus: pa.ChunkedArray, chunks: int) -> Int64Array:
 
 def _whole_products(rows: pa.Table) -> Iterator[pa.Table]:
     """Yield rows that are in the order of their products in some batches that part no product."""
-    counted = rows["sku"].combine_chunks().value_counts()
+    counted = rows[SKU].combine_chunks().value_counts()
     sizes = np.asarray(counted.field("counts"), np.int64)
     ends = np.cumsum(sizes)
     start = 0

@@ -274,7 +274,8 @@ class _Work:
         if self._products is None:
             return pa.concat_arrays([plan.changed.cast(pa.string()), again]).unique()
         found = [self._products.of(plan.changed.cast(pa.string())).sku.drop_null(), again]
-        if synced.products != self._table:
+        # After a kill documents may be of another table than the engine's record says.
+        if synced.products != self._table or synced.towards is not None:
             found.append(self._products.differing(self._engine.members()))
         return pa.concat_arrays(found).unique()
 

@@ -17,10 +17,10 @@ from schemas.documents import DocumentField, Kind
 from schemas.sync import Refusal
 from tagger.errors import EngineError, InputError
 from tagger.search.address import KEY_VARIABLE, Address
-from tagger.search.aliased import Line, lines_of
 from tagger.search.engine import no_documents
 from tagger.search.extras import needs
 from tagger.search.patience import Busy, Patience
+from tagger.search.server import Line, lines_of
 from tagger.settings import setting
 
 RECORDS = "tagger_sync"
@@ -45,7 +45,7 @@ Answer = TypeVar("Answer")
 
 
 class TypesenseServer:
-    """See `tagger.search.aliased.Server`.
+    """See `tagger.search.server.Server`.
 
     Parameters
     ----------
@@ -90,8 +90,10 @@ class TypesenseServer:
 
     def check(self) -> None:
         """Raise InputError if the key is wrong, or the server of a version that is not known."""
-        found = self._ask(lambda: self._client.debug.retrieve())
-        version = str(found.get("version", "")).removeprefix("v")
+        found = self._there(lambda: self._client.debug.retrieve())
+        if not isinstance(found, dict) or "version" not in found:
+            raise InputError(f"{self.shown} does not answer as Typesense does: it says no version")
+        version = str(found["version"]).removeprefix("v")
         numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
         if len(numbers) == 2 and tuple(numbers) < _OLDEST:
             raise InputError(f"{self.shown} is Typesense {version}; needed is 0.24 or later")
@@ -270,6 +272,10 @@ class TypesenseServer:
             raise Busy(_said(error)) from error
         except httpx.HTTPError as error:
             raise Busy(_said(error)) from error
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{self.shown} does not answer as Typesense does: {_said(error)}"
+            ) from error
         except of.RequestMalformed as error:
             raise EngineError(f"{self.shown} refused a request: {_said(error)}") from error
         except of.TypesenseClientError as error:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tagger.datasets.label_cells import Cell
 from tagger.datasets.table_file import open_table
 from tagger.errors import InputError
 from tagger.settings import setting
@@ -18,7 +19,7 @@ Words = Mapping[str, tuple[str, ...]]
 def read_words(path: str) -> Words:
     """Return the words in a table: a column `label`, and words in all its other columns.
 
-    A cell holds one word or several, with `;`, `,` or `|` between them.
+    A cell holds one word or several, with `;`, `,` or `|` between them; of Parquet also a list.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def read_words(path: str) -> Words:
         )
     at = headers.index(LABEL)
     labels = table.texts(at)
-    columns = [table.texts(i) for i in range(len(headers)) if i != at]
+    columns = [table.cells(i) for i in range(len(headers)) if i != at]
     found: dict[str, list[str]] = {}
     for row, label in enumerate(labels):
         words = [word for column in columns for word in _split(column[row])]
@@ -68,8 +69,9 @@ def unknown_labels(table: Words, known: Iterable[str]) -> list[str]:
     return [label for label in table if label not in names]
 
 
-def _split(cell: str) -> list[str]:
-    return [word for part in _BETWEEN.split(cell) if (word := _plain(part))]
+def _split(cell: Cell) -> list[str]:
+    texts = [cell] if isinstance(cell, str) else [text for text in cell or () if text is not None]
+    return [word for text in texts for part in _BETWEEN.split(text) if (word := _plain(part))]
 
 
 def _plain(text: str) -> str:
