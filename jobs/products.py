@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.by_product import product_choice
 from jobs.page_file import check_writable
 from schemas.documents import KINDS, DocumentField
 from schemas.record import FORMAT_VERSION
@@ -26,14 +27,10 @@ def products(options: DocumentOptions, out: str) -> ProductsReport:
     InputError
         If there is no night, a table or a pattern makes no sense, or the table cannot be written.
     """
-    if not options.by_product:
+    if product_choice(options.products, options.product_from) is None:
         raise InputError(
             f"which product a picture shows is not said: give {setting('products')} or "
             f"{setting('product_from')}"
-        )
-    if options.products is not None and options.product_from is not None:
-        raise InputError(
-            f"{setting('products')} and {setting('product_from')} contradict each other; give one"
         )
     check_writable("out", out)
     source, notes = open_source(existing_index(options.index), options)

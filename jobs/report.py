@@ -5,29 +5,46 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING
 
+from jobs.by_product import ProductChoice, by_product, product_choice
 from jobs.page_file import check_writable, why_not_writable, write_page
 from schemas.report import NightReport
 from tagger.errors import Locked, StoreError
+from tagger.evaluation.figures import share_of
 from tagger.exit_codes import end_if_asked, received
+from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.machine import machine_fault
 from tagger.progress import warn
 
+if TYPE_CHECKING:
+    from tagger.report.products import ReadProducts
 
-def report(index: str, out: str, *, option: str = "out") -> NightReport:
+
+def report(
+    index: str,
+    out: str,
+    *,
+    products: str | None = None,
+    product_from: str | None = None,
+    option: str = "out",
+) -> NightReport:
     """Return whether the night that readers see is good, after writing its page to `out`.
 
     Parameters
     ----------
+    products, product_from : str, optional
+        A table of sku, image and role, or a regular expression on the path: tell of products too.
     option : str
         The setting that named `out`.
 
     Raises
     ------
     InputError
-        If there is no such index, it has no night, a file of it is damaged, or the page cannot be
-        written.
+        If there is no such index, it has no night, a file of it is damaged, the table or the
+        pattern makes no sense, or the page cannot be written.
     """
     found = Index(index)
     if not found.is_there():
@@ -37,8 +54,10 @@ def report(index: str, out: str, *, option: str = "out") -> NightReport:
     from tagger.report.gathered import gather
     from tagger.report.night_page import page_of
 
+    choice = product_choice(products, product_from)
     told = gather(found)
-    page = page_of(told, found.path.name).encode("utf-8", "backslashreplace")
+    of_products = None if choice is None else _of_products(told.snapshot, choice)
+    page = page_of(told, found.path.name, of_products).encode("utf-8", "backslashreplace")
     write_page(option, out, page)
     return NightReport(
         index=index,
@@ -52,7 +71,18 @@ def report(index: str, out: str, *, option: str = "out") -> NightReport:
         moved=told.moved,
         nights=told.known_nights,
         unlike=told.night.counts.unlike,
+        products=of_products.counts if of_products else None,
     )
+
+
+def _of_products(snapshot: Snapshot, choice: ProductChoice) -> "ReadProducts":
+    """Return what there is to tell of a night by product."""
+    from tagger.report.products import read_products
+
+    source, products = by_product(snapshot, choice)
+    for note in products.notes:
+        warn(note)
+    return read_products(snapshot, chain.from_iterable(source.all()), products.notes)
 
 
 @contextmanager
@@ -100,4 +130,14 @@ def _why_not_written(index: str, out: str) -> str | None:
 
 def report_text(written: NightReport) -> str:
     """Return the report as text for a terminal."""
-    return "\n".join([written.sentence, f"{written.out}: {written.bytes / 1e6:.1f} MB"])
+    lines = [written.sentence]
+    if found := written.products:
+        lines.append(
+            f"{found.products:,} products of {found.pictures:,} pictures; "
+            f"{found.without_product:,} pictures show none"
+        )
+        lines += [
+            f"{group}: pictures of {n:,} products disagree ({share_of(n, found.products)})"
+            for group, n in found.disagree.items()
+        ]
+    return "\n".join([*lines, f"{written.out}: {written.bytes / 1e6:.1f} MB"])

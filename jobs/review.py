@@ -3,15 +3,23 @@
 import getpass
 import os
 
+import pyarrow as pa
+
+from jobs.by_product import ProductChoice, by_product, product_choice
 from tagger.errors import InputError, StoreError
+from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.progress import say
 from tagger.review.audit import read_findings
 from tagger.review.desk import Desk
+from tagger.review.products import ProductsOf
 from tagger.review.saying import checked_name
 from tagger.review.server import ReviewServer
 from tagger.review.serving import address, listening, new_token, serve
 from tagger.review.static import read_page
+
+_AT_ONCE = 200_000
+"""Pictures whose products are looked up at a time."""
 
 
 def review(
@@ -21,6 +29,8 @@ def review(
     port: int = 0,
     sample: int | None = None,
     audit: str | None = None,
+    products: str | None = None,
+    product_from: str | None = None,
 ) -> None:
     """Serve the page of an index until a signal ends it; prints its address.
 
@@ -34,17 +44,21 @@ def review(
         How many pictures to ask about, see `tagger.index.samples`.
     audit : str, optional
         The table that `tagger evaluate --audit` wrote.
+    products, product_from : str, optional
+        A table of sku, image and role, or a regular expression on the path: show products too.
 
     Raises
     ------
     InputError
-        If the index, the audit or the port cannot be used.
+        If the index, the audit, the table, the pattern or the port cannot be used.
     """
+    choice = product_choice(products, product_from)
     name = checked_name(_user() if who is None else who)
     findings = None if audit is None else read_findings(audit)
     found = _existing(index)
     with listening(port) as listener:
-        desk = Desk(found, name, findings=findings, sample=sample)
+        products_of = None if choice is None else _products_of(choice)
+        desk = Desk(found, name, findings=findings, sample=sample, products_of=products_of)
         _say_what_is_missing(desk)
         if findings is not None and desk.findings is not None:
             _say_what_was_found(len(findings), desk.findings)
@@ -68,6 +82,20 @@ def _user() -> str:
         raise InputError(
             "who corrects? This user has no name on this machine: give one with --as"
         ) from error
+
+
+def _products_of(choice: ProductChoice) -> ProductsOf:
+    """Return what says which product each picture of a night shows."""
+
+    def products_of(snapshot: Snapshot, image_ids: pa.Array) -> pa.ChunkedArray:
+        _, products = by_product(snapshot, choice)
+        for note in products.notes:
+            say(note)
+        parts = (image_ids.slice(at, _AT_ONCE) for at in range(0, len(image_ids), _AT_ONCE))
+        skus = [products.of(some.cast(pa.string())).sku for some in parts]
+        return pa.chunked_array(skus, pa.string())
+
+    return products_of
 
 
 def _say_what_was_found(findings: int, here: int) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.by_product import product_choice
 from jobs.console.config_file import Allowed, read_settings
 from schemas.sync import SyncReport
 from tagger.errors import EngineError, InputError
@@ -66,10 +67,7 @@ def check(options: SyncOptions) -> Address:
     """
     if not options.to:
         raise InputError(f"{setting('to')} is missing: the address of an engine")
-    if options.products is not None and options.product_from is not None:
-        raise InputError(
-            f"{setting('products')} and {setting('product_from')} contradict each other; give one"
-        )
+    product_choice(options.products, options.product_from)
     return options.address
 
 

@@ -139,7 +139,7 @@ def document_fields(
 
 def group_field(group: str) -> str:
     """Return the name of the field with a group's answers: the group's, unless that is taken."""
-    taken = group in RESERVED or group.startswith("score_")
+    taken = group in RESERVED or group.startswith(("score_", "group_"))
     return _fitting(f"group_{group}" if taken else group)
 
 

@@ -26,6 +26,19 @@ class MovedShare(Record):
     """For how many nights up to this one it has been alarming; at most 30 are looked at."""
 
 
+class ProductsOfNight(Record):
+    """A night by product."""
+
+    products: int
+    """Products that a picture of the night shows."""
+    pictures: int
+    """Pictures that are ok, of all products."""
+    without_product: int
+    """Pictures that are ok and show none."""
+    disagree: dict[str, int]
+    """Exclusive group to products whose pictures answer differently in it; none is no answer."""
+
+
 class NightReport(Record):
     """A report that was written."""
 
@@ -51,3 +64,5 @@ class NightReport(Record):
     """Published nights of which it is known what they answered; below 16 no share can alarm."""
     unlike: UnlikeRows | None = None
     """Rows unlike what the model was trained on; null where no row has an unlikeness."""
+    products: ProductsOfNight | None = None
+    """The night by product; null without `--products` and `--product-from`."""

@@ -41,9 +41,14 @@ class Wanted(Record):
     """A sample, by its id."""
     audit: bool = False
     """Whether the picture is one of the findings that `--audit` names."""
+    sku: str | None = None
+    """The product that the picture shows, of those that `--products` or `--product-from` tells."""
+    disagree: str | None = None
+    """An exclusive group: pictures of products whose pictures answer differently now."""
     order: Order = "path"
-    """`path`: by image_id, and a sample in its order of asking; the least sure answer first, of
-    `group` or of any group; by the score of `label`, the highest first."""
+    """`path`: by image_id, a sample in its order of asking, and `disagree` product by product; the
+    least sure answer first, of `group` or of any group; by the score of `label`, the highest
+    first."""
     group: str | None = None
     """The group whose sureness orders; null: of each picture its least sure answer."""
 
@@ -129,6 +134,8 @@ class Picture(Record):
     """What persons said about other bytes under this name, where it has not been said of these."""
     finding: str | None = None
     """What the audit found, in words: given and suggested label."""
+    sku: str | None = None
+    """The product that it shows; null without one, or if nothing says which."""
 
 
 class LabelNow(Record):
@@ -231,6 +238,8 @@ class NightNow(Record):
     """How many findings of `--audit` are pictures of this night; null without it."""
     sample: str | None
     """The id of the sample that `--sample` drew or went on with."""
+    products: int | None = None
+    """How many products its pictures show; null without `--products` and `--product-from`."""
 
 
 class Said(Record):

@@ -33,6 +33,8 @@ from jobs.console.index_options import (
     SameCatalog,
     SampleSize,
     Sheet,
+    ShownProductFrom,
+    ShownProducts,
     SimilarModel,
     Snapshot,
     SyncAfter,
@@ -154,10 +156,20 @@ def review(
     port: Port = 0,
     sample: SampleSize = None,
     audit: AuditTable = None,
+    products: ShownProducts = None,
+    product_from: ShownProductFrom = None,
 ) -> None:
     from jobs import review as job
 
-    job.review(index, who=who, port=port, sample=sample, audit=audit)
+    job.review(
+        index,
+        who=who,
+        port=port,
+        sample=sample,
+        audit=audit,
+        products=products,
+        product_from=product_from,
+    )
 
 
 @commands.command(
@@ -184,10 +196,16 @@ def runs(
         "are, what changed; one file that opens anywhere."
     ),
 )
-def report(index: IndexFolder, out: Out, as_json: Json = False) -> None:
+def report(
+    index: IndexFolder,
+    out: Out,
+    products: ShownProducts = None,
+    product_from: ShownProductFrom = None,
+    as_json: Json = False,
+) -> None:
     from jobs import report as job
 
-    written = job.report(index, out)
+    written = job.report(index, out, products=products, product_from=product_from)
     print_result(written, as_json, job.report_text(written))
 
 

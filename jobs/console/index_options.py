@@ -197,3 +197,21 @@ Out = Annotated[
     str,
     typer.Option(metavar="FILE.html", help="The page to write; it replaces what was there."),
 ]
+ShownProducts = Annotated[
+    str | None,
+    typer.Option(
+        "--products",
+        metavar="FILE",
+        help="Show products too: a table with the columns sku, image and, if pictures should not "
+        "count alike, role.",
+    ),
+]
+ShownProductFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--product-from",
+        metavar="REGEX",
+        help="Show products too, which stand in the path: the group 'sku', else the first group, "
+        "of a regular expression; a group 'role' may be there too.",
+    ),
+]

@@ -1,17 +1,16 @@
 """The page of a night: what was gathered, with small pictures, as one file."""
 
-import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from schemas.comparison import NightRows
 from schemas.runs import SKIPPED
 from schemas.samples import Estimate
-from tagger.catalog import absolute_path
 from tagger.evaluation.comparison_verdict import flip_words
 from tagger.evaluation.figures import percent, share_of
 from tagger.index.answer_counts import Key
 from tagger.index.unlike import unlike_words
+from tagger.report.album import Album, Shown
 from tagger.report.changes import Change, Compared
 from tagger.report.drawn import Picture
 from tagger.report.gathered import Gathered
@@ -19,32 +18,9 @@ from tagger.report.judged import judged_once
 from tagger.report.moments import when
 from tagger.report.page import render
 from tagger.report.plot import HEIGHT, WIDTH, Plot, plot
-from tagger.report.thumbnails import Thumbnail, Wanted, thumbnails
+from tagger.report.products import ReadProducts
+from tagger.report.products_page import by_product, pictures_of_products
 from tagger.report.verdict import moved_words
-
-_SECONDS = 20.0
-"""What all pictures together may take: a share that answers slowly must not keep the report."""
-
-
-class _Shown(NamedTuple):
-    """A picture with what stands below it.
-
-    Attributes
-    ----------
-    words : str
-        What there is to say of it.
-    caption : str
-        The image_id.
-    """
-
-    thumbnail: Thumbnail
-    words: str
-    caption: str
-
-    @property
-    def file(self) -> str:
-        """Return the last part of the image_id, which is short."""
-        return self.caption.rpartition("/")[2]
 
 
 class _Answer(NamedTuple):
@@ -55,7 +31,7 @@ class _Answer(NamedTuple):
     share: str
     plot: Plot
     moved: bool
-    pictures: list[_Shown]
+    pictures: list[Shown]
 
 
 class _Group(NamedTuple):
@@ -72,23 +48,26 @@ class _Alarm(NamedTuple):
     words: str
     plot: Plot
     of: str
-    pictures: list[_Shown]
+    pictures: list[Shown]
 
 
 class _Change(NamedTuple):
     words: str
-    pictures: list[_Shown]
+    pictures: list[Shown]
 
 
-def page_of(found: Gathered, index: str) -> str:
+def page_of(found: Gathered, index: str, products: ReadProducts | None = None) -> str:
     """Return the text of the page.
 
     Parameters
     ----------
     index : str
         What the index is called on the page.
+    products : ReadProducts, optional
+        The night by product, where somebody asked for it.
     """
-    album = _Album(found)
+    pictures = (*_pictures(found), *pictures_of_products(products))
+    album = Album(found.snapshot.manifest.catalog, pictures)
     return render(
         "night.html",
         found=found,
@@ -108,6 +87,7 @@ def page_of(found: Gathered, index: str) -> str:
         ],
         unlike=_unlike(found),
         unlike_pictures=[album.shown(each, f"{value:.1f}") for value, each in found.night.unlike],
+        **by_product(products, album),
         **_against_the_night_before(found.compared, album),
         judged=_judged(found),
         said=[
@@ -115,25 +95,6 @@ def page_of(found: Gathered, index: str) -> str:
             for one in found.spoken.newest
         ],
     )
-
-
-class _Album:
-    """The small pictures of a page, each read once."""
-
-    def __init__(self, found: Gathered) -> None:
-        catalog = found.snapshot.manifest.catalog
-        pictures = list(dict.fromkeys(_pictures(found)))
-        wanted = [Wanted(absolute_path(catalog, p.image_id), p.content_sha256) for p in pictures]
-        small = thumbnails(wanted, inside=os.path.realpath(catalog), seconds=_SECONDS)
-        self._small = dict(zip(pictures, small, strict=True))
-
-    def shown(self, picture: Picture, words: str) -> _Shown:
-        """Return a picture with words before its name."""
-        return _Shown(self._small[picture], words, picture.image_id)
-
-    def all_of(self, pictures: Iterable[Picture]) -> list[_Shown]:
-        """Return pictures with their names."""
-        return [self.shown(picture, "") for picture in pictures]
 
 
 def _pictures(found: Gathered) -> Iterable[Picture]:
@@ -197,7 +158,7 @@ def _lasted(seconds: float) -> str:
     return f"{minutes} min {left:02d} s" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def _alarms(found: Gathered, album: _Album) -> list[_Alarm]:
+def _alarms(found: Gathered, album: Album) -> list[_Alarm]:
     alarms = []
     for moved in found.moved:
         key = (moved.group, moved.label)
@@ -209,7 +170,7 @@ def _alarms(found: Gathered, album: _Album) -> list[_Alarm]:
     return alarms
 
 
-def _groups(found: Gathered, album: _Album) -> list[_Group]:
+def _groups(found: Gathered, album: Album) -> list[_Group]:
     counts = found.night.counts
     moved = {(each.group, each.label) for each in found.moved}
     groups = []
@@ -241,7 +202,7 @@ def _sure(answer: str | None, sure: float) -> str:
     return f"{answer or 'no answer'}, {sure:.0%} sure"
 
 
-def _against_the_night_before(compared: Compared | str, album: _Album) -> dict[str, Any]:
+def _against_the_night_before(compared: Compared | str, album: Album) -> dict[str, Any]:
     """Return what the page says of the night before."""
     if isinstance(compared, str):
         return {"compared": None, "missing": compared}
@@ -254,7 +215,7 @@ def _against_the_night_before(compared: Compared | str, album: _Album) -> dict[s
     }
 
 
-def _changes(changes: Iterable[Change], album: _Album) -> list[_Change]:
+def _changes(changes: Iterable[Change], album: Album) -> list[_Change]:
     return [_Change(flip_words(each.flip), album.all_of(each.pictures)) for each in changes]
 
 

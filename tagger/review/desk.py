@@ -19,6 +19,7 @@ from schemas.review import (
 from tagger.errors import InputError, StoreError
 from tagger.index.snapshots import Snapshot, current_name
 from tagger.index.store import Index
+from tagger.review.products import ProductsOf
 from tagger.review.saying import Saying, corrections, is_visible
 from tagger.review.table import NightTable
 
@@ -51,6 +52,8 @@ class Desk:
         What an audit found, by content.
     sample : int, optional
         How many pictures to ask about.
+    products_of : callable, optional
+        What says which product each picture of a night shows.
 
     Attributes
     ----------
@@ -72,10 +75,12 @@ class Desk:
         *,
         findings: Mapping[str, str] | None = None,
         sample: int | None = None,
+        products_of: ProductsOf | None = None,
     ) -> None:
         self.index = index
         self.who = who
         self._findings = findings
+        self._products_of = products_of
         night = self.read_newest()
         self._sample = None if sample is None else _running(index, night.snapshot, sample)
         self.open(night)
@@ -85,7 +90,9 @@ class Desk:
         snapshot = self.index.current()
         if snapshot is None:
             raise StoreError(f"index {str(self.index.path)!r} has no night; run 'tagger tag' first")
-        table = NightTable.load(self.index, snapshot, findings=self._findings)
+        table = NightTable.load(
+            self.index, snapshot, findings=self._findings, products_of=self._products_of
+        )
         saying = Saying(table.groups, snapshot.labels(), snapshot.manifest.model_id)
         return Night(snapshot, table, saying)
 
@@ -123,6 +130,7 @@ class Desk:
             features=self._has_features(),
             audit=self.findings,
             sample=None if self._sample is None else self._sample.sample_id,
+            products=table.products,
         )
 
     def find(self, wanted: Wanted, offset: int, limit: int) -> Found:

@@ -14,6 +14,7 @@ from tagger.arrays import BoolArray, Int64Array
 from tagger.errors import InputError
 from tagger.index.night_labels import MISSING, SCALE, NightLabels, UInt16Array
 from tagger.review.lines import Log
+from tagger.review.products import NightProducts
 from tagger.review.rows import STATUS_NAMES, NightRows
 from tagger.review.standing import WITHDRAWN
 from tagger.review.words import Words
@@ -34,6 +35,8 @@ class Filters:
         Rows of whose contents the audit found something.
     samples : mapping of str to int64 (k,)
         The rows of each sample by its id, in the order of asking.
+    products : NightProducts or None
+        None: nothing says which product a row shows.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Filters:
         *,
         findings: BoolArray,
         samples: Mapping[str, Int64Array],
+        products: NightProducts | None,
     ) -> None:
         self._rows = rows
         self._labels = labels
@@ -52,6 +56,7 @@ class Filters:
         self._words = words
         self._findings = findings
         self._samples = samples
+        self._products = products
 
     def find(self, wanted: Wanted) -> Int64Array:
         """Return the places of the rows that are wanted, in the order that is wanted.
@@ -80,6 +85,11 @@ class Filters:
             found &= self._in_sample(wanted.sample)
         if wanted.audit:
             found &= self._findings
+        if wanted.sku is not None:
+            found &= self._of_products().shows(wanted.sku)
+        if wanted.disagree is not None:
+            answers = self._words.now[self._group(wanted.disagree)]
+            found &= self._of_products().disagreeing(answers, self._rows.ok)
         return self._ordered(found, wanted)
 
     def _answers(self, group: str, answer: str | None) -> BoolArray:
@@ -159,10 +169,20 @@ class Filters:
         found[self._samples[sample]] = True
         return found
 
+    def _of_products(self) -> NightProducts:
+        if self._products is None:
+            raise InputError(
+                "which product a picture shows is not said here; start 'tagger review --products' "
+                "or '--product-from'"
+            )
+        return self._products
+
     def _ordered(self, found: BoolArray, wanted: Wanted) -> Int64Array:
         if wanted.order == "path" and wanted.sample is not None:
             asked = self._samples[wanted.sample]
             return asked[found[asked]]
+        if wanted.order == "path" and wanted.disagree is not None:
+            return self._of_products().in_order(np.flatnonzero(found))
         if wanted.order == "path":
             return np.flatnonzero(found)
         if wanted.order == "least_sure":

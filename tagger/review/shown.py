@@ -12,6 +12,7 @@ from tagger.arrays import Int64Array
 from tagger.index.night_labels import MISSING, SCALE, NightLabels
 from tagger.review.contents import texts_of
 from tagger.review.lines import Log
+from tagger.review.products import NightProducts
 from tagger.review.rows import STATUS_NAMES, NightRows
 from tagger.review.standing import ANSWER_CODES, IS, IS_NOT, NONE, UNKNOWN
 from tagger.review.words import Words
@@ -30,6 +31,8 @@ class Shown:
     words : Words
     findings : mapping of str to str
         Digest of a content to what the audit found.
+    products : NightProducts or None
+        None: nothing says which product a row shows.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class Shown:
         log: Log,
         words: Words,
         findings: Mapping[str, str],
+        products: NightProducts | None,
     ) -> None:
         self._rows = rows
         self._labels = labels
         self._log = log
         self._words = words
         self._findings = findings
+        self._products = products
 
     def pictures(self, places: Int64Array) -> list[Picture]:
         """Return rows as the grid shows them."""
@@ -53,9 +58,11 @@ class Shown:
         tags = self._tags(places)
         said_tags = self._said_tags(places)
         asks = self._asks(places)
+        skus = self._products.of(places) if self._products is not None else [None] * len(places)
         found = []
         contents = texts_of(rows.digests[places])
-        for image_id, content, place in zip(ids, contents, places.tolist(), strict=True):
+        each = zip(ids, contents, skus, places.tolist(), strict=True)
+        for image_id, content, sku, place in each:
             found.append(
                 Picture(
                     image_id=image_id,
@@ -72,6 +79,7 @@ class Shown:
                     said_tags=said_tags.get(place, []),
                     asks=asks.get(place, []),
                     finding=self._findings.get(content) if content else None,
+                    sku=sku,
                 )
             )
         return found

@@ -18,6 +18,7 @@ from tagger.index.store import Index
 from tagger.review.contents import digests_of, texts_of
 from tagger.review.filters import Filters
 from tagger.review.lines import Log
+from tagger.review.products import NightProducts, ProductsOf
 from tagger.review.rows import STATUS_NAMES, NightRows, load_rows
 from tagger.review.shown import Shown
 from tagger.review.words import Words
@@ -37,6 +38,8 @@ class NightTable:
         In the model's order.
     statuses : dict of str to int
         Status to number of pictures.
+    products : int or None
+        How many products they show; None where nothing says it.
     """
 
     def __init__(
@@ -46,28 +49,41 @@ class NightTable:
         labels: NightLabels,
         log: Log,
         findings: Mapping[str, str],
+        products: NightProducts | None,
     ) -> None:
         self.snapshot = snapshot
         self.rows = len(rows)
         self.groups: list[GroupNow] = labels.groups()
         self.statuses = dict(snapshot.manifest.statuses)
+        self.products = None if products is None else len(products)
         self._rows = rows
         self._labels = labels
         self._log = log
         self._words = Words(rows, labels, log)
-        self._shown = Shown(rows, labels, log, self._words, findings)
+        self._shown = Shown(rows, labels, log, self._words, findings, products)
         self._samples: dict[str, Int64Array] = {}
         found = np.zeros(len(rows), bool)
         found[self._rows_of(findings)] = True
         self._filters = Filters(
-            rows, labels, log, self._words, findings=found, samples=self._samples
+            rows,
+            labels,
+            log,
+            self._words,
+            findings=found,
+            samples=self._samples,
+            products=products,
         )
         self._last_found: tuple[Wanted, Int64Array] | None = None
         self._turn = threading.RLock()
 
     @classmethod
     def load(
-        cls, index: Index, snapshot: Snapshot, *, findings: Mapping[str, str] | None = None
+        cls,
+        index: Index,
+        snapshot: Snapshot,
+        *,
+        findings: Mapping[str, str] | None = None,
+        products_of: ProductsOf | None = None,
     ) -> Self:
         """Return a night, read part by part, with the corrections of its index.
 
@@ -78,16 +94,22 @@ class NightTable:
             Of that index.
         findings : mapping of str to str, optional
             Digest of a content to what the audit found, in words.
+        products_of : callable, optional
+            What says which product each picture shows.
 
         Raises
         ------
         StoreError
             If a part, the labels or the corrections are missing or damaged.
+        InputError
+            What `products_of` raises.
         """
         labels = NightLabels(snapshot)
         rows = load_rows(snapshot, labels)
         log = Log(index.corrections, snapshot, labels, rows)
-        return cls(snapshot, rows, labels, log, findings or {})
+        skus = None if products_of is None else products_of(snapshot, rows.ids)
+        products = None if skus is None else NightProducts(skus)
+        return cls(snapshot, rows, labels, log, findings or {}, products)
 
     @property
     def lines(self) -> int:

@@ -16,7 +16,9 @@ SCHEMES = ("typesense", "postgresql", "elasticsearch", "opensearch", "ndjson")
 
 _NAME = "a-z, 0-9, - and _, beginning with a letter, 60 of them at most"
 _HERE = ("localhost", "127.0.0.1", "::1")
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
+)
 _SECRET = re.compile(r".*(password|secret|token|key).*", re.IGNORECASE)
 _NO_SECRETS = ("sslkey", "sslkeylogfile")
 _OPTIONS = {"typesense": ("tls",), "elasticsearch": ("tls", "ca"), "opensearch": ("tls", "ca")}

@@ -4,10 +4,9 @@ A table that is built anew is filled beside what is served, chunk by chunk, and 
 one transaction. Records of ours are in the table `tagger_sync`; who syncs holds an advisory lock.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -15,18 +14,14 @@ import pyarrow as pa
 from schemas.documents import DocumentField, Kind
 from schemas.record import parse, to_json
 from schemas.sync import Building, Refusal, Synced
-from tagger.errors import EngineError, InputError, Locked
-from tagger.search.address import KEY_VARIABLE, Address, without_table
+from tagger.errors import EngineError, InputError
+from tagger.search.address import Address
 from tagger.search.ahead import ahead
 from tagger.search.engine import Buildable, Changes, check_refused, names_of, no_documents
-from tagger.search.extras import needs
-from tagger.search.patience import Busy, Patience
+from tagger.search.postgres_connection import PostgresConnection, said
 from tagger.search.postgres_rows import copy_text
 from tagger.search.postgres_swap import swap
 from tagger.settings import setting
-
-if TYPE_CHECKING:
-    import psycopg
 
 RECORDS = "tagger_sync"
 
@@ -52,11 +47,6 @@ _INDEXES: dict[Kind, str] = {
 }
 _INDEX_MEMORY = "256MB"
 _MOST_FIELDS = 1_500  # a table may have 1,600 columns
-_OLDEST = 12
-_LOCK_WAIT = 5.0
-_NOT_LET_IN = ("authentication failed", "no password supplied", "pg_hba.conf", "does not exist")
-
-Answer = TypeVar("Answer")
 Kept = TypeVar("Kept", Building, Synced)
 
 
@@ -70,15 +60,10 @@ class PostgresTable:
     """
 
     def __init__(self, address: Address, key: str | None, patience: float) -> None:
-        with needs("postgres"):
-            import psycopg
+        self._server = PostgresConnection(address, key, patience)
         self.shown = address.plain
         self._table = address.name
         self._beside = f"{address.name}__new"
-        self._address = without_table(address.plain)
-        self._password = key
-        self._patience = Patience(address.plain, patience)
-        self._open: psycopg.Connection[Any] | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -89,14 +74,12 @@ class PostgresTable:
         Locked
             If one works already.
         """
-        self._ask(lambda: self._lock(wait=_LOCK_WAIT))
+        self._server.lock(self._table)
         yield
 
     def close(self) -> None:
         """Let go of the connection, and of the lock with it."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self._server.close()
 
     def synced(self) -> Synced | None:
         """Return what the table was made equal to last, or None where there is none yet.
@@ -106,11 +89,11 @@ class PostgresTable:
         InputError
             If it is not ours.
         """
-        return self._ask(self._synced)
+        return self._server.ask(self._synced)
 
     def check_mapping(self, fields: list[DocumentField]) -> None:
         """Raise InputError if somebody changed the columns."""
-        difference = self._ask(lambda: self._differs(self._table, fields))
+        difference = self._server.ask(lambda: self._differs(self._table, fields))
         if difference is not None:
             raise InputError(
                 f"{self.shown}: somebody changed the table {self._table!r}: {difference}; change "
@@ -119,13 +102,15 @@ class PostgresTable:
 
     def members(self) -> pa.Table:
         """Return `sku` and `members` of all documents."""
-        rows = self._ask(lambda: self._rows("SELECT sku, members FROM {}", self._table))
+        rows = self._server.ask(
+            lambda: self._server.rows("SELECT sku, members FROM {}", self._table)
+        )
         found = [{"sku": sku, "members": members} for sku, members in rows]
         return pa.Table.from_pylist(found, schema=no_documents().schema)
 
     def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
         """Bring what changed into the table, in one transaction; return what was refused."""
-        return self._ask(lambda: self._follow(after, changes))
+        return self._server.ask(lambda: self._follow(after, changes))
 
     def build(
         self, fields: list[DocumentField], after: Synced, source: Buildable
@@ -144,20 +129,26 @@ class PostgresTable:
                 f"PostgreSQL may have {_MOST_FIELDS:,}; retire labels that nobody needs"
             )
         refused: list[Refusal] = []
-        self._ask(lambda: self._fill(fields, after, source, refused))
-        return self._ask(lambda: self._serve(fields)), refused
+        self._server.ask(lambda: self._fill(fields, after, source, refused))
+        return self._server.ask(lambda: self._serve(fields)), refused
 
     def _follow(self, after: Synced, changes: Changes) -> list[Refusal]:
-        connection = self._connection()
+        connection = self._server.now()
         refused: list[Refusal] = []
         with connection.transaction():
-            self._run("CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table)
+            self._server.run(
+                "CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table
+            )
             for batch in changes.upserts():
                 refused += self._copy("tagger_changes", batch, copy_text(batch))
-            self._run("DELETE FROM {} WHERE id IN (SELECT id FROM tagger_changes)", self._table)
-            self._run("INSERT INTO {} SELECT * FROM tagger_changes", self._table)
-            self._run("DELETE FROM {} WHERE id = ANY(%s)", self._table, values=[changes.deletes()])
-            documents = self._rows("SELECT count(*) FROM {}", self._table)[0][0]
+            self._server.run(
+                "DELETE FROM {} WHERE id IN (SELECT id FROM tagger_changes)", self._table
+            )
+            self._server.run("INSERT INTO {} SELECT * FROM tagger_changes", self._table)
+            self._server.run(
+                "DELETE FROM {} WHERE id = ANY(%s)", self._table, values=[changes.deletes()]
+            )
+            documents = self._server.rows("SELECT count(*) FROM {}", self._table)[0][0]
             missing = [refusal.name for refusal in refused]
             after = msgspec.structs.replace(after, documents=documents, missing=missing)
             self._note(f"synced:{self._table}", after)
@@ -173,7 +164,7 @@ class PostgresTable:
         """Fill the table beside what is served; a chunk is there whole, or not at all."""
         building = self._begin(fields, after)
         for number, chunk in enumerate(source.all(building.chunks), building.chunks + 1):
-            with self._connection().transaction():
+            with self._server.now().transaction():
                 written = 0
                 mine: list[Refusal] = []
                 for batch, text in ahead((batch, copy_text(batch)) for batch in chunk):
@@ -191,12 +182,14 @@ class PostgresTable:
 
     def _begin(self, fields: list[DocumentField], after: Synced) -> Building:
         """Return what a killed sync was building, if it is the same; else begin anew."""
-        with self._connection().transaction():
+        with self._server.now().transaction():
             self._check_ours()
-            if not self._exists(RECORDS):
-                self._run(f"CREATE TABLE {RECORDS} (key text PRIMARY KEY, record text NOT NULL)")
+            if not self._server.exists(RECORDS):
+                self._server.run(
+                    f"CREATE TABLE {RECORDS} (key text PRIMARY KEY, record text NOT NULL)"
+                )
             found = self._record(f"building:{self._table}", Building)
-            if found is not None and self._exists(self._beside):
+            if found is not None and self._server.exists(self._beside):
                 done = found.synced
                 same = (done.snapshot, done.made, done.products) == (
                     after.snapshot,
@@ -205,16 +198,16 @@ class PostgresTable:
                 )
                 if same and self._differs(self._beside, fields) is None:
                     return found
-            if found is None and self._exists(self._beside):
+            if found is None and self._server.exists(self._beside):
                 raise InputError(
                     f"{self.shown}: there is a table {self._beside!r}, where a new one would be "
                     "built, and 'tagger sync' did not make it; rename or remove it"
                 )
-            self._run("DROP TABLE IF EXISTS {}", self._beside)
-            self._run(_create(fields), self._beside)
+            self._server.run("DROP TABLE IF EXISTS {}", self._beside)
+            self._server.run(_create(fields), self._beside)
             building = Building(
                 collection=self._beside,
-                replaces=self._table if self._exists(self._table) else None,
+                replaces=self._table if self._server.exists(self._table) else None,
                 synced=after,
                 chunks=0,
             )
@@ -223,7 +216,7 @@ class PostgresTable:
 
     def _serve(self, fields: list[DocumentField]) -> Synced:
         """Give the table that was built its indexes and its name."""
-        connection = self._connection()
+        connection = self._server.now()
         building = self._record(f"building:{self._table}", Building)
         if building is None:  # asked again after an answer that got lost
             synced = self._record(f"synced:{self._table}", Synced)
@@ -233,7 +226,7 @@ class PostgresTable:
         synced = building.synced
         of = synced.documents + len(synced.missing)
         check_refused(len(synced.missing), of, self.shown, None)
-        if not self._rows(
+        if not self._server.rows(
             "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[f'"{self._beside}"']
         ):
             with connection.transaction():
@@ -245,16 +238,18 @@ class PostgresTable:
         return synced
 
     def _index(self, fields: list[DocumentField]) -> None:
-        self._run(f"SET LOCAL maintenance_work_mem = '{_INDEX_MEMORY}'")
-        self._run("ALTER TABLE {} ADD PRIMARY KEY (id)", self._beside)
+        self._server.run(f"SET LOCAL maintenance_work_mem = '{_INDEX_MEMORY}'")
+        self._server.run("ALTER TABLE {} ADD PRIMARY KEY (id)", self._beside)
         for field in fields:
             if field.kind in _INDEXES:
                 kind = _INDEXES[field.kind]
-                self._run(f"CREATE INDEX ON {{}} USING {kind} ({{}})", self._beside, field.name)
+                self._server.run(
+                    f"CREATE INDEX ON {{}} USING {kind} ({{}})", self._beside, field.name
+                )
         # Lists cost most, and PostgreSQL looks at them itself before long.
         searched = [field.name for field in fields if _INDEXES.get(field.kind) == "btree"]
         columns = ", ".join(["{}"] * len(searched))
-        self._run(f"ANALYZE {{}} ({columns})", self._beside, *searched)
+        self._server.run(f"ANALYZE {{}} ({columns})", self._beside, *searched)
 
     def _copy(self, table: str, documents: pa.Table, text: bytes) -> list[Refusal]:
         """Copy documents into a table; where it does not take them, halves are tried.
@@ -271,7 +266,7 @@ class PostgresTable:
         statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv)").format(
             sql.Identifier(table), sql.SQL(", ").join(names)
         )
-        connection = self._connection()
+        connection = self._server.now()
         try:
             with (
                 connection.transaction(),
@@ -285,18 +280,18 @@ class PostgresTable:
                 parts = documents.slice(0, half), documents.slice(half)
                 return [one for part in parts for one in self._copy(table, part, copy_text(part))]
             name = str(names_of(documents)[0])
-            return [Refusal(id=str(documents["id"][0]), name=name, reason=_said(error))]
+            return [Refusal(id=str(documents["id"][0]), name=name, reason=said(error))]
         return []
 
     def _synced(self) -> Synced | None:
         self._check_ours()
-        if not self._exists(self._table):
+        if not self._server.exists(self._table):
             return None
         return self._record(f"synced:{self._table}", Synced)
 
     def _check_ours(self) -> None:
         """Raise InputError if there is a table of this name that we did not make."""
-        if not self._exists(self._table):
+        if not self._server.exists(self._table):
             return
         if self._record(f"synced:{self._table}", Synced) is None:
             raise InputError(
@@ -307,7 +302,7 @@ class PostgresTable:
     def _differs(self, table: str, fields: list[DocumentField]) -> str | None:
         """Return in what a table's columns are not what they should be, or None; it may have
         others besides."""
-        rows = self._rows(
+        rows = self._server.rows(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             values=[f'"{table}"'],
@@ -321,13 +316,10 @@ class PostgresTable:
         more = [name for name in there if name not in {field.name for field in fields}]
         return f"the column {more[0]!r} is not ours" if more else None
 
-    def _exists(self, table: str) -> bool:
-        return bool(self._rows("SELECT to_regclass(%s)", values=[f'"{table}"'])[0][0])
-
     def _record(self, key: str, kind: type[Kept]) -> Kept | None:
-        if not self._exists(RECORDS):
+        if not self._server.exists(RECORDS):
             return None
-        rows = self._rows(f"SELECT record FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
+        rows = self._server.rows(f"SELECT record FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
         if not rows:
             return None
         try:
@@ -339,106 +331,16 @@ class PostgresTable:
             ) from error
 
     def _note(self, key: str, record: msgspec.Struct) -> None:
-        self._run(
+        self._server.run(
             f"INSERT INTO {RECORDS} VALUES (%s, %s) "  # noqa: S608 - our own name
             "ON CONFLICT (key) DO UPDATE SET record = excluded.record",
             values=[key, to_json(record, indent=None)],
         )
 
     def _forget(self, key: str) -> None:
-        self._run(f"DELETE FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
-
-    def _run(self, statement: str, *names: str, values: list[Any] | None = None) -> None:
-        self._execute(statement, names, values)
-
-    def _rows(
-        self, statement: str, *names: str, values: list[Any] | None = None
-    ) -> list[tuple[Any, ...]]:
-        return list(self._execute(statement, names, values).fetchall())
-
-    def _execute(self, statement: str, names: tuple[str, ...], values: list[Any] | None) -> Any:
-        from psycopg import sql
-
-        quoted = [sql.Identifier(name) for name in names]
-        return self._connection().execute(sql.SQL(statement).format(*quoted), values)
-
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """Return the answer to a question; a lost connection is opened again."""
-        return self._patience.ask(lambda: self._once(question))
-
-    def _once(self, question: Callable[[], Answer]) -> Answer:
-        import psycopg
-
-        try:
-            return question()
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise InputError(
-                f"{self.shown}: {_said(error)}; it needs leave to make tables"
-            ) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if self._open is not None:
-                with suppress(psycopg.Error):
-                    self._open.close()
-                self._open = None
-            if isinstance(error, psycopg.errors.DiskFull):
-                raise EngineError(f"{self.shown}: {_said(error)}") from error
-            raise Busy(_said(error)) from error
-        except psycopg.Error as error:
-            raise EngineError(f"{self.shown}: {_said(error)}") from error
-
-    def _connection(self) -> "psycopg.Connection[Any]":
-        """Return the connection, opened anew, with its lock, where there is none."""
-        if self._open is None:
-            self._open = self._connect()
-        return self._open
-
-    def _connect(self) -> "psycopg.Connection[Any]":
-        import psycopg
-
-        more = {} if self._password is None else {"password": self._password}
-        try:
-            connection = psycopg.connect(
-                self._address,
-                autocommit=True,
-                connect_timeout=10,
-                application_name="tagger sync",
-                **more,  # type: ignore[arg-type]
-            )
-        except psycopg.OperationalError as error:
-            said = _said(error)
-            if any(words in said for words in _NOT_LET_IN):
-                raise InputError(
-                    f"{self.shown} does not let us in: {said}; a password stands in the variable "
-                    f"{KEY_VARIABLE}, in PGPASSWORD, or in a file that {setting('key_file')} names"
-                ) from error
-            raise
-        except psycopg.ProgrammingError as error:
-            raise InputError(f"{self.shown}: {_said(error)}") from error
-        if connection.info.server_version < _OLDEST * 10_000:
-            raise InputError(
-                f"{self.shown} is PostgreSQL {connection.info.server_version // 10_000}; needed is "
-                f"{_OLDEST} or later"
-            )
-        return connection
-
-    def _lock(self, wait: float) -> None:
-        until = time.monotonic() + wait
-        statement = "SELECT pg_try_advisory_lock(hashtext('tagger sync'), hashtext(%s))"
-        while not self._rows(statement, values=[self._table])[0][0]:
-            if time.monotonic() > until:
-                raise Locked(f"{self.shown} is synced by another process; let it end")
-            time.sleep(0.2)
+        self._server.run(f"DELETE FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
 
 
 def _create(fields: list[DocumentField]) -> str:
     columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in fields)
     return f"CREATE TABLE {{}} ({columns})"
-
-
-def _said(error: Exception) -> str:
-    """Return what the server said first, or, where none answered, why: the last line that does not
-    ask whether there is one."""
-    lines = [line.strip() for line in str(error).strip().splitlines()]
-    lines = [line for line in lines if line and not line.endswith("?")]
-    primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    return str(primary or (lines[-1] if lines else type(error).__name__))[:300]

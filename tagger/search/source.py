@@ -150,7 +150,7 @@ class Source:
 
     def _needed_empty(self) -> pa.Table:
         schema = self._needed()
-        return schema.empty_table() if schema is not None else pa.table({"image_id": []})
+        return schema.empty_table() if schema is not None else pa.table({"image_id": pa.array([], pa.string())})
 
     def _spread(self, folder: Path) -> None:
         """Write the rows of the night's products into a file per chunk."""

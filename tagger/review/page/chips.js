@@ -45,6 +45,9 @@ function inWords(wanted) {
   if (wanted.changed) words.push(["changed last night", { changed: undefined }]);
   if (wanted.sample) words.push(["the sample", { sample: undefined }]);
   if (wanted.audit) words.push(["what the audit found", { audit: undefined }]);
+  if (wanted.sku) words.push([`product ${wanted.sku}`, { sku: undefined }]);
+  if (wanted.disagree)
+    words.push([`products disagree: ${wanted.disagree}`, { disagree: undefined }]);
   if (wanted.order === "least_sure")
     words.push([
       `least sure${wanted.group ? ` of ${wanted.group}` : ""} first`,

@@ -71,6 +71,7 @@ function form() {
       [["", "anything or nothing"], ...Object.entries(SAID)],
       (said) => want({ said }),
     ),
+    state.night.products === null ? null : disagreeField(wanted),
     scoreField(wanted),
     select("order", "Order", orderValue(wanted), orders(wanted), setOrder),
     statusField(wanted),
@@ -159,6 +160,17 @@ function tagField(group, place) {
   );
 }
 
+function disagreeField(wanted) {
+  const groups = exclusiveGroups().map((group) => group.name);
+  return select(
+    "disagree",
+    "Products whose pictures disagree",
+    wanted.disagree === undefined ? "" : String(groups.indexOf(wanted.disagree)),
+    [["", "whether or not"], ...groups.map((group, place) => [String(place), `in ${group}`])],
+    (value) => want({ disagree: value === "" ? undefined : groups[Number(value)] }),
+  );
+}
+
 function scoreField(wanted) {
   const groups = state.night.groups.map((group) =>
     h(
@@ -217,7 +229,7 @@ function orders(wanted) {
   ]);
   const score = wanted.label ? [["score", `highest score of ${tagLabel(wanted.label)} first`]] : [];
   return [
-    ["", wanted.sample ? "as the sample asks" : "by file name"],
+    ["", wanted.sample ? "as the sample asks" : wanted.disagree ? "by product" : "by file name"],
     ["sure", "least sure first"],
     ...(sure.length > 1 ? sure : []),
     ...score,

@@ -5,6 +5,7 @@ import { unsettled } from "./say.js";
 import { facts, pending, thumbnail } from "./tile.js";
 import { emit, state } from "./state.js";
 import { pictureWords } from "./words.js";
+import { go, ofProduct } from "./wanted.js";
 
 const grid = byId("pictures");
 const selected = new Set();
@@ -167,7 +168,7 @@ function tile(picture, index, busy) {
       tabindex: index === focused ? "0" : "-1",
       "aria-selected": "false",
       onclick: (event) => pressed(event, index),
-      ondblclick: (event) => event.target.closest(".answer") || emit("open", picture),
+      ondblclick: (event) => event.target.closest(".answer, .product") || emit("open", picture),
       onfocus: () => {
         if (focused !== index) focusTile(index, { scroll: false });
       },
@@ -189,6 +190,7 @@ function pressed(event, index) {
   const group = event.target.closest(".answer")?.dataset.group;
   focusTile(index, { scroll: false });
   if (group !== undefined) emit("choose", group);
+  else if (event.target.closest(".product")) go({ wanted: ofProduct(state.pictures[index].sku) });
   else if (event.shiftKey) selectRange(index);
   else toggle(index);
 }

@@ -6,7 +6,7 @@ import { button, fill, h, isTyping, name, openDialog } from "./dom.js";
 import { choose } from "./palette.js";
 import { confirmed, say, stroke, undo } from "./say.js";
 import { emit, groupKeys, groupOf, on, state } from "./state.js";
-import { details, headline } from "./large_parts.js";
+import { details, headline, productButton } from "./large_parts.js";
 import { question } from "./questions.js";
 import { nextOpen, progressWords } from "./sample.js";
 import { openFinding, statusWords } from "./words.js";
@@ -124,7 +124,7 @@ function show() {
   const had = open.window.contains(document.activeElement)
     ? document.activeElement.dataset.key
     : null;
-  fill(parts.place, place());
+  fill(parts.place, place(), " ", productButton(detail.picture));
   fill(
     parts.answers,
     headline(detail.picture, answerLabel),

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { button, fill, h, name } from "./dom.js";
 import { state } from "./state.js";
+import { go, ofProduct } from "./wanted.js";
 import {
   askWords,
   count,
@@ -44,6 +45,13 @@ function findingButtons({ group, given, suggested }, keys, answer) {
           letter: keys ? letter : undefined,
         });
   return h("div", { class: "choices" }, one(given, "given", ","), one(suggested, "suggested", "."));
+}
+
+/** What leads to all pictures of the picture's product, if it shows one. */
+export function productButton({ sku }) {
+  if (sku === null) return null;
+  const words = ["All pictures of product ", name(sku)];
+  return button(words, () => go({ wanted: ofProduct(sku) }), { kind: "plain", "data-key": "sku" });
 }
 
 /** What else is known of the picture. */

@@ -139,7 +139,9 @@ const isAlone = (wanted) =>
   Object.keys(wanted.answers).length + wanted.tags.length === 0 &&
   !wanted.path &&
   !wanted.label &&
-  !wanted.status;
+  !wanted.status &&
+  !wanted.sku &&
+  !wanted.disagree;
 
 function showNote() {
   const { wanted } = state.view;
@@ -244,10 +246,13 @@ async function retry() {
   }
 }
 
+const products = (night) =>
+  night.products === null ? "" : `, ${count(night.products, "product")}`;
+
 function showNight() {
   const { night } = state;
   byId("night").textContent =
-    `Night of ${nightName(night.snapshot)} · ${count(night.rows, "picture")}, ${figure(night.corrected)} answered by persons · you are ${night.who}`;
+    `Night of ${nightName(night.snapshot)} · ${count(night.rows, "picture")}${products(night)}, ${figure(night.corrected)} answered by persons · you are ${night.who}`;
   byId("proposals-button").hidden = night.proposals.length === 0;
   byId("proposals-button").textContent = count(night.proposals.length, "proposed label");
   byId("sample-button").hidden = !night.sample;

@@ -57,12 +57,22 @@ export function facts(picture) {
     tags(picture),
     picture.asks.map((ask) => h("p", { class: "asks" }, askWords(ask))),
     picture.finding ? finding(picture) : null,
+    picture.sku === null ? null : product(picture),
     h("p", { class: "file", title: picture.image_id }, h("bdi", null, baseName(picture.image_id))),
   );
 }
 
 function finding(picture) {
   return h("p", { class: "finding" }, "Audit: ", picture.finding);
+}
+
+function product(picture) {
+  return h(
+    "p",
+    { class: "product", title: `${picture.sku}. Click to see all pictures of this product.` },
+    "Product ",
+    h("bdi", null, picture.sku),
+  );
 }
 
 function answerLine(group, answer) {

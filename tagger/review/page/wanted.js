@@ -1,6 +1,6 @@
 // The address and what it asks for: everything after # is a filter, so that reload and back work.
 
-const PLAIN = ["status", "path", "label", "said", "sample", "order", "group"];
+const PLAIN = ["status", "path", "label", "said", "sample", "order", "group", "sku", "disagree"];
 const SHARES = { least: 0, most: 1 };
 
 /** Read the address: {wanted, offset, picture}. */
@@ -23,6 +23,9 @@ function wholeNumber(text) {
   const number = Math.floor(Number(text ?? 0));
   return number > 0 && number < 1e9 ? number : 0;
 }
+
+/** What asks for all pictures of a product, and for nothing else. */
+export const ofProduct = (sku) => ({ answers: {}, tags: [], sku });
 
 /** The address, from #, of a view. */
 export function address({ wanted, offset = 0, picture = null }) {

@@ -60,7 +60,8 @@ function sureWords(answer) {
 
 /** A picture in words: what a screen reader says of a tile. */
 export function pictureWords(picture) {
-  if (picture.status !== "ok") return `${picture.image_id}. ${statusWords(picture)}`;
+  const product = picture.sku === null ? "" : ` Product ${picture.sku}.`;
+  if (picture.status !== "ok") return `${picture.image_id}. ${statusWords(picture)}${product}`;
   const words = Object.entries(picture.answers).map(
     ([group, answer]) =>
       `${group}: ${answerWord(answer)}${answer.proposed ? ", proposed label" : ""}, ${sureWords(answer)}`,
@@ -68,7 +69,7 @@ export function pictureWords(picture) {
   if (picture.tags.length) words.push(`also ${picture.tags.map(tagLabel).join(", ")}`);
   for (const ask of picture.asks) words.push(askWords(ask));
   if (picture.finding) words.push(`the audit found: ${picture.finding}`);
-  return `${picture.image_id}. ${words.join(". ")}.`;
+  return `${picture.image_id}. ${words.join(". ")}.${product}`;
 }
 
 export const tagLabel = (tag) => tag.slice(tag.indexOf(":") + 1);
