@@ -149,8 +149,8 @@ class Source:
         return pa.concat_tables(found) if found else self._needed_empty()
 
     def _needed_empty(self) -> pa.Table:
-        schema = self._needed()
-        return schema.empty_table() if schema is not None else pa.table({"image_id": pa.array([], pa.string())})
+        schema = self._needed() or pa.schema([("image_id", pa.string())])
+        return schema.empty_table()
 
     def _spread(self, folder: Path) -> None:
         """Write the rows of the night's products into a file per chunk."""
