@@ -1,8 +1,11 @@
 """Real search engines, started for tests: Typesense and PostgreSQL, from PyPI's packages."""
 
+import fcntl
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +42,11 @@ def typesense(folder: Path, *, port: int = 0, key: str = KEY) -> Iterator[Served
     )
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
+    with open(Path(tempfile.gettempdir()) / "tagger-typesense.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it is put together when it is asked for first
+        program = wrapper.get_path()
     command = [
-        str(wrapper.get_path()),
+        str(program),
         f"--data-dir={folder}",
         f"--api-key={key}",
         "--api-address=127.0.0.1",
@@ -70,19 +76,18 @@ def _until_healthy(port: int) -> None:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[Served]:
-    """Run a PostgreSQL that keeps its data in a folder, lets everybody in, and is no more durable
-    than a test needs."""
-    programs = postgres_programs()
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    """Run a PostgreSQL with no data yet, which lets everybody in, and is no more durable than a
+    test needs."""
     user = _NOBODY if os.geteuid() == 0 else None
-    if user is not None:
-        for one in (folder, data):
-            os.chown(one, user, user)
-        for parent in folder.parents:  # pytest's own folders are for root alone
-            if os.stat(parent).st_uid == 0 and parent.is_relative_to("/tmp"):  # noqa: S108
-                parent.chmod(parent.stat().st_mode | 0o011)
-    if not (data / "PG_VERSION").exists():
+    home = folder if user is None else Path(tempfile.mkdtemp(prefix="tagger-postgres-"))
+    programs = postgres_programs()
+    data = home / "data"
+    data.mkdir(parents=True)
+    try:
+        if user is not None:
+            for one in (home, data):
+                os.chown(one, user, user)
+            programs = _programs_of(programs, home, user)
         made = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust"]
         subprocess.run(
             [*made, "--encoding=UTF8", "--locale=C", "--no-sync"],
@@ -90,11 +95,28 @@ def postgres(folder: Path) -> Iterator[Served]:
             user=user,
             stdout=subprocess.DEVNULL,
         )
-    port = free_port()
-    command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
-    command += ["-k", str(data), "-c", "fsync=off", "-c", "max_connections=50"]
-    with _running(command, port, user) as process:
-        yield Served(port, process, command)
+        port = free_port()
+        command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1"]
+        command += ["-p", str(port), "-k", str(data), "-c", "fsync=off", "-c", "max_connections=50"]
+        with _running(command, port, user) as process:
+            yield Served(port, process, command)
+    finally:
+        if user is not None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _programs_of(programs: Path, home: Path, user: int) -> Path:
+    """Return the programs where this user can start them: a copy, if their folder is not for
+    everybody."""
+    try:
+        asked = [str(programs / "postgres"), "--version"]
+        subprocess.run(asked, check=True, user=user, stdout=subprocess.DEVNULL)
+        return programs
+    except (OSError, subprocess.CalledProcessError):
+        package = programs.parents[1]
+        for one in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(one, home / one.name, symlinks=True)
+        return home / programs.relative_to(package.parent)
 
 
 def postgres_programs() -> Path:
