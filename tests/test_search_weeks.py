@@ -172,9 +172,9 @@ def test_an_engine_has_the_documents_of_the_night_whatever_happened(
 
 @pytest.mark.long
 @pytest.mark.parametrize("by", ["picture", "table", "pattern"])
-@settings(max_examples=40, deadline=None, phases=_PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=_PHASES, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.integers(0, 99))
-def test_an_engine_has_the_documents_of_the_night_whatever_happened_forty_times(
+def test_an_engine_has_the_documents_of_the_night_whatever_happened_a_dozen_times(
     engines: dict[str, EngineSeen],
     bundle_path: Path,
     other_bundle: Path,
