@@ -15,7 +15,7 @@ from tagger.errors import InputError
 from tagger.files import replacing
 from tagger.index.store import existing_index
 from tagger.progress import warn
-from tagger.search.sync import DocumentOptions, open_source
+from tagger.search.opening import DocumentOptions, open_source
 from tagger.settings import setting
 
 

@@ -6,13 +6,17 @@ from typing import Any
 from jobs.by_product import product_choice
 from jobs.console.config_file import Allowed, read_settings
 from schemas.sync import SyncReport
-from tagger.errors import EngineError, InputError
+from tagger.errors import EngineError, InputError, TaggerError
 from tagger.index.store import existing_index
 from tagger.progress import warn
 from tagger.search.address import Address, parse_address, read_key
+from tagger.search.engines import open_engine
+from tagger.search.opening import DocumentOptions
+from tagger.search.product_pattern import check_pattern
 from tagger.search.records import recorded
-from tagger.search.sync import PATIENCE, DocumentOptions
+from tagger.search.sync import PATIENCE
 from tagger.search.sync import sync as make_equal
+from tagger.search.url_template import NAMES, check_template
 from tagger.settings import setting
 
 _SETTINGS = ("to", "products", "product-from", "words", "url", "key-file", "max-wait")
@@ -48,7 +52,9 @@ def sync(options: SyncOptions, *, dry: bool = False) -> SyncReport:
     key = read_key(options.key_file)
     index = existing_index(options.index)
     if dry:
-        return make_equal(options, address, key, dry=True, patience=options.max_wait)
+        return make_equal(
+            options, address, key, anew=options.anew, dry=True, patience=options.max_wait
+        )
     with recorded(index.path, address.plain) as outcome:
         report = make_equal(options, address, key, anew=options.anew, patience=options.max_wait)
         outcome.report = report
@@ -63,11 +69,17 @@ def check(options: SyncOptions) -> Address:
     Raises
     ------
     InputError
-        If options contradict each other, or the address is none.
+        If options contradict each other, or the address, a template or a pattern is none.
     """
     if not options.to:
         raise InputError(f"{setting('to')} is missing: the address of an engine")
     product_choice(options.products, options.product_from)
+    if not options.max_wait >= 0:  # nor is it no number
+        raise InputError(f"{setting('max_wait')} {options.max_wait} should be 0 or more")
+    if options.url is not None:
+        check_template(options.url, NAMES[options.by_product])
+    if options.product_from is not None:
+        check_pattern(options.product_from)
     return options.address
 
 
@@ -86,8 +98,8 @@ def sync_file(path: str, index: str) -> SyncOptions:
         kind = "a number" if wrong[0] == "max_wait" else "a text"
         raise InputError(f"--config {path!r}: {wrong[0]} = {values[wrong[0]]!r} should be {kind}")
     options = SyncOptions(index=index, **values)
-    check(options)
-    read_key(options.key_file)
+    address = check(options)
+    open_engine(address, read_key(options.key_file), options.max_wait).close()
     return options
 
 
@@ -101,7 +113,7 @@ def after_the_night(options: SyncOptions, snapshot: str | None) -> None:
     """
     try:
         sync(options)
-    except (EngineError, InputError) as error:
+    except (TaggerError, OSError) as error:
         raise EngineError(
             f"the night {snapshot} is published, but not in the engine: {error}"
         ) from error

@@ -10,7 +10,7 @@ from jobs.report import reported
 from jobs.sync import SyncOptions, after_the_night, sync_file
 from schemas.nightly import TagReport
 from tagger.catalog import Walk
-from tagger.errors import TaggerError
+from tagger.errors import EngineError, TaggerError
 from tagger.exclusions import Exclusions, complaint
 from tagger.index.runs import without_the_locked_out
 from tagger.index.store import Index
@@ -49,18 +49,23 @@ def tag_catalog(options: TagOptions) -> TagReport:
     engines = [sync_file(file, options.index) for file in options.sync]  # before hours of work
     with reported(options.index, options.report):
         report = _measured(options)
-    for engine in engines:
-        _bring(engine, report)
+    _bring(engines, report)
     return report
 
 
-def _bring(engine: SyncOptions, report: TagReport) -> None:
-    """Bring a night into a search engine."""
-    try:
-        after_the_night(engine, report.snapshot)
-    except TaggerError as error:
-        error.report = report
-        raise
+def _bring(engines: list[SyncOptions], report: TagReport) -> None:
+    """Bring a night into search engines: that one is away keeps it from no other."""
+    failed: list[EngineError] = []
+    for engine in engines:
+        try:
+            after_the_night(engine, report.snapshot)
+        except EngineError as error:
+            failed.append(error)
+    if failed:
+        failed[0].report = report
+        for other in failed[1:]:
+            failed[0].add_note(str(other))
+        raise failed[0]
 
 
 def _measured(options: TagOptions) -> TagReport:

@@ -91,7 +91,8 @@ MEMBERS = DocumentField(
 
 RESERVED = frozenset(
     field.name for field in (ID, PATH, URL, TAGS, WORDS, FIRST_SEEN, SKU, IMAGES, DISAGREE, MEMBERS)
-) | {"vector"}
+) | {"vector", "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+"""Names that a group's field cannot have: other fields', and columns of PostgreSQL's own."""
 
 
 def document_fields(

@@ -50,6 +50,8 @@ class Synced(Record):
     """How many there are."""
     missing: list[str]
     """Paths, or products, whose documents the engine refused; the next sync tries them again."""
+    features: str
+    """The newest file of features that was there: vectors are made of those; empty without any."""
     at: str
     """When, ISO 8601, UTC."""
 

@@ -39,6 +39,8 @@ class BulkServer:
         Statuses that the next bulk requests are answered with.
     busy_items : int
         So many of the next items are answered with 429.
+    most_bytes : int
+        A bulk body that is larger is answered with 413.
     poison : str
         Documents whose JSON has this text in it are refused.
     """
@@ -49,6 +51,7 @@ class BulkServer:
     key: str | None = None
     refuse_next: list[int] = field(default_factory=list)
     busy_items: int = 0
+    most_bytes: int = 100_000_000
     poison: str = ""
     indices: dict[str, Index] = field(default_factory=dict)
     aliases: dict[str, set[str]] = field(default_factory=dict)
@@ -163,6 +166,8 @@ class BulkServer:
         if self.refuse_next:
             status = self.refuse_next.pop(0)
             return status, _error("es_rejected_execution_exception", "too many requests")
+        if len(body) > self.most_bytes:
+            return 413, _error("request_too_large", "Request size exceeded")
         assert body.endswith(b"\n"), "a bulk body ends with a new line"
         lines = iter(body.splitlines())
         items = [self._item(json.loads(line), lines) for line in lines]

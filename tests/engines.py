@@ -13,7 +13,7 @@ from jobs.sync import SyncOptions, sync
 from schemas.sync import SyncReport
 from tagger.index.store import Index
 from tagger.search.engine import as_objects
-from tagger.search.sync import DocumentOptions, open_source
+from tagger.search.opening import DocumentOptions, open_source
 
 Documents = dict[str, dict[str, Any]]
 

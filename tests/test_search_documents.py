@@ -31,19 +31,23 @@ from tagger.labels.columns import new_column
 from tagger.labels.vocabulary import Vocabulary, parse_groups
 from tagger.search.documents import DocumentSettings, picture_documents, unit_vectors
 from tagger.search.engine import as_json_lines, as_objects
+from tagger.search.opening import DocumentOptions, open_source
 from tagger.search.postgres_rows import copy_text
-from tagger.search.sync import DocumentOptions, open_source
 from tagger.search.url_template import addresses, check_template
 from tagger.search.words import all_words, read_words, unknown_labels
 
-NAMES = {"color": ["black", "Navy"], "garment": ["dress"], "style": ["printed", "long sleeve"]}
+NAMES: dict[str, Sequence[str]] = {
+    "color": ["black", "Navy"],
+    "garment": ["dress"],
+    "style": ["printed", "long sleeve"],
+}
 
 
 def content(i: int) -> str:
     return hashlib.sha256(str(i).encode()).hexdigest()
 
 
-def made(folder: Path, n: int = 400, names: dict[str, list[str]] = NAMES, **more: Any) -> Path:
+def made(folder: Path, n: int = 400, names: dict[str, Sequence[str]] = NAMES, **more: Any) -> Path:
     """Return an index with one night of two models; style is not exclusive."""
     models = {MODEL: row_labels(names, 0.1), OLDER: row_labels(names, 0.05)}
     more = {"image_id": lambda i: f"p{i // 3}/{i % 3}.jpg", "content": content, **more}
@@ -137,6 +141,7 @@ def test_a_list_in_a_cell_is_words_too(tmp_path: Path) -> None:
         ("name,de\nnavy,blau\n", "one called 'label'"),
         ("label,de,Label\nnavy,blau,x\n", "one called 'label'"),
         ("label,de\nnavy,blau\n,rot\n", "row 3 has words and no label"),
+        (f"label,de\nnavy,blau\nred,{'x' * 201}\n", "row 3 has a word of 201 letters"),
     ],
 )
 def test_a_table_of_words_that_makes_no_sense_is_refused(
@@ -265,7 +270,7 @@ def test_groups_may_be_called_what_documents_call_something_else(
 ) -> None:
     odd = ["id", "path", "words", "members", "sku", "role", "lighter", "user", "order", "group_id"]
     odd += ["images", "disagree", "url", "vector"]
-    names = {group: [f"{group} a", f"{group} b"] for group in odd}
+    names: dict[str, Sequence[str]] = {group: [f"{group} a", f"{group} b"] for group in odd}
     index = made(tmp_path, 90, names)
     found = expected(DocumentOptions(str(index), product_from=by, url="x/{path}"))
     assert found
@@ -346,7 +351,9 @@ def test_documents_have_the_vector_of_their_own_picture(tmp_path: Path, by: str 
             assert "vector" not in one
         else:
             values = np.array([i, 1, 2, 3], float)
-            assert one["vector"] == pytest.approx((values / np.linalg.norm(values)).tolist(), abs=1e-5)
+            assert one["vector"] == pytest.approx(
+                (values / np.linalg.norm(values)).tolist(), abs=1e-5
+            )
 
 
 # --- the rows' own answers

@@ -1,13 +1,16 @@
 """Weeks of a catalog, brought into every engine night by night: whatever happened, its documents
 are those made afresh from the night."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_bundles import described_again
 from conftest import TINY
 from engines import EngineSeen, every_engine, expected
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,6 +23,7 @@ from jobs.sync import SyncOptions, sync
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from tagger.datasets.sample import Sample
+from tagger.errors import TimeUp
 from tagger.index.store import Index
 
 # A week takes seconds, and shrinking one hundreds of weeks.
@@ -32,6 +36,8 @@ EVENTS = st.lists(
         st.tuples(st.just("full"), st.just(0)),
         st.tuples(st.just("features"), st.just(0)),
         st.tuples(st.just("other model"), st.just(0)),
+        st.tuples(st.just("other thresholds"), st.integers(1, 9)),
+        st.tuples(st.just("killed full night"), st.just(0)),
         st.tuples(st.just("missed"), st.integers(1, 3)),
         st.tuples(st.just("other words"), st.integers(0, 2)),
         st.tuples(st.just("other table"), st.integers(0, 99)),
@@ -55,6 +61,20 @@ def other_bundle(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Pa
     sets = (str(sample.labelled),)
     train(TrainOptions(sets, str(models), "open", "color,garment+", epochs=1, architecture=TINY))
     return models / "open-v1"
+
+
+@pytest.fixture(scope="module")
+def other_thresholds(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first model with other thresholds."""
+    folder = tmp_path_factory.mktemp("thresholds") / "tiny-v1"
+    shutil.copytree(bundle_path, folder)
+    file = folder / "thresholds.json"
+    written = json.loads(file.read_text())
+    for one in written["labels"]:
+        one["threshold"] = round(min(0.9, one["threshold"] + 0.05), 4)
+    file.write_text(json.dumps(written))
+    described_again(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +132,9 @@ class Weeks:
         elif what == "features":
             self.features = True
         elif what == "other model":
-            self.model = self.models[1 - self.models.index(self.model)]
+            self.model = self.models[1 if self.model == self.models[0] else 0]
+        elif what == "other thresholds":
+            self.model = self.models[2 if self.model == self.models[0] else 0]
         elif what == "other words":
             self.words.write_text(WORDS[n])
         elif what == "other table":
@@ -120,6 +142,12 @@ class Weeks:
         if what == "rollback":
             kept = Index(self.world.index).snapshots()
             roll_back(str(self.world.index), kept[n % len(kept)])
+        elif what == "other thresholds":
+            # The same vocabulary: a few rows are scored anew, and the others are the older model's.
+            self.night(backfill_limit=n)
+        elif what == "killed full night":
+            with suppress(TimeUp):
+                self.night(full=True, max_seconds=0.3)  # features may be kept, and no row changes
         else:
             self.night(full=what == "full")
 
@@ -163,11 +191,13 @@ def test_an_engine_has_the_documents_of_the_night_whatever_happened(
     engines: dict[str, EngineSeen],
     bundle_path: Path,
     other_bundle: Path,
+    other_thresholds: Path,
     by: str,
     events: list[tuple[str, int]],
     seed: int,
 ) -> None:
-    check_weeks(engines, [bundle_path, other_bundle], events, seed, by)
+    models = [bundle_path, other_bundle, other_thresholds]
+    check_weeks(engines, models, events, seed, by)
 
 
 @pytest.mark.long
@@ -178,8 +208,10 @@ def test_an_engine_has_the_documents_of_the_night_whatever_happened_a_dozen_time
     engines: dict[str, EngineSeen],
     bundle_path: Path,
     other_bundle: Path,
+    other_thresholds: Path,
     by: str,
     events: list[tuple[str, int]],
     seed: int,
 ) -> None:
-    check_weeks(engines, [bundle_path, other_bundle], events, seed, by)
+    models = [bundle_path, other_bundle, other_thresholds]
+    check_weeks(engines, models, events, seed, by)

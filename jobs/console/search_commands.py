@@ -86,7 +86,7 @@ def products(
     as_json: Json = False,
 ) -> None:
     from jobs import products as job
-    from tagger.search.sync import DocumentOptions
+    from tagger.search.opening import DocumentOptions
 
     options = DocumentOptions(index, products, product_from, words, url)
     report = job.products(options, out)

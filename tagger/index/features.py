@@ -113,6 +113,21 @@ class FeatureStore:
             result[here] = _values(table, self.width)[places.row[here]]
         return result
 
+    def newest(self) -> str:
+        """Return the name of the file that was written last; empty if there is none."""
+        return max((path.name for path in self._indexed().files), default="")
+
+    def contents_since(self, name: str) -> pa.Array:
+        """Return the contents, 64 hex digits each, of files that were written after one of this
+        name."""
+        found = [
+            read_parquet(path, ["content_sha256"])["content_sha256"].cast(pa.large_string())
+            for path in self._indexed().files
+            if path.name > name
+        ]
+        chunks = [chunk for one in found for chunk in one.chunks]
+        return pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_string())
+
     def count(self, contents: DigestKeys) -> int:
         """Return how many of these contents, sorted keys, have features."""
         return int(are_in(contents, self._indexed().keys).sum())

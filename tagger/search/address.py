@@ -14,7 +14,10 @@ KEY_VARIABLE = "TAGGER_SEARCH_KEY"
 DEFAULT_PORTS = {"typesense": 8108, "elasticsearch": 9200, "opensearch": 9200}
 SCHEMES = ("typesense", "postgresql", "elasticsearch", "opensearch", "ndjson")
 
-_NAME = "a-z, 0-9, - and _, beginning with a letter, 60 of them at most"
+RECORDS = "tagger_sync"
+"""The collection, table or index of our own records."""
+
+_NAME = "a-z, 0-9, - and _, beginning with a letter, 50 of them at most, and none of our own"
 _HERE = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
@@ -179,7 +182,8 @@ def _check_ca(text: str, ca: str | None, tls: str) -> None:
 
 def _check_name(text: str, name: str) -> None:
     good = all("a" <= sign <= "z" or "0" <= sign <= "9" or sign in "-_" for sign in name)
-    if not good or not name or len(name) > 60 or not "a" <= name[0] <= "z":
+    taken = name == RECORDS or name.endswith("__new")  # our own, and what is built beside one
+    if not good or not name or len(name) > 50 or not "a" <= name[0] <= "z" or taken:
         shown = _without_secret(text)
         raise InputError(f"{setting('to')} {shown!r}: {name!r} is no name; one is {_NAME}")
 

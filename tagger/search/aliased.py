@@ -12,7 +12,14 @@ from schemas.documents import DocumentField
 from schemas.sync import Building, Refusal, Synced
 from tagger.errors import EngineError, InputError
 from tagger.search.ahead import ahead
-from tagger.search.engine import Buildable, Changes, as_json_lines, check_refused, names_of
+from tagger.search.engine import (
+    Buildable,
+    Changes,
+    as_json_lines,
+    check_refused,
+    names_of,
+    same_documents,
+)
 from tagger.search.lease import Lease, read_record
 from tagger.search.server import Line, Server
 from tagger.settings import setting
@@ -98,6 +105,8 @@ class AliasedEngine:
             for batch in changes.upserts()
             for refusal in self._write(collection, _lines(batch))
         ]
+        first = refused[0] if refused else None
+        check_refused(len(refused), before.documents, self.shown, first)
         self._remove(collection, changes.deletes())
         after = msgspec.structs.replace(
             after,
@@ -147,7 +156,9 @@ class AliasedEngine:
             served = self._server.served(self._alias)
             if served == found.collection:
                 self._tidy(found)
-            elif _same(found.synced, after) and not self._server.differs(found.collection, fields):
+            elif same_documents(found.synced, after) and not self._server.differs(
+                found.collection, fields
+            ):
                 return found
             else:
                 self._forget(found)
@@ -175,6 +186,9 @@ class AliasedEngine:
                 "does somebody else write there? What it serves stays as it was; sync again"
             )
 
+    def _is_good(self, collection: str, fields: list[DocumentField]) -> bool:
+        return self._server.differs(collection, fields) is None
+
     def _forget(self, building: Building) -> None:
         """Remove what was being built."""
         self._server.drop(building.collection)
@@ -190,10 +204,10 @@ class AliasedEngine:
         self._server.remove(self._key("building"))
 
     def _write(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
-        self._lease.renew()
         size = self._server.batch
         refused = []
         for at in range(0, len(lines), size):
+            self._lease.renew()
             refused += self._server.upsert(collection, lines[at : at + size])
         return refused
 
@@ -229,16 +243,6 @@ def _lines(documents: pa.Table) -> list[Line]:
     ids = documents["id"].to_pylist()
     names = names_of(documents).to_pylist()
     return list(map(Line, ids, names, as_json_lines(documents)))
-
-
-def _same(found: Synced, after: Synced) -> bool:
-    """Return whether what is being built is what is wanted."""
-    return (found.snapshot, found.made, found.products, found.catalog) == (
-        after.snapshot,
-        after.made,
-        after.products,
-        after.catalog,
-    )
 
 
 def _with_chunk(

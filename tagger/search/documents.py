@@ -98,7 +98,7 @@ def picture_documents(
     for group in settings.labels.exclusive:
         columns[group_field(group)] = _plain(rows[group])
     for group in settings.open_groups:
-        columns[group_field(group)] = _of_group(rows, tags, group, settings)
+        columns[group_field(group)] = _of_group(rows, group, settings)
     for label in settings.answered:
         columns[score_field(label.column)] = _plain(rows[label.column])
     if settings.url is not None:
@@ -176,23 +176,51 @@ def model_numbers(rows: pa.Table, labels: NightLabels) -> Int64Array:
     return np.asarray(pc.fill_null(at, 0).to_numpy(), np.int64)
 
 
-def _of_group(rows: pa.Table, tags: pa.Array, group: str, settings: DocumentSettings) -> pa.Array:
+def has_label(rows: pa.Table, label: NightLabel, settings: DocumentSettings) -> BoolArray:
+    """Return bool (n,): rows whose tags name a label of a group that is not exclusive.
+
+    Tags are names alone: of several labels of one name, scores say which it is, or a person, whose
+    yes is one name more than the others account for.
+    """
+    counts = _counts(rows["tags"], label.name)
+    others = [x for x in settings.answered if x.name == label.name and x != label]
+    if not others:
+        return counts > 0
+    accounted = np.zeros(len(rows), np.int64)
+    for other in others:
+        accounted += _has_other(rows, other, settings.labels)
+    said = spoken(rows, label.key)
+    return (counts > 0) & np.where(said, counts > accounted, holds(rows, label, settings.labels))
+
+
+def spoken(rows: pa.Table, name: str) -> BoolArray:
+    """Return bool (n,): rows in which a person answered this group, or this group:label."""
+    found = (name in (said or ()) for said in rows["corrected"].to_pylist())
+    return np.fromiter(found, bool, len(rows))
+
+
+def _has_other(rows: pa.Table, label: NightLabel, labels: NightLabels) -> BoolArray:
+    if not label.exclusive:
+        return holds(rows, label, labels)
+    same = pc.fill_null(pc.equal(rows[label.group], label.name), False)
+    return np.asarray(same.to_numpy(), bool)
+
+
+def _counts(tags: pa.ChunkedArray, name: str) -> Int64Array:
+    """Return int64 (n,): how often each of the lists has a name."""
+    lists = _plain(tags)
+    row = np.asarray(pc.list_parent_indices(lists).to_numpy(), np.int64)
+    here = pc.equal(lists.flatten(), name).to_numpy(zero_copy_only=False)
+    return np.bincount(row[np.asarray(here, bool)], minlength=len(lists))
+
+
+def _of_group(rows: pa.Table, group: str, settings: DocumentSettings) -> pa.Array:
     """Return which labels of a group that is not exclusive each row has."""
     mine = [label for label in settings.answered if label.group == group]
-    values = tags.flatten()
-    row = np.asarray(pc.list_parent_indices(tags).to_numpy(), np.int64)
-    wanted = np.asarray(
-        pc.is_in(values, value_set=pa.array([x.name for x in mine], pa.string())).to_numpy(
-            zero_copy_only=False
-        ),
-        bool,
-    )
-    for label in mine:
-        if sum(other.name == label.name for other in settings.answered) > 1:
-            # Tags are names alone: of two labels of one name, scores say which it is.
-            named = np.asarray(pc.equal(values, label.name).to_numpy(zero_copy_only=False), bool)
-            wanted &= ~named | holds(rows, label, settings.labels)[row]
-    return lists_by_row(values.filter(pa.array(wanted)), row[wanted], len(rows))
+    has = np.stack([has_label(rows, label, settings) for label in mine], axis=1)
+    row, place = np.nonzero(has)
+    names = pa.array([label.name for label in mine], pa.string())
+    return lists_by_row(names.take(pa.array(place)), row, len(rows))
 
 
 def offsets(sizes: Int64Array) -> pa.Array:

@@ -11,7 +11,7 @@ from tagger.search.extras import needs
 from tagger.search.patience import Busy
 from tagger.settings import setting
 
-_TIMEOUT = 60.0
+TIMEOUT = 60.0
 
 Request = Callable[[str, str, Any], Any]
 """Method, path, and a JSON object, or bytes of several lines of JSON; returns a JSON object. Raises
@@ -53,7 +53,7 @@ def _elasticsearch(address: Address, key: str | None) -> tuple[Request, Callable
     host = f"[{address.host}]" if ":" in address.host else address.host
     client = elasticsearch.Elasticsearch(
         f"{'https' if address.tls else 'http'}://{host}:{address.port}",
-        request_timeout=_TIMEOUT,
+        request_timeout=TIMEOUT,
         max_retries=0,
         retry_on_timeout=False,
         **_who(address, key),
@@ -73,7 +73,7 @@ def _elasticsearch(address: Address, key: str | None) -> tuple[Request, Callable
         except elasticsearch.ApiError as error:
             raise Declined(error.meta.status, _said(error.body, str(error))) from error
         except elasticsearch.TransportError as error:
-            raise Busy(str(error)[:300]) from error
+            raise Busy(str(error.__cause__ or error)[:300]) from error
 
     return request, client.close
 
@@ -92,7 +92,7 @@ def _opensearch(address: Address, key: str | None) -> tuple[Request, Callable[[]
         use_ssl=address.tls,
         verify_certs=address.tls,
         ca_certs=address.ca,
-        timeout=_TIMEOUT,
+        timeout=TIMEOUT,
         max_retries=0,
         retry_on_timeout=False,
     )
@@ -103,7 +103,7 @@ def _opensearch(address: Address, key: str | None) -> tuple[Request, Callable[[]
         try:
             return client.transport.perform_request(method, path, body=body, headers=headers)
         except opensearchpy.ConnectionError as error:
-            raise Busy(str(error)[:300]) from error
+            raise Busy(str(error.error)[:300]) from error
         except opensearchpy.TransportError as error:
             status = error.status_code if isinstance(error.status_code, int) else 503
             raise Declined(status, _said(error.info, str(error))) from error

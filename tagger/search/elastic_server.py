@@ -15,14 +15,13 @@ import pyarrow as pa
 from schemas.documents import DocumentField, Kind
 from schemas.sync import Refusal
 from tagger.errors import EngineError, InputError
-from tagger.search.address import KEY_VARIABLE, Address
-from tagger.search.elastic_client import Declined, open_client
+from tagger.search.address import KEY_VARIABLE, RECORDS, Address
+from tagger.search.elastic_bulk import BUSY, bulk
+from tagger.search.elastic_client import TIMEOUT, Declined, open_client
 from tagger.search.engine import no_documents
 from tagger.search.patience import Busy, Patience
 from tagger.search.server import Line
 from tagger.settings import setting
-
-RECORDS = "tagger_sync"
 
 _TYPES: dict[Kind, dict[str, Any]] = {
     "key": {"type": "keyword"},
@@ -36,7 +35,6 @@ _TYPES: dict[Kind, dict[str, Any]] = {
     "mark": {"type": "keyword", "index": False},
 }
 _OF_MAPPINGS = ("type", "dims", "dimension", "format")
-_BUSY = (429, 502, 503, 504)
 _NOT_THERE = 404
 _THERE_ALREADY = 409
 _PAGE = 5_000
@@ -61,6 +59,7 @@ class ElasticServer:
 
     def __init__(self, address: Address, key: str | None, patience: float) -> None:
         self.shown = address.plain
+        self.longest = patience + TIMEOUT
         self._scheme = address.scheme
         self._patience = Patience(address.plain, patience)
         self._client, self.close = open_client(address, key)
@@ -199,34 +198,10 @@ class ElasticServer:
 
     def _bulk(self, entries: dict[str, bytes]) -> dict[str, str]:
         """Do what each entry says; return the ids of those that were refused, and why."""
-        waiting = dict(entries)
-        refused: dict[str, str] = {}
-
-        def send() -> None:
-            answer = self._once("POST", "/_bulk", b"".join(waiting.values()))
-            busy = ""
-            for item in answer["items"]:
-                (result,) = item.values()
-                status = int(result["status"])
-                one = str(result["_id"])
-                if status in _BUSY:
-                    busy = _reason(result)
-                    continue
-                entry = waiting.pop(one, b"")
-                if status >= 300 and not (status == _NOT_THERE and entry.startswith(b'{"delete"')):
-                    refused[one] = _reason(result)
-            if busy:
-                raise Busy(busy)
-
         try:
-            self._patience.ask(send)
-        except EngineError:
-            if len(waiting) == len(entries):  # not one was taken: the server is away, not choosy
-                raise
-            refused |= dict.fromkeys(waiting, "busy for too long")
+            return bulk(entries, lambda body: self._once("POST", "/_bulk", body), self._patience)
         except Declined as error:
             raise self._error(error) from error
-        return refused
 
     def _make_records(self) -> None:
         if self._has_records:
@@ -274,7 +249,7 @@ class ElasticServer:
                     f"API key of Elasticsearch, into the variable {KEY_VARIABLE}, or into a file "
                     f"that {setting('key_file')} names"
                 ) from refused
-            if refused.status in _BUSY:
+            if refused.status in BUSY:
                 raise Busy(refused.reason) from refused
             raise
 
@@ -307,12 +282,6 @@ def _vector(size: int, scheme: str) -> dict[str, Any]:
         return {"type": "dense_vector", "dims": size, "index": True, "similarity": "cosine"}
     method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
     return {"type": "knn_vector", "dimension": size, "method": method}
-
-
-def _reason(result: dict[str, Any]) -> str:
-    error = result.get("error", {})
-    said = error.get("reason", error.get("type", "")) if isinstance(error, dict) else str(error)
-    return str(said or f"status {result.get('status')}")[:300]
 
 
 def _quoted(key: str) -> str:

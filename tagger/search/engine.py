@@ -107,6 +107,12 @@ def check_refused(refused: int, of: int, shown: str, first: Refusal | None) -> N
         )
 
 
+def same_documents(found: Synced, after: Synced) -> bool:
+    """Return whether what is being built is what is wanted."""
+    names = ("snapshot", "made", "products", "features", "catalog")
+    return all(getattr(found, name) == getattr(after, name) for name in names)
+
+
 def names_of(documents: pa.Table) -> pa.ChunkedArray:
     """Return what persons call each document: its product, or its path."""
     return documents["sku" if "sku" in documents.column_names else "path"]

@@ -23,8 +23,8 @@ def open_engine(address: Address, key: str | None, patience: float) -> Engine:
         return NdjsonFile(address)
     if address.scheme in _KEY_IN_HEADER and not (key or "").isascii():
         raise InputError(
-            f"{setting('to')} {address.plain!r}: the key has other signs than ASCII in it, and such "
-            "a one cannot be sent; make another"
+            f"{setting('to')} {address.plain!r}: the key has other signs than ASCII in it, and "
+            "cannot be sent; make another"
         )
     if address.scheme == "typesense":
         from tagger.search.typesense_server import TypesenseServer

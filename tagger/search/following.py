@@ -16,6 +16,8 @@ LONGEST = 60
 _SHARE = 0.2
 _FEW = 1_000
 """So many changes are always followed."""
+_MANY = 50_000
+"""More are never followed: what is followed is held in memory."""
 
 
 class SyncPlan(NamedTuple):
@@ -74,7 +76,7 @@ def plan_sync(
     nights = _nights_since(index, night, synced.snapshot)
     if nights is None:
         return SyncPlan("anew", f"the feed does not lead here from {synced.snapshot}", _NONE)
-    names = {one.path.name for one in (night, *nights)}
+    names = {synced.snapshot, *(one.path.name for one in (night, *nights))}
     if synced.towards is not None and synced.towards not in names:
         return SyncPlan("anew", f"a sync was killed on the way to {synced.towards}", _NONE)
     if not nights and not synced.missing and synced.towards is None:
@@ -90,7 +92,7 @@ def plan_sync(
 
 def too_many(changed: int, of: int) -> bool:
     """Return whether so much changed that searchers should see all of it at once, or none."""
-    return changed > max(_FEW, _SHARE * of)
+    return changed > min(_MANY, max(_FEW, _SHARE * of))
 
 
 def _nights_since(index: Index, night: Snapshot, before: str) -> list[Snapshot] | None:

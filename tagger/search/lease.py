@@ -17,15 +17,19 @@ from tagger.errors import EngineError, InputError, Locked
 from tagger.search.server import Server
 from tagger.settings import setting
 
-LEASE_SECONDS = 180.0
+_LEAST_SECONDS = 180.0
 _RENEW_AFTER = 30.0
 _SETTLES_AFTER = 1.0
+
+_HELD: set[str] = set()
+"""Those that this process holds now: one that it left behind, for a server was away, is over."""
 
 Kind = TypeVar("Kind", Building, LeaseRecord, Synced)
 
 
 class Lease:
-    """The right to sync a collection, for three minutes at a time.
+    """The right to sync a collection, for three minutes at a time, or twice as long as one question
+    may take.
 
     Parameters
     ----------
@@ -35,6 +39,7 @@ class Lease:
 
     def __init__(self, server: Server, key: str) -> None:
         self._server = server
+        self._seconds = max(_LEAST_SECONDS, 2 * server.longest)
         self._key = key
         self._mine: LeaseRecord | None = None
         self._renewed = 0.0
@@ -51,10 +56,15 @@ class Lease:
         self._take()
         try:
             yield
+        except EngineError:  # who is away would have to be waited for once more; it ends by itself
+            raise
+        except BaseException:
+            self._release()
+            raise
+        else:
+            self._release()
         finally:
-            with suppress(EngineError, InputError):  # it ends by itself
-                if self._holds():
-                    self._server.remove(self._key)
+            _HELD.discard(self._mine.holder if self._mine else "")
 
     def renew(self) -> None:
         """Say now and then that we still work.
@@ -68,9 +78,14 @@ class Lease:
             return
         if not self._holds():
             raise Locked(f"{self._server.shown}: another sync took over, for this one did not move")
-        self._mine = msgspec.structs.replace(self._mine, until=time.time() + LEASE_SECONDS)
+        self._mine = msgspec.structs.replace(self._mine, until=time.time() + self._seconds)
         self._server.write(self._key, msgspec.to_builtins(self._mine))
         self._renewed = time.monotonic()
+
+    def _release(self) -> None:
+        with suppress(EngineError, InputError):  # it ends by itself
+            if self._holds():
+                self._server.remove(self._key)
 
     def _take(self) -> None:
         mine = LeaseRecord(
@@ -78,10 +93,11 @@ class Lease:
             host=socket.gethostname(),
             process=os.getpid(),
             processes=_processes(),
-            until=time.time() + LEASE_SECONDS,
+            until=time.time() + self._seconds,
         )
         self._mine = mine
         self._renewed = time.monotonic()
+        _HELD.add(mine.holder)
         if self._server.create(self._key, msgspec.to_builtins(mine)):
             return
         theirs = read_record(self._server, self._key, LeaseRecord)
@@ -125,8 +141,11 @@ def _is_over(lease: LeaseRecord) -> bool:
     """Return whether nobody holds a lease any more."""
     if lease.until < time.time():
         return True
-    here = lease.processes != "" and lease.processes == _processes()
-    return here and not _is_alive(lease.process)
+    if lease.processes == "" or lease.processes != _processes():
+        return False
+    if lease.process == os.getpid():
+        return lease.holder not in _HELD
+    return not _is_alive(lease.process)
 
 
 def _processes() -> str:

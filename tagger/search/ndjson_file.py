@@ -58,17 +58,20 @@ class NdjsonFile:
         InputError
             If the file cannot be written.
         """
+        self._check_no_folder()
+        folder = self._path.parent
         try:
-            descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise InputError(
-                f"{self.shown}: the folder {str(self._path.parent)!r}: {error.strerror}"
+                f"{self.shown}: the folder {str(folder)!r}: {error.strerror}"
             ) from error
+        if not os.access(folder, os.W_OK, effective_ids=True):
+            os.close(descriptor)
+            raise InputError(f"{self.shown}: no permission to write in {str(folder)!r}")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(descriptor)
             yield
-        except BlockingIOError as error:
-            raise Locked(f"{self.shown}: another sync writes into this folder") from error
         finally:
             os.close(descriptor)
 
@@ -80,6 +83,7 @@ class NdjsonFile:
         InputError
             If it is not ours, or somebody changed it.
         """
+        self._check_no_folder()
         if not self._path.exists():
             return None
         state = self._read_state()
@@ -152,6 +156,16 @@ class NdjsonFile:
             synced = msgspec.structs.replace(after, documents=count)
             self._write_state(sibling, synced)
         return synced, []
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(f"{self.shown}: another sync writes into this folder") from None
+
+    def _check_no_folder(self) -> None:
+        if self._path.is_dir():
+            raise InputError(f"{self.shown}: it is a folder; name a file in it")
 
     def _read_state(self) -> FileState | None:
         try:

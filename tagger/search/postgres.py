@@ -6,48 +6,32 @@ one transaction. Records of ours are in the table `tagger_sync`; who syncs holds
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
 
-from schemas.documents import DocumentField, Kind
-from schemas.record import parse, to_json
+from schemas.documents import DocumentField
 from schemas.sync import Building, Refusal, Synced
 from tagger.errors import EngineError, InputError
 from tagger.search.address import Address
 from tagger.search.ahead import ahead
-from tagger.search.engine import Buildable, Changes, check_refused, names_of, no_documents
+from tagger.search.engine import (
+    Buildable,
+    Changes,
+    check_refused,
+    names_of,
+    no_documents,
+    same_documents,
+)
+from tagger.search.postgres_columns import COLUMNS, INDEXES, create_statement, difference
 from tagger.search.postgres_connection import PostgresConnection, said
+from tagger.search.postgres_records import PostgresRecords
 from tagger.search.postgres_rows import copy_text
 from tagger.search.postgres_swap import swap
 from tagger.settings import setting
 
-RECORDS = "tagger_sync"
-
-TYPES: dict[Kind, str] = {
-    "key": "text",
-    "text": "text",
-    "texts": "text[]",
-    "choice": "text",
-    "choices": "text[]",
-    "words": "text[]",
-    "score": "double precision",
-    "moment": "timestamp with time zone",
-    "vector": "real[]",
-    "mark": "text",
-}
-# By hash, since a path may be longer than a tree's entry. Scores have none: one each is too many.
-_INDEXES: dict[Kind, str] = {
-    "text": "hash",
-    "choice": "btree",
-    "choices": "gin",
-    "words": "gin",
-    "moment": "btree",
-}
 _INDEX_MEMORY = "256MB"
 _MOST_FIELDS = 1_500  # a table may have 1,600 columns
-Kept = TypeVar("Kept", Building, Synced)
 
 
 class PostgresTable:
@@ -61,6 +45,7 @@ class PostgresTable:
 
     def __init__(self, address: Address, key: str | None, patience: float) -> None:
         self._server = PostgresConnection(address, key, patience)
+        self._records = PostgresRecords(self._server)
         self.shown = address.plain
         self._table = address.name
         self._beside = f"{address.name}__new"
@@ -110,7 +95,7 @@ class PostgresTable:
 
     def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
         """Bring what changed into the table, in one transaction; return what was refused."""
-        return self._server.ask(lambda: self._follow(after, changes))
+        return self._server.ask(lambda: self._follow(before, after, changes))
 
     def build(
         self, fields: list[DocumentField], after: Synced, source: Buildable
@@ -130,12 +115,30 @@ class PostgresTable:
             )
         refused: list[Refusal] = []
         self._server.ask(lambda: self._fill(fields, after, source, refused))
-        return self._server.ask(lambda: self._serve(fields)), refused
+        return self._server.ask(lambda: self._serve(fields, after, refused)), refused
 
-    def _follow(self, after: Synced, changes: Changes) -> list[Refusal]:
+    def _is_still(self, before: Synced, after: Synced) -> bool:
+        """Return whether the table is as it was when the sync began; not if it is done already, by
+        an answer that got lost.
+
+        Raises
+        ------
+        EngineError
+            If another sync worked while the connection was lost.
+        """
+        now = self._records.read(f"synced:{self._table}", Synced)
+        if now == before:
+            return True
+        if now is not None and now.at == after.at and same_documents(now, after):
+            return False
+        raise EngineError(f"{self.shown}: another sync worked meanwhile; sync again")
+
+    def _follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
         connection = self._server.now()
         refused: list[Refusal] = []
         with connection.transaction():
+            if not self._is_still(before, after):
+                return []
             self._server.run(
                 "CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table
             )
@@ -150,8 +153,10 @@ class PostgresTable:
             )
             documents = self._server.rows("SELECT count(*) FROM {}", self._table)[0][0]
             missing = [refusal.name for refusal in refused]
+            first = refused[0] if refused else None
+            check_refused(len(refused), before.documents, self.shown, first)
             after = msgspec.structs.replace(after, documents=documents, missing=missing)
-            self._note(f"synced:{self._table}", after)
+            self._records.write(f"synced:{self._table}", after)
         return refused
 
     def _fill(
@@ -177,26 +182,21 @@ class PostgresTable:
                     missing=[*done.missing, *(refusal.name for refusal in mine)],
                 )
                 building = msgspec.structs.replace(building, chunks=number, synced=synced)
-                self._note(f"building:{self._table}", building)
+                self._records.write(f"building:{self._table}", building)
             refused += mine
 
     def _begin(self, fields: list[DocumentField], after: Synced) -> Building:
         """Return what a killed sync was building, if it is the same; else begin anew."""
         with self._server.now().transaction():
             self._check_ours()
-            if not self._server.exists(RECORDS):
-                self._server.run(
-                    f"CREATE TABLE {RECORDS} (key text PRIMARY KEY, record text NOT NULL)"
-                )
-            found = self._record(f"building:{self._table}", Building)
+            self._records.make()
+            found = self._records.read(f"building:{self._table}", Building)
             if found is not None and self._server.exists(self._beside):
-                done = found.synced
-                same = (done.snapshot, done.made, done.products) == (
-                    after.snapshot,
-                    after.made,
-                    after.products,
-                )
+                same = same_documents(found.synced, after)
                 if same and self._differs(self._beside, fields) is None:
+                    ours = msgspec.structs.replace(found.synced, at=after.at)
+                    found = msgspec.structs.replace(found, synced=ours)
+                    self._records.write(f"building:{self._table}", found)
                     return found
             if found is None and self._server.exists(self._beside):
                 raise InputError(
@@ -204,28 +204,27 @@ class PostgresTable:
                     "built, and 'tagger sync' did not make it; rename or remove it"
                 )
             self._server.run("DROP TABLE IF EXISTS {}", self._beside)
-            self._server.run(_create(fields), self._beside)
+            self._server.run(create_statement(fields), self._beside)
             building = Building(
                 collection=self._beside,
                 replaces=self._table if self._server.exists(self._table) else None,
                 synced=after,
                 chunks=0,
             )
-            self._note(f"building:{self._table}", building)
+            self._records.write(f"building:{self._table}", building)
             return building
 
-    def _serve(self, fields: list[DocumentField]) -> Synced:
+    def _serve(self, fields: list[DocumentField], after: Synced, refused: list[Refusal]) -> Synced:
         """Give the table that was built its indexes and its name."""
         connection = self._server.now()
-        building = self._record(f"building:{self._table}", Building)
+        building = self._records.read(f"building:{self._table}", Building)
+        done = building.synced if building else self._records.read(f"synced:{self._table}", Synced)
+        if done is None or not same_documents(done, after) or done.at != after.at:
+            raise EngineError(f"{self.shown}: another sync worked meanwhile; sync again")
         if building is None:  # asked again after an answer that got lost
-            synced = self._record(f"synced:{self._table}", Synced)
-            if synced is None:
-                raise EngineError(f"{self.shown}: the record of what was built is gone; sync again")
-            return synced
+            return done
         synced = building.synced
-        of = synced.documents + len(synced.missing)
-        check_refused(len(synced.missing), of, self.shown, None)
+        self._check_refused(synced, refused)
         if not self._server.rows(
             "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[f'"{self._beside}"']
         ):
@@ -233,21 +232,33 @@ class PostgresTable:
                 self._index(fields)
         with connection.transaction():
             swap(connection, self._table, self._beside, self.shown)
-            self._note(f"synced:{self._table}", synced)
-            self._forget(f"building:{self._table}")
+            self._records.write(f"synced:{self._table}", synced)
+            self._records.remove(f"building:{self._table}")
         return synced
+
+    def _check_refused(self, synced: Synced, refused: list[Refusal]) -> None:
+        """Raise EngineError, after removing what was built, if too much was refused."""
+        missing = len(synced.missing)
+        first = refused[0] if refused else None
+        try:
+            check_refused(missing, synced.documents + missing, self.shown, first)
+        except EngineError:
+            with self._server.now().transaction():
+                self._server.run("DROP TABLE {}", self._beside)
+                self._records.remove(f"building:{self._table}")
+            raise
 
     def _index(self, fields: list[DocumentField]) -> None:
         self._server.run(f"SET LOCAL maintenance_work_mem = '{_INDEX_MEMORY}'")
         self._server.run("ALTER TABLE {} ADD PRIMARY KEY (id)", self._beside)
         for field in fields:
-            if field.kind in _INDEXES:
-                kind = _INDEXES[field.kind]
+            if field.kind in INDEXES:
+                kind = INDEXES[field.kind]
                 self._server.run(
                     f"CREATE INDEX ON {{}} USING {kind} ({{}})", self._beside, field.name
                 )
         # Lists cost most, and PostgreSQL looks at them itself before long.
-        searched = [field.name for field in fields if _INDEXES.get(field.kind) == "btree"]
+        searched = [field.name for field in fields if INDEXES.get(field.kind) == "btree"]
         columns = ", ".join(["{}"] * len(searched))
         self._server.run(f"ANALYZE {{}} ({columns})", self._beside, *searched)
 
@@ -287,60 +298,18 @@ class PostgresTable:
         self._check_ours()
         if not self._server.exists(self._table):
             return None
-        return self._record(f"synced:{self._table}", Synced)
+        return self._records.read(f"synced:{self._table}", Synced)
 
     def _check_ours(self) -> None:
         """Raise InputError if there is a table of this name that we did not make."""
         if not self._server.exists(self._table):
             return
-        if self._record(f"synced:{self._table}", Synced) is None:
+        if self._records.read(f"synced:{self._table}", Synced) is None:
             raise InputError(
                 f"{self.shown}: there is a table {self._table!r} already, and 'tagger sync' did "
                 "not make it; give another name in the address, as ?table=NAME, or remove it"
             )
 
     def _differs(self, table: str, fields: list[DocumentField]) -> str | None:
-        """Return in what a table's columns are not what they should be, or None; it may have
-        others besides."""
-        rows = self._server.rows(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
-            values=[f'"{table}"'],
-        )
-        there = dict(rows)
-        for field in fields:
-            wanted = TYPES[field.kind]
-            if there.get(field.name) != wanted:
-                found = there.get(field.name, "gone")
-                return f"the column {field.name!r} is {found}, not {wanted}"
-        more = [name for name in there if name not in {field.name for field in fields}]
-        return f"the column {more[0]!r} is not ours" if more else None
-
-    def _record(self, key: str, kind: type[Kept]) -> Kept | None:
-        if not self._server.exists(RECORDS):
-            return None
-        rows = self._server.rows(f"SELECT record FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
-        if not rows:
-            return None
-        try:
-            return parse(rows[0][0], kind)
-        except ValueError as error:
-            raise InputError(
-                f"{self.shown}: the record {key!r} in {RECORDS} is damaged ({error}), or of "
-                f"another version; remove it and its table, then sync again"
-            ) from error
-
-    def _note(self, key: str, record: msgspec.Struct) -> None:
-        self._server.run(
-            f"INSERT INTO {RECORDS} VALUES (%s, %s) "  # noqa: S608 - our own name
-            "ON CONFLICT (key) DO UPDATE SET record = excluded.record",
-            values=[key, to_json(record, indent=None)],
-        )
-
-    def _forget(self, key: str) -> None:
-        self._server.run(f"DELETE FROM {RECORDS} WHERE key = %s", values=[key])  # noqa: S608 - our own name
-
-
-def _create(fields: list[DocumentField]) -> str:
-    columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in fields)
-    return f"CREATE TABLE {{}} ({columns})"
+        """Return in what a table's columns are not what they should be, or None."""
+        return difference(dict(self._server.rows(COLUMNS, values=[f'"{table}"'])), fields)

@@ -8,13 +8,15 @@ import pyarrow.compute as pc
 
 from schemas.documents import group_field, score_field
 from tagger.arrays import BoolArray, Float64Array, Int64Array
-from tagger.index.night_labels import MISSING, SCALE, NightLabels
+from tagger.index.night_labels import MISSING, SCALE, NightLabel, NightLabels
 from tagger.search.documents import (
     DocumentSettings,
     as_documents,
     document_ids,
+    has_label,
     lists_by_row,
     model_numbers,
+    spoken,
     words_of,
 )
 from tagger.search.product_rule import (
@@ -131,8 +133,7 @@ def _answers(pictures: _Pictures, settings: DocumentSettings) -> dict[str, pa.Ar
         if label.exclusive:
             continue
         has[:, i] = np.nan_to_num(mean[:, i], nan=-1) >= 0
-        key = f"{label.group}:{label.name}"
-        for product, present in _said_of_label(pictures, key, label.name).items():
+        for product, present in _said_of_label(pictures, label, settings).items():
             has[product, i] = present
     for group in settings.open_groups:
         mine = np.array([label.group == group for label in settings.answered])
@@ -170,29 +171,24 @@ def _row_answers(rows: pa.Table, group: str, settings: DocumentSettings) -> Int6
     return np.array([places.get(name, -1) for name in rows[group].to_pylist()], np.int64)
 
 
-def _spoken(rows: pa.Table, name: str) -> BoolArray:
-    """Return bool (n,): rows in which a person answered this group or label."""
-    found = (name in (said or ()) for said in rows["corrected"].to_pylist())
-    return np.fromiter(found, bool, len(rows))
-
-
 def _said(pictures: _Pictures, group: str, own: Int64Array) -> dict[int, int]:
     """Return the label that persons answered of products, -1 for none."""
     if not len(pictures.rows["corrected"].drop_null()):
         return {}
-    here = _spoken(pictures.rows, group)
+    here = spoken(pictures.rows, group)
     answers = np.asarray(own[here], object)
     found = persons_answers(answers, pictures.weight[here], pictures.product[here])
     return {product: int(str(answer)) for product, answer in found.items()}
 
 
-def _said_of_label(pictures: _Pictures, key: str, name: str) -> dict[int, bool]:
+def _said_of_label(
+    pictures: _Pictures, label: NightLabel, settings: DocumentSettings
+) -> dict[int, bool]:
     """Return whether products have a label, of which persons said so."""
     if not len(pictures.rows["corrected"].drop_null()):
         return {}
-    here = np.flatnonzero(_spoken(pictures.rows, key))
-    tags = pictures.rows["tags"].take(pa.array(here)).to_pylist()
-    answers = np.array([name in each for each in tags], object)
+    here = spoken(pictures.rows, label.key)
+    answers = np.asarray(has_label(pictures.rows, label, settings)[here], object)
     found = persons_answers(answers, pictures.weight[here], pictures.product[here])
     return {product: bool(answer) for product, answer in found.items()}
 

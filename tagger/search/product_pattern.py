@@ -95,6 +95,11 @@ class ProductPattern:
             )
 
 
+def check_pattern(pattern: str) -> None:
+    """Raise InputError unless a pattern is a regular expression."""
+    ProductPattern(pattern, lambda: [pa.array([], pa.string())])
+
+
 def _with_names(pattern: str) -> str:
     """Return the pattern with a name for every group, one of them sku: Arrow needs that."""
     taken = [found[1] for found in _GROUP.finditer(pattern)]

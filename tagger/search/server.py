@@ -24,6 +24,8 @@ class Server(Protocol):
     shown: str
     batch: int
     """Documents in one request."""
+    longest: float
+    """Seconds that one question may take, with all its repetitions."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from schemas.documents import DOCUMENTS_VERSION
 from schemas.index import Part
 from schemas.record import Record, to_json
+from schemas.rows import CORRECTED_TYPE
 from tagger.arrays import BoolArray, Float16Array, Int64Array
 from tagger.catalog import bucket_of
 from tagger.index.columns import aligned
@@ -24,6 +25,11 @@ from tagger.search.products import ROLE, SKU, Products
 
 BATCH = 5_000
 """Documents that are made at a time."""
+_ADDED = (
+    pa.field("first_seen", pa.timestamp("us", tz="UTC")),
+    pa.field("corrected", CORRECTED_TYPE),
+)
+"""Columns that rows of earlier versions lack."""
 _CHUNK = 50_000
 """About how many rows a chunk of products is made of."""
 
@@ -39,6 +45,10 @@ class Made(Record):
     """As the table has them."""
     url: str | None
     """The template."""
+    labels: list[tuple[str, str, str]]
+    """Group, name and column of each: another label may take a column over."""
+    limits: list[int]
+    """By product: the thresholds of the night's model, of which scores are made."""
     products: str | None
     """Where products are told from: `table`, a digest of the pattern, or null."""
     features: str | None
@@ -81,6 +91,8 @@ class Source:
         made = Made(
             version=DOCUMENTS_VERSION,
             fields=[(field.name, field.kind, field.size) for field in self.settings.fields],
+            labels=[(x.group, x.name, x.column) for x in self.settings.answered],
+            limits=self.settings.labels.limits[0].tolist() if self.settings.by_product else [],
             words=dict(sorted(self.settings.words.items())),
             url=self.settings.url,
             products=products_from,
@@ -110,14 +122,33 @@ class Source:
 
     def of_pictures(self, image_ids: pa.Array) -> Iterator[pa.Table]:
         """Yield the documents of those of these pictures that have one, in batches."""
-        yield from self._batches(self._some(image_ids))
+        for rows in self._some(image_ids):
+            yield from self._batches(rows)
 
     def of_products(self, skus: pa.Array) -> Iterator[pa.Table]:
         """Yield the documents of those of these products that have one, in batches."""
         if self.products is None or not self.snapshot.manifest.parts:
             return
-        named = self._named(self._some(self.products.pictures(skus)))
+        rows = [self._needed_empty(), *self._some(self.products.pictures(skus))]
+        named = self._named(pa.concat_tables(rows))
         yield from self._batches(named.filter(pc.is_in(named[SKU], value_set=skus)))
+
+    def newest_features(self) -> str:
+        """Return the name of the newest file of features; empty where none are kept."""
+        return "" if self._features is None else self._features.newest()
+
+    def featured_since(self, name: str) -> pa.Array:
+        """Return the pictures whose features came after the file of this name: a night that was
+        not published leaves some, and no feed tells of them."""
+        if self._features is None or self._features.newest() <= name:
+            return pa.array([], pa.string())
+        contents = self._features.contents_since(name)
+        found = []
+        for part in self.snapshot.manifest.parts:
+            rows = self.snapshot.read(part.file, ["image_id", "content_sha256"])
+            here = pc.is_in(rows["content_sha256"].cast(pa.large_string()), value_set=contents)
+            found += rows["image_id"].filter(here).chunks
+        return pa.concat_arrays(found) if found else pa.array([], pa.string())
 
     def ids(self) -> Iterator[pa.Array]:
         """Yield the image_ids of all pictures, part by part: what a table names stays the same
@@ -129,24 +160,22 @@ class Source:
         rows = aligned(self.snapshot.read(part.file), self._needed())
         return rows.filter(pc.equal(rows["status"], "ok"))
 
-    def _needed(self) -> pa.Schema:
+    def _needed(self) -> pa.Schema | None:
         """Return the schema of the rows, with columns that an earlier version lacks."""
         schema = self._schema
-        if schema is None or "first_seen" in schema.names:
-            return schema
-        return schema.append(pa.field("first_seen", pa.timestamp("us", tz="UTC")))
+        if schema is None:
+            return None
+        missing = [field for field in _ADDED if field.name not in schema.names]
+        return pa.schema([*schema, *missing])
 
-    def _some(self, image_ids: pa.Array) -> pa.Table:
-        """Return the rows of those of these pictures that are ok."""
+    def _some(self, image_ids: pa.Array) -> Iterator[pa.Table]:
+        """Yield the rows of those of these pictures that are ok, part by part."""
         manifest = self.snapshot.manifest
         wanted = {bucket_of(name, manifest.buckets) for name in image_ids.to_pylist()}
-        found = [
-            rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
-            for part in manifest.parts
-            if part.bucket in wanted
-            for rows in [self._ok(part)]
-        ]
-        return pa.concat_tables(found) if found else self._needed_empty()
+        for part in manifest.parts:
+            if part.bucket in wanted:
+                rows = self._ok(part)
+                yield rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
 
     def _needed_empty(self) -> pa.Table:
         schema = self._needed() or pa.schema([("image_id", pa.string())])

@@ -10,55 +10,18 @@ import pyarrow as pa
 
 from schemas.record import FORMAT_VERSION
 from schemas.sync import Refusal, Synced, SyncReport
-from tagger.errors import StoreError
-from tagger.index.features import FeatureStore
-from tagger.index.night_labels import NightLabels
 from tagger.index.store import Index
-from tagger.models.bundle import load_bundle
 from tagger.progress import say
 from tagger.search.address import Address
-from tagger.search.documents import DocumentSettings, document_ids
+from tagger.search.documents import document_ids
 from tagger.search.engine import Changes, Engine
 from tagger.search.engines import open_engine
 from tagger.search.following import SyncPlan, plan_sync, too_many
-from tagger.search.product_pattern import ProductPattern
-from tagger.search.product_table import ProductTable
+from tagger.search.opening import DocumentOptions, open_source, products_from
 from tagger.search.source import Source
-from tagger.search.url_template import check_template
-from tagger.search.words import read_words, unknown_labels
-from tagger.settings import setting
 
 _SHOWN = 10
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True)
-class DocumentOptions:
-    """What documents are made of.
-
-    Attributes
-    ----------
-    index : str
-    products : str or None
-        A table of sku, image and role.
-    product_from : str or None
-        A regular expression on the path.
-    words : str or None
-        A table of words that labels are found by.
-    url : str or None
-        The template of addresses.
-    """
-
-    index: str
-    products: str | None = None
-    product_from: str | None = None
-    words: str | None = None
-    url: str | None = None
-
-    @property
-    def by_product(self) -> bool:
-        """Whether a document is a product, or a picture."""
-        return self.products is not None or self.product_from is not None
 
 
 @dataclass
@@ -72,45 +35,6 @@ class _Tally:
         """Count from nothing again."""
         self.ids = set()
         self.documents = 0
-
-
-def open_source(index: Index, options: DocumentOptions) -> tuple[Source, list[str]]:
-    """Return the documents of the current night, and what somebody should know of them.
-
-    Raises
-    ------
-    InputError
-        If there is no night yet, or a table, a template or a pattern makes no sense.
-    """
-    night = index.current()
-    if night is None:
-        raise StoreError(f"index {options.index!r} has no night yet; 'tagger tag' makes one")
-    night.check_files()
-    if options.url is not None:
-        check_template(options.url, ("path", "sku", "id") if options.by_product else ("path", "id"))
-    words = read_words(options.words) if options.words is not None else {}
-    labels = NightLabels(night)
-    features = _features(index)
-    settings = DocumentSettings(
-        labels,
-        words,
-        options.url,
-        features.width if features is not None else 0,
-        options.by_product,
-    )
-    source = Source(night, settings, features, None)
-    if options.products is not None:
-        source.products = ProductTable(options.products, source.ids)
-    elif options.product_from is not None:
-        source.products = ProductPattern(options.product_from, source.ids)
-    strange = unknown_labels(words, (label.name for label in settings.answered))
-    notes = list(source.products.notes) if source.products is not None else []
-    if strange:
-        notes.append(
-            f"{setting('words')} {options.words!r} has labels that the night does not have: "
-            f"{', '.join(strange[:5])}"
-        )
-    return source, notes
 
 
 def sync(
@@ -172,7 +96,8 @@ class _Work:
         self._engine = engine
         self._products = source.products
         self._table = source.products.digest if options.products and source.products else None
-        self._made = source.digest(_products_from(options, source))
+        self._made = source.digest(products_from(options, source))
+        self._features = source.newest_features()
         self._synced: Synced | None = None
         self._names = pa.array([], pa.string())
         self._upserted = _Tally()
@@ -188,6 +113,8 @@ class _Work:
         self._engine.check_mapping(self._source.settings.fields)
         if plan.way == "nothing" and self._synced.products != self._table:
             plan = plan._replace(way="follow", why="the table of products changed")
+        if plan.way == "nothing" and self._synced.features != self._features:
+            plan = plan._replace(way="follow", why="features came that it does not have")
         if plan.way == "follow":
             self._names = self._changed_names(plan, self._synced)
             if too_many(len(self._names), self._synced.documents):
@@ -247,6 +174,7 @@ class _Work:
             products=self._table,
             documents=documents,
             missing=[],
+            features=self._features,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -271,9 +199,11 @@ class _Work:
     def _changed_names(self, plan: SyncPlan, synced: Synced) -> pa.Array:
         """Return the pictures, or the products, whose documents may have changed."""
         again = pa.array(synced.missing, pa.string())
+        featured = self._source.featured_since(synced.features)
+        pictures = pa.concat_arrays([plan.changed.cast(pa.string()), featured])
         if self._products is None:
-            return pa.concat_arrays([plan.changed.cast(pa.string()), again]).unique()
-        found = [self._products.of(plan.changed.cast(pa.string())).sku.drop_null(), again]
+            return pa.concat_arrays([pictures, again]).unique()
+        found = [self._products.of(pictures).sku.drop_null(), again]
         # After a kill documents may be of another table than the engine's record says.
         if synced.products != self._table or synced.towards is not None:
             found.append(self._products.differing(self._engine.members()))
@@ -289,6 +219,8 @@ class _Counted:
 
     def all(self, done: int = 0) -> Iterator[Iterator[pa.Table]]:
         """Yield the documents of each chunk in batches, from chunk number `done` on."""
+        if done == 0:
+            self._tally.begin()
         for chunk in self._source.all(done):
             yield _counting(chunk, self._tally, ids=False)
 
@@ -299,25 +231,3 @@ def _counting(batches: Iterator[pa.Table], tally: _Tally, *, ids: bool) -> Itera
         if ids:
             tally.ids.update(batch["id"].to_pylist())
         yield batch
-
-
-def _products_from(options: DocumentOptions, source: Source) -> str | None:
-    """Return where products are told from, for a digest: a table may change from night to night, a
-    pattern makes all documents anew."""
-    if options.products is not None:
-        return "table"
-    return source.products.digest if source.products is not None else None
-
-
-def _features(index: Index) -> FeatureStore | None:
-    """Return the features that the last night kept or used; None where none are kept."""
-    try:
-        featured = index.featured()
-    except StoreError:
-        return None
-    if featured.features_id is None or featured.width is None:  # of an earlier version
-        bundle = load_bundle(featured.model)
-        store = index.features(bundle.features_id, bundle.width)
-    else:
-        store = index.features(featured.features_id, featured.width)
-    return store if store.exists() else None

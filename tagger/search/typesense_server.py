@@ -13,29 +13,17 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from schemas.documents import DocumentField, Kind
+from schemas.documents import DocumentField
 from schemas.sync import Refusal
 from tagger.errors import EngineError, InputError
-from tagger.search.address import KEY_VARIABLE, Address
+from tagger.search.address import KEY_VARIABLE, RECORDS, Address
 from tagger.search.engine import no_documents
 from tagger.search.extras import needs
 from tagger.search.patience import Busy, Patience
 from tagger.search.server import Line, lines_of
+from tagger.search.typesense_fields import collection_fields
 from tagger.settings import setting
 
-RECORDS = "tagger_sync"
-
-_TYPES: dict[Kind, dict[str, Any]] = {
-    "text": {"type": "string"},
-    "texts": {"type": "string[]"},
-    "choice": {"type": "string", "facet": True},
-    "choices": {"type": "string[]", "facet": True},
-    "words": {"type": "string[]"},
-    "score": {"type": "float"},
-    "moment": {"type": "int64", "sort": True},
-    "vector": {"type": "float[]"},
-    "mark": {"type": "string", "index": False},
-}
 _OLDEST = (0, 24)
 _TIMEOUT = 60.0
 _DELETED_AT_ONCE = 100  # a filter stands in the address, which may have 4,000 signs
@@ -69,6 +57,7 @@ class TypesenseServer:
                 f"{KEY_VARIABLE}, or into a file that {setting('key_file')} names"
             )
         self.shown = address.plain
+        self.longest = patience + _TIMEOUT
         self._patience = Patience(address.plain, patience)
         node = {
             "host": address.host,
@@ -126,7 +115,7 @@ class TypesenseServer:
         """Make a collection; one of this name is replaced."""
         self.drop(collection)
         schema = {"name": collection, "fields": collection_fields(fields)}
-        self._ask(lambda: self._client.collections.create(schema))
+        self._checked(lambda: self._client.collections.create(schema))
 
     def drop(self, collection: str) -> None:
         """Remove a collection, if it is there."""
@@ -163,7 +152,7 @@ class TypesenseServer:
 
     def point(self, alias: str, collection: str) -> None:
         """Let an alias lead to a collection, by one request."""
-        self._ask(lambda: self._client.aliases.upsert(alias, {"collection_name": collection}))
+        self._checked(lambda: self._client.aliases.upsert(alias, {"collection_name": collection}))
 
     def upsert(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
         """Write documents; return those that were refused."""
@@ -186,7 +175,7 @@ class TypesenseServer:
                 raise Busy(busy[0][1])
 
         try:
-            self._ask(import_waiting)
+            self._checked(import_waiting)
         except EngineError:
             if len(waiting) == len(lines):  # not one was taken: the server is away, not choosy
                 raise
@@ -199,21 +188,21 @@ class TypesenseServer:
         """Remove documents; one that is not there is none."""
         for at in range(0, len(ids), _DELETED_AT_ONCE):
             some = ",".join(ids[at : at + _DELETED_AT_ONCE])
-            self._ask(partial(self._delete, collection, f"id:[{some}]"))
+            self._checked(partial(self._delete, collection, f"id:[{some}]"))
 
     def count(self, collection: str) -> int:
         """Return how many documents a collection has."""
-        found = self._ask(lambda: self._client.collections[collection].retrieve())
+        found = self._checked(lambda: self._client.collections[collection].retrieve())
         return int(found["num_documents"])
 
     def members(self, collection: str) -> pa.Table:
         """Return `sku` and `members` of all documents."""
-        text = self._ask(
+        text = self._checked(
             lambda: self._client.collections[collection].documents.export(
                 {"include_fields": "sku,members"}
             )
         )
-        rows = [json.loads(line) for line in text.splitlines() if line]
+        rows = [json.loads(line) for line in text.split("\n") if line]  # U+2028 ends no line
         return pa.Table.from_pylist(rows, schema=no_documents().schema)
 
     @property
@@ -227,7 +216,7 @@ class TypesenseServer:
         text = self._client.collections[collection].documents.import_(
             lines_of(lines).decode(), {"action": "upsert"}
         )
-        answers = [json.loads(line) for line in str(text).splitlines() if line]
+        answers = [json.loads(line) for line in str(text).split("\n") if line]
         if len(answers) != len(lines):
             raise Busy(f"it answered {len(answers)} of {len(lines)} documents")
         return answers
@@ -252,6 +241,17 @@ class TypesenseServer:
         except ObjectNotFound:
             return None
 
+    def _checked(self, question: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question about what should be there."""
+        from typesense.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+        try:
+            return self._ask(question)
+        except (ObjectNotFound, ObjectAlreadyExists) as error:
+            raise EngineError(
+                f"{self.shown}: {_said(error)}; does somebody else work there? Sync again"
+            ) from error
+
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         """Return the answer to a question; `Busy` is asked again, a wrong key is our user's."""
         return self._patience.ask(lambda: self._once(question))
@@ -265,8 +265,8 @@ class TypesenseServer:
                 return question()
         except (of.RequestUnauthorized, of.RequestForbidden) as error:
             raise InputError(
-                f"{self.shown} does not accept the API key; it has to be allowed collections, "
-                "documents and aliases"
+                f"{self.shown} does not accept the API key; it has to be allowed collections:*, "
+                "documents:*, aliases:* and debug:list"
             ) from error
         except (of.ServiceUnavailable, of.HTTPStatus0Error, of.Timeout, of.ServerError) as error:
             raise Busy(_said(error)) from error
@@ -276,25 +276,12 @@ class TypesenseServer:
             raise InputError(
                 f"{self.shown} does not answer as Typesense does: {_said(error)}"
             ) from error
-        except of.RequestMalformed as error:
+        except (of.RequestMalformed, of.ObjectUnprocessable) as error:
             raise EngineError(f"{self.shown} refused a request: {_said(error)}") from error
         except of.TypesenseClientError as error:
             if type(error) is of.TypesenseClientError:  # 429 among them
                 raise Busy(_said(error)) from error
             raise
-
-
-def collection_fields(fields: list[DocumentField]) -> list[dict[str, Any]]:
-    """Return the fields of a collection; `id` is every document's own."""
-    found = []
-    for field in fields:
-        if field.kind == "key":
-            continue
-        facts = {"name": field.name, **_TYPES[field.kind], "optional": True}
-        if field.kind == "vector":
-            facts["num_dim"] = field.size
-        found.append(facts)
-    return found
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from tagger.catalog import relative_path
 from tagger.errors import InputError
 from tagger.settings import setting
 
+NAMES = {False: ("path", "id"), True: ("path", "sku", "id")}
+"""What a template may have in braces: of pictures, and of products."""
+
 
 def check_template(template: str, names: Collection[str]) -> None:
     """Raise InputError unless the template has some of these names in braces, and no other."""

@@ -10,6 +10,7 @@ from tagger.errors import InputError
 from tagger.settings import setting
 
 LABEL = "label"
+_LONGEST = 200
 _BETWEEN = re.compile(r"[;,|\n]")
 
 Words = Mapping[str, tuple[str, ...]]
@@ -24,7 +25,8 @@ def read_words(path: str) -> Words:
     Raises
     ------
     InputError
-        If it cannot be read, has no column `label` or no other one, or a row names no label.
+        If it cannot be read, has no column `label` or no other one, a row names no label, or a
+        word is none.
     """
     table = open_table(Path(path), keys=(LABEL,), shown=f"{setting('words')} {path!r}")
     headers = [name.casefold() for name in table.names]
@@ -42,6 +44,12 @@ def read_words(path: str) -> Words:
         if not label.strip() and words:
             raise InputError(
                 f"{table.shown}: row {table.row_numbers[row]} has words and no label; name it"
+            )
+        longest = max(map(len, words), default=0)
+        if longest > _LONGEST:
+            raise InputError(
+                f"{table.shown}: row {table.row_numbers[row]} has a word of {longest:,} letters; "
+                f"nobody types more than {_LONGEST}. Between words stands ; or , or |"
             )
         found.setdefault(_plain(label), []).extend(words)
     return {label: tuple(dict.fromkeys(words)) for label, words in found.items() if label}

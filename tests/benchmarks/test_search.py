@@ -19,8 +19,8 @@ from servers import KEY, postgres, typesense
 from jobs.sync import SyncOptions
 from tagger.index.store import Index
 from tagger.search.engine import as_json_lines
+from tagger.search.opening import open_source
 from tagger.search.postgres_rows import copy_text
-from tagger.search.sync import open_source
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["ratio"]  # a fixture

@@ -1,0 +1,110 @@
+"""What the documents of an index are made of, by what was asked for."""
+
+from dataclasses import dataclass
+
+from tagger.errors import BundleError, StoreError
+from tagger.index.features import FeatureStore
+from tagger.index.night_labels import NightLabels
+from tagger.index.store import Index
+from tagger.models.bundle import load_bundle
+from tagger.search.documents import DocumentSettings
+from tagger.search.product_pattern import ProductPattern
+from tagger.search.product_table import ProductTable
+from tagger.search.source import Source
+from tagger.search.url_template import NAMES, check_template
+from tagger.search.words import read_words, unknown_labels
+from tagger.settings import setting
+
+
+@dataclass(frozen=True)
+class DocumentOptions:
+    """What documents are made of.
+
+    Attributes
+    ----------
+    index : str
+    products : str or None
+        A table of sku, image and role.
+    product_from : str or None
+        A regular expression on the path.
+    words : str or None
+        A table of words that labels are found by.
+    url : str or None
+        The template of addresses.
+    """
+
+    index: str
+    products: str | None = None
+    product_from: str | None = None
+    words: str | None = None
+    url: str | None = None
+
+    @property
+    def by_product(self) -> bool:
+        """Whether a document is a product, or a picture."""
+        return self.products is not None or self.product_from is not None
+
+
+def open_source(index: Index, options: DocumentOptions) -> tuple[Source, list[str]]:
+    """Return the documents of the current night, and what somebody should know of them.
+
+    Raises
+    ------
+    InputError
+        If there is no night yet, or a table, a template or a pattern makes no sense.
+    """
+    night = index.current()
+    if night is None:
+        raise StoreError(f"index {options.index!r} has no night yet; 'tagger tag' makes one")
+    night.check_files()
+    if options.url is not None:
+        check_template(options.url, NAMES[options.by_product])
+    words = read_words(options.words) if options.words is not None else {}
+    labels = NightLabels(night)
+    features, notes = _features(index)
+    settings = DocumentSettings(
+        labels,
+        words,
+        options.url,
+        features.width if features is not None else 0,
+        options.by_product,
+    )
+    source = Source(night, settings, features, None)
+    if options.products is not None:
+        source.products = ProductTable(options.products, source.ids)
+    elif options.product_from is not None:
+        source.products = ProductPattern(options.product_from, source.ids)
+    strange = unknown_labels(words, (label.name for label in settings.answered))
+    notes += source.products.notes if source.products is not None else []
+    if strange:
+        notes.append(
+            f"{setting('words')} {options.words!r} has labels that the night does not have: "
+            f"{', '.join(strange[:5])}"
+        )
+    return source, notes
+
+
+def products_from(options: DocumentOptions, source: Source) -> str | None:
+    """Return where products are told from, for a digest: a table may change from night to night, a
+    pattern makes all documents anew."""
+    if options.products is not None:
+        return "table"
+    return source.products.digest if source.products is not None else None
+
+
+def _features(index: Index) -> tuple[FeatureStore | None, list[str]]:
+    """Return the features that the last night kept or used, None where none are kept; and what
+    somebody should know of them."""
+    try:
+        featured = index.featured()
+    except StoreError:
+        return None, []
+    features_id, width = featured.features_id, featured.width
+    if features_id is None or width is None:  # of an earlier version
+        try:
+            bundle = load_bundle(featured.model)
+        except BundleError as error:
+            return None, [f"documents have no vectors until the next night with features: {error}"]
+        features_id, width = bundle.features_id, bundle.width
+    store = index.features(features_id, width)
+    return (store if store.exists() else None), []
