@@ -128,6 +128,18 @@ def test_the_weighted_mean_of_margins_decides_and_not_the_majority(made: Documen
     assert one_document(made, *unsure)["color"] == "black"
 
 
+@pytest.mark.parametrize("name", ["black", "blue", "red"])
+def test_of_equal_margins_the_label_counts_that_pictures_answer(
+    made: DocumentSettings, name: str
+) -> None:
+    """The model's own logits told them apart, and four decimals do not."""
+    equal = scored(black=0.2, blue=0.5, red=0.9)
+    assert one_document(made, Picture("s", "a", equal, answers={"color": name}))["color"] == name
+    front = Picture("s", "a", equal, answers={"color": name}, role="front")
+    detail = Picture("s", "b", equal, answers={"color": "black"}, role="detail")
+    assert one_document(made, front, detail)["color"] == name
+
+
 def test_a_front_counts_for_four_details(made: DocumentSettings) -> None:
     front = Picture("s", "a", scored(printed=0.6), role="front")
     details = [Picture("s", name, scored(printed=0.3), role="detail") for name in "bcdef"]

@@ -122,7 +122,9 @@ def _answers(pictures: _Pictures, settings: DocumentSettings) -> dict[str, pa.Ar
         members = [i for i, x in enumerate(settings.answered) if x.group == group]
         own = _row_answers(pictures.rows, group, settings)
         said = _said(pictures, group, own)
-        answer = exclusive_answers(mean[:, members])
+        votes = np.zeros((pictures.products, len(places) + 1))
+        np.add.at(votes, (pictures.product, own), pictures.weight)  # none is the last
+        answer = exclusive_answers(mean[:, members], votes[:, members])
         answer = np.where(answer >= 0, np.take([*members, -1], answer), -1)
         for product, place in said.items():
             answer[product] = place

@@ -4,10 +4,10 @@ Of each label, the margin of a picture is logit(score) - logit(threshold), by th
 model that scored it, with scores and thresholds clipped to 0.00005 and 0.99995 (half of their last
 decimal: a stored 0 or 1 is not infinitely sure). A product's margin is the mean over its pictures
 that are ok, weighed by role. An exclusive group answers the label with the largest margin, and none
-where all are below 0; any other label holds where its margin is not below 0. A product's score is
-sigmoid(margin + logit(threshold)), by the threshold of the night's model. What a person answered of
-any of its pictures wins over all; where persons answered differently, the answer whose pictures
-weigh most.
+where all are below 0; of equal ones, the label that more of its pictures answer. Any other label
+holds where its margin is not below 0. A product's score is sigmoid(margin + logit(threshold)), by
+the threshold of the night's model. What a person answered of any of its pictures wins over all;
+where persons answered differently, the answer whose pictures weigh most.
 """
 
 import re
@@ -19,6 +19,7 @@ from tagger.arrays import BoolArray, Float64Array, Int64Array
 from tagger.labels.views import DECIMALS, logit, sigmoid
 
 LEAST = 0.5 * 10**-DECIMALS
+_EQUAL = 1e-9
 
 ROLES = {
     4.0: ("front", "main", "primary", "hero", "vorne", "vorn", "face", "1"),
@@ -77,18 +78,22 @@ def product_scores(mean: Float64Array, thresholds: Float64Array) -> Float64Array
     return np.round(sigmoid(mean + logit(_clipped(thresholds))), DECIMALS)
 
 
-def exclusive_answers(mean: Float64Array) -> Int64Array:
+def exclusive_answers(mean: Float64Array, votes: Float64Array) -> Int64Array:
     """Return int64 (products,): the label of a group that is answered, -1 for none.
 
     Parameters
     ----------
     mean : float64 (products, labels of the group)
+    votes : float64 (products, labels of the group)
+        How much the pictures weigh that answer each label: that decides between equal margins,
+        which clipped scores may have where the pictures' own logits had not.
     """
     if not mean.shape[1]:
         return np.full(len(mean), -1)
     able = np.where(np.isfinite(mean), mean, -np.inf)
-    best = able.argmax(axis=1)
-    return np.where(able[np.arange(len(able)), best] >= 0, best, -1)
+    most = able.max(axis=1, keepdims=True)
+    best = np.where(able >= most - _EQUAL, votes, -1).argmax(axis=1)
+    return np.where(most[:, 0] >= 0, best, -1)
 
 
 def persons_answers(
