@@ -70,14 +70,15 @@ def sync(
     """
     began = time.monotonic()
     index = Index(options.index)
-    source, notes = open_source(index, options)
-    engine = open_engine(address, key, patience)
-    work = _Work(index, options, source, engine)
-    with closing(engine):
+    with closing(open_engine(address, key, patience)) as engine:
         if dry:
-            plan = work.plan(anew=anew)
-            return work.counted(plan, notes, began)
+            source, notes = open_source(index, options)
+            work = _Work(index, options, source, engine)
+            return work.counted(work.plan(anew=anew), notes, began)
         with engine.held():
+            # Only now: of two syncs the later one must not bring the earlier night.
+            source, notes = open_source(index, options)
+            work = _Work(index, options, source, engine)
             plan = work.plan(anew=anew)
             say(f"{engine.shown}: {plan.way}, for {plan.why}")
             work.do(plan)
@@ -126,10 +127,10 @@ class _Work:
         if plan.way == "anew":
             fields = self._source.settings.fields
             counted = _Counted(self._source, self._upserted)
-            after = self._after(documents=0)
+            after = self._after()
             self._synced, self._refusals = self._engine.build(fields, after, counted)
         elif plan.way == "follow" and self._synced is not None:
-            after = self._after(documents=0)
+            after = self._after()
             changes = self._changes()
             self._refusals = self._engine.follow(self._synced, after, changes)
             self._synced = self._engine.synced()
@@ -164,7 +165,8 @@ class _Work:
             notes=notes,
         )
 
-    def _after(self, *, documents: int) -> Synced:
+    def _after(self) -> Synced:
+        """Return what the engine will be equal to; what it refuses is not known yet."""
         return Synced(
             format_version=FORMAT_VERSION,
             catalog=self._source.snapshot.manifest.catalog,
@@ -172,7 +174,7 @@ class _Work:
             towards=None,
             made=self._made,
             products=self._table,
-            documents=documents,
+            documents=0,
             missing=[],
             features=self._features,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
