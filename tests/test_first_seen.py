@@ -1,6 +1,7 @@
 """When a picture was found first: kept as long as the picture stays, whatever happens to it."""
 
 import os
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +43,7 @@ def test_an_edit_a_touch_and_another_reading_change_nothing(world: World) -> Non
 
 def test_a_new_name_and_what_comes_back_are_new(world: World) -> None:
     before = seen(world)
+    time.sleep(1.1)  # moments are whole seconds
     gone = world.any_picture()
     data = gone.read_bytes()
     gone.unlink()
