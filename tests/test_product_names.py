@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagger.datasets.picture_names import PictureNames
 from tagger.errors import InputError
 from tagger.search.product_pattern import ProductPattern
 from tagger.search.product_table import ProductTable
@@ -341,3 +342,11 @@ def test_any_text_is_a_pattern_or_is_refused(pattern: str) -> None:
         pattern_of(pattern)
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_of_many_pictures_of_one_name_the_folder_says_which() -> None:
+    names = PictureNames([*(f"f{i}/1.jpg" for i in range(50)), "1.jpg"])
+    assert names.matching(["f7", "1.jpg"], any_folder=False) == ["f7/1.jpg"]
+    assert names.matching(["x", "f7", "1.jpg"], any_folder=True) == ["f7/1.jpg"]
+    assert names.matching(["other", "1.jpg"], any_folder=False) == ["1.jpg"]
+    assert len(names.matching(["other", "1.jpg"], any_folder=True)) == 51

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_MANY = 20
 _WHOLE = re.compile(r"(\d+)\.0")
 
 
@@ -24,6 +25,7 @@ class PictureNames:
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
         self._by_number: dict[str, list[str]] = {}
+        self._by_folder: dict[int, dict[str, list[str]]] = {}
         for path in paths:
             name = _key(os.path.basename(path))
             stem = os.path.splitext(name)[0]
@@ -55,9 +57,24 @@ class PictureNames:
             self._by_number.get(number) if number.isdecimal() else None,
         )
         for found in namesakes:
-            if found and (best := _nearest(found, parts, any_folder=any_folder)):
+            likely = self._likely(found, parts, any_folder=any_folder) if found else []
+            if likely and (best := _nearest(likely, parts, any_folder=any_folder)):
                 return best
         return []
+
+    def _likely(self, found: list[str], parts: Sequence[str], *, any_folder: bool) -> list[str]:
+        """Return those of these namesakes that may be nearest: in a catalog in which each folder
+        has its 1.jpg there are many, and few of them lie in a folder of the right name."""
+        if len(found) < _MANY or len(parts) < 2:
+            return found
+        if id(found) not in self._by_folder:
+            folders: dict[str, list[str]] = {}
+            for path in found:
+                folders.setdefault(_key(os.path.basename(os.path.dirname(path))), []).append(path)
+            self._by_folder[id(found)] = folders
+        folders = self._by_folder[id(found)]
+        near = folders.get(_key(parts[-2]), [])
+        return (near or found) if any_folder else [*near, *folders.get("", [])]
 
 
 def wanted_parts(image: str) -> tuple[list[str], bool]:
