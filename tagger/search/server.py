@@ -1,5 +1,6 @@
 """A server that serves collections by aliases: what is asked of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -92,6 +93,16 @@ class Server(Protocol):
         ...
 
 
-def lines_of(lines: Sequence[Line]) -> bytes:
-    """Return documents as JSON Lines."""
-    return b"\n".join(line.json for line in lines)
+def ascii_lines(lines: Sequence[Line]) -> str:
+    """Return documents as JSON Lines in ASCII, other signs escaped.
+
+    Typesense 0.24.1 loses a sign of several bytes now and then, where its buffer ends within one: 2
+    of 1,200 documents with long names, without a word. Escapes arrive whole.
+    """
+    return "\n".join(map(_in_ascii, lines))
+
+
+def _in_ascii(line: Line) -> str:
+    if line.json.isascii():
+        return line.json.decode()
+    return json.dumps(json.loads(line.json))

@@ -20,7 +20,7 @@ from tagger.search.address import KEY_VARIABLE, RECORDS, Address
 from tagger.search.engine import no_documents
 from tagger.search.extras import needs
 from tagger.search.patience import Busy, Patience
-from tagger.search.server import Line, lines_of
+from tagger.search.server import Line, ascii_lines
 from tagger.search.typesense_fields import collection_fields
 from tagger.settings import setting
 
@@ -214,7 +214,7 @@ class TypesenseServer:
 
     def _import(self, collection: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
         text = self._client.collections[collection].documents.import_(
-            lines_of(lines).decode(), {"action": "upsert"}
+            ascii_lines(lines), {"action": "upsert"}
         )
         answers = [json.loads(line) for line in str(text).split("\n") if line]
         if len(answers) != len(lines):
