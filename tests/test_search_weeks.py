@@ -23,7 +23,7 @@ from jobs.sync import SyncOptions, sync
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from tagger.datasets.sample import Sample
-from tagger.errors import TimeUp
+from tagger.errors import InputError, TimeUp
 from tagger.index.store import Index
 
 # A week takes seconds, and shrinking one hundreds of weeks.
@@ -143,8 +143,11 @@ class Weeks:
             kept = Index(self.world.index).snapshots()
             roll_back(str(self.world.index), kept[n % len(kept)])
         elif what == "other thresholds":
-            # The same vocabulary: a few rows are scored anew, and the others are the older model's.
-            self.night(backfill_limit=n)
+            try:
+                # The same vocabulary: a few rows are scored anew, others are the older model's.
+                self.night(backfill_limit=n)
+            except InputError:  # those rows are of the other vocabulary, which the job refuses
+                self.night()
         elif what == "killed full night":
             with suppress(TimeUp):
                 self.night(full=True, max_seconds=0.3)  # features may be kept, and no row changes
