@@ -19,6 +19,7 @@ from tagger.search.engine import (
     check_refused,
     names_of,
     same_documents,
+    with_chunk,
 )
 from tagger.search.lease import Lease, read_record
 from tagger.search.server import Line, Server
@@ -92,8 +93,11 @@ class AliasedEngine:
         """Return `sku` and `members` of all documents."""
         return self._server.members(self._served())
 
-    def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
-        """Bring what changed into the collection; return what was refused.
+    def follow(
+        self, before: Synced, after: Synced, changes: Changes
+    ) -> tuple[Synced, list[Refusal]]:
+        """Bring what changed into the collection; return what it is equal to now, and what was
+        refused.
 
         What it is on the way to is noted first: whoever comes after a kill knows where it stands.
         """
@@ -105,8 +109,7 @@ class AliasedEngine:
             for batch in changes.upserts()
             for refusal in self._write(collection, _lines(batch))
         ]
-        first = refused[0] if refused else None
-        check_refused(len(refused), before.documents, self.shown, first)
+        check_refused(len(refused), before.documents, self.shown, refused)
         self._remove(collection, changes.deletes())
         after = msgspec.structs.replace(
             after,
@@ -114,7 +117,7 @@ class AliasedEngine:
             missing=[refusal.name for refusal in refused],
         )
         self._note(f"synced:{collection}", after)
-        return refused
+        return after, refused
 
     def build(
         self, fields: list[DocumentField], after: Synced, source: Buildable
@@ -131,11 +134,13 @@ class AliasedEngine:
         refused: list[Refusal] = []
         for number, chunk in enumerate(source.all(building.chunks), building.chunks + 1):
             written = 0
+            mine: list[Refusal] = []
             for lines in ahead(map(_lines, chunk)):
-                refused += self._write(building.collection, lines)
+                mine += self._write(building.collection, lines)
                 written += len(lines)
-            building = _with_chunk(building, number, written, refused)
+            building = with_chunk(building, number, written, mine)
             self._note(self._key("building"), building)
+            refused += mine
         try:
             self._check_built(building, refused)
         except EngineError:
@@ -178,8 +183,7 @@ class AliasedEngine:
         synced = building.synced
         count = self._server.count(building.collection)
         missing = len(synced.missing)
-        first = refused[0] if refused else None
-        check_refused(missing, synced.documents + missing, self.shown, first)
+        check_refused(missing, synced.documents + missing, self.shown, refused)
         if count != synced.documents:
             raise EngineError(
                 f"{self.shown} has {count:,} of {synced.documents:,} documents in what was built; "
@@ -243,15 +247,3 @@ def _lines(documents: pa.Table) -> list[Line]:
     ids = documents["id"].to_pylist()
     names = names_of(documents).to_pylist()
     return list(map(Line, ids, names, as_json_lines(documents)))
-
-
-def _with_chunk(
-    building: Building, number: int, written: int, refused: Sequence[Refusal]
-) -> Building:
-    """Return what is being built, with one chunk more; `refused` are those of all chunks of this
-    run."""
-    before = building.synced
-    missing = list(dict.fromkeys([*before.missing, *(refusal.name for refusal in refused)]))
-    documents = before.documents + written - (len(missing) - len(before.missing))
-    synced = msgspec.structs.replace(before, missing=missing, documents=documents)
-    return msgspec.structs.replace(building, chunks=number, synced=synced)

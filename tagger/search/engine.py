@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 
 from schemas.documents import DocumentField
-from schemas.sync import Refusal, Synced
+from schemas.sync import Building, Refusal, Synced
 from tagger.errors import EngineError
 from tagger.search.documents import VECTOR_DECIMALS, offsets
 
@@ -66,8 +67,11 @@ class Engine(Protocol):
         """Return `sku` and `members` of all documents."""
         ...
 
-    def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
-        """Bring what changed into the collection; return what was refused."""
+    def follow(
+        self, before: Synced, after: Synced, changes: Changes
+    ) -> tuple[Synced, list[Refusal]]:
+        """Bring what changed into the collection; return what it is equal to now, and what was
+        refused."""
         ...
 
     def build(
@@ -98,13 +102,38 @@ _SPARED = 20
 _MOST = 1_000
 
 
-def check_refused(refused: int, of: int, shown: str, first: Refusal | None) -> None:
-    """Raise EngineError if so many documents were refused that what is served should stay."""
-    if refused > min(_MOST, max(_SPARED, MOST_REFUSED * of)) or (refused and refused == of):
-        said = f", the first ({first.id}) because: {first.reason}" if first else ""
+def check_refused(missing: int, of: int, shown: str, refused: Sequence[Refusal]) -> None:
+    """Raise EngineError if so many documents were refused that what is served should stay.
+
+    Parameters
+    ----------
+    refused : sequence of Refusal
+        Those of this run: a killed one may have had others.
+    """
+    if missing > min(_MOST, max(_SPARED, MOST_REFUSED * of)) or (missing and missing == of):
+        said = f", the first ({refused[0].id}) because: {refused[0].reason}" if refused else ""
         raise EngineError(
-            f"{shown} refused {refused:,} of {of:,} documents{said}. What it serves stays as it was"
+            f"{shown} refused {missing:,} of {of:,} documents{said}. What it serves stays as it was"
         )
+
+
+def with_chunk(
+    building: Building, number: int, written: int, refused: Sequence[Refusal]
+) -> Building:
+    """Return what is being built, with chunk `number`, of `written` documents, there too.
+
+    Parameters
+    ----------
+    refused : sequence of Refusal
+        Of this chunk.
+    """
+    before = building.synced
+    synced = structs.replace(
+        before,
+        documents=before.documents + written - len(refused),
+        missing=[*before.missing, *(refusal.name for refusal in refused)],
+    )
+    return structs.replace(building, chunks=number, synced=synced)
 
 
 def same_documents(found: Synced, after: Synced) -> bool:

@@ -111,8 +111,11 @@ class NdjsonFile:
             schema=no_documents().schema,
         )
 
-    def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
-        """Write the file anew with what changed; return what was refused, which is nothing."""
+    def follow(
+        self, before: Synced, after: Synced, changes: Changes
+    ) -> tuple[Synced, list[Refusal]]:
+        """Write the file anew with what changed; return what it is equal to now, and what was
+        refused, which is nothing."""
         lines: dict[bytes, bytes] = {}
         for batch in changes.upserts():
             for document_id, line in zip(
@@ -136,8 +139,9 @@ class NdjsonFile:
                 for line in lines.values():
                     out.write(line + b"\n")
                     count += 1
-            self._write_state(sibling, msgspec.structs.replace(after, documents=count))
-        return []
+            synced = msgspec.structs.replace(after, documents=count)
+            self._write_state(sibling, synced)
+        return synced, []
 
     def build(
         self, fields: list[DocumentField], after: Synced, source: Buildable

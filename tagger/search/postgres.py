@@ -22,6 +22,7 @@ from tagger.search.engine import (
     names_of,
     no_documents,
     same_documents,
+    with_chunk,
 )
 from tagger.search.postgres_columns import COLUMNS, INDEXES, create_statement, difference
 from tagger.search.postgres_connection import PostgresConnection, said
@@ -93,8 +94,11 @@ class PostgresTable:
         found = [{"sku": sku, "members": members} for sku, members in rows]
         return pa.Table.from_pylist(found, schema=no_documents().schema)
 
-    def follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
-        """Bring what changed into the table, in one transaction; return what was refused."""
+    def follow(
+        self, before: Synced, after: Synced, changes: Changes
+    ) -> tuple[Synced, list[Refusal]]:
+        """Bring what changed into the table, in one transaction; return what it is equal to now,
+        and what was refused."""
         return self._server.ask(lambda: self._follow(before, after, changes))
 
     def build(
@@ -117,28 +121,15 @@ class PostgresTable:
         self._server.ask(lambda: self._fill(fields, after, source, refused))
         return self._server.ask(lambda: self._serve(fields, after, refused)), refused
 
-    def _is_still(self, before: Synced, after: Synced) -> bool:
-        """Return whether the table is as it was when the sync began; not if it is done already, by
-        an answer that got lost.
-
-        Raises
-        ------
-        EngineError
-            If another sync worked while the connection was lost.
-        """
-        now = self._records.read(f"synced:{self._table}", Synced)
-        if now == before:
-            return True
-        if now is not None and now.at == after.at and same_documents(now, after):
-            return False
-        raise EngineError(f"{self.shown}: another sync worked meanwhile; sync again")
-
-    def _follow(self, before: Synced, after: Synced, changes: Changes) -> list[Refusal]:
+    def _follow(
+        self, before: Synced, after: Synced, changes: Changes
+    ) -> tuple[Synced, list[Refusal]]:
         connection = self._server.now()
         refused: list[Refusal] = []
         with connection.transaction():
-            if not self._is_still(before, after):
-                return []
+            now = self._records.read(f"synced:{self._table}", Synced)
+            if now != before:  # asked again after an answer that got lost
+                return self._ours(now, after), []
             self._server.run(
                 "CREATE TEMP TABLE tagger_changes (LIKE {}) ON COMMIT DROP", self._table
             )
@@ -153,11 +144,22 @@ class PostgresTable:
             )
             documents = self._server.rows("SELECT count(*) FROM {}", self._table)[0][0]
             missing = [refusal.name for refusal in refused]
-            first = refused[0] if refused else None
-            check_refused(len(refused), before.documents, self.shown, first)
+            check_refused(len(refused), before.documents, self.shown, refused)
             after = msgspec.structs.replace(after, documents=documents, missing=missing)
             self._records.write(f"synced:{self._table}", after)
-        return refused
+        return after, refused
+
+    def _ours(self, found: Synced | None, after: Synced) -> Synced:
+        """Return what is there, or was built, if it is of this sync.
+
+        Raises
+        ------
+        EngineError
+            If another sync worked while the connection was lost.
+        """
+        if found is None or found.at != after.at or not same_documents(found, after):
+            raise EngineError(f"{self.shown}: another sync worked meanwhile; sync again")
+        return found
 
     def _fill(
         self,
@@ -175,20 +177,14 @@ class PostgresTable:
                 for batch, text in ahead((batch, copy_text(batch)) for batch in chunk):
                     mine += self._copy(self._beside, batch, text)
                     written += len(batch)
-                done = building.synced
-                synced = msgspec.structs.replace(
-                    done,
-                    documents=done.documents + written - len(mine),
-                    missing=[*done.missing, *(refusal.name for refusal in mine)],
-                )
-                building = msgspec.structs.replace(building, chunks=number, synced=synced)
+                building = with_chunk(building, number, written, mine)
                 self._records.write(f"building:{self._table}", building)
             refused += mine
 
     def _begin(self, fields: list[DocumentField], after: Synced) -> Building:
         """Return what a killed sync was building, if it is the same; else begin anew."""
         with self._server.now().transaction():
-            self._check_ours()
+            self._synced()  # or it is not ours
             self._records.make()
             found = self._records.read(f"building:{self._table}", Building)
             if found is not None and self._server.exists(self._beside):
@@ -218,12 +214,9 @@ class PostgresTable:
         """Give the table that was built its indexes and its name."""
         connection = self._server.now()
         building = self._records.read(f"building:{self._table}", Building)
-        done = building.synced if building else self._records.read(f"synced:{self._table}", Synced)
-        if done is None or not same_documents(done, after) or done.at != after.at:
-            raise EngineError(f"{self.shown}: another sync worked meanwhile; sync again")
         if building is None:  # asked again after an answer that got lost
-            return done
-        synced = building.synced
+            return self._ours(self._records.read(f"synced:{self._table}", Synced), after)
+        synced = self._ours(building.synced, after)
         self._check_refused(synced, refused)
         if not self._server.rows(
             "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass", values=[f'"{self._beside}"']
@@ -239,9 +232,8 @@ class PostgresTable:
     def _check_refused(self, synced: Synced, refused: list[Refusal]) -> None:
         """Raise EngineError, after removing what was built, if too much was refused."""
         missing = len(synced.missing)
-        first = refused[0] if refused else None
         try:
-            check_refused(missing, synced.documents + missing, self.shown, first)
+            check_refused(missing, synced.documents + missing, self.shown, refused)
         except EngineError:
             with self._server.now().transaction():
                 self._server.run("DROP TABLE {}", self._beside)
@@ -295,20 +287,15 @@ class PostgresTable:
         return []
 
     def _synced(self) -> Synced | None:
-        self._check_ours()
         if not self._server.exists(self._table):
             return None
-        return self._records.read(f"synced:{self._table}", Synced)
-
-    def _check_ours(self) -> None:
-        """Raise InputError if there is a table of this name that we did not make."""
-        if not self._server.exists(self._table):
-            return
-        if self._records.read(f"synced:{self._table}", Synced) is None:
+        synced = self._records.read(f"synced:{self._table}", Synced)
+        if synced is None:
             raise InputError(
                 f"{self.shown}: there is a table {self._table!r} already, and 'tagger sync' did "
                 "not make it; give another name in the address, as ?table=NAME, or remove it"
             )
+        return synced
 
     def _differs(self, table: str, fields: list[DocumentField]) -> str | None:
         """Return in what a table's columns are not what they should be, or None."""

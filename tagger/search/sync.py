@@ -132,8 +132,7 @@ class _Work:
         elif plan.way == "follow" and self._synced is not None:
             after = self._after()
             changes = self._changes()
-            self._refusals = self._engine.follow(self._synced, after, changes)
-            self._synced = self._engine.synced()
+            self._synced, self._refusals = self._engine.follow(self._synced, after, changes)
 
     def counted(self, plan: SyncPlan, notes: list[str], began: float) -> SyncReport:
         """Return what would be done, without doing it."""
