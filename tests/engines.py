@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from bulk_server import BulkServer, bulk_server
 from servers import KEY, postgres, typesense
 
@@ -136,3 +137,14 @@ def every_engine(folder: Path) -> Iterator[dict[str, EngineSeen]]:
             "elasticsearch": BulkSeen(c, "images"),
             "opensearch": BulkSeen(d, "images"),
         }
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
+    with every_engine(tmp_path_factory.mktemp("engines")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import in_this_process
 from engines import BulkSeen, Documents, EngineSeen, NdjsonSeen, PostgresSeen, TypesenseSeen
 from made_nights import MODEL, MadeNight, row_labels
@@ -21,6 +23,17 @@ SERVERS = NAMES[1:]
 BY = "^([^/]+)/"
 AWAY = "typesense://127.0.0.1:9/images"
 SECRET = "hunter2-secret"  # noqa: S105 - of nobody
+
+
+@pytest.fixture(scope="module")
+def first_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_index(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture
+def index(first_index: Path, tmp_path: Path) -> Path:
+    """An index of a test's own."""
+    return Path(shutil.copytree(first_index, tmp_path / "index", symlinks=True))
 
 
 def made_index(folder: Path, n: int = 120, labels: dict[str, Sequence[str]] = LABELS) -> Path:

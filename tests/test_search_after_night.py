@@ -6,24 +6,18 @@ from pathlib import Path
 
 import pytest
 from conftest import Command, in_this_process, settle
-from engines import (
-    expected,
-)
+from engines import expected, key
 from refusing import (
     AWAY,
     SECRET,
     refused,
 )
-from servers import KEY
 
 from tagger.search.address import parse_address
 from tagger.search.engines import open_engine
 from tagger.search.opening import DocumentOptions
 
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
+__all__ = ["key"]  # fixtures
 
 
 @pytest.fixture

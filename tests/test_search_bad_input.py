@@ -2,7 +2,6 @@
 something, one line that says what to do, nothing half done, and no secret shown."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,7 @@ from typing import Any
 import pytest
 from bulk_server import bulk_server
 from conftest import in_this_process
-from engines import (
-    BulkSeen,
-    EngineSeen,
-    every_engine,
-    expected,
-)
+from engines import BulkSeen, EngineSeen, engines, expected, key
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusing import (
@@ -25,38 +19,18 @@ from refusing import (
     SECRET,
     SERVERS,
     contents,
-    made_index,
+    first_index,
+    index,
     named,
     refused,
     refused_or_said,
 )
-from servers import KEY
 
 from jobs.sync import SyncOptions, sync
 from tagger.errors import InputError
 from tagger.search.address import parse_address, read_key, without_table
 
-
-@pytest.fixture(scope="module")
-def first_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_index(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture
-def index(first_index: Path, tmp_path: Path) -> Path:
-    """An index of a test's own."""
-    return Path(shutil.copytree(first_index, tmp_path / "index", symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
+__all__ = ["engines", "first_index", "index", "key"]  # fixtures
 
 
 # --- addresses

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,9 @@ from engines import (
     EngineSeen,
     TypesenseSeen,
     bring,
-    every_engine,
+    engines,
     expected,
+    key,
 )
 from made_nights import MODEL, MadeNight, next_night, row_labels
 from servers import KEY, typesense
@@ -34,13 +34,10 @@ from tagger.errors import EngineError, Locked
 from tagger.index.store import Index
 from tagger.search.records import newest
 
+__all__ = ["engines", "key"]  # fixtures
+
 LABELS = {"color": ["black", "blue", "red"], "garment": ["dress", "jeans"], "style": ["printed"]}
 ENGINES = ["ndjson", "typesense", "postgresql", "elasticsearch", "opensearch"]
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
 
 
 @pytest.fixture
@@ -60,12 +57,6 @@ def made_index(folder: Path, pictures: int, labels: dict[str, list[str]] = LABEL
         bucket=pictures // 6,
     ).publish(index)
     return index
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
 
 
 def started(options: SyncOptions, *more: str) -> "subprocess.Popen[str]":

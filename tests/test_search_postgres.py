@@ -2,52 +2,27 @@
 names and long paths in every engine."""
 
 import hashlib
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import in_this_process
-from engines import (
-    EngineSeen,
-    every_engine,
-    expected,
-)
+from engines import EngineSeen, engines, expected, key
 from made_nights import MODEL, MadeNight, next_night
 from refusing import (
     LABELS,
     NAMES,
     differences,
+    first_index,
+    index,
     made_index,
     named,
     refused_or_said,
 )
-from servers import KEY
 
 from jobs.sync import SyncOptions, sync
 
-
-@pytest.fixture(scope="module")
-def first_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_index(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture
-def index(first_index: Path, tmp_path: Path) -> Path:
-    """An index of a test's own."""
-    return Path(shutil.copytree(first_index, tmp_path / "index", symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
+__all__ = ["engines", "first_index", "index", "key"]  # fixtures
 
 
 def test_leave_to_read_a_table_stays_when_it_is_built_anew(

@@ -2,55 +2,19 @@
 say."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from conftest import in_this_process
-from engines import (
-    EngineSeen,
-    PostgresSeen,
-    every_engine,
-    expected,
-)
+from engines import EngineSeen, PostgresSeen, engines, expected, key
 from made_nights import next_night
-from refusing import (
-    BY,
-    NAMES,
-    contents,
-    made_index,
-    named,
-    refused,
-    state_of,
-)
-from servers import KEY
+from refusing import BY, NAMES, contents, first_index, index, named, refused, state_of
 
 from tagger.search.opening import DocumentOptions
 
-
-@pytest.fixture(scope="module")
-def first_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_index(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture
-def index(first_index: Path, tmp_path: Path) -> Path:
-    """An index of a test's own."""
-    return Path(shutil.copytree(first_index, tmp_path / "index", symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
+__all__ = ["engines", "first_index", "index", "key"]  # fixtures
 
 
 # --- what would be done

@@ -1,7 +1,6 @@
 """Engines that are another thing, too old, away, of somebody else, or changed by somebody."""
 
 import json
-import shutil
 import socket
 import struct
 import threading
@@ -14,17 +13,14 @@ from typing import Any
 import pytest
 from bulk_server import bulk_server
 from conftest import in_this_process
-from engines import (
-    BulkSeen,
-    EngineSeen,
-    every_engine,
-    expected,
-)
+from engines import BulkSeen, EngineSeen, engines, expected, key
 from made_nights import next_night
 from refusing import (
     NAMES,
     SERVERS,
     contents,
+    first_index,
+    index,
     made_index,
     named,
     refused,
@@ -36,27 +32,7 @@ from jobs.sync import SyncOptions, sync
 from tagger.search.address import parse_address
 from tagger.search.engines import open_engine
 
-
-@pytest.fixture(scope="module")
-def first_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_index(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture
-def index(first_index: Path, tmp_path: Path) -> Path:
-    """An index of a test's own."""
-    return Path(shutil.copytree(first_index, tmp_path / "index", symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
+__all__ = ["engines", "first_index", "index", "key"]  # fixtures
 
 
 # --- servers that are another thing

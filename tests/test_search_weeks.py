@@ -4,7 +4,6 @@ are those made afresh from the night."""
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 import pytest
 from changed_bundles import described_again
 from conftest import TINY
-from engines import EngineSeen, every_engine, expected
+from engines import EngineSeen, engines, expected, key
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from nights import World
-from servers import KEY
 
 from jobs.runs import roll_back
 from jobs.sync import SyncOptions, sync
@@ -25,6 +23,8 @@ from jobs.train import TrainOptions, train
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TimeUp
 from tagger.index.store import Index
+
+__all__ = ["engines", "key"]  # fixtures
 
 # A week takes seconds, and shrinking one hundreds of weeks.
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -49,12 +49,6 @@ WORDS = ("label,de\nred,rot\n", "label,de,parent\ndress,Kleid,garment\n", "label
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineSeen]]:
-    with every_engine(tmp_path_factory.mktemp("engines")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def other_bundle(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose garments are not exclusive: another vocabulary."""
     models = tmp_path_factory.mktemp("others")
@@ -75,11 +69,6 @@ def other_thresholds(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory
     file.write_text(json.dumps(written))
     described_again(folder)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_SEARCH_KEY", KEY)
 
 
 class Weeks:
