@@ -20,6 +20,7 @@ from tagger.nightly.current_night import (
     current_night,
     span,
 )
+from tagger.processes import is_alive
 
 NOT_GOOD = 8
 """The exit code where readers see no night that is good and young enough."""
@@ -169,13 +170,7 @@ def _works(record: RunRecord) -> bool:
     """
     if record.host != socket.gethostname():
         return True
-    try:
-        os.kill(record.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        pass
-    return _has_arguments(record.process, record.command[1:])
+    return is_alive(record.process) and _has_arguments(record.process, record.command[1:])
 
 
 def _has_arguments(process: int, arguments: Sequence[str]) -> bool:

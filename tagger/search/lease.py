@@ -14,6 +14,7 @@ import msgspec
 from schemas.sync import Building, Synced
 from schemas.sync import Lease as LeaseRecord
 from tagger.errors import EngineError, InputError, Locked
+from tagger.processes import is_alive
 from tagger.search.server import Server
 from tagger.settings import setting
 
@@ -145,7 +146,7 @@ def _is_over(lease: LeaseRecord) -> bool:
         return False
     if lease.process == os.getpid():
         return lease.holder not in _HELD
-    return not _is_alive(lease.process)
+    return not is_alive(lease.process)
 
 
 def _processes() -> str:
@@ -156,13 +157,3 @@ def _processes() -> str:
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return True
