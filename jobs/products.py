@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.by_product import product_choice
 from jobs.page_file import check_writable
 from schemas.documents import KINDS, DocumentField
 from schemas.record import FORMAT_VERSION
@@ -15,7 +14,7 @@ from tagger.errors import InputError
 from tagger.files import replacing
 from tagger.index.store import existing_index
 from tagger.progress import warn
-from tagger.search.opening import DocumentOptions, open_source
+from tagger.search.opening import DocumentOptions, open_source, product_choice
 from tagger.settings import setting
 
 

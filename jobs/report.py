@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from jobs.by_product import ProductChoice, by_product, product_choice
+from jobs.by_product import by_product
 from jobs.page_file import check_writable, why_not_writable, write_page
 from schemas.report import NightReport
 from tagger.errors import Locked, StoreError
@@ -18,6 +18,7 @@ from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.machine import machine_fault
 from tagger.progress import warn
+from tagger.search.opening import ProductChoice, product_choice
 
 if TYPE_CHECKING:
     from tagger.report.products import ReadProducts

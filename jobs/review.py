@@ -5,7 +5,7 @@ import os
 
 import pyarrow as pa
 
-from jobs.by_product import ProductChoice, by_product, product_choice
+from jobs.by_product import by_product
 from tagger.errors import InputError, StoreError
 from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
@@ -17,6 +17,7 @@ from tagger.review.saying import checked_name
 from tagger.review.server import ReviewServer
 from tagger.review.serving import address, listening, new_token, serve
 from tagger.review.static import read_page
+from tagger.search.opening import ProductChoice, product_choice
 
 _AT_ONCE = 200_000
 """Pictures whose products are looked up at a time."""

@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from tagger.review.pictures import NotShown, Pictures
 from tagger.review.security import Gate
-from tagger.review.static import KINDS
+from tagger.review.static import read_page
 
+TITLE = "Search the drawn catalog"
 _HITS = 48
 _FACETS = 30
 
@@ -49,7 +50,7 @@ class SearchServer:
         self._facets = list(facets)
         self._contents = contents
         self._pictures = Pictures(catalog)
-        self._files = _page_files()
+        self._page = read_page(TITLE, files("jobs") / "search_page")
 
     def application(self, token: str, port: int) -> Gate:
         """Return the ASGI application, behind its gate."""
@@ -67,15 +68,14 @@ class SearchServer:
 
     async def page(self, _: Request) -> Response:
         """Return the page."""
-        return Response(self._files["index.html"], media_type="text/html")
+        return Response(self._page.shell, media_type="text/html")
 
     async def file(self, request: Request) -> Response:
         """Return a file of the page."""
-        name = request.path_params["name"]
-        kind = KINDS.get(f".{name.rpartition('.')[2]}")
-        if name not in self._files or kind is None:
+        found = self._page.files.get(request.path_params["name"])
+        if found is None:
             return _error(HTTPStatus.NOT_FOUND, "there is nothing at this address")
-        return Response(self._files[name], media_type=kind)
+        return Response(found.content, media_type=found.kind)
 
     async def search(self, request: Request) -> Response:
         """Return what is found, and how many there are of each choice."""
@@ -164,11 +164,6 @@ def _facet(result: dict[str, Any]) -> dict[str, Any]:
     (one,) = result["facet_counts"]
     values = [{"value": each["value"], "count": each["count"]} for each in one["counts"]]
     return {"field": one["field_name"], "values": values}
-
-
-def _page_files() -> dict[str, bytes]:
-    folder = files("jobs") / "search_page"
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
 
 
 def _error(status: int, words: str) -> Response:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.by_product import product_choice
 from jobs.console.config_file import Allowed, read_settings
 from schemas.sync import SyncReport
 from tagger.errors import EngineError, InputError, TaggerError
@@ -11,7 +10,7 @@ from tagger.index.store import existing_index
 from tagger.progress import warn
 from tagger.search.address import Address, parse_address, read_key
 from tagger.search.engines import open_engine
-from tagger.search.opening import DocumentOptions
+from tagger.search.opening import DocumentOptions, product_choice
 from tagger.search.product_pattern import check_pattern
 from tagger.search.records import recorded
 from tagger.search.sync import PATIENCE

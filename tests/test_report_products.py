@@ -16,7 +16,7 @@ from made_nights import MODEL, MadeNight, row_labels
 from reviewing import hostile_catalog, tagged
 from with_products import DIFFERENT, disagreeing, product_table
 
-from jobs.by_product import ProductChoice, by_product
+from jobs.by_product import by_product
 from jobs.report import report
 from jobs.tag_catalog import TagOptions
 from schemas.report import NightReport
@@ -25,6 +25,7 @@ from tagger.errors import InputError
 from tagger.index.snapshots import Snapshot
 from tagger.models.starter import STARTER
 from tagger.report.products import EXAMPLES, PICTURES, ReadProducts, read_products
+from tagger.search.opening import ProductChoice
 
 GROUPS = ["color", "type", "pattern"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined
@@ -29,9 +30,12 @@ class PageFiles(NamedTuple):
     files: Mapping[str, StaticFile]
 
 
-def read_page(title: str) -> PageFiles:
-    """Return the files of the page; `title` is what its window is called."""
-    folder = files("tagger.review") / "page"
+REVIEW = files("tagger.review") / "page"
+"""The review page."""
+
+
+def read_page(title: str, folder: Traversable = REVIEW) -> PageFiles:
+    """Return the files of a page; `title` is what its window is called."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     shell = environment.from_string((folder / _SHELL).read_text(encoding="utf-8"))
     found = {

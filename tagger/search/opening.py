@@ -1,8 +1,9 @@
 """What the documents of an index are made of, by what was asked for."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from tagger.errors import BundleError, StoreError
+from tagger.errors import BundleError, InputError, StoreError
 from tagger.index.features import FeatureStore
 from tagger.index.night_labels import NightLabels
 from tagger.index.store import Index
@@ -10,6 +11,7 @@ from tagger.models.bundle import load_bundle
 from tagger.search.documents import DocumentSettings
 from tagger.search.product_pattern import ProductPattern
 from tagger.search.product_table import ProductTable
+from tagger.search.products import Products
 from tagger.search.source import Source
 from tagger.search.url_template import NAMES, check_template
 from tagger.search.words import read_words, unknown_labels
@@ -45,6 +47,49 @@ class DocumentOptions:
         return self.products is not None or self.product_from is not None
 
 
+class ProductChoice(NamedTuple):
+    """What says which product a picture shows.
+
+    Attributes
+    ----------
+    given : str
+    is_table : bool
+        Whether that is a table of sku, image and role, or a regular expression on the path.
+    """
+
+    given: str
+    is_table: bool
+
+
+def product_choice(products: str | None, product_from: str | None) -> ProductChoice | None:
+    """Return what of two settings says which product a picture shows; None where neither does.
+
+    Raises
+    ------
+    InputError
+        If both do.
+    """
+    if products is not None and product_from is not None:
+        raise InputError(
+            f"{setting('products')} and {setting('product_from')} contradict each other; give one"
+        )
+    if products is not None:
+        return ProductChoice(products, True)
+    return None if product_from is None else ProductChoice(product_from, False)
+
+
+def chosen_products(choice: ProductChoice, source: Source) -> Products:
+    """Return the products of a night, as they were chosen.
+
+    Raises
+    ------
+    InputError
+        If the table or the pattern makes no sense, or names no picture of the night.
+    """
+    made = ProductTable if choice.is_table else ProductPattern
+    return made(choice.given, source.ids)
+
+
 def open_source(index: Index, options: DocumentOptions) -> tuple[Source, list[str]]:
     """Return the documents of the current night, and what somebody should know of them.
 
@@ -70,10 +115,9 @@ def open_source(index: Index, options: DocumentOptions) -> tuple[Source, list[st
         options.by_product,
     )
     source = Source(night, settings, features, None)
-    if options.products is not None:
-        source.products = ProductTable(options.products, source.ids)
-    elif options.product_from is not None:
-        source.products = ProductPattern(options.product_from, source.ids)
+    choice = product_choice(options.products, options.product_from)
+    if choice is not None:
+        source.products = chosen_products(choice, source)
     strange = unknown_labels(words, (label.name for label in settings.answered))
     notes += source.products.notes if source.products is not None else []
     if strange:
