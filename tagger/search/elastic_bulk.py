@@ -1,12 +1,11 @@
 """Bulk requests of Elasticsearch and OpenSearch: cut to a size that servers take, and read item by
 item."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tagger.errors import EngineError
 from tagger.search.elastic_client import Declined
-from tagger.search.patience import Busy, Patience
+from tagger.search.patience import Busy, Patience, Verdicts, until_taken
 
 BUSY = (429, 502, 503, 504)
 """Statuses of what may be asked again."""
@@ -58,7 +57,9 @@ def _cut(entries: Entries) -> Iterator[Entries]:
 def _one(entries: Entries, send: Callable[[bytes], Any], patience: Patience) -> dict[str, str]:
     """Do what is in one request; where it is too large, halves are tried."""
     try:
-        return _sent(entries, send, patience)
+        return until_taken(
+            entries, lambda some: _answered(send(b"".join(some.values())), some), patience.ask
+        )
     except Declined as declined:
         if declined.status != _TOO_LARGE:
             raise
@@ -70,42 +71,22 @@ def _one(entries: Entries, send: Callable[[bytes], Any], patience: Patience) -> 
     return _one(parts[0], send, patience) | _one(parts[1], send, patience)
 
 
-def _sent(entries: Entries, send: Callable[[bytes], Any], patience: Patience) -> dict[str, str]:
-    waiting = dict(entries)
-    refused: dict[str, str] = {}
-
-    def ask() -> None:
-        busy = _answered(send(b"".join(waiting.values())), waiting, refused)
-        if busy:
-            raise Busy(busy)
-
-    try:
-        patience.ask(ask)
-    except EngineError:
-        if len(waiting) == len(entries):  # not one was taken: the server is away, not choosy
-            raise
-        refused |= dict.fromkeys(waiting, "busy for too long")
-    return refused
-
-
-def _answered(answer: Any, waiting: Entries, refused: dict[str, str]) -> str:
-    """Take out of `waiting` what was done or refused; return why the rest was not, or an empty
-    text."""
+def _answered(answer: Any, entries: Mapping[str, bytes]) -> Verdicts:
+    """Return what a bulk request's answer says of its entries."""
     items = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(items, list) or len(items) != len(waiting):
+    if not isinstance(items, list) or len(items) != len(entries):
         raise Busy("its answer has not an item for each document")
-    busy = ""
+    said = Verdicts({}, {})
     for item in items:
         (result,) = item.values()
         status = int(result["status"])
         one = str(result["_id"])
+        gone = status == _NOT_THERE and entries.get(one, b"").startswith(b'{"delete"')
         if status in BUSY:
-            busy = _reason(result)
-            continue
-        entry = waiting.pop(one, b"")
-        if status >= 300 and not (status == _NOT_THERE and entry.startswith(b'{"delete"')):
-            refused[one] = _reason(result)
-    return busy
+            said.busy[one] = _reason(result)
+        elif status >= 300 and not gone:
+            said.refused[one] = _reason(result)
+    return said
 
 
 def _reason(result: dict[str, Any]) -> str:

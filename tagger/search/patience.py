@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from tagger.errors import EngineError
 from tagger.exit_codes import end_if_asked
@@ -14,6 +14,7 @@ _LONGEST = 15.0
 _SAID_AFTER = 2.0
 
 Answer = TypeVar("Answer")
+Entry = TypeVar("Entry")
 
 
 class Busy(Exception):
@@ -65,3 +66,58 @@ class Patience:
             time.sleep(max(0.0, min(wait * random.uniform(0.7, 1.3), left)))  # noqa: S311 - no secret
             end_if_asked()
             wait = min(2 * wait, _LONGEST)
+
+
+class Verdicts(NamedTuple):
+    """What a server said of some documents, by id; of the others, that it took them.
+
+    Attributes
+    ----------
+    busy, refused : dict of str to str
+        Why.
+    """
+
+    busy: dict[str, str]
+    refused: dict[str, str]
+
+
+def until_taken(
+    entries: Mapping[str, Entry],
+    send: Callable[[Mapping[str, Entry]], Verdicts],
+    ask: Callable[[Callable[[], None]], object],
+) -> dict[str, str]:
+    """Return the ids of documents that were refused, and why; those that a server was too busy for
+    are sent again.
+
+    Parameters
+    ----------
+    entries : mapping of str to anything
+        Id to what is sent.
+    send : callable
+        Sends those that still wait.
+    ask : callable
+        Asks a question again where it raises `Busy`, as `Patience.ask`.
+
+    Raises
+    ------
+    EngineError
+        If the server took not one: it is away, not choosy.
+    """
+    waiting = dict(entries)
+    refused: dict[str, str] = {}
+
+    def once() -> None:
+        said = send(waiting)
+        refused.update(said.refused)
+        for one in [one for one in waiting if one not in said.busy]:
+            del waiting[one]
+        if waiting:
+            raise Busy(next(iter(said.busy.values())))
+
+    try:
+        ask(once)
+    except EngineError:
+        if len(waiting) == len(entries):
+            raise
+        refused |= dict.fromkeys(waiting, "busy for too long")
+    return refused

@@ -6,7 +6,7 @@ vectors. Records of ours are documents of the collection `tagger_sync`.
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from tagger.errors import EngineError, InputError
 from tagger.search.address import KEY_VARIABLE, RECORDS, Address
 from tagger.search.engine import no_documents
 from tagger.search.extras import needs
-from tagger.search.patience import Busy, Patience
+from tagger.search.patience import Busy, Patience, Verdicts, until_taken
 from tagger.search.server import Line, ascii_lines
 from tagger.search.typesense_fields import collection_fields
 from tagger.settings import setting
@@ -156,33 +156,12 @@ class TypesenseServer:
 
     def upsert(self, collection: str, lines: Sequence[Line]) -> list[Refusal]:
         """Write documents; return those that were refused."""
-        waiting = list(lines)
-        refused: list[Refusal] = []
-
-        def import_waiting() -> None:
-            answers = self._import(collection, waiting)
-            busy = []
-            for line, answer in zip(waiting, answers, strict=True):
-                if answer.get("success"):
-                    continue
-                reason = str(answer.get("error", "it did not say why"))
-                if answer.get("code") in _BUSY_CODES:
-                    busy.append((line, reason))
-                else:
-                    refused.append(Refusal(id=line.id, name=line.name, reason=reason[:300]))
-            waiting[:] = [line for line, _ in busy]
-            if busy:
-                raise Busy(busy[0][1])
-
-        try:
-            self._checked(import_waiting)
-        except EngineError:
-            if len(waiting) == len(lines):  # not one was taken: the server is away, not choosy
-                raise
-            refused += [
-                Refusal(id=line.id, name=line.name, reason="busy for too long") for line in waiting
-            ]
-        return refused
+        entries = {line.id: line for line in lines}
+        refused = until_taken(entries, partial(self._import, collection), self._checked)
+        return [
+            Refusal(id=one, name=entries[one].name, reason=why[:300])
+            for one, why in refused.items()
+        ]
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove documents; one that is not there is none."""
@@ -212,14 +191,20 @@ class TypesenseServer:
     def _delete(self, collection: str, which: str) -> None:
         self._client.collections[collection].documents.delete({"filter_by": which})
 
-    def _import(self, collection: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    def _import(self, collection: str, lines: Mapping[str, Line]) -> Verdicts:
         text = self._client.collections[collection].documents.import_(
-            ascii_lines(lines), {"action": "upsert"}
+            ascii_lines(list(lines.values())), {"action": "upsert"}
         )
         answers = [json.loads(line) for line in str(text).split("\n") if line]
         if len(answers) != len(lines):
             raise Busy(f"it answered {len(answers)} of {len(lines)} documents")
-        return answers
+        said = Verdicts({}, {})
+        for one, answer in zip(lines, answers, strict=True):
+            if not answer.get("success"):
+                busy = answer.get("code") in _BUSY_CODES
+                why = str(answer.get("error", "it did not say why"))
+                (said.busy if busy else said.refused)[one] = why
+        return said
 
     def _with_records(self, question: Callable[[], object]) -> None:
         """Ask, after making the collection of our records where it is missing."""
