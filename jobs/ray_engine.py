@@ -85,8 +85,8 @@ def score_with_ray(work: Work, run: Run) -> list[StagedUnit]:
     A content in two tasks is scored, and counted, twice.
 
     A cluster is found by RAY_ADDRESS; without that one is started on this machine, for the length
-    of the run. No comparison of precisions is begun: bfloat16 is used where an earlier one on the
-    worker's machine allowed it.
+    of the run. No comparison of precisions is begun: what an earlier one on the worker's machine
+    allowed is used.
 
     Raises
     ------

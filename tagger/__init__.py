@@ -31,8 +31,8 @@ def load(
     path : path, optional
         A bundle's folder, or `models/current`; by default the model that comes with the package.
     backend : str
-        `auto` is OpenVINO, in bfloat16 where a comparison allowed it; `openvino` computes in
-        float32; `keras` is the slow reference, and needs TensorFlow.
+        `auto` is OpenVINO, in int8 or bfloat16 where a comparison allowed it; `openvino`
+        computes in float32; `keras` is the slow reference, and needs TensorFlow.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Packed bundles: a quarter of the size, what that costs is said, and they can be retrained."""
+"""Packed bundles: a third of the size, what that costs is said, and they can be retrained."""
 
 import hashlib
 import json
@@ -21,7 +21,8 @@ from schemas.models import PackReport
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
 from tagger.models.bundle import load_bundle
-from tagger.models.predictor import load_network, make_predictor
+from tagger.models.keras_network import load_network
+from tagger.models.predictor import make_predictor
 from tagger.pipeline.parent_network import parent_network
 
 pytestmark = pytest.mark.tensorflow

@@ -60,7 +60,7 @@ _OURS = re.compile(
     r"drawing a sample catalog|training on |tagging once more|[\d,]+ parameters, |epoch \d+: "
     r"|\w+: judged by (?:pixels|shape), because its name is a word for "
     r"|published [\d,]+ rows as |nothing has changed: |not promoted: "
-    r"|tagger: model \S+ is no better|\d+ Ray workers|bfloat16 is used: |float32 is used: "
+    r"|tagger: model \S+ is no better|\d+ Ray workers|(bfloat16|int8|float32) is used: "
 )
 _NOT_THE_NETWORK = ("127.", "::1", "localhost", "None")
 

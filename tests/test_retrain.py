@@ -217,7 +217,7 @@ def test_without_the_old_pictures_the_parent_s_answers_keep_old_labels_alive(
 
 
 def test_the_teacher_answers_for_what_is_unknown_of_old_labels_alone(parent: Path) -> None:
-    from tagger.models.predictor import load_network
+    from tagger.models.keras_network import load_network
     from tagger.training.fine_tuning import Inheritance
 
     network = load_network(load_bundle(parent))
@@ -289,7 +289,7 @@ def test_a_frozen_trunk_stays_as_it_is_bit_for_bit(
 
 
 def test_new_columns_start_at_their_share_and_old_ones_where_the_parent_was(parent: Path) -> None:
-    from tagger.models.predictor import load_network
+    from tagger.models.keras_network import load_network
     from tagger.training.fine_tuning import Inheritance
     from tagger.training.network import architecture_of, build_network, logits_alone
 

@@ -333,7 +333,7 @@ def relabel(
     rich_help_panel=PANEL,
     epilog="Example: `tagger pack models/current photos/ --out packed`",
     help=(
-        "Write a copy of a model for tagging alone, a quarter of the size, and say what that "
+        "Write a copy of a model for tagging alone, a third of the size, and say what that "
         "costs per label."
     ),
 )

@@ -76,9 +76,8 @@ Backend = Literal["auto", "openvino", "keras"]
 BackendOption = Annotated[
     Backend,
     typer.Option(
-        help="auto is OpenVINO, in bfloat16 where a comparison allowed it; openvino computes in "
-        "float32; keras is the "
-        "slow reference."
+        help="auto is OpenVINO, in int8 or bfloat16 where a comparison allowed it; openvino "
+        "computes in float32; keras is the slow reference."
     ),
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Decode processes; 0 is one per core.")]

@@ -17,10 +17,11 @@ from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.worker import CHUNK
 from tagger.index.rows import make_rows, schema_of
-from tagger.models.bfloat16 import PICTURES
 from tagger.models.bundle import load_bundle
 from tagger.models.file_scoring import read_and_infer
-from tagger.models.predictor import Backend, Inferred, make_predictor
+from tagger.models.inferred import Inferred
+from tagger.models.precision import PICTURES
+from tagger.models.predictor import Backend, make_predictor
 from tagger.models.starter import STARTER
 from tagger.progress import say
 
@@ -156,7 +157,7 @@ class Model:
             return self._table(asked, *self._score_files(asked))
 
     def _choose_precision(self, pictures: int) -> None:
-        """Compare bfloat16 with float32 on the first large batch, as the nightly job does."""
+        """Compare precisions on the first large batch, as the nightly job does."""
         if not self._compared and pictures >= PICTURES:
             self._predictor = make_predictor(self._bundle, self._backend, report=say)
             self._compared = True

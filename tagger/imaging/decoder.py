@@ -35,7 +35,7 @@ from tagger.errors import MachineFault, TaggerError, TimeUp
 from tagger.imaging.file_facts import FileFacts
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.shared_array import SharedArray
-from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, Setup, with_note
+from tagger.imaging.worker import CHUNK, IDLE, NOTE_LENGTH, QUEUED, SHORT, Setup, with_note
 from tagger.machine import memory_is_limited
 from tagger.settings import setting
 
@@ -374,16 +374,25 @@ def _import_path() -> str:
     return json.dumps([folder for entry in entries for folder in ([entry] if entry else here)])
 
 
-def chunked(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the paths in tasks as `Decoder.decode` takes them."""
+def chunked(paths: Iterable[str], *, short: int = 0) -> Iterator[list[str]]:
+    """Yield the paths in tasks as `Decoder.decode` takes them.
+
+    Parameters
+    ----------
+    short : int
+        How many tasks, the first ones, have `SHORT` paths, so that the first answers come soon.
+    """
     chunk: list[str] = []
     size = 0
+    most = SHORT if short else CHUNK
     for path in paths:
         length = len(os.fsencode(path))
-        if chunk and (len(chunk) == CHUNK or size + length > _PATH_BYTES):
+        if chunk and (len(chunk) == most or size + length > _PATH_BYTES):
             yield chunk
             chunk = []
             size = 0
+            short -= 1
+            most = SHORT if short > 0 else CHUNK
         chunk.append(path)
         size += length
     if chunk:

@@ -31,6 +31,9 @@ _MOST_MEMORY = 1_500_000_000
 CHUNK = 64
 """Pictures per task: one inference batch."""
 
+SHORT = 16
+"""Pictures of a worker's first task."""
+
 QUEUED = 2
 """Tasks per worker: one being decoded, one waiting, so that it never idles while the parent
 infers."""

@@ -13,7 +13,6 @@ networks know what they don't know?", 2021. What else was tried is on the benchm
 """
 
 import numpy as np
-import scipy.stats
 from msgspec import structs
 
 from schemas.bundle import Likeness, Outside
@@ -62,6 +61,8 @@ def measure_likeness(
     ordinary = float(np.median(seen))
     least = float(np.quantile(seen, SHARE_BEYOND))
     if n < ENOUGH:
+        import scipy.stats  # late: it takes a second, and no night needs it
+
         tail = float(scipy.stats.t.ppf(SHARE_BEYOND, n - 1)) * np.sqrt(1 + 1 / n)
         least = min(least, float(seen.mean() + tail * seen.std(ddof=1)))
     likeness = Likeness(ordinary=ordinary, least=min(least, ordinary - _LEAST_SPREAD), pictures=n)

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import tagger.imaging.preprocessing
 from schemas.bundle import (
     FILES,
+    INT8,
     ONLY_PACKED,
     ONLY_WHOLE,
     Description,
@@ -319,7 +320,7 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
 
     Files that this version does not know are left alone, but those that are listed must be whole.
     """
-    needed = set(FILES) - {*ONLY_WHOLE, *ONLY_PACKED}
+    needed = set(FILES) - {*ONLY_WHOLE, *ONLY_PACKED, *INT8}
     if missing := sorted(needed - set(listed)):
         raise BundleError(
             f"its bundle.json does not list {', '.join(missing)}; take it from a backup"

@@ -10,7 +10,8 @@ from tagger.imaging.decoder import Decoder
 from tagger.imaging.file_facts import FileFacts, check_machine
 from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import Backend, Inferred, Predictor, make_predictor
+from tagger.models.inferred import Inferred, Predictor
+from tagger.models.predictor import Backend, make_predictor
 
 
 def infer_files(

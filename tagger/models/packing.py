@@ -1,6 +1,6 @@
-"""Packing: a bundle of a quarter of the size.
+"""Packing: a bundle of a third of the size.
 
-Its weights are float16, and in place of the network for Keras it has what a retraining needs.
+Its weights are float16, those in int8 stay, and in place of the network for Keras it has what a retraining needs.
 """
 
 import hashlib
@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from schemas.bundle import FILES, ONLY_PACKED, ONLY_WHOLE
+from schemas.bundle import FILES, INT8, ONLY_PACKED, ONLY_WHOLE
 from tagger.errors import InputError
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import load_network
+from tagger.models.keras_network import load_network
 from tagger.models.trainable import FILE, write_trainable
 from tagger.models.writer import complete
 from tagger.settings import setting
@@ -52,8 +52,8 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
         _halve(bundle.path / "openvino" / "model.xml", work / "openvino" / "model.xml")
         write_trainable(load_network(bundle), work / FILE)
         for file in FILES:
-            if file not in (*ONLY_WHOLE, *ONLY_PACKED) and not file.startswith("openvino/"):
-                shutil.copyfile(bundle.path / file, work / file)
+            if file not in (*ONLY_WHOLE, *ONLY_PACKED) and not file.startswith("openvino/model"):
+                _copy(bundle.path / file, work / file, optional=file in INT8)
         # Features of rounded weights are not those of the exact ones.
         trunk = hashlib.sha256(f"{bundle.trunk} float16".encode()).hexdigest()
         loss = measured(replace(bundle, path=work, trunk=trunk))
@@ -69,6 +69,11 @@ def pack_bundle(bundle: Bundle, out: Path, *, measured: Callable[[Bundle], str])
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out
+
+
+def _copy(source: Path, target: Path, *, optional: bool) -> None:
+    if source.exists() or not optional:
+        shutil.copyfile(source, target)
 
 
 def _halve(source: Path, target: Path) -> None:

@@ -24,6 +24,7 @@ from schemas.bundle import (
     Thresholds,
 )
 from schemas.record import FORMAT_VERSION, Record, to_json
+from tagger.arrays import Pixels
 from tagger.errors import BundleError
 from tagger.files import file_digest, sync_folder
 from tagger.imaging.preprocessing import Reading
@@ -31,6 +32,7 @@ from tagger.labels.feature_space import FeatureSpace
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import installed_versions, model_id_of
 from tagger.models.network_file import number_shared_objects
+from tagger.models.quantization import write_int8
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +64,9 @@ class BundleContents:
         One per label, in column order.
     likeness : Likeness, optional
         What the unlikeness of a picture is measured by.
+    calibration : uint8 (n, size, size, 3), optional
+        Training pictures, RGB, that its network for 8 bits is calibrated on; without them it has
+        none.
     space : FeatureSpace, optional
         Where the features of training pictures lie, if likeness goes by it.
     split : pyarrow.Table
@@ -91,6 +96,7 @@ class BundleContents:
     reading: Reading | None = None
     likeness: Likeness | None = None
     space: FeatureSpace | None = None
+    calibration: Pixels | None = None
 
 
 def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
@@ -107,6 +113,8 @@ def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
     (work / "openvino").mkdir(parents=True)
     try:
         _write_network(work, contents.network, contents.space)
+        if contents.calibration is not None:
+            write_int8(work, contents.calibration)
         _write_records(work, contents)
         _write_split(work, contents.split)
         for file, plot in contents.plots.items():

@@ -11,8 +11,8 @@ from tagger.arrays import Float16Array, Float32Array, Float64Array, Pixels
 from tagger.digests import Contents, key_of
 from tagger.imaging.decoder import DecodedChunk
 from tagger.imaging.file_facts import FileFacts
-from tagger.imaging.worker import CHUNK
-from tagger.models.predictor import Predictor
+from tagger.imaging.worker import CHUNK, SHORT
+from tagger.models.inferred import Predictor
 from tagger.nightly.run import Run
 from tagger.nightly.units import Work
 
@@ -82,9 +82,10 @@ class Inference:
         in_order: deque[_Chunk] = deque()
         while (chunk := self._wait(chunks)) is not None:
             in_order.append(self._take(chunk))
+            wanted = CHUNK if self._run.counts["scored"] else SHORT
             # A batch that does not fill, since all else is known, must not keep the rest from being
             # staged.
-            while len(self._batch) >= CHUNK or (self._batch and len(in_order) > _HELD_UP):
+            while len(self._batch) >= wanted or (self._batch and len(in_order) > _HELD_UP):
                 self._infer()
             while in_order and not in_order[0].waiting:
                 done = in_order.popleft()

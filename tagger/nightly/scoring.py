@@ -11,7 +11,8 @@ from tagger.catalog import absolute_path
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.file_facts import FileFacts
-from tagger.models.predictor import Predictor, make_predictor
+from tagger.models.inferred import Predictor
+from tagger.models.predictor import make_predictor
 from tagger.nightly.guards import check_answering, check_error_rate, check_readable
 from tagger.nightly.inference import Inference
 from tagger.nightly.run import Run
@@ -66,10 +67,10 @@ class Scorer:
         self._threads = threads
         self._predictor: Predictor | None = None
         # Starting a worker takes as long as some pictures.
-        workers = int(max(1, min(work.how.workers or usable_cpus(), pictures // 8)))
+        self._workers = int(max(1, min(work.how.workers or usable_cpus(), pictures // 8)))
         self._decoder = Decoder(
             work.bundle.reading,
-            workers=workers,
+            workers=self._workers,
             timeout=work.how.decode_timeout,
             known=work.known,
             inside=work.root,
@@ -103,7 +104,7 @@ class Scorer:
             self._load(run)
         read = self._decoder.read_seconds
         decoded = self._decoder.decode_seconds
-        chunks = self._decoder.decode(_tasks(work, units), until=work.how.until)
+        chunks = self._decoder.decode(_tasks(work, units, self._workers), until=work.how.until)
         taken = 0
         try:
             for facts, answers in network.scored(chunks):
@@ -164,7 +165,7 @@ def _note_failures(facts: Sequence[FileFacts], places: Int64Array, work: Work, r
             run.lack = f"{image_id!r}: {one.error}"
 
 
-def _tasks(work: Work, units: Sequence[Unit]) -> Iterator[tuple[None, list[str]]]:
+def _tasks(work: Work, units: Sequence[Unit], workers: int) -> Iterator[tuple[None, list[str]]]:
     ids = chain.from_iterable(work.plan.ids(unit.places) for unit in units)
     paths = (absolute_path(work.root, image_id) for image_id in ids)
-    return ((None, chunk) for chunk in chunked(paths))
+    return ((None, chunk) for chunk in chunked(paths, short=workers))

@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.bundle import CalibrationChange, Likeness, Metrics, Threshold
 from schemas.evaluation import Verdict
-from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray
+from tagger.arrays import BoolArray, Float32Array, Float64Array, FloatArray, Pixels
 from tagger.datasets.labelled_set import LabelKeys
 from tagger.errors import TaggerError
 from tagger.labels.feature_space import (
@@ -23,7 +23,7 @@ from tagger.labels.feature_space import (
 from tagger.labels.pairs import Pair, count_pairs
 from tagger.labels.unlikeness import ENOUGH, measure_likeness, with_parent
 from tagger.labels.vocabulary import Vocabulary
-from tagger.models.bfloat16 import PICTURES
+from tagger.models.precision import PICTURES
 from tagger.pipeline.split_set import SplitSet
 from tagger.progress import say
 
@@ -187,8 +187,21 @@ def measure_network(
     )
 
 
+def calibration_pictures(split: SplitSet) -> Pixels | None:
+    """Return training pictures that a network for 8 bits is calibrated on, drawn without a seed of
+    the user's; None where there are too few."""
+    from tagger.models.quantization import CALIBRATION
+
+    train = split.rows("train")
+    if len(train) < CALIBRATION:
+        return None
+    drawn = np.random.default_rng(0).permutation(train)[:CALIBRATION]
+    return np.asarray(split.pixels[np.sort(drawn)])
+
+
 def compare_precisions_of(path: Path, split: SplitSet) -> None:
-    """Compare bfloat16 with float32 for the model just saved, on the harder pictures first."""
+    """Compare the precisions that this machine has for the model just saved, on the harder pictures
+    first."""
     from tagger.models.bundle import load_bundle
     from tagger.models.predictor import compare_precisions
 
@@ -197,7 +210,7 @@ def compare_precisions_of(path: Path, split: SplitSet) -> None:
     try:
         compare_precisions(load_bundle(path), split.pixels[rows], split.targets[rows], say)
     except (TaggerError, OSError) as error:  # the model is saved; the first night compares
-        say(f"bfloat16 was not compared with float32: {error}")
+        say(f"precisions were not compared: {error}")
 
 
 def _metrics(

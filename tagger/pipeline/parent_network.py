@@ -3,7 +3,7 @@
 from typing import Any
 
 from tagger.models.bundle import Bundle
-from tagger.models.predictor import load_network
+from tagger.models.keras_network import load_network
 from tagger.models.trainable import Weights, trainable_weights, unreadable
 from tagger.training.architecture import Architecture
 

@@ -20,6 +20,7 @@ from tagger.pipeline.labelled_sets import decode_set
 from tagger.pipeline.measuring import (
     Measured,
     calibrate_network,
+    calibration_pictures,
     compare_precisions_of,
     measure_network,
 )
@@ -220,6 +221,7 @@ def _save(candidate: Candidate, options: TrainingOptions, start: StartingPoint) 
         gate=candidate.gate,
         parent=start.parent.model_id if start.parent is not None else None,
         reading=start.reading(),
+        calibration=calibration_pictures(split),
     )
     return save_bundle(options.models, candidate.name, contents)
 

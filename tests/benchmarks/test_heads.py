@@ -14,7 +14,8 @@ from test_accuracy import models, say, trained
 from tagger.arrays import Float32Array, Pixels
 from tagger.imaging.reader import read_picture
 from tagger.models.bundle import Bundle, load_bundle
-from tagger.models.predictor import OpenVinoPredictor, logits_of
+from tagger.models.openvino_network import OpenVinoPredictor
+from tagger.models.predictor import logits_of
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared]
 __all__ = ["models"]  # a fixture

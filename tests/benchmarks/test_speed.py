@@ -24,7 +24,7 @@ from tagger.datasets.sample import draw_sample
 from tagger.imaging.worker import CHUNK, QUEUED
 from tagger.labels.unlikeness import unlikeness
 from tagger.models.bundle import load_bundle
-from tagger.models.predictor import OpenVinoPredictor
+from tagger.models.openvino_network import OpenVinoPredictor
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["originals", "ratio"]  # fixtures

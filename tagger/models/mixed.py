@@ -1,0 +1,156 @@
+"""Predictors that compute most pictures in a cheaper precision, or find out whether they may."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tagger.arrays import Float32Array, Pixels
+from tagger.labels.views import uncertain
+from tagger.models.bundle import Bundle
+from tagger.models.inferred import Inferred, Predictor
+from tagger.models.openvino_network import OpenVinoPredictor, machine
+from tagger.models.precision import PICTURES, Compared, Comparison, Precision, remember
+
+_AGAIN = 4
+"""Pictures computed again at a time: some three of 64 are, and a batch costs as much as if it were
+full."""
+
+
+class MixedPredictor:
+    """A cheaper precision, and float32 again for pictures whose tags might be others if each logit
+    were off by `margin`."""
+
+    def __init__(
+        self, bundle: Bundle, precision: Precision, margin: float, *, threads: int = 0
+    ) -> None:
+        self._bundle = bundle
+        self._margin = margin
+        self._threads = threads
+        self._fast = OpenVinoPredictor(bundle, precision, threads=threads)
+        self._exact: OpenVinoPredictor | None = None
+        self.backend = f"openvino {precision}"
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        inferred = self._fast.infer(pixels)
+        doubtful = uncertain(
+            inferred.logits, self._bundle.thresholds, self._bundle.vocabulary, self._margin
+        )
+        again = np.flatnonzero(doubtful)
+        if len(again):
+            for values, exact in zip(inferred, self._again(pixels[again]), strict=True):
+                values[again] = exact
+        return inferred
+
+    def _again(self, pixels: Pixels) -> Inferred:
+        """Return float32's; the network is compiled when the first picture needs it."""
+        if self._exact is None:
+            self._exact = OpenVinoPredictor(self._bundle, batch=_AGAIN, threads=self._threads)
+        return self._exact.infer(pixels)
+
+    def logits(self, pixels: Pixels) -> Float32Array:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        return self.infer(pixels).logits
+
+
+class ComparingPredictor:
+    """Float32, with other precisions beside it until enough pictures were compared; from then on
+    the cheapest that the comparison allows."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        precisions: Sequence[Precision],
+        report: Callable[[str], object],
+        *,
+        threads: int = 0,
+    ) -> None:
+        self._bundle = bundle
+        self._report = report
+        self._threads = threads
+        self._current: Predictor = OpenVinoPredictor(bundle, threads=threads)
+        self._side_by_side: SideBySide | None = SideBySide(
+            bundle, self._current, precisions, threads=threads
+        )
+
+    @property
+    def backend(self) -> str:
+        """Return what computes the next picture."""
+        return self._current.backend
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        if self._side_by_side is None:
+            return self._current.infer(pixels)
+        inferred = self._side_by_side.infer(pixels)
+        if self._side_by_side.pictures >= PICTURES:
+            compared = self._side_by_side.compared()
+            self._side_by_side = None
+            remember(self._bundle, machine(), compared)
+            self._report(compared.text())
+            if chosen := compared.chosen:
+                self._current = MixedPredictor(
+                    self._bundle, chosen.precision, chosen.margin, threads=self._threads
+                )
+        return inferred
+
+    def logits(self, pixels: Pixels) -> Float32Array:
+        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        return self.infer(pixels).logits
+
+
+class SideBySide:
+    """Every precision on the same pictures, one after the other, and what each took.
+
+    Attributes
+    ----------
+    pictures : int
+        How many it has seen.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        exact: Predictor,
+        precisions: Sequence[Precision],
+        *,
+        threads: int = 0,
+    ) -> None:
+        self._bundle = bundle
+        self._precisions = precisions
+        others = [OpenVinoPredictor(bundle, one, threads=threads) for one in precisions]
+        self._predictors: list[Predictor] = [exact, *others]
+        self._logits: list[list[Float32Array]] = [[] for _ in self._predictors]
+        self._seconds = np.zeros(len(self._predictors))
+        self.pictures = 0
+
+    def infer(self, pixels: Pixels) -> Inferred:
+        """Return what float32 makes of uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        found = []
+        for i, predictor in enumerate(self._predictors):
+            start = time.perf_counter()
+            found.append(predictor.infer(pixels))
+            self._seconds[i] += time.perf_counter() - start
+            self._logits[i].append(found[i].logits)
+        self.pictures += len(pixels)
+        return found[0]
+
+    def compared(self, targets: Float32Array | None = None) -> Compared:
+        """Return the comparison of each precision with float32.
+
+        Parameters
+        ----------
+        targets : float32 (n, n_labels), optional
+            1, 0, or NaN for unknown.
+        """
+        exact, *others = (np.concatenate(logits) for logits in self._logits)
+        shares = self._seconds[1:] / self._seconds[0]
+        return Compared(
+            [
+                Comparison.of(
+                    precision, exact, fast, self._bundle, time=float(share), targets=targets
+                )
+                for precision, fast, share in zip(self._precisions, others, shares, strict=True)
+            ]
+        )
