@@ -21,10 +21,15 @@ from measuring import Ended, measured, originals, ratio
 from jobs.train import TrainOptions, train
 from tagger.cpus import usable_cpus
 from tagger.datasets.sample import draw_sample
-from tagger.imaging.worker import CHUNK, QUEUED
+from tagger.imaging.decoder import Decoder
+from tagger.imaging.worker import CHUNK, SHORT
 from tagger.labels.unlikeness import unlikeness
-from tagger.models.bundle import load_bundle
-from tagger.models.openvino_network import OpenVinoPredictor
+from tagger.labels.views import sigmoid, tag_matrix, uncertain
+from tagger.models.bundle import Bundle, load_bundle
+from tagger.models.mixed import MixedPredictor
+from tagger.models.openvino_network import OpenVinoPredictor, machine
+from tagger.models.precision import MEAN_DIFFERENCE, remembered
+from tagger.models.predictor import logits_of
 
 pytestmark = pytest.mark.benchmark
 __all__ = ["originals", "ratio"]  # fixtures
@@ -62,7 +67,7 @@ def steady_rate(record: dict[str, Any]) -> float:
     """Return pictures a second from the first to the last one, less those that may be decoded
     before the first is."""
     seconds = record["seconds"]
-    ahead = CHUNK * (1 + QUEUED * usable_cpus())
+    ahead = SHORT * (1 + usable_cpus())
     return float((record["counts"]["found"] - ahead) / (seconds["last"] - seconds["first"]))
 
 
@@ -127,7 +132,8 @@ def test_thumbnails_against_the_bare_network(
     model: Path, shared: Path, tmp_path: Path, ratio: Any
 ) -> None:
     _, record = night(shared / "products", model, tmp_path / "index")
-    precision = "bf16" if record["backend"] == "openvino bfloat16" else "f32"
+    known = remembered(load_bundle(model), machine())
+    precision = known.chosen.precision if known and known.chosen else "float32"
     predictor = OpenVinoPredictor(
         load_bundle(model), precision, batch=CHUNK
     )  # the batch that is fastest alone
@@ -142,6 +148,39 @@ def test_thumbnails_against_the_bare_network(
         f"{record['seconds']}"
     )
     ratio("thumbnails: tagger tag / the bare network in batches", steady_rate(record) / bare)
+
+
+@pytest.mark.shared
+def test_tags_of_three_sources_are_those_of_float32(model: Path, shared: Path) -> None:
+    """On pictures that the model was not trained on, with the margin that its own pictures gave."""
+    bundle = load_bundle(model)
+    known = remembered(bundle, machine())
+    if known is None or known.chosen is None:
+        pytest.skip(f"float32 alone is used here: {known.text() if known else 'not compared'}")
+    mixed = MixedPredictor(bundle, known.chosen.precision, known.chosen.margin)
+    exact = OpenVinoPredictor(bundle)
+    print(f"\n{known.text()}\n| source | pictures | again | scores differ by | other tags |")
+    others = 0
+    for source in ("apparel", "phones", "products"):
+        pixels = _pixels(sorted(map(str, (shared / source).rglob("*.jpg"))), bundle)
+        wanted = logits_of(exact, pixels)
+        fast = logits_of(OpenVinoPredictor(bundle, known.chosen.precision), pixels)
+        again = uncertain(fast, bundle.thresholds, bundle.vocabulary, known.chosen.margin)
+        found = logits_of(mixed, pixels)
+        tags = [tag_matrix(each, bundle.thresholds, bundle.vocabulary) for each in (wanted, found)]
+        other = int((tags[0] != tags[1]).any(axis=1).sum())
+        difference = np.abs(sigmoid(wanted) - sigmoid(found)).mean()
+        print(f"| {source} | {len(pixels):,} | {again.mean():.1%} | {difference:.5f} | {other} |")
+        others += other
+        assert difference <= MEAN_DIFFERENCE
+    assert others <= 1
+
+
+def _pixels(paths: list[str], bundle: Bundle) -> np.ndarray:
+    with Decoder(bundle.reading, workers=usable_cpus()) as decoder:
+        chunks = list(decoder.decode_files(paths))
+    ok = np.array([facts.status == "ok" for chunk in chunks for facts in chunk.facts])
+    return np.concatenate([chunk.pixels for chunk in chunks])[ok]
 
 
 def test_what_is_unlike_costs_next_to_nothing(model: Path, ratio: Any) -> None:
