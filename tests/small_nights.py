@@ -17,7 +17,7 @@ UNIT = 130
 @contextmanager
 def small_nights(scored: Path) -> Iterator[None]:
     """Make buckets and units small, and write to `scored` which contents go through the network."""
-    from tagger.index import plan
+    from tagger.index import buckets, plan
     from tagger.nightly import inference
 
     infer = inference.Inference._infer
@@ -29,7 +29,7 @@ def small_nights(scored: Path) -> Iterator[None]:
             log.write("".join(chunk.facts[i].content_sha256 + "\n" for chunk, i, _ in batch))
 
     with (
-        mock.patch.object(plan, "bucket_count", return_value=BUCKETS),
+        mock.patch.object(buckets, "bucket_count", return_value=BUCKETS),
         mock.patch.object(plan, "UNIT", UNIT),
         mock.patch.object(inference.Inference, "_infer", infer_and_log),
     ):

@@ -10,30 +10,24 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import structs
 
 from schemas.runs import PlanCounts
 from tagger.arrays import BoolArray, Int64Array
-from tagger.catalog import Found, bucket_count, bucket_of
 from tagger.digests import Contents, key_of
+from tagger.index.buckets import Numbers, buckets_of
 from tagger.index.id_index import IdIndex
-from tagger.index.staging import Staged
+from tagger.index.listing import LISTING
 
 UNIT = 2000
 """Pictures of one bucket that are scored and staged together."""
 
-LISTING = pa.schema(
-    [("image_id", pa.large_string()), ("size", pa.int64()), ("mtime_ns", pa.int64())]
-)
-"""A walked catalog, in one chunk: 24 bytes a picture and its id."""
-
 KNOWN = pa.schema(
     [
         *LISTING,
-        ("bucket", pa.int32()),
+        ("bucket", pa.int32()),  # of tonight
         ("failed", pa.bool_()),  # not ok
         ("behind", pa.bool_()),  # ok, and scored by another model, or read by another reader
         ("misread", pa.bool_()),  # read by another reader
@@ -41,7 +35,23 @@ KNOWN = pa.schema(
 )
 """What the plan needs to know of the rows of the current snapshot."""
 
-_BATCH = 65_536
+_OUTCOME = pa.schema(
+    [
+        *LISTING,
+        ("bucket", pa.int32()),
+        ("carried", pa.bool_()),
+        ("retried", pa.bool_()),
+        ("outdated", pa.bool_()),
+        ("from_features", pa.bool_()),
+        ("staged_file", pa.int32()),
+        ("staged_row", pa.int32()),
+        ("staged_failed", pa.bool_()),
+    ]
+)
+"""A plan as a table."""
+
+UNIT_PICTURES = pa.schema([*LISTING, ("retried", pa.bool_())])
+"""What reading needs to know of a unit's pictures."""
 
 
 @dataclass(frozen=True)
@@ -73,31 +83,40 @@ class Before:
         The rows, as `KNOWN`, part by part: they are not held as a whole.
     unsettled : pa.Array of large_string
         Ids of rows that are to be read again though they look the same.
-    staged : Staged
+    staged : pa.Table
+        The rows in staging, as `tagger.index.staging.KEYS`, newest first.
     contents : Contents
         Those that have scores of tonight's model, in the current snapshot or in staging.
-    buckets : int or None
-        Of the index; None before its first snapshot.
     """
 
     known: Iterable[pa.Table]
     unsettled: pa.Array
-    staged: Staged
+    staged: pa.Table
     contents: Contents
-    buckets: int | None
+
+
+class Newest(NamedTuple):
+    """Which rows of older models and readers are within the limit: those of files that were changed
+    later than `mtime_ns`, and the first `ties` of just then."""
+
+    mtime_ns: int
+    ties: int
+
+    def after(self, ties: int) -> "Newest":
+        """Return what is left to others of so many rows of just then."""
+        return self._replace(ties=max(0, self.ties - ties))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done with each listed picture; all arrays are of the listing's length.
+    """What is to be done with each listed picture of some buckets; all arrays are of the listing's
+    length.
 
     Attributes
     ----------
     listing : pa.Table
         As `LISTING`, each image_id once.
     bucket : int32
-    buckets : int, not an array
-        How many the index has.
     carried : bool
         Its row stays as it is.
     retried : bool
@@ -106,20 +125,31 @@ class Plan:
         It has not changed and was read by this reader, and its scores are of another model.
     from_features : bool
         Its row is made of its last row and stored features: it is not read.
-    staged : int64
-        Position in the staged keys of the row that an interrupted run made of it, or -1.
+    staged_file, staged_row : int32
+        Where the row is that an interrupted run made of it: a number of a file, or -1.
+    staged_failed : bool
+        That row is not ok.
+    ties : int, not an array
+        How many of `Newest.ties` were behind here.
     counts : PlanCounts
     """
 
     listing: pa.Table
-    bucket: npt.NDArray[np.int32]
-    buckets: int
+    bucket: Numbers
     carried: BoolArray
     retried: BoolArray
     outdated: BoolArray
-    staged: Int64Array
     from_features: BoolArray
+    staged_file: Numbers
+    staged_row: Numbers
+    staged_failed: BoolArray
+    ties: int = 0
     counts: PlanCounts
+
+    @property
+    def staged(self) -> BoolArray:
+        """Return bool (n,): the pictures of which an interrupted run made a row."""
+        return self.staged_file >= 0
 
     def taking(self, from_features: BoolArray) -> "Plan":
         """Return the plan with these pictures taken from features, and no others."""
@@ -128,10 +158,9 @@ class Plan:
         counts = structs.replace(self.counts, from_features=n, to_read=both - n)
         return replace(self, from_features=from_features, counts=counts)
 
-    def ids(self, places: Int64Array) -> list[str]:
-        """Return the image_ids at these positions."""
-        ids: list[str] = self.listing["image_id"].take(pa.array(places)).to_pylist()
-        return ids
+    def ids(self, places: Int64Array) -> pa.Array:
+        """Return the image_ids at these positions, large_string."""
+        return self.listing["image_id"].take(pa.array(places)).combine_chunks()
 
     def by_bucket(self, wanted: BoolArray) -> Iterator[tuple[int, Int64Array]]:
         """Yield, for each bucket that has any, the positions of the wanted pictures.
@@ -144,31 +173,32 @@ class Plan:
         for number, here in zip(numbers, np.split(places, starts[1:]), strict=False):
             yield int(number), here
 
-    def units(self, most: float = math.inf) -> Iterator[tuple[int, Int64Array]]:
-        """Yield `(bucket, positions)` of the pictures to be read, by bucket and image_id.
+    def units(self, most: float = math.inf) -> Iterator[tuple[int, pa.Table]]:
+        """Yield buckets and pictures that are to be read, as `UNIT_PICTURES`, by bucket and
+        image_id.
 
         At most `UNIT` each, and at most `most`.
         """
         size = int(min(UNIT, most))
-        to_read = ~self.carried & (self.staged < 0) & ~self.from_features
-        for bucket, places in self.by_bucket(to_read):
-            ids = self.listing["image_id"].take(pa.array(places))
-            ordered = places[pc.sort_indices(ids).to_numpy()]
+        for bucket, places in self.by_bucket(~self.carried & ~self.staged & ~self.from_features):
+            ordered = places[pc.sort_indices(self.ids(places)).to_numpy()]
             for at in range(0, len(ordered), size):
-                yield bucket, ordered[at : at + size]
+                here = ordered[at : at + size]
+                pictures = self.listing.take(pa.array(here))
+                retried = pa.array(self.retried[here])
+                yield bucket, pictures.append_column(UNIT_PICTURES.field("retried"), retried)
 
+    def table(self) -> pa.Table:
+        """Return the plan as a table, all but its counts."""
+        arrays = [getattr(self, name) for name in _OUTCOME.names[len(LISTING) :]]
+        return pa.table([*self.listing.columns, *arrays], schema=_OUTCOME)
 
-def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
-    """Yield the walked pictures as tables of `LISTING`, of some 65,000 pictures or a folder."""
-    batch = Found([], [], [])
-    for found in walked:
-        batch.ids.extend(found.ids)
-        batch.sizes.extend(found.sizes)
-        batch.times.extend(found.times)
-        if len(batch.ids) >= _BATCH:
-            yield _listing(batch)
-            batch = Found([], [], [])
-    yield _listing(batch)
+    @classmethod
+    def of(cls, table: pa.Table, counts: PlanCounts) -> "Plan":
+        """Return the plan that `table` made a table of."""
+        arrays = {name: table[name].to_numpy() for name in _OUTCOME.names[len(LISTING) :]}
+        listing = table.select(LISTING.names).combine_chunks()
+        return cls(listing=listing, counts=counts, **arrays)
 
 
 # What the plan does with a picture. From the top, the first line that fits decides.
@@ -196,14 +226,30 @@ def tables_of(walked: Iterator[Found]) -> Iterator[pa.Table]:
 #   - else if only the model is another, and the trunk's features are stored: `from_features`.
 
 
-def make_plan(listing: pa.Table, before: Before, rules: Rules) -> Plan:
-    """Return the plan for `listing`, as `LISTING`, against what there is already."""
+def make_plan(
+    listing: pa.Table, before: Before, rules: Rules, buckets: int, newest: Newest | None = None
+) -> Plan:
+    """Return the plan for pictures of some buckets, against what there is already of those.
+
+    Parameters
+    ----------
+    listing : pa.Table
+        As `LISTING`, and perhaps the buckets.
+    buckets : int
+        How many the index has tonight.
+    newest : Newest, optional
+        Says which rows are within `rules.backfill_limit`, see `within_limit`; by default that
+        follows from these pictures alone.
+    """
     # Taking from chunks would copy them all, every time.
     listing, index = _each_once(listing.combine_chunks())
     rows = _compare(listing, index, before.known)
-    buckets = before.buckets or before.staged.buckets or bucket_count(len(listing))
-    _add_buckets(rows, listing["image_id"], buckets)
-    later = _left_for_later(rows.behind, listing, rules.backfill_limit)
+    bucket = _buckets(rows, listing, buckets)
+    listing = listing.select(LISTING.names)
+    mtime_ns = _numbers(listing, "mtime_ns")
+    if newest is None and rules.backfill_limit is not None:
+        newest = within_limit([mtime_ns[rows.behind]], rules.backfill_limit)
+    later = _left_for_later(rows.behind, mtime_ns, newest)
     again = rows.same & _marked(index, before.unsettled, len(listing))
     if rules.full:
         rescored = rows.same
@@ -212,7 +258,7 @@ def make_plan(listing: pa.Table, before: Before, rules: Rules) -> Plan:
     else:
         rescored = rows.behind & ~later
     carried = rows.same & ~rescored & ~again
-    staged = _staged_places(listing, index, ~carried, before)
+    file, row, failed = _staged_places(listing, index, ~carried, before)
     nothing = np.zeros(len(listing), bool)
     counts = PlanCounts(
         found=len(listing),
@@ -221,21 +267,52 @@ def make_plan(listing: pa.Table, before: Before, rules: Rules) -> Plan:
         rescored=int(rescored.sum()),
         unchanged=int((rows.same & ~rescored).sum()),
         deleted=rows.total - int(rows.there.sum()),
-        staged=int((staged >= 0).sum()),
-        to_read=int((~carried & (staged < 0)).sum()),
+        staged=int((file >= 0).sum()),
+        to_read=int((~carried & (file < 0)).sum()),
         behind=int((rows.behind & ~rescored).sum()),
     )
     return Plan(
         listing=listing,
-        bucket=rows.bucket,
-        buckets=buckets,
+        bucket=bucket,
         carried=carried,
         retried=rows.failed & ~carried,
         outdated=nothing if rules.full else rows.behind & ~rows.misread & ~carried & ~again,
-        staged=staged,
         from_features=nothing,
+        staged_file=file,
+        staged_row=row,
+        staged_failed=failed,
+        ties=len(_ties(rows.behind, mtime_ns, newest)) if newest else 0,
         counts=counts,
     )
+
+
+def behind_since(listing: pa.Table, known: Iterable[pa.Table]) -> Int64Array:
+    """Return int64 (n,): when the files were changed whose rows are of older models or readers.
+
+    Parameters are those of `make_plan` and `Before`.
+    """
+    listing, index = _each_once(listing.combine_chunks())
+    return _numbers(listing, "mtime_ns")[_compare(listing, index, known).behind]
+
+
+def within_limit(times: Iterable[Int64Array], limit: int) -> Newest | None:
+    """Return which of these times are the `limit` latest; None if all are.
+
+    No more than `limit` and one of the arrays are held.
+    """
+    latest = np.zeros(0, np.int64)
+    whole = 0
+    for some in times:
+        whole += len(some)
+        latest = np.concatenate([latest, some])
+        if len(latest) > limit:
+            latest = np.sort(latest)[len(latest) - limit :]
+    if whole <= limit:
+        return None
+    if not limit:
+        return Newest(np.iinfo(np.int64).max, 0)
+    earliest = latest.min()
+    return Newest(int(earliest), int((latest == earliest).sum()))
 
 
 class _Compared(NamedTuple):
@@ -250,7 +327,7 @@ class _Compared(NamedTuple):
     failed: BoolArray
     behind: BoolArray
     misread: BoolArray
-    bucket: npt.NDArray[np.int32]
+    bucket: Numbers
 
 
 def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _Compared:
@@ -275,11 +352,14 @@ def _compare(listing: pa.Table, index: IdIndex, known: Iterable[pa.Table]) -> _C
     return _Compared(total, there, same, same & failed, same & behind, same & misread, bucket)
 
 
-def _add_buckets(rows: _Compared, ids: pa.ChunkedArray, buckets: int) -> None:
-    """Fill in the buckets of pictures that have no row; some at a time, for they become objects."""
-    for places in np.array_split(np.flatnonzero(~rows.there), 1 + len(ids) // _BATCH):
-        texts = ids.take(pa.array(places)).to_pylist()
-        rows.bucket[places] = [bucket_of(image_id, buckets) for image_id in texts]
+def _buckets(rows: _Compared, listing: pa.Table, buckets: int) -> Numbers:
+    """Return int32 (n,): the bucket of each picture; of those that have a row it is known."""
+    if "bucket" in listing.column_names:
+        return np.asarray(listing["bucket"].to_numpy(), np.int32)
+    new = np.flatnonzero(~rows.there)
+    ids = listing["image_id"].take(pa.array(new)).combine_chunks()
+    rows.bucket[new] = buckets_of(ids, buckets)
+    return rows.bucket
 
 
 def _marked(index: IdIndex, ids: pa.Array, n: int) -> BoolArray:
@@ -288,18 +368,6 @@ def _marked(index: IdIndex, ids: pa.Array, n: int) -> BoolArray:
     places = index.find(ids)
     result[places[places >= 0]] = True
     return result
-
-
-def _listing(found: Found) -> pa.Table:
-    # From the bytes as they are: a list of texts takes ten times as long.
-    ends = np.zeros(len(found.ids) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, found.ids), np.int64, len(found.ids)), out=ends[1:])
-    ids = pa.LargeStringArray.from_buffers(
-        len(found.ids), pa.py_buffer(ends), pa.py_buffer(b"".join(found.ids))
-    )
-    return pa.table(
-        [ids, np.array(found.sizes, np.int64), np.array(found.times, np.int64)], schema=LISTING
-    )
 
 
 def _numbers(table: pa.Table, column: str) -> Int64Array:
@@ -321,41 +389,47 @@ def _each_once(listing: pa.Table) -> tuple[pa.Table, IdIndex]:
     return _each_once(listing.filter(pa.array(once)).combine_chunks())
 
 
-def _left_for_later(behind: BoolArray, listing: pa.Table, limit: int | None) -> BoolArray:
-    """Return bool (n,): rows of older models or readers that are beyond the limit.
-
-    The newest pictures come first.
-    """
-    later = np.zeros_like(behind)
-    if limit is not None and behind.sum() > limit:
-        places = np.flatnonzero(behind)
-        newest = np.argsort(-_numbers(listing, "mtime_ns")[places], kind="stable")
-        later[places[newest[limit:]]] = True
+def _left_for_later(behind: BoolArray, mtime_ns: Int64Array, newest: Newest | None) -> BoolArray:
+    """Return bool (n,): rows of older models or readers that are beyond the limit."""
+    if newest is None:
+        return np.zeros_like(behind)
+    later = behind & (mtime_ns < newest.mtime_ns)
+    later[_ties(behind, mtime_ns, newest)[newest.ties :]] = True
     return later
+
+
+def _ties(behind: BoolArray, mtime_ns: Int64Array, newest: Newest) -> Int64Array:
+    return np.flatnonzero(behind & (mtime_ns == newest.mtime_ns))
 
 
 def _staged_places(
     listing: pa.Table, index: IdIndex, wanted: BoolArray, before: Before
-) -> Int64Array:
-    """Return int64 (n,): the newest staged row that answers for the very same file, or -1."""
-    result = np.full(len(listing), -1, np.int64)
-    keys = before.staged.keys
+) -> tuple[Numbers, Numbers, BoolArray]:
+    """Return int32 (n,) twice and bool (n,): the newest staged row that answers for the very same
+    file, as the plan has it."""
+    file, row = np.full((2, len(listing)), -1, np.int32)
+    failed = np.zeros(len(listing), bool)
+    keys = before.staged
     if not len(keys) or not wanted.any():
-        return result
+        return file, row, failed
     keys = keys.combine_chunks()
     usable = np.flatnonzero(keys["good"].to_numpy() & ~_waits_for_ever(keys, before.contents))
-    at = index.find(keys["image_id"].take(pa.array(usable)))
+    at = index.find(keys["image_id"].take(pa.array(usable)).combine_chunks())
     # Of one picture read twice, the newer reading comes first and counts; an older one is of an
     # older file.
     places, first = np.unique(at, return_index=True)
     here = (places >= 0) & wanted[places]
-    row = usable[first[here]]
+    key = usable[first[here]]
     places = places[here]
     same = np.ones(len(places), bool)
     for name in ("size", "mtime_ns"):
-        same &= _numbers(listing, name)[places] == _numbers(keys, name)[row]
-    result[places[same]] = row[same]
-    return result
+        same &= _numbers(listing, name)[places] == _numbers(keys, name)[key]
+    places = places[same]
+    key = key[same]
+    file[places] = _numbers(keys, "file")[key]
+    row[places] = _numbers(keys, "row")[key]
+    failed[places] = keys["failed"].to_numpy()[key]
+    return file, row, failed
 
 
 def _waits_for_ever(keys: pa.Table, contents: Contents) -> BoolArray:
