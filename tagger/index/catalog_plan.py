@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from msgspec import structs
 
 from schemas.runs import PlanCounts
 from tagger.arrays import Int64Array
+from tagger.index.arrow_files import ArrowWriter, read_table
 from tagger.index.buckets import Partitions
-from tagger.index.listing import read_batches, write_batches
 from tagger.index.plan import Plan
 from tagger.index.spill import Spill
 
@@ -28,7 +27,7 @@ class _Stored(NamedTuple):
     counts: PlanCounts
 
     def read(self) -> Plan:
-        return Plan.of(pa.concat_tables(read_batches(self.path)), self.counts)
+        return Plan.of(read_table(self.path), self.counts)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,8 @@ def together(
 def _stored(plan: Plan, number: int, spill: Spill) -> _Stored:
     path = spill.path(f"plan-{number}.arrow")
     table = plan.table()
-    write_batches(path, [table], table.schema)
+    with ArrowWriter(path, table.schema) as writer:
+        writer.write(table)
     return _Stored(path, plan.counts)
 
 

@@ -1,6 +1,6 @@
 """The walked catalog: in memory, or in files where it is large, a partition each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tagger.catalog import Found
+from tagger.index.arrow_files import ArrowWriter, read_batches, read_table
 from tagger.index.buckets import Partitions, buckets_of
 from tagger.index.spill import Spill
 
@@ -38,7 +39,7 @@ class Listing:
         self.found = 0
         self._spill = spill
         self._held = [LISTING.empty_table()]
-        self._file: _Writer | None = None
+        self._file: ArrowWriter | None = None
         self._dealt: list[Path] = []
 
     @property
@@ -52,7 +53,7 @@ class Listing:
         self.found += len(table)
         self._held.append(table)
         if self.found > self._spill.held:
-            self._file = self._file or _Writer(self._spill.path("walk.arrow"), LISTING)
+            self._file = self._file or ArrowWriter(self._spill.path("walk.arrow"), LISTING)
             for one in self._held:
                 self._file.write(one)
             self._held = []
@@ -64,7 +65,7 @@ class Listing:
         self._file.close()
         self._dealt = [self._spill.path(f"listing-{at}.arrow") for at in range(len(partitions))]
         with ExitStack() as stack:
-            writers = [stack.enter_context(_Writer(path, DEALT)) for path in self._dealt]
+            writers = [stack.enter_context(ArrowWriter(path, DEALT)) for path in self._dealt]
             for rows in read_batches(self._file.path):
                 buckets = buckets_of(rows["image_id"].combine_chunks(), partitions.buckets)
                 dealt = rows.append_column(DEALT.field("bucket"), pa.array(buckets))
@@ -78,49 +79,13 @@ class Listing:
         if self._file is None:
             yield pa.concat_tables(self._held)
         for path in self._dealt:
-            yield pa.concat_tables([DEALT.empty_table(), *read_batches(path)])
+            yield read_table(path)
 
     def clear(self) -> None:
         """Remove what lies in files: the plan has it."""
         for path in self._dealt:
             path.unlink()
         self._dealt = []
-
-
-def read_batches(path: Path) -> Iterator[pa.Table]:
-    """Yield the tables that were written to an Arrow file, one after the other."""
-    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-        for batch in reader:
-            yield pa.Table.from_batches([batch])
-
-
-def write_batches(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    """Write tables to an Arrow file."""
-    with _Writer(path, schema) as writer:
-        for table in tables:
-            writer.write(table)
-
-
-class _Writer:
-    """An Arrow file in the making, and where it lies."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
-        self._file = pa.OSFile(str(path), "wb")
-        self._stream = pa.ipc.new_stream(self._file, schema)
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def write(self, table: pa.Table) -> None:
-        self._stream.write_table(table)
-
-    def close(self) -> None:
-        self._stream.close()
-        self._file.close()
 
 
 def _by_number(rows: pa.Table, numbers: np.ndarray) -> Iterator[tuple[int, pa.Table]]:

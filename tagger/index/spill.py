@@ -18,12 +18,12 @@ class Spill:
     ----------
     parent : path or None
         Where the folder is made; None is where temporary files lie.
-    held : int
-        How many pictures may be held in memory at a time.
+    held : int, optional
+        How many pictures may be held in memory at a time; by default `HELD`.
     """
 
-    def __init__(self, parent: Path | None, *, held: int = HELD) -> None:
-        self.held = held
+    def __init__(self, parent: Path | None, *, held: int | None = None) -> None:
+        self.held = HELD if held is None else held
         self._parent = parent
         self._folder: Path | None = None
 
