@@ -39,7 +39,7 @@ from tagger.index.buckets import (
 from tagger.index.catalog_plan import CatalogPlan, together
 from tagger.index.known_contents import sorted_contents
 from tagger.index.listing import Listing
-from tagger.index.plan import KNOWN, Before, Rules, behind_since, make_plan, within_limit
+from tagger.index.plan_making import KNOWN, Before, Rules, behind_since, make_plan, within_limit
 from tagger.index.spill import Spill
 from tagger.index.staging import KEYS, Staging, may_hold
 from tagger.nightly.gone import where_they_lay

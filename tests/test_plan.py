@@ -13,7 +13,7 @@ from tagger.index.buckets import bucket_of
 from tagger.index.columns import aligned
 from tagger.index.listing import LISTING
 from tagger.index.merge import merge
-from tagger.index.plan import KNOWN, Before, Rules, make_plan
+from tagger.index.plan_making import KNOWN, Before, Rules, make_plan
 from tagger.index.staging import KEYS
 
 NAMES = st.sampled_from([f"{name}.jpg" for name in "abcdefgh"])

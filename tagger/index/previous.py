@@ -14,7 +14,7 @@ from tagger.digests import DigestKeys, raw_keys
 from tagger.index.buckets import Numbers, buckets_of
 from tagger.index.columns import aligned
 from tagger.index.merge import one_of_each, without
-from tagger.index.plan import KNOWN
+from tagger.index.plan_making import KNOWN
 from tagger.index.snapshots import Snapshot
 
 _NO_CONTENTS = pa.table(
@@ -66,7 +66,7 @@ class Previous:
 
     def known(self, buckets: Numbers) -> Iterator[pa.Table]:
         """Yield what the plan needs of the rows of these buckets, part by part, as
-        `tagger.index.plan.KNOWN`.
+        `tagger.index.plan_making.KNOWN`.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from tagger.index.columns import continued
 from tagger.index.corrected_rows import Judge, labels_of_models
 from tagger.index.corrections import InForce, LogPart
 from tagger.index.features import FeatureStore
-from tagger.index.plan import Rules
+from tagger.index.plan_making import Rules
 from tagger.index.previous import Previous, spoken_rows
 from tagger.index.rows import labels_table, schema_of
 from tagger.index.snapshots import Snapshot

@@ -14,7 +14,8 @@ from tagger.index.buckets import Partitions, bucket_count_tonight
 from tagger.index.catalog_plan import together
 from tagger.index.known_contents import sorted_contents
 from tagger.index.listing import Listing
-from tagger.index.plan import Before, Newest, Plan, behind_since, make_plan, within_limit
+from tagger.index.plan import Plan
+from tagger.index.plan_making import Before, Newest, behind_since, make_plan, within_limit
 from tagger.index.previous import Previous
 from tagger.index.snapshots import Snapshot
 from tagger.index.spill import Spill
