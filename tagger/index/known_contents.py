@@ -48,4 +48,4 @@ def _mapped(held: Iterable[DigestKeys], rest: Iterable[DigestKeys], spill: Spill
             keys = np.fromfile(piece, np.uint64).reshape(-1, 2)
             file.write(sorted_keys(keys).tobytes())
             piece.unlink()
-    return np.memmap(path, np.uint64, "r").reshape(-1, 2)
+    return np.asarray(np.memmap(path, np.uint64, "r")).reshape(-1, 2)
