@@ -42,6 +42,8 @@ from tagger.index.listing import Listing
 from tagger.index.plan_making import KNOWN, Before, Rules, behind_since, make_plan, within_limit
 from tagger.index.spill import Spill
 from tagger.index.staging import KEYS, Staging, may_hold
+from tagger.index.store import Index
+from tagger.machine import machine_fault
 from tagger.nightly.gone import where_they_lay
 
 NAMES = st.integers(0, 30).map(lambda n: f"{n:02d}.jpg")
@@ -391,3 +393,22 @@ def test_a_backfill_of_a_large_catalog_takes_exactly_as_many_as_it_may() -> None
         plan = planned(files, same, [], set(), Rules(backfill_limit=7), spill)
         assert len(plan.partitions) == BUCKETS
         assert (plan.counts.rescored, plan.counts.behind) == (7, 23)
+
+
+def test_a_disk_that_fills_up_under_the_walk_costs_nothing(
+    options: TagOptions, tmp_path: Path, small: pytest.MonkeyPatch
+) -> None:
+    first = tag_catalog(options)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "walk.arrow").symlink_to("/dev/full")
+    with small.context() as meanwhile:
+        meanwhile.setattr("tempfile.mkdtemp", lambda **_: str(full))
+        with pytest.raises(OSError, match="No space left on device") as error:
+            tag_catalog(options)
+    assert "room on a disk" in str(machine_fault(error.value))
+    assert not full.exists()
+    (run, *_) = Index(options.index).runs.newest_first()
+    assert (run.state, run.exit_code) == ("failed", 1)
+    assert "room on a disk" in str(run.message)
+    assert tag_catalog(options).snapshot == first.snapshot

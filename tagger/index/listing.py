@@ -20,6 +20,9 @@ LISTING = pa.schema(
 DEALT = LISTING.append(pa.field("bucket", pa.int32()))
 """The pictures of a partition, with their buckets."""
 
+_FILES = 256
+"""At most, since they are open together. Of 64 million pictures and more, partitions are larger."""
+
 
 class Listing:
     """The pictures that a walk has found so far.
@@ -45,7 +48,7 @@ class Listing:
     @property
     def partitions(self) -> int:
         """How many partitions the pictures take."""
-        return 1 if self._file is None else -(-self.found // self._spill.held)
+        return 1 if self._file is None else min(_FILES, -(-self.found // self._spill.held))
 
     def add(self, found: Found) -> None:
         """Take in the next pictures."""
