@@ -7,7 +7,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.runs import SKIPPED
@@ -64,7 +64,7 @@ _SYSTEM = {name.lower(): name for name in SYSTEM_FOLDERS}
 
 _BATCH = 65_536
 _ENTRIES = 4096
-"""Of a folder, looked at together: one of a million files must not lie in memory as objects."""
+"""Of a folder, looked at between two looks at the batch: a folder may hold a million files."""
 
 UNSEEN = -1
 """In place of size and time of a picture that is listed and cannot be looked at."""
@@ -144,7 +144,8 @@ class Walk:
             folder, prefix = folders.pop()
             try:
                 with os.scandir(folder) as entries:
-                    while some := list(islice(entries, _ENTRIES)):
+                    for first in entries:
+                        some = chain((first,), islice(entries, _ENTRIES))
                         self._look_at(some, prefix, folders, found)
                         if len(found.ids) >= _BATCH:
                             yield found
