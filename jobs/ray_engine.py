@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -25,13 +25,14 @@ from tagger.cache import cache_folder
 from tagger.cpus import usable_cpus
 from tagger.errors import InputError, TaggerError, TimeUp
 from tagger.imaging.worker import CHUNK
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.plan import UNIT
 from tagger.machine import machine_fault
 from tagger.nightly.failures import Failures
 from tagger.nightly.guards import check_error_rate, check_readable
 from tagger.nightly.run import Run, peak_mib
 from tagger.nightly.scoring import Scorer
-from tagger.nightly.units import StagedUnit, Unit, Work
+from tagger.nightly.units import StagedUnit, Unit, Work, units_of
 from tagger.progress import Progress, say
 
 _LOST_TRIES = 3
@@ -79,7 +80,7 @@ class _Outcome(NamedTuple):
     error: Exception | None
 
 
-def score_with_ray(work: Work, run: Run) -> list[StagedUnit]:
+def score_with_ray(work: Work, plan: CatalogPlan, run: Run) -> list[StagedUnit]:
     """Return the staged units, as `tagger.nightly.scoring.score` does.
 
     A content in two tasks is scored, and counted, twice.
@@ -97,7 +98,7 @@ def score_with_ray(work: Work, run: Run) -> list[StagedUnit]:
     TimeUp
         If the time is up.
     """
-    total = work.plan.counts.to_read
+    total = plan.counts.to_read
     check_error_rate(run.counts, work.how.max_error_rate, total)
     with _connected(work.how.workers) as ray:
         workers = int(work.how.workers or ray.cluster_resources().get("CPU", 0))
@@ -110,17 +111,17 @@ def score_with_ray(work: Work, run: Run) -> list[StagedUnit]:
             _score_units
         )
         size = min(UNIT, max(_LEAST, total // (_TURNS * workers)))
-        tasks = (task.remote(night, units) for units in _portions(work.units(size), size))
+        tasks = (task.remote(night, units) for units in _portions(units_of(plan, size), size))
         with Progress(total, "tagging") as progress, run.stage("wait"):
-            return _Gathering(ray, work, run, progress).of(tasks, workers)
+            return _Gathering(ray, work, run, progress, total).of(tasks, workers)
 
 
-def _portions(units: list[Unit], size: int) -> Iterator[list[Unit]]:
+def _portions(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
     """Yield units, each of up to `size` pictures, in lists of up to `size` pictures: many buckets
     make small units."""
     portion: list[Unit] = []
     for unit in units:
-        if portion and sum(len(one.places) for one in [*portion, unit]) > size:
+        if portion and sum(len(one.pictures) for one in [*portion, unit]) > size:
             yield portion
             portion = []
         portion.append(unit)
@@ -139,6 +140,7 @@ class _Gathering:
     work: Work
     run: Run
     progress: Progress
+    to_read: int
     problem: Exception | None = None
 
     def of(self, tasks: Iterator[Any], workers: int) -> list[StagedUnit]:
@@ -170,7 +172,7 @@ class _Gathering:
         return outcome.staged
 
     def _too_many_failures(self) -> TaggerError | None:
-        still_to_try = self.work.plan.counts.to_read - self.progress.done
+        still_to_try = self.to_read - self.progress.done
         try:
             check_readable(self.run)
             check_error_rate(self.run.counts, self.work.how.max_error_rate, still_to_try)
@@ -319,7 +321,7 @@ def _score_units(night: _Night, units: list[Unit]) -> _Outcome:
             raise
         problem = error
     return _Outcome(
-        pictures=sum(len(unit.places) for unit in units),
+        pictures=sum(len(unit.pictures) for unit in units),
         staged=staged,
         counts=run.counts,
         seconds=run.seconds,

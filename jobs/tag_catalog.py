@@ -13,6 +13,7 @@ from tagger.catalog import Walk
 from tagger.errors import EngineError, TaggerError
 from tagger.exclusions import Exclusions, complaint
 from tagger.index.runs import without_the_locked_out
+from tagger.index.spill import Spill
 from tagger.index.store import Index
 from tagger.index.unlike import mostly_unlike, unlike_words
 from tagger.models.bundle import Bundle, load_bundle
@@ -97,8 +98,12 @@ def _tag(options: TagOptions, index: Index, run: Run) -> None:
     walk = _walk(options)
     run.catalog = walk.root
     run.model_id = bundle.model_id
-    with index.writing(walk.root, moved=options.same_catalog) as parent, recorded(index, run):
-        night = Night(index, parent, walk, bundle, options, until, run)
+    with (
+        index.writing(walk.root, moved=options.same_catalog) as parent,
+        recorded(index, run),
+        Spill(index.path / "_staging") as spill,
+    ):
+        night = Night(index, parent, walk, bundle, options, until, run, spill)
         tag_night(night, _engine(options))
 
 
@@ -156,7 +161,8 @@ def dry_run(options: TagOptions) -> TagReport:
         walk = _walk(options)
         parent = index.current_of(walk.root, moved=options.same_catalog)
         run.snapshot = parent.path.name if parent else None
-        plan_night(Night(index, parent, walk, bundle, options, options.deadline(), run))
+        with Spill(None) as spill:
+            plan_night(Night(index, parent, walk, bundle, options, options.deadline(), run, spill))
     except TaggerError as error:
         run.exit_code = error.exit_code
         error.report = _planned(run)

@@ -47,6 +47,8 @@ LAYOUT = {
     "features/_model.json": (
         "where the bundle lay whose features the last published night kept or used"
     ),
+    "_staging/spill-<letters>/": "while a run works on more than 250,000 pictures: what memory "
+    "need not hold, some 150 bytes a picture; removed at its end, or by the next run",
     "_staging/<model_id>-reader<version>/": "rows that a run finished and has not published, up "
     "to 2,000 a file, for "
     "the next run; that of runs with --full ends in `-full`",
@@ -165,8 +167,8 @@ class Manifest(Record):
     """ISO 8601, UTC."""
     catalog: str
     """Absolute path of the catalog."""
-    buckets: Annotated[int, Meta(ge=1, le=256)]
-    """Fixed when the index is created."""
+    buckets: Annotated[int, Meta(ge=1, le=65_536)]
+    """As many as the parent has, or twice as many, or four times: as the catalog grows."""
     model_id: str
     """The model of this run."""
     models: list[str]

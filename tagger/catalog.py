@@ -2,12 +2,12 @@
 file."""
 
 import errno
-import hashlib
 import os
 import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.runs import SKIPPED
@@ -62,6 +62,10 @@ depth, in any case.
 
 _SYSTEM = {name.lower(): name for name in SYSTEM_FOLDERS}
 
+_BATCH = 65_536
+_ENTRIES = 4096
+"""Of a folder, looked at between two looks at the batch: a folder may hold a million files."""
+
 UNSEEN = -1
 """In place of size and time of a picture that is listed and cannot be looked at."""
 
@@ -75,8 +79,7 @@ class CatalogImage(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pictures directly in one folder: ids as UTF-8, sizes in bytes, modification times in ns,
-    or `UNSEEN`."""
+    """Some pictures: ids as UTF-8, sizes in bytes, modification times in ns, or `UNSEEN`."""
 
     ids: list[bytes]
     sizes: list[int]
@@ -128,27 +131,32 @@ class Walk:
             exclude.begin(self.root, os.path.abspath(root))
 
     def __iter__(self) -> Iterator[CatalogImage]:
-        for found in self.by_folder():
+        for found in self.batches():
             for name, size, mtime_ns in zip(*found, strict=True):
                 yield CatalogImage(name.decode(), size, mtime_ns)
 
-    def by_folder(self) -> Iterator[Found]:
-        """Yield the pictures directly in each folder."""
+    def batches(self) -> Iterator[Found]:
+        """Yield the pictures, some 65,000 at a time: of many small folders, or of a part of one."""
         base = os.fsencode(self.root)
         folders = [(base, b"")]
+        found = Found([], [], [])
         while folders:
             folder, prefix = folders.pop()
-            found = Found([], [], [])
             try:
                 with os.scandir(folder) as entries:
-                    self._look_at(entries, prefix, folders, found)
+                    for first in entries:
+                        some = chain((first,), islice(entries, _ENTRIES))
+                        self._look_at(some, prefix, folders, found)
+                        if len(found.ids) >= _BATCH:
+                            yield found
+                            found = Found([], [], [])
             except (FileNotFoundError, NotADirectoryError) as error:
                 if not prefix or not self.is_still_there():
                     raise self._unlistable(prefix, error) from error
                 continue  # deleted, or replaced by a file, since its parent was listed
             except OSError as error:
                 raise self._unlistable(prefix, error) from error
-            yield found
+        yield found
 
     def idle_patterns(self) -> "list[Idle]":
         """Return the patterns of `exclude` that have named nothing so far."""
@@ -331,17 +339,6 @@ def relative_path(image_id: str) -> bytes:
 def absolute_path(root: str, image_id: str) -> str:
     """Return the path of a picture, as `open` takes it."""
     return os.fsdecode(os.path.join(os.fsencode(root), relative_path(image_id)))
-
-
-def bucket_of(image_id: str, buckets: int) -> int:
-    """Return sha256(image_id) mod `buckets`, from 0: where a row lives for ever."""
-    return int.from_bytes(hashlib.sha256(image_id.encode()).digest(), "big") % buckets
-
-
-def bucket_count(found: int) -> int:
-    """Return how many buckets a new index of `found` pictures gets: clamp(ceil(found / 50,000), 1,
-    256)."""
-    return max(1, min(256, -(-found // 50_000)))
 
 
 def _encoded_id(relative: bytes) -> bytes:

@@ -9,12 +9,13 @@ DigestKeys = npt.NDArray[np.uint64]
 """uint64 (n, 2): the first 16 bytes of each digest. To make two contents agree in them takes 2^64
 tries."""
 
-_MERGE_AT = 1 << 16
+_SHARDS = 64
+_MERGE_AT = 1024
 
 
 class Contents:
-    """A set of contents by digest: 16 bytes each in one sorted array, and the latest additions
-    beside it.
+    """A set of contents by digest: 16 bytes each in sorted arrays, and the latest additions beside
+    them.
 
     Parameters
     ----------
@@ -24,28 +25,46 @@ class Contents:
 
     def __init__(self, keys: DigestKeys) -> None:
         self._keys = keys
-        self._recent: set[tuple[int, int]] = set()
+        self._added = [_Shard() for _ in range(_SHARDS)]
 
     def __contains__(self, key: tuple[int, int]) -> bool:
-        if key in self._recent:
-            return True
-        first = self._keys[:, 0]
-        at = int(np.searchsorted(first, np.uint64(key[0])))
-        while at < len(first) and int(first[at]) == key[0]:
-            if int(self._keys[at, 1]) == key[1]:
-                return True
-            at += 1
-        return False
+        return key in self._added[key[0] * _SHARDS >> 64] or _has(self._keys, key)
 
     def add(self, key: tuple[int, int]) -> None:
-        """Add one content. Additions are merged into the array now and then, so a million costs 16
-        MB, not 100."""
+        """Add one content. Additions are merged into arrays now and then, so a million costs 16 MB,
+        not 100."""
+        self._added[key[0] * _SHARDS >> 64].add(key)
+
+
+class _Shard:
+    """Contents that were added, of one of the shards that the first bits of a digest name: what is
+    copied when some are merged is small."""
+
+    def __init__(self) -> None:
+        self._recent: set[tuple[int, int]] = set()
+        self._runs: list[DigestKeys] = []  # the largest first, each many times the next
+
+    def __contains__(self, key: tuple[int, int]) -> bool:
+        return key in self._recent or any(_has(run, key) for run in self._runs)
+
+    def add(self, key: tuple[int, int]) -> None:
         self._recent.add(key)
         if len(self._recent) == _MERGE_AT:
-            self._keys = sorted_keys(
-                np.concatenate([self._keys, np.array(list(self._recent), np.uint64)])
-            )
+            run = np.array(list(self._recent), np.uint64)
+            while self._runs and len(self._runs[-1]) <= 8 * len(run):
+                run = np.concatenate([self._runs.pop(), run])
+            self._runs.append(sorted_keys(run))
             self._recent = set()
+
+
+def _has(keys: DigestKeys, key: tuple[int, int]) -> bool:
+    first = keys[:, 0]
+    at = int(np.searchsorted(first, np.uint64(key[0])))
+    while at < len(first) and int(first[at]) == key[0]:
+        if int(keys[at, 1]) == key[1]:
+            return True
+        at += 1
+    return False
 
 
 def key_of(digest: bytes) -> tuple[int, int]:

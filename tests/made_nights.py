@@ -15,7 +15,7 @@ from schemas.corrections import Answer, Correction
 from schemas.index import CHANGES, LABELS, Manifest
 from schemas.rows import CORRECTED_TYPE, OVERRULED_TYPE, rows_schema
 from schemas.runs import Counts
-from tagger.catalog import bucket_of
+from tagger.index.buckets import bucket_of
 from tagger.index.corrected_rows import Models, RowLabel
 from tagger.index.snapshots import current_name, new_id
 from tagger.index.store import Index

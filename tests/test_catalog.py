@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.catalog import Walk, bucket_count, bucket_of, image_id, relative_path
+from tagger.catalog import Walk, image_id, relative_path
 from tagger.errors import InputError, Refused
 from tagger.exclusions import Exclusions
+from tagger.index.buckets import bucket_count, bucket_of
 
 
 @given(st.binary(max_size=40).filter(lambda b: b"\0" not in b))
@@ -104,8 +105,8 @@ def test_a_folder_that_cannot_be_listed_is_never_read_as_empty(
         list(Walk(tmp_path))
 
 
-def test_buckets_are_fixed_by_the_id_and_bounded() -> None:
-    assert [bucket_count(n) for n in (0, 1, 50_000, 50_001, 10**9)] == [1, 1, 1, 2, 256]
+def test_buckets_follow_from_the_id_and_their_number_from_the_catalog_s() -> None:
+    assert [bucket_count(n) for n in (0, 1, 50_000, 50_001, 10**9)] == [1, 1, 1, 2, 20_000]
     assert (
         bucket_of("a/1.jpg", 7)
         == int("0x" + __import__("hashlib").sha256(b"a/1.jpg").hexdigest(), 16) % 7

@@ -175,7 +175,9 @@ def test_the_time_is_up_half_way(shop: Shop, mails: Mails) -> None:
 def test_the_time_is_up_while_rescoring_from_features(shop: Shop, mails: Mails) -> None:
     """Four hours pass after the first of some buckets."""
     shutil.rmtree(shop.index)
-    shop.in_the_night("import tagger.index.plan as plan\nplan.bucket_count = lambda rows: 4")
+    shop.in_the_night(
+        "import tagger.index.buckets as buckets\nbuckets.bucket_count = lambda rows: 4"
+    )
     assert shop.tag("--features").returncode == 0
     shutil.rmtree(shop.home / "site")
     shop.in_the_night(

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,16 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, clean_environment, current_rows, jpeg, passed, settle, textured
 
+import tagger.index.buckets
 import tagger.index.plan
 import tagger.nightly.night
-import tagger.nightly.planning
 import tagger.nightly.scoring
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, summary_text, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
 from schemas.nightly import TagReport
+from tagger.catalog import Found, Walk
 from tagger.datasets.sample import draw_sample
 from tagger.errors import InputError, Refused, StoreError
 from tagger.index.store import Index
@@ -138,7 +139,7 @@ def test_a_touched_file_keeps_its_scores_and_a_renamed_or_copied_one_takes_them_
     assert counted(summary, *kinds) == (2, 1, 1, 1, 0)
     after = current_rows(options)
     names = [str(path.relative_to(catalog)) for path in (touched, others[0], others[1])]
-    kept = before.columns.difference(["mtime_ns"])
+    kept = before.columns.difference(["mtime_ns", "first_seen"])
     for old, new in zip(names, (names[0], moved.name, "copy.jpg"), strict=True):
         pd.testing.assert_series_equal(
             before.loc[old, kept], after.loc[new, kept], check_names=False
@@ -363,7 +364,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(
 def test_a_grown_vocabulary_has_its_columns_in_every_part_and_rows_say_who_scored_them(
     options: TagOptions, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 5)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: 5)
     tag_catalog(options)
     old = load_bundle(options.model)
     grown = load_bundle(grown_model(tmp_path))
@@ -498,13 +499,15 @@ def test_a_bit_that_turned_in_a_column_s_name_is_no_column_that_would_go(
 def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets(
     options: TagOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = tagger.nightly.planning.list_catalog
-    monkeypatch.setattr(
-        tagger.nightly.planning,
-        "list_catalog",
-        lambda *a: pa.concat_tables([real(*a), real(*a).slice(0, 9)]),
-    )
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: -(-found // 41))
+    real = Walk.batches
+
+    def twice(walk: Walk) -> Iterator[Found]:
+        for found in real(walk):
+            yield found
+            yield Found(*(values[:9] for values in found))
+
+    monkeypatch.setattr(Walk, "batches", twice)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: -(-found // 41))
     assert counted(tag_catalog(options), "new") == (41,)
     assert len(current_rows(options)) == 41
     assert verify(options.index).faults == []
@@ -513,13 +516,13 @@ def test_a_name_that_a_folder_lists_twice_is_one_row_even_at_a_border_of_buckets
 def test_a_first_night_goes_on_with_the_buckets_it_began_with(
     options: TagOptions, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 3)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: 3)
     for i in range(30):
         (catalog / f"broken-{i}.jpg").write_bytes(b"")
     settle(catalog)
     with pytest.raises(Refused):
         tag_catalog(options)
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 9)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: 9)
     summary = tag_catalog(replace(options, max_error_rate=1))
     assert summary.reused > 0
     manifest = json.loads(

@@ -1,6 +1,5 @@
 """The plan and the merge do what a loop over dictionaries would do."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tagger.catalog import bucket_of
 from tagger.digests import Contents
+from tagger.index.buckets import bucket_of
 from tagger.index.columns import aligned
+from tagger.index.listing import LISTING
 from tagger.index.merge import merge
-from tagger.index.plan import KNOWN, LISTING, Before, Rules, make_plan
-from tagger.index.staging import KEYS, Staged
+from tagger.index.plan_making import KNOWN, Before, Rules, make_plan
+from tagger.index.staging import KEYS
 
 NAMES = st.sampled_from([f"{name}.jpg" for name in "abcdefgh"])
 FILES = st.dictionaries(NAMES, st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1)
@@ -25,13 +25,13 @@ ROWS = st.dictionaries(
 NO_CONTENTS = Contents(np.zeros((0, 2), np.uint64))
 
 
-def staged(rows: list[tuple[str, int, int, bool]]) -> Staged:
+def staged(rows: list[tuple[str, int, int, bool]]) -> pa.Table:
     columns = {name: [] for name in KEYS.names}  # type: ignore[var-annotated]
     for i, (name, size, mtime, good) in enumerate(rows):
         one = (name, None, size, mtime, False, good, False, True, 0, i)
         for column, value in zip(columns.values(), one, strict=True):
             column.append(value)
-    return Staged([Path("unit")], pa.table(columns, schema=KEYS), None)
+    return pa.table(columns, schema=KEYS)
 
 
 @given(
@@ -63,8 +63,8 @@ def test_the_plan_is_that_of_a_loop(
     columns = [list(column) for column in zip(*tuples, strict=True)] or [[]] * len(KNOWN)
     known = pa.table(columns, schema=KNOWN)
     marked = pa.array(sorted(unsettled), pa.large_string())
-    before = Before([known.slice(0, 2), known.slice(2)], marked, staged(in_staging), NO_CONTENTS, 3)
-    plan = make_plan(listing, before, Rules(full, retry, limit))
+    before = Before([known.slice(0, 2), known.slice(2)], marked, staged(in_staging), NO_CONTENTS)
+    plan = make_plan(listing, before, Rules(full, retry, limit), 3)
 
     same = {name for name in files if name in rows and rows[name][:2] == files[name]}
     failed = {name for name in same if rows[name][2]}
@@ -93,18 +93,16 @@ def test_the_plan_is_that_of_a_loop(
     )
     outdated = dict(zip(files, plan.outdated, strict=True))
     assert not any(outdated[name] for name in misread)  # features of another reader would not do
-    for name, at in zip(files, plan.staged, strict=True):
+    for name, at in zip(files, plan.staged_row, strict=True):
         answers = [i for i, (n, *_, good) in enumerate(in_staging) if n == name and good]
         first = answers[0] if answers else None  # the newest reading counts, or none
         fits = first is not None and in_staging[first][1:3] == files[name]
         assert at == (first if fits and not carried[name] else -1)
     assert [bucket_of(name, 3) for name in files] == plan.bucket.tolist()
-    ordered = [name for _, places in plan.units() for name in plan.ids(places)]
-    todo = [
-        name for name, at in zip(files, plan.staged, strict=True) if not carried[name] and at < 0
-    ]
+    ordered = [name for _, unit in plan.units() for name in unit["image_id"].to_pylist()]
+    todo = [name for name, at in zip(files, plan.staged, strict=True) if not (carried[name] or at)]
     assert ordered == sorted(todo, key=lambda name: (bucket_of(name, 3), name))
-    assert {b: plan.ids(places) for b, places in plan.by_bucket(plan.carried)} == {
+    assert {b: plan.ids(places).to_pylist() for b, places in plan.by_bucket(plan.carried)} == {
         b: kept
         for b in range(3)
         if (kept := [name for name in files if carried[name] and bucket_of(name, 3) == b])
@@ -217,7 +215,7 @@ def test_the_plan_is_that_of_its_table(
 ) -> None:
     listing = pa.table([["a.jpg"], [7], [0]], schema=LISTING)
     marked = pa.array(["a.jpg"] if unsettled else [], pa.large_string())
-    plan = make_plan(listing, Before([row], marked, staged([]), NO_CONTENTS, 1), rules)
+    plan = make_plan(listing, Before([row], marked, staged([]), NO_CONTENTS), rules, 1)
     assert plan.carried.tolist() == [carried]
     kinds = {name: getattr(plan.counts, name) for name in ("new", "changed", "rescored")}
     kinds["unchanged"] = plan.counts.unchanged
@@ -227,6 +225,6 @@ def test_the_plan_is_that_of_its_table(
 
 def test_a_row_whose_picture_is_gone_is_deleted() -> None:
     marked = pa.array([], pa.large_string())
-    before = Before([one_row()], marked, staged([]), NO_CONTENTS, 1)
-    plan = make_plan(LISTING.empty_table(), before, Rules())
+    before = Before([one_row()], marked, staged([]), NO_CONTENTS)
+    plan = make_plan(LISTING.empty_table(), before, Rules(), 1)
     assert (plan.counts.found, plan.counts.deleted) == (0, 1)

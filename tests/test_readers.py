@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, jpeg, settle, textured
 
-import tagger.index.plan
+import tagger.index.buckets
 from jobs.runs import roll_back
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
@@ -78,7 +78,7 @@ def night(
 ) -> TagOptions:
     """Options for an index of several parts, below folders with a space, an equals sign and letters
     of all kinds."""
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: BUCKETS)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: BUCKETS)
     settle(catalog)
     index = tmp_path / "shop=1" / "Frühjahr 目录" / "the index"
     return TagOptions(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import clean_environment, jpeg, settle, textured
 
+import tagger.index.buckets
 import tagger.index.plan
 import tagger.nightly.night
 import tagger.nightly.scoring
@@ -175,7 +176,7 @@ def test_many_buckets_and_units_give_the_same_rows(
 ) -> None:
     tag_catalog(options)
     whole = read(options).drop(columns=["scored_at", "first_seen"])
-    monkeypatch.setattr(tagger.index.plan, "bucket_count", lambda found: 7)
+    monkeypatch.setattr(tagger.index.buckets, "bucket_count", lambda found: 7)
     monkeypatch.setattr(tagger.index.plan, "UNIT", 3)
     shutil.rmtree(options.index)
     tag_catalog(options)

@@ -121,6 +121,19 @@ def as_donors(rows: pa.Table) -> Donors:
     return Donors(rows.take(pa.array(first)).combine_chunks(), digests)
 
 
+def one_of_each(rows: pa.Table) -> pa.Table:
+    """Return the first row of each content."""
+    _, first = np.unique(_digests(rows), return_index=True)
+    return rows.take(pa.array(first))
+
+
+def without(digests: pa.Array, others: pa.ChunkedArray) -> pa.Array:
+    """Return those of some digests, large_string, that are not among others."""
+    return digests.filter(
+        pc.invert(pc.is_in(digests, value_set=others.cast(pa.large_string()).combine_chunks()))
+    )
+
+
 def fill_in(fresh: pa.Table, donors: Donors) -> pa.Table:
     """Return `fresh` with the scores of known contents taken from rows that have the same bytes.
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from bisect import bisect_left
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +47,9 @@ class Snapshot(NamedTuple):
 
     def part(self, bucket: int) -> Part | None:
         """Return the manifest's entry for a bucket's part."""
-        return next((part for part in self.manifest.parts if part.bucket == bucket), None)
+        parts = self.manifest.parts  # by bucket
+        at = bisect_left(parts, bucket, key=lambda part: part.bucket)
+        return parts[at] if at < len(parts) and parts[at].bucket == bucket else None
 
     @property
     def side_files(self) -> dict[str, str]:

@@ -3,9 +3,10 @@
 The next run uses those that still answer for their file.
 """
 
+import math
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tagger.arrays import Int64Array
 from tagger.files import replacing
+from tagger.index.buckets import Numbers
 from tagger.machine import raise_machine_fault
 from tagger.parquet import read_parquet
 
@@ -50,27 +52,23 @@ KEYS = pa.schema(
 _PASSING = pa.array(["denied", "timeout", "crashed"])
 
 
-class Staged(NamedTuple):
-    """The rows that lie in staging, newest first.
+class StagedFiles(NamedTuple):
+    """The files that lie in staging, newest first.
 
     Attributes
     ----------
-    files : list of Path
-    keys : pa.Table
-        image_id and content_sha256 (large_string), size, mtime_ns, failed, good (see
-        `_still_good`), pointer (see `is_pointer`), scored, file (position in `files`), row.
+    paths : list of Path
     buckets : int or None
         How many buckets the index was to have, if anything is there: an index without a snapshot
         has no other place to remember that.
     """
 
-    files: list[Path]
-    keys: pa.Table
+    paths: list[Path]
     buckets: int | None
 
 
 class Staging:
-    """The staged units of one model: Parquet files of up to 2,000 rows.
+    """The staged units of one model: Parquet files of up to 2,000 rows of one bucket.
 
     Their names sort by time. A row without a model is the row of a content that is known from
     elsewhere; its scores are filled in at publishing.
@@ -79,9 +77,9 @@ class Staging:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def unit(self, run_id: str, number: int, buckets: int) -> Path:
-        """Return where a run's unit lies."""
-        return self.path / f"unit-{run_id}-{number:06d}-of-{buckets:03d}.parquet"
+    def unit(self, run_id: str, number: int, bucket: int, buckets: int) -> Path:
+        """Return where a run's unit lies, of one of so many buckets."""
+        return self.path / f"unit-{run_id}-{number:06d}-{bucket:05d}-of-{buckets:05d}.parquet"
 
     def write(self, path: Path, rows: pa.Table) -> None:
         """Write a unit, its content durably, by way of a sibling and one rename."""
@@ -89,25 +87,51 @@ class Staging:
         with replacing(path) as sibling:
             pq.write_table(rows, sibling, compression="zstd", write_page_checksum=True)
 
-    def list(self, schema: pa.Schema) -> Staged:
+    def files(self, schema: pa.Schema) -> StagedFiles:
         """Return what is there, but for files that are damaged or not of this schema."""
-        files: list[Path] = []
-        tables = []
-        for path in sorted(self.path.glob("unit-*.parquet"), reverse=True):
-            found = _schema_of(path)
-            if found is None or not schema.equals(found, check_metadata=True):
-                continue
-            rows = read_unit(path, _READ)
-            if rows is not None:
-                tables.append(_keys(rows, len(files)))
-                files.append(path)
-        buckets = re.search(r"-of-(\d+)\.parquet$", files[0].name) if files else None
-        keys = pa.concat_tables([KEYS.empty_table(), *tables])
-        return Staged(files, keys, int(buckets[1]) if buckets else None)
+        names = sorted(self.path.glob("unit-*.parquet"), reverse=True)
+        paths = [path for path in names if schema.equals(_schema_of(path), check_metadata=True)]
+        return StagedFiles(paths, _named(paths[0])[1] if paths else None)
 
     def clear(self) -> None:
         """Remove all units; they have been published, or nobody wants them."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def may_hold(path: Path, buckets: Numbers, of: int) -> bool:
+    """Return whether a unit may have rows of some of these buckets, of `of`: its name says of which
+    bucket it is, though perhaps of another number. Names of earlier versions do not say that."""
+    bucket, total = _named(path)
+    if bucket is None or total is None:
+        return True
+    both = math.gcd(total, of)  # numbers that have both remainders exist if these agree
+    return bool(np.any(buckets % both == bucket % both))
+
+
+def _named(path: Path) -> tuple[int | None, int | None]:
+    """Return which bucket a unit is of by its name, and of how many."""
+    found = re.search(r"(?:-(\d{5}))?-of-(\d+)\.parquet$", path.name)
+    if found is None:
+        return None, None
+    return int(found[1]) if found[1] else None, int(found[2])
+
+
+def staged_keys(files: Sequence[Path], buckets: Numbers, of: int) -> pa.Table:
+    """Return what the plan needs of the staged rows of these buckets, of `of`, as `KEYS`."""
+    tables = [KEYS.empty_table()]
+    for number, path in enumerate(files):
+        rows = read_unit(path, _READ) if may_hold(path, buckets, of) else None
+        if rows is not None:
+            tables.append(_keys(rows, number))
+    return pa.concat_tables(tables)
+
+
+def staged_contents(files: Iterable[Path]) -> Iterator[pa.ChunkedArray]:
+    """Yield the contents of staged rows that have scores, file by file."""
+    for path in files:
+        rows = read_unit(path, ["content_sha256", "model_id"])
+        if rows is not None:
+            yield rows.filter(pc.is_valid(rows["model_id"]))["content_sha256"]
 
 
 def read_unit(path: Path, columns: list[str] | None = None) -> pa.Table | None:
@@ -163,16 +187,13 @@ def _still_good(keys: pa.Table) -> pa.Array:
     return pc.invert(pc.or_(keys[UNSETTLED_COLUMN], pc.or_(unread, passing)))
 
 
-def failures_in(staged: Staged, places: Int64Array) -> Iterator[pa.Table]:
-    """Yield image_id, status and error of failed rows, a file at a time; `places` are theirs in the
-    staged keys."""
-    keys = staged.keys.select(["file", "row"]).take(pa.array(places))
-    files = keys["file"].to_numpy()
-    rows = keys["row"].to_numpy()
-    for file in np.unique(files):
-        table = read_unit(staged.files[int(file)], ["image_id", "status", "error"])
-        if table is not None:
-            yield table.take(pa.array(rows[files == file]))
+def failures_in(path: Path, rows: Int64Array) -> pa.Table:
+    """Return image_id, status and error of the rows at these places in a unit."""
+    columns = ["image_id", "status", "error"]
+    table = read_unit(path, columns)
+    if table is None:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    return table.take(pa.array(rows))
 
 
 def is_pointer(rows: pa.Table) -> pa.ChunkedArray:

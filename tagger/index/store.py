@@ -193,7 +193,11 @@ class Index:
         Removing comes first: what a killed run left may be what fills the disk.
         """
         staging = self.path / "_staging"
-        for leftover in (*staging.glob("snapshot-*"), *staging.glob("removed-*")):
+        for leftover in (
+            *staging.glob("snapshot-*"),
+            *staging.glob("removed-*"),
+            *staging.glob("spill-*"),
+        ):
             shutil.rmtree(leftover, ignore_errors=True)
         for leftover in (
             *self.path.glob("_current-*"),

@@ -4,7 +4,8 @@ Bucket by bucket, and columns alone, so that a million rows fit. A part that bot
 read once.
 """
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -222,14 +223,14 @@ class _Pairing:
 
 
 def _parts(a: Snapshot, b: Snapshot) -> Iterator[tuple[list[Part], list[Part]]]:
-    """Yield parts of both that hold the same pictures: by bucket if both have as many, else all."""
-    if a.manifest.buckets != b.manifest.buckets:
-        yield list(a.manifest.parts), list(b.manifest.parts)
-        return
-    for bucket in range(a.manifest.buckets):
-        found = [[part for part in (each.part(bucket),) if part is not None] for each in (a, b)]
-        if any(found):
-            yield found[0], found[1]
+    """Yield parts of both that hold the same pictures: by bucket if both have as many; if one has
+    been split in two, that with both of them; if their numbers share no divisor, all at once."""
+    both = math.gcd(a.manifest.buckets, b.manifest.buckets)
+    found: defaultdict[int, tuple[list[Part], list[Part]]] = defaultdict(lambda: ([], []))
+    for side, night in enumerate((a, b)):
+        for part in night.manifest.parts:
+            found[part.bucket % both][side].append(part)
+    yield from found.values()
 
 
 def _same_pictures(a: pa.Table, b: pa.Table) -> tuple[Int64Array, Int64Array]:

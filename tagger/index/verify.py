@@ -30,8 +30,8 @@ from schemas.index import (
 )
 from schemas.rows import STATUSES, rows_schema
 from tagger.arrays import BoolArray, Float64Array, Int64Array
-from tagger.catalog import bucket_of
 from tagger.files import file_digest
+from tagger.index.buckets import bucket_of
 from tagger.index.columns import added_columns, has_needed_columns, is_kept
 from tagger.index.corrected_rows import Models, RowLabel, labels_of_models
 from tagger.index.snapshots import Snapshot

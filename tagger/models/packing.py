@@ -1,6 +1,7 @@
 """Packing: a bundle of a third of the size.
 
-Its weights are float16, those in int8 stay, and in place of the network for Keras it has what a retraining needs.
+Its weights are float16, those in int8 stay, and in place of the network for Keras it has what a
+retraining needs.
 """
 
 import hashlib

@@ -12,15 +12,17 @@ import pyarrow as pa
 from tagger.catalog import Walk
 from tagger.digests import DigestKeys
 from tagger.errors import StoreError
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.columns import continued
 from tagger.index.corrected_rows import Judge, labels_of_models
 from tagger.index.corrections import InForce, LogPart
 from tagger.index.features import FeatureStore
-from tagger.index.plan import Plan, Rules
+from tagger.index.plan_making import Rules
 from tagger.index.previous import Previous, spoken_rows
 from tagger.index.rows import labels_table, schema_of
 from tagger.index.snapshots import Snapshot
-from tagger.index.staging import Staged, Staging
+from tagger.index.spill import Spill
+from tagger.index.staging import Staging
 from tagger.index.store import Index
 from tagger.models.bundle import Bundle, Head
 from tagger.models.predictor import Backend
@@ -78,6 +80,8 @@ class Night:
         When to stop, by `time.monotonic`.
     run : Run
         Where everything that happens is noted.
+    spill : Spill
+        Where what memory cannot hold lies meanwhile.
     """
 
     index: Index
@@ -87,6 +91,7 @@ class Night:
     options: TagOptions
     until: float
     run: Run
+    spill: Spill
 
     @property
     def root(self) -> str:
@@ -176,13 +181,10 @@ class Agenda:
     ----------
     previous : Previous
         The rows before.
-    staged : Staged
-        What lay in staging before this run.
     known : uint64 (n, 2)
         Contents whose scores need not be computed.
     """
 
     previous: Previous
-    staged: Staged
     known: DigestKeys
-    plan: Plan
+    plan: CatalogPlan

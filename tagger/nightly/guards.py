@@ -4,17 +4,16 @@ Each guard says why, and how to override it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.catalog import Walk
 from tagger.errors import InputError, MachineFault, Refused
 from tagger.imaging.file_facts import FileFacts
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.columns import has_columns
-from tagger.index.plan import Plan
 from tagger.index.rows import schema_of
 from tagger.index.snapshots import Snapshot
 from tagger.models.bundle import Bundle
@@ -32,26 +31,26 @@ MIN_FAILURES = 20
 _SHOWN = 5
 
 
-def estimated_bytes(night: Night, plan: Plan) -> int:
+def estimated_bytes(night: Night, plan: CatalogPlan) -> int:
     """Return what staging, rewritten parts, changes and features may take on the disk."""
     parent = night.parent
     # From what real catalogs took: the digest alone does not compress.
     per_row = 200 + 8 * len(night.bundle.vocabulary)
     features = 2 * night.features.width if night.options.features else 0
-    carried = np.bincount(plan.bucket[plan.carried], minlength=plan.buckets)
-    fresh = np.bincount(plan.bucket[~plan.carried], minlength=plan.buckets)
     before = parent.schema() if parent else None
     grown = before is not None and not has_columns(before, night.fresh_schema)
+    split = parent is not None and parent.manifest.buckets != plan.buckets
     rewritten = sum(
         part.bytes
         for part in (parent.manifest.parts if parent else [])
         if grown
-        or fresh[part.bucket]
-        or carried[part.bucket] != part.rows
+        or split
+        or plan.fresh[part.bucket]
+        or plan.carried[part.bucket] != part.rows
         or part.bucket in night.spoken
     )
     staged = plan.counts.to_read + plan.counts.from_features
-    return int(rewritten + per_row * (fresh.sum() + staged) + features * plan.counts.to_read)
+    return int(rewritten + per_row * (plan.fresh.sum() + staged) + features * plan.counts.to_read)
 
 
 def check_not_empty(pictures: int, root: str, explanation: str = "") -> None:
@@ -72,7 +71,7 @@ def check_deletions(
     *,
     limit: float,
     skipped: Mapping[str, int],
-    gone: Callable[[], Sequence[str]],
+    gone: Callable[[], Iterable[str]],
 ) -> None:
     """Refuse a night that would delete too many rows.
 
@@ -229,8 +228,9 @@ def check_backfill_can_wait(parent: Snapshot, bundle: Bundle, limit: int) -> Non
         )
 
 
-def _told(ids: Sequence[str]) -> str:
-    return f": {where_they_lay(ids)}" if ids else ""
+def _told(ids: Iterable[str]) -> str:
+    where = where_they_lay(ids)
+    return f": {where}" if where else ""
 
 
 def _first(texts: list[str]) -> str:

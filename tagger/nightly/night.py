@@ -2,11 +2,14 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from schemas.runs import PlanCounts
 from tagger.errors import TimeUp
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.staging import failures_in
 from tagger.nightly.context import Agenda, Night
 from tagger.nightly.guards import (
@@ -65,9 +68,9 @@ def nothing_to_do(night: Night, agenda: Agenda) -> bool:
     if night.parent is None:
         return False
     before = night.parent.manifest
-    if before.catalog != night.root or not night.heard:
+    if before.catalog != night.root or not night.heard or before.buckets != agenda.plan.buckets:
         return False
-    return bool(agenda.plan.carried.all()) and not agenda.plan.counts.deleted
+    return not agenda.plan.fresh.any() and not agenda.plan.counts.deleted
 
 
 def carry_everything(agenda: Agenda, run: Run) -> None:
@@ -85,13 +88,20 @@ def count_staged(agenda: Agenda, run: Run) -> None:
     Its pictures were tried for this night too, so failures count.
     """
     plan = agenda.plan
-    here = np.flatnonzero(plan.staged >= 0)
-    failed = agenda.staged.keys["failed"].to_numpy()[plan.staged[here]]
-    run.counts["reused"] = len(here)
-    run.counts["tried"] = len(here)
-    run.counts["failed_now"] = int(failed.sum())
-    run.counts["failed_again"] = int((failed & plan.retried[here]).sum())
-    run.failures.add_tables(failures_in(agenda.staged, plan.staged[here[failed]]))
+    run.counts["reused"] = plan.counts.staged
+    run.counts["tried"] = plan.counts.staged
+    for part in plan if plan.counts.staged else ():
+        run.counts["failed_now"] += int(part.staged_failed.sum())
+        run.counts["failed_again"] += int((part.staged_failed & part.retried).sum())
+    run.failures.add_tables(_staged_failures(plan) if run.counts["failed_now"] else ())
+
+
+def _staged_failures(plan: CatalogPlan) -> Iterator[pa.Table]:
+    """Yield image_id, status and error of staged rows that failed, a file at a time."""
+    for part in plan:
+        for file in np.unique(part.staged_file[part.staged_failed]).tolist():
+            here = part.staged_failed & (part.staged_file == file)
+            yield failures_in(plan.files[file], part.staged_row[here])
 
 
 def answer_pictures(
@@ -149,8 +159,9 @@ def read_and_score(night: Night, agenda: Agenda, engine: Engine) -> list[StagedU
         until=night.until,
         features=night.features if options.features else None,
     )
-    work = Work(agenda.plan, night.bundle, night.root, night.staging, agenda.known, how)
-    return engine(work, night.run)
+    plan = agenda.plan
+    work = Work(night.bundle, night.root, night.staging, plan.buckets, agenda.known, how)
+    return engine(work, plan, night.run)
 
 
 def check_the_whole(night: Night, agenda: Agenda) -> None:

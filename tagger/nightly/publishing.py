@@ -3,27 +3,32 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import tagger.imaging.preprocessing
-from schemas.index import Manifest, Part
+from schemas.index import Manifest
 from schemas.record import FORMAT_VERSION
 from tagger.arrays import Int64Array
 from tagger.errors import StoreError, TaggerError
 from tagger.index.answer_counts import AnswerCounter
+from tagger.index.buckets import Numbers
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.columns import aligned, has_columns
-from tagger.index.merge import Donors, Merged, as_donors, fill_in, merge, with_first_seen
+from tagger.index.merge import Donors, Merged, fill_in, merge, with_first_seen
 from tagger.index.plan import Plan
 from tagger.index.previous import counted
 from tagger.index.rows import labels_table
-from tagger.index.snapshots import Snapshot, SnapshotWriter
-from tagger.index.staging import UNSETTLED_COLUMN, Staged, is_pointer, read_unit
+from tagger.index.snapshots import SnapshotWriter
+from tagger.index.staging import UNSETTLED_COLUMN
 from tagger.nightly.context import Agenda, Night
 from tagger.nightly.gone import gone_ids
 from tagger.nightly.guards import check_deletions, check_not_empty
+from tagger.nightly.known_scores import KnownScores, read_staged
 from tagger.nightly.units import StagedUnit
 from tagger.progress import warn
 
@@ -50,7 +55,7 @@ def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
             len(agenda.previous),
             limit=night.options.max_delete_rate,
             skipped=run.skipped,
-            gone=lambda: gone_ids(agenda.previous, agenda.plan.listing),
+            gone=lambda: gone_ids(agenda.previous, agenda.plan),
         )
         check_not_empty(run.counts["found"], night.root)
         published = publisher.publish(writer)
@@ -63,7 +68,7 @@ def publish(night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
             run.answers = publisher.answers.record(night.bundle.model_id)
 
 
-def _check_none_lost(night: Night, plan: Plan) -> None:
+def _check_none_lost(night: Night, plan: CatalogPlan) -> None:
     """Raise TaggerError unless every picture has a row, or went away meanwhile."""
     found = plan.counts.found
     gone = night.run.counts["gone"]
@@ -74,6 +79,16 @@ def _check_none_lost(night: Night, plan: Plan) -> None:
             "lost on the way, which is a fault of this program. Nothing was published; please "
             "report it with the run's record"
         )
+
+
+class _Section(NamedTuple):
+    """What the rows of a partition's buckets are made of: positions of carried rows in the plan,
+    staged units, and scores of known contents."""
+
+    plan: Plan
+    carried: dict[int, Int64Array]
+    units: dict[int, list[StagedUnit]]
+    donors: Donors
 
 
 class Publisher:
@@ -97,18 +112,17 @@ class Publisher:
     def __init__(self, night: Night, agenda: Agenda, units: Sequence[StagedUnit]) -> None:
         self._night = night
         self._previous = agenda.previous
-        self._buckets = agenda.plan.buckets
-        self._listing = agenda.plan.listing
-        self._carried = dict(agenda.plan.by_bucket(agenda.plan.carried))
-        self._files = [*(unit.path for unit in units), *agenda.staged.files]
+        self._plan = agenda.plan
+        self._scores = KnownScores(night, agenda, [unit.path for unit in units])
         self._units: defaultdict[int, list[StagedUnit]] = defaultdict(list)
-        for unit in [*units, *_reused(agenda.plan, agenda.staged)]:
+        for unit in units:
             self._units[unit.bucket].append(unit)
         before = night.parent.schema() if night.parent else None
-        self._same_schema = (
+        self._same_parts = (
             before is not None
             and before.names == night.schema.names
             and has_columns(before, night.schema)
+            and agenda.previous.as_many
         )
         self._statuses = Counter[str]()
         self._models = Counter[str]()
@@ -119,9 +133,14 @@ class Publisher:
     def merge(self, writer: SnapshotWriter) -> None:
         """Write or link every part, and the change feed; count."""
         counts = self._night.run.counts
-        donors = self._donors()
-        for bucket in range(self._buckets):
-            counts.update(self._add_bucket(writer, bucket, donors))
+        for partition, buckets in enumerate(self._plan.partitions):
+            stay = {bucket for bucket in buckets.tolist() if self._stays(bucket)}
+            section = None if len(stay) == len(buckets) else self._section(partition, buckets)
+            for bucket in buckets.tolist():
+                if section is None or bucket in stay:
+                    counts.update(self._link(writer, bucket))
+                else:
+                    counts.update(self._add_bucket(writer, bucket, section))
         counts["found"] = counts["published_rows"]
         counts["failed"] = counts["published_rows"] - self._statuses["ok"]
 
@@ -139,7 +158,7 @@ class Publisher:
                 parent=self._night.parent.path.name if self._night.parent else None,
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 catalog=self._night.root,
-                buckets=self._buckets,
+                buckets=self._plan.buckets,
                 model_id=self._night.bundle.model_id,
                 models=models,
                 reader=tagger.imaging.preprocessing.READER,
@@ -166,21 +185,37 @@ class Publisher:
         same_place = parent.manifest.catalog == self._night.root
         # Else every later night would look for what it might change.
         same_words = parent.manifest.corrections == self._night.said.mark()
-        before = set(self._previous.unsettled.to_pylist())
-        return same_model and same_place and same_words and set(unsettled.to_pylist()) == before
+        same_buckets = parent.manifest.buckets == self._plan.buckets
+        if not (same_model and same_place and same_words and same_buckets):
+            return False
+        same_unsettled: bool = _sorted(unsettled).equals(_sorted(self._previous.unsettled))
+        return same_unsettled
 
-    def _add_bucket(self, writer: SnapshotWriter, bucket: int, donors: Donors) -> Counter[str]:
-        """Write one part, or link the old one where nothing in it changes; return the counts."""
-        parent = self._night.parent
-        part = parent.part(bucket) if parent else None
-        carried = self._carried.get(bucket, _NOWHERE)
-        untouched = not self._units[bucket] and part and len(carried) == part.rows
-        as_it_was = bool(untouched and self._same_schema)
-        if parent and part and as_it_was and bucket not in self._night.spoken:
-            return self._link(writer, parent, part)
-        merged = self._merged(bucket, carried, donors)
-        if parent and part and as_it_was and not len(merged.changes):
-            return self._link(writer, parent, part)
+    def _stays(self, bucket: int) -> bool:
+        """Return whether nothing changes in a bucket."""
+        return self._untouched(bucket) and bucket not in self._night.spoken
+
+    def _untouched(self, bucket: int) -> bool:
+        """Return whether a bucket's part can be linked, unless persons' answers change it."""
+        part = self._night.parent.part(bucket) if self._night.parent else None
+        if part is None or not self._same_parts:
+            return False
+        return not self._plan.fresh[bucket] and self._plan.carried[bucket] == part.rows
+
+    def _section(self, partition: int, buckets: Numbers) -> _Section:
+        plan = self._plan.of(partition)
+        units = {bucket: list(self._units.get(bucket, ())) for bucket in buckets.tolist()}
+        for unit in _reused(plan, self._plan.files):
+            units[unit.bucket].append(unit)
+        carried = dict(plan.by_bucket(plan.carried))
+        return _Section(plan, carried, units, self._scores.of(buckets))
+
+    def _add_bucket(self, writer: SnapshotWriter, bucket: int, section: _Section) -> Counter[str]:
+        """Write a part, or link the old one if nothing in it changes after all; return the
+        counts."""
+        merged = self._merged(bucket, section)
+        if self._untouched(bucket) and not len(merged.changes):
+            return self._link(writer, bucket)
         if len(merged.rows):
             writer.add_part(bucket, merged.rows)
         writer.add_changes(merged.changes)
@@ -190,24 +225,29 @@ class Publisher:
         self._models.update(counted(merged.rows["model_id"].drop_null()))
         return merged.counts
 
-    def _link(self, writer: SnapshotWriter, parent: Snapshot, part: Part) -> Counter[str]:
+    def _link(self, writer: SnapshotWriter, bucket: int) -> Counter[str]:
+        parent = self._night.parent
+        part = parent.part(bucket) if parent else None
+        assert parent is not None  # noqa: S101 - for the type checker
+        assert part is not None  # noqa: S101 - it stays
         writer.link_part(parent, part)
         try:
             self.answers.add(parent.read(part.file, self.answers.columns(parent.schema())))
         except StoreError as error:  # counting looks at more than linking: it costs no night
             warn(f"{error}. This night's shares will miss in the report")
             self.uncounted = True
-        self._statuses.update(self._previous.statuses[part.bucket])
-        self._models.update(self._previous.models[part.bucket])
+        self._statuses.update(self._previous.statuses[bucket])
+        self._models.update(self._previous.models[bucket])
         return Counter({"unchanged": part.rows, "published_rows": part.rows})
 
-    def _merged(self, bucket: int, carried: Int64Array, donors: Donors) -> Merged:
+    def _merged(self, bucket: int, section: _Section) -> Merged:
         """Return the rows of a bucket: carried or made tonight, with what persons said."""
         night = self._night
         before = self._previous.rows(bucket, night.schema)
-        ids = self._listing["image_id"].take(pa.array(carried)).combine_chunks()
+        ids = section.plan.ids(section.carried.get(bucket, _NOWHERE))
         kept = before.filter(pc.is_in(before["image_id"].cast(pa.large_string()), value_set=ids))
-        fresh = aligned(fill_in(self._fresh(bucket), donors), night.schema)
+        made = self._fresh(section.units[bucket])
+        fresh = aligned(fill_in(made, section.donors), night.schema)
         fresh = with_first_seen(fresh, before, datetime.fromisoformat(night.run.started_at))
         if not night.heard:
             concerned = pa.array(night.judge.concerned(kept))
@@ -215,38 +255,15 @@ class Publisher:
             kept = kept.filter(pc.invert(concerned))
         return merge(before, kept, night.judge.judged(fresh))
 
-    def _fresh(self, bucket: int) -> pa.Table:
+    def _fresh(self, units: Sequence[StagedUnit]) -> pa.Table:
         """Return the rows that were made for a bucket; notes which of them are unsettled."""
         tables = [self._night.fresh_schema.empty_table()]
-        for unit in self._units[bucket]:
-            rows = _read(unit)
+        for unit in units:
+            rows = read_staged(unit)
             ids = rows.filter(rows[UNSETTLED_COLUMN])["image_id"]
             self._unsettled.append(ids.cast(pa.large_string()).combine_chunks())
             tables.append(rows.drop_columns(UNSETTLED_COLUMN).cast(self._night.fresh_schema))
         return pa.concat_tables(tables)
-
-    def _donors(self) -> Donors:
-        """Return the scores of every known content that waits for them.
-
-        As many rows as were touched or moved.
-        """
-        waiting = [_NOTHING]
-        for unit in (unit for units in self._units.values() for unit in units):
-            rows = _read(unit, ["status", "model_id", "content_sha256"])
-            digests = rows.filter(is_pointer(rows))["content_sha256"]
-            waiting.append(digests.cast(pa.large_string()).combine_chunks())
-        wanted = pc.unique(pa.concat_arrays(waiting))
-        schema = self._night.fresh_schema
-        found = [schema.empty_table()]
-        for path in self._files if len(wanted) else ():
-            staged = read_unit(path)
-            if staged is not None:
-                digests = staged["content_sha256"].cast(pa.large_string())
-                here = pc.and_(pc.is_in(digests, value_set=wanted), pc.is_valid(staged["model_id"]))
-                found.append(staged.filter(here).drop_columns(UNSETTLED_COLUMN).cast(schema))
-        if not self._night.options.full:
-            found.append(self._previous.donors(wanted, schema))
-        return as_donors(pa.concat_tables(found))
 
     def _labels(self, models: Sequence[str]) -> pa.Table:
         """Return the labels of tonight's model, and of the older ones that rows still name.
@@ -262,24 +279,15 @@ class Publisher:
         return pa.concat_tables(tables, promote_options="default")
 
 
-def _reused(plan: Plan, staged: Staged) -> Iterator[StagedUnit]:
+def _sorted(ids: pa.Array) -> pa.Array:
+    unique = pc.unique(ids)
+    return unique.take(pc.sort_indices(unique))
+
+
+def _reused(plan: Plan, files: Sequence[Path]) -> Iterator[StagedUnit]:
     """Yield the rows of earlier runs' units that the plan takes."""
-    taken = np.flatnonzero(plan.staged >= 0)
-    keys = staged.keys.select(["file", "row"]).take(pa.array(plan.staged[taken]))
-    files = keys["file"].to_numpy()
-    rows = keys["row"].to_numpy()
-    buckets = plan.bucket[taken]
-    order = np.lexsort([files, buckets])
-    places = np.stack([buckets[order], files[order]], axis=1)
-    starts = np.flatnonzero(np.any(np.diff(places, axis=0, prepend=-1), axis=1))
-    for here in np.split(order, starts[1:]) if len(order) else ():
-        yield StagedUnit(int(buckets[here[0]]), staged.files[int(files[here[0]])], rows[here])
-
-
-def _read(unit: StagedUnit, columns: list[str] | None = None) -> pa.Table:
-    rows = read_unit(unit.path, columns)
-    if rows is None:
-        raise StoreError(
-            f"{str(unit.path)!r} was there a moment ago and cannot be read; is anyone else writing?"
-        )
-    return rows if unit.rows is None else rows.take(pa.array(unit.rows))
+    for bucket, here in plan.by_bucket(plan.staged):
+        numbers = plan.staged_file[here]
+        for number in np.unique(numbers).tolist():
+            rows = plan.staged_row[here[numbers == number]]
+            yield StagedUnit(bucket, files[number], rows)

@@ -4,6 +4,7 @@ Its scores are the head's product with what the trunk made of the content before
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.arrays import BoolArray, Float16Array, Int64Array
+from tagger.arrays import BoolArray, Float16Array
 from tagger.errors import StoreError, TimeUp
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.features import FeatureStore
 from tagger.index.plan import UNIT, Plan
 from tagger.index.previous import Previous
@@ -27,12 +29,11 @@ from tagger.settings import setting
 def find_features(plan: Plan, previous: Previous, store: FeatureStore) -> BoolArray:
     """Return bool (n,): the pictures whose rows can be made of their last row and features."""
     result = np.zeros(len(plan.listing), bool)
-    waiting = plan.outdated & ~plan.carried & (plan.staged < 0)
+    waiting = plan.outdated & ~plan.carried & ~plan.staged
     if waiting.any() and store.exists():
         for bucket, here in plan.by_bucket(waiting):
             rows = previous.contents_of(bucket)
-            ids = plan.listing["image_id"].take(pa.array(here))
-            at = pc.index_in(ids, value_set=rows["image_id"])
+            at = pc.index_in(plan.ids(here), value_set=rows["image_id"])
             result[here] = store.find(rows["content_sha256"].take(at)).file >= 0
     return result
 
@@ -48,24 +49,32 @@ def rescore(night: Night, agenda: Agenda) -> tuple[Agenda, list[StagedUnit]]:
     plan = agenda.plan
     total = plan.counts.from_features
     units: list[StagedUnit] = []
-    done = np.zeros(len(plan.listing), bool)
+    damaged = Counter[int]()
     if not total:
         return agenda, units
     with Progress(total, "rescoring") as progress, night.run.stage("rescore"):
-        for bucket, here in plan.by_bucket(plan.from_features):
+        for bucket, ids in _by_bucket(plan):
             _check_time(night.until)
-            rows = _last_rows(night, agenda, bucket, here)
+            rows = _last_rows(night, agenda, bucket, ids)
             features = _features(night.features, rows)
             if features is None:
+                damaged[bucket] += len(ids)
                 continue
+            run_id = f"{night.run.run_id}f"
             for fresh in _rescored(night, rows, features):
-                path = night.staging.unit(f"{night.run.run_id}f", len(units), plan.buckets)
+                path = night.staging.unit(run_id, len(units), bucket, plan.buckets)
                 night.staging.write(path, fresh)
                 units.append(StagedUnit(bucket, path, None))
-            done[here] = True
-            night.run.counts["from_features"] += len(here)
+            night.run.counts["from_features"] += len(ids)
             progress.advance(len(rows))
-    return replace(agenda, plan=plan.taking(done)), units
+    return replace(agenda, plan=plan.reading(damaged, damaged.total())), units
+
+
+def _by_bucket(plan: CatalogPlan) -> Iterator[tuple[int, pa.Array]]:
+    """Yield buckets, and the ids in them whose rows are made from features."""
+    for part in plan:
+        for bucket, here in part.by_bucket(part.from_features):
+            yield bucket, part.ids(here)
 
 
 def _rescored(night: Night, rows: pa.Table, features: Float16Array) -> Iterator[pa.Table]:
@@ -97,11 +106,10 @@ def _features(store: FeatureStore, rows: pa.Table) -> Float16Array | None:
         return None
 
 
-def _last_rows(night: Night, agenda: Agenda, bucket: int, here: Int64Array) -> pa.Table:
-    """Return the last rows of the pictures at these places, all of one bucket.
+def _last_rows(night: Night, agenda: Agenda, bucket: int, ids: pa.Array) -> pa.Table:
+    """Return the last rows of the pictures with these ids, all of one bucket.
 
     They have tonight's columns.
     """
-    ids = agenda.plan.listing["image_id"].take(pa.array(here))
     rows = agenda.previous.rows(bucket, night.fresh_schema)
     return rows.filter(pc.is_in(rows["image_id"].cast(pa.large_string()), value_set=ids))

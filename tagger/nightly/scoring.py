@@ -1,32 +1,30 @@
 """The middle of a night: decode what the plan says, infer, and stage rows unit by unit."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
-import numpy as np
-
-from tagger.arrays import BoolArray, Int64Array
 from tagger.catalog import absolute_path
 from tagger.cpus import usable_cpus
 from tagger.imaging.decoder import Decoder, chunked
 from tagger.imaging.file_facts import FileFacts
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.models.inferred import Predictor
 from tagger.models.predictor import make_predictor
 from tagger.nightly.guards import check_answering, check_error_rate, check_readable
 from tagger.nightly.inference import Inference
 from tagger.nightly.run import Run
 from tagger.nightly.unit_writer import UnitWriter
-from tagger.nightly.units import StagedUnit, Unit, Work
+from tagger.nightly.units import StagedUnit, Unit, Work, units_of
 from tagger.progress import Progress, say
 
-Engine = Callable[[Work, Run], list[StagedUnit]]
+Engine = Callable[[Work, CatalogPlan, Run], list[StagedUnit]]
 """What reads, scores and stages: this process and its decoders, or the workers of a cluster."""
 
 _NO_FAILURE = ("ok", "known", "gone")
 
 
-def score(work: Work, run: Run) -> list[StagedUnit]:
+def score(work: Work, plan: CatalogPlan, run: Run) -> list[StagedUnit]:
     """Read every picture that the plan says, score new contents, and return the staged units.
 
     Raises
@@ -38,7 +36,7 @@ def score(work: Work, run: Run) -> list[StagedUnit]:
     TimeUp
         If the time is up.
     """
-    total = work.plan.counts.to_read
+    total = plan.counts.to_read
     limit = work.how.max_error_rate
     check_error_rate(run.counts, limit, total)
     with Scorer(work, pictures=total) as scorer, Progress(total, "tagging") as progress:
@@ -47,7 +45,7 @@ def score(work: Work, run: Run) -> list[StagedUnit]:
             progress.advance(pictures)
             check_error_rate(run.counts, limit, total - progress.done)
 
-        return scorer.score(work.units(), run, done)
+        return scorer.score(units_of(plan), run, done)
 
 
 class Scorer:
@@ -87,31 +85,29 @@ class Scorer:
         self._decoder.close()
 
     def score(
-        self, units: Sequence[Unit], run: Run, done: Callable[[int], object]
+        self, units: Iterable[Unit], run: Run, done: Callable[[int], object]
     ) -> list[StagedUnit]:
         """Return these units, staged. Whatever ends this early, what was scored is staged.
 
         Decode workers run ahead across the borders of units, so that the network never waits for a
-        unit to end.
+        unit to end. Units are asked for as the workers come to them.
         """
         work = self._work
         network = Inference(lambda: self._load(run), work, run)
-        writer = UnitWriter(work, units, run)
-        places = np.concatenate([unit.places for unit in units])
-        retried = work.plan.retried[places]
+        writer = UnitWriter(work, run)
+        ahead: deque[tuple[str, bool]] = deque()  # pictures that are with the workers
         # Else perhaps no content needs it; here it loads while the decoders start.
         if not len(work.known):
             self._load(run)
         read = self._decoder.read_seconds
         decoded = self._decoder.decode_seconds
-        chunks = self._decoder.decode(_tasks(work, units, self._workers), until=work.how.until)
-        taken = 0
+        tasks = _tasks(work, units, writer, ahead, short=self._workers)
+        chunks = self._decoder.decode(tasks, until=work.how.until)
         try:
             for facts, answers in network.scored(chunks):
-                _count(facts, retried[taken:], run)
-                _note_failures(facts, places[taken:], work, run)
+                pictures = [ahead.popleft() for _ in facts]
+                _count(facts, pictures, run)
                 writer.add(facts, answers)
-                taken += len(facts)
                 run.answered()
                 check_readable(run)
                 # First: of a share that is dead, that is a better reason than many failures.
@@ -141,31 +137,40 @@ class Scorer:
         return self._predictor
 
 
-def _count(facts: Sequence[FileFacts], retried: BoolArray, run: Run) -> None:
+def _count(facts: Sequence[FileFacts], pictures: Sequence[tuple[str, bool]], run: Run) -> None:
+    """Count what became of these pictures, given as ids and whether they are tried again; note
+    which of them failed, and which was the first that the machine could not read."""
     counts = run.counts
-    for one, again in zip(facts, retried, strict=False):
+    for one, (image_id, again) in zip(facts, pictures, strict=True):
         failed = one.status not in _NO_FAILURE
         counts["gone"] += one.status == "gone"
         counts["tried"] += one.status != "gone"
         counts["failed_now"] += failed
-        counts["failed_again"] += failed and bool(again) and not one.lacking
+        counts["failed_again"] += failed and again and not one.lacking
         counts["lacking"] += one.lacking
         counts["lacking_anew"] += one.lacking and not again
-
-
-def _note_failures(facts: Sequence[FileFacts], places: Int64Array, work: Work, run: Run) -> None:
-    """Note which of these pictures failed, and which was the first that the machine could not read;
-    their places in the plan are the first of `places`."""
-    failed = [i for i, one in enumerate(facts) if one.status not in _NO_FAILURE]
-    for i, image_id in zip(failed, work.plan.ids(places[failed]), strict=True):
-        one = facts[i]
-        if not one.lacking:
+        if failed and not one.lacking:
             run.failures.add(image_id, one.status, one.error)
-        elif run.lack is None:
+        elif failed and run.lack is None:
             run.lack = f"{image_id!r}: {one.error}"
 
 
-def _tasks(work: Work, units: Sequence[Unit], workers: int) -> Iterator[tuple[None, list[str]]]:
-    ids = chain.from_iterable(work.plan.ids(unit.places) for unit in units)
-    paths = (absolute_path(work.root, image_id) for image_id in ids)
-    return ((None, chunk) for chunk in chunked(paths, short=workers))
+def _tasks(
+    work: Work,
+    units: Iterable[Unit],
+    writer: UnitWriter,
+    ahead: deque[tuple[str, bool]],
+    *,
+    short: int,
+) -> Iterator[tuple[None, list[str]]]:
+    """Yield tasks for the workers; what they are of is told to the writer and put into `ahead`."""
+
+    def paths() -> Iterator[str]:
+        for unit in units:
+            writer.expect(unit)
+            retried = unit.pictures["retried"].to_pylist()
+            for image_id, again in zip(unit.ids, retried, strict=True):
+                ahead.append((image_id, again))
+                yield absolute_path(work.root, image_id)
+
+    return ((None, chunk) for chunk in chunked(paths(), short=short))

@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from tagger.arrays import Int64Array
 from tagger.catalog import UNSEEN
 from tagger.imaging.file_facts import FileFacts
-from tagger.index.plan import Plan
 from tagger.index.rows import make_rows
 from tagger.nightly.inference import Answers, no_answers
 from tagger.nightly.run import Run
@@ -29,11 +27,18 @@ class UnitWriter:
     in single assignments, and a unit that is written twice is the same file twice.
     """
 
-    def __init__(self, work: Work, units: Sequence[Unit], run: Run) -> None:
+    def __init__(self, work: Work, run: Run) -> None:
         self._work = work
-        self._units = units
         self._run = run
+        self._coming: dict[int, Unit] = {}
+        self._expected = 0
+        self._written: list[StagedUnit] = []
         self._pending = _Pending([], no_answers(work, 0), 0)
+
+    def expect(self, unit: Unit) -> None:
+        """Take in the next unit whose answers will come."""
+        self._coming[self._expected] = unit
+        self._expected += 1
 
     def add(self, facts: Sequence[FileFacts], answers: Answers) -> None:
         """Take in the next answers."""
@@ -49,35 +54,35 @@ class UnitWriter:
 
     def written(self) -> list[StagedUnit]:
         """Return the units that were staged."""
-        done = self._units[: self._pending.unit]
-        return [StagedUnit(unit.bucket, self._path(unit), None) for unit in done]
+        return self._written
 
     def _wanted(self) -> int:
-        return len(self._units[self._pending.unit].places)
+        return len(self._coming[self._pending.unit].pictures)
 
     def _path(self, unit: Unit) -> Path:
-        buckets = self._work.plan.buckets
-        return self._work.staging.unit(self._run.run_id, unit.number, buckets)
+        work = self._work
+        return work.staging.unit(self._run.run_id, unit.number, unit.bucket, work.buckets)
 
     def _write(self) -> None:
         """Stage the first unit that is pending."""
         pending = self._pending
         n = min(self._wanted(), len(pending.facts))
-        unit = self._units[pending.unit]
-        rows = self._rows(unit.places[:n], pending)
+        unit = self._coming[pending.unit]
+        rows = self._rows(unit.pictures.slice(0, n), pending)
         path = self._path(unit)
         with self._run.stage("write"):
             self._keep_features(pending, n, path.stem)
             self._work.staging.write(path, rows)
         rest = pending.answers.rows(slice(n, None))
         self._pending = _Pending(pending.facts[n:], rest, pending.unit + 1)
+        self._written.append(StagedUnit(unit.bucket, path, None))
+        self._coming.pop(pending.unit, None)
 
-    def _rows(self, places: Int64Array, pending: _Pending) -> pa.Table:
-        """Return the rows of the pictures at these places, the first that are pending."""
-        plan = self._work.plan
+    def _rows(self, pictures: pa.Table, pending: _Pending) -> pa.Table:
+        """Return the rows of these pictures, the first that are pending."""
         bundle = self._work.bundle
-        facts = _dated(pending.facts[: len(places)], plan, places)
-        ids = plan.ids(places)
+        facts = _dated(pending.facts[: len(pictures)], pictures)
+        ids = pictures["image_id"].to_pylist()
         kept = [i for i, one in enumerate(facts) if one.status != "gone"]
         return make_rows(
             [ids[i] for i in kept],
@@ -102,12 +107,12 @@ class UnitWriter:
             store.write(name, digests, pending.answers.features[scored])
 
 
-def _dated(facts: Sequence[FileFacts], plan: Plan, places: Int64Array) -> list[FileFacts]:
+def _dated(facts: Sequence[FileFacts], pictures: pa.Table) -> list[FileFacts]:
     """Return the facts; files that could not be opened get the size and time that the walk saw.
 
     Those that the walk could not even look at have neither, and are read again the next night.
     """
-    walked = plan.listing.select(["size", "mtime_ns"]).take(pa.array(places)).to_pylist()
+    walked = pictures.select(["size", "mtime_ns"]).to_pylist()
     dated = []
     for one, seen in zip(facts, walked, strict=True):
         if one.size_bytes is None and seen["size"] == UNSEEN:

@@ -1,14 +1,17 @@
 """Units of work: pictures of one bucket that are scored and staged together."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from tagger.arrays import Int64Array
 from tagger.digests import DigestKeys
+from tagger.index.catalog_plan import CatalogPlan
 from tagger.index.features import FeatureStore
-from tagger.index.plan import Plan
 from tagger.index.staging import Staging
 from tagger.models.bundle import Bundle
 from tagger.models.predictor import Backend
@@ -41,35 +44,46 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be read and scored, by which model, and where the rows go.
+    """How pictures are read and scored, by which model, and where the rows go.
 
     Attributes
     ----------
     root : str
         The absolute path of the catalog.
+    buckets : int
+        How many the index has tonight.
     known : uint64 (n, 2)
         Contents whose scores need not be computed.
     """
 
-    plan: Plan
     bundle: Bundle
     root: str
     staging: Staging
+    buckets: int
     known: DigestKeys
     how: Scoring
 
-    def units(self, most: float = math.inf) -> list["Unit"]:
-        """Return what is to be read, in units of at most `most` pictures."""
-        units = enumerate(self.plan.units(most))
-        return [Unit(number, bucket, places) for number, (bucket, places) in units]
-
 
 class Unit(NamedTuple):
-    """The positions of some pictures in the listing; `number` is the unit's own in a run."""
+    """Pictures of one bucket, as `tagger.index.plan.UNIT_PICTURES`; `number` is the unit's own in a
+    run."""
 
     number: int
     bucket: int
-    places: Int64Array
+    pictures: pa.Table
+
+    @property
+    def ids(self) -> list[str]:
+        """The image_ids."""
+        ids: list[str] = self.pictures["image_id"].to_pylist()
+        return ids
+
+
+def units_of(plan: CatalogPlan, most: float = math.inf) -> Iterator[Unit]:
+    """Yield what is to be read, partition by partition, in units of at most `most` pictures."""
+    units = (unit for part in plan for unit in part.units(most))
+    for number, (bucket, pictures) in enumerate(units):
+        yield Unit(number, bucket, pictures)
 
 
 class StagedUnit(NamedTuple):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from schemas.documents import group_field
 from schemas.report import ProductsOfNight
-from tagger.catalog import bucket_of
+from tagger.index.buckets import bucket_of
 from tagger.index.night_labels import NightLabels
 from tagger.index.snapshots import Snapshot
 from tagger.report.drawn import Picture

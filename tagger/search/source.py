@@ -15,7 +15,7 @@ from schemas.index import Part
 from schemas.record import Record, to_json
 from schemas.rows import CORRECTED_TYPE
 from tagger.arrays import BoolArray, Float16Array, Int64Array
-from tagger.catalog import bucket_of
+from tagger.index.buckets import bucket_of
 from tagger.index.columns import aligned
 from tagger.index.features import DTYPE, FeatureStore, Places
 from tagger.index.snapshots import Snapshot
