@@ -33,13 +33,19 @@ class Validation(NamedTuple):
 def predict_logits(
     network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = _BATCH
 ) -> Float32Array:
-    """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
+    """Return float32 (len(rows), n_labels): the network's logits of these pictures.
+
+    A network of half the size sees them at half the side.
+    """
+    halved = pixels.shape[1] != network.input_shape[1]
     parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
     for start in range(0, len(rows), batch):
         chosen = np.asarray(pixels[rows[start : start + batch]])  # (<= batch, size, size, 3)
         padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
         padded[: len(chosen)] = chosen.astype(np.float32) / 255
-        parts.append(network(padded, training=False).numpy()[: len(chosen)])
+        if halved:
+            padded = tf.nn.avg_pool2d(padded, 2, 2, "VALID")
+        parts.append(network.predict_on_batch(padded)[: len(chosen)])
         end_if_asked()
     return np.concatenate(parts)
 
