@@ -303,6 +303,40 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
     assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
 
 
+def test_the_fused_optimizer_is_keras_s_own() -> None:
+    import keras
+
+    from tagger.training.fused_adam import FusedAdam
+
+    random = np.random.default_rng(0)
+    start = random.normal(size=(5, 7)).astype(np.float32)
+    ours, theirs = keras.Variable(start), keras.Variable(start)
+    fused, plain = FusedAdam(0.01), keras.optimizers.Adam(0.01)
+    for _ in range(5):
+        gradient = keras.ops.convert_to_tensor(random.normal(size=(5, 7)).astype(np.float32))
+        fused.apply([gradient], [ours])
+        plain.apply([gradient], [theirs])
+    assert np.allclose(ours, theirs, atol=1e-6)
+    assert not np.allclose(ours, start, atol=0.01)
+
+
+def test_a_quarter_is_dropped_another_one_each_time_and_the_mean_stays() -> None:
+    import keras
+
+    from tagger.training.network import ByteDropout
+
+    x = np.ones((3, 33, 33, 5), np.float32)
+    layer = ByteDropout(0.25, seed=1)
+    first, second = (layer(x, training=True).numpy() for _ in range(2))
+    assert abs((first == 0).mean() - 0.25) < 0.02
+    assert np.allclose(first[first != 0], 4 / 3)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(ByteDropout(0.25, seed=1)(x, training=True), first)
+    assert np.array_equal(layer(x, training=False), x)
+    assert ByteDropout(0.25, dtype="mixed_bfloat16")(x, training=True).dtype == "bfloat16"
+    assert keras.ops.shape(ByteDropout(0.0)(x, training=True)) == x.shape
+
+
 def test_the_fused_normalisation_is_keras_s_own() -> None:
     import keras
     import tensorflow as tf
