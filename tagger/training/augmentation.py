@@ -97,7 +97,8 @@ def transform(
     dy = middle - (c + d) * middle + uniform(5, -1.0, 1.0) * room_y * size
     matrices = tf.reshape(tf.stack([a, b, dx, c, d, dy], axis=1), [-1, 2, 3])
     return tf.ensure_shape(
-        tf.numpy_function(read_through, [pixels, matrices], tf.float32, stateful=False), pixels.shape
+        tf.numpy_function(read_through, [pixels, matrices], tf.float32, stateful=False),
+        pixels.shape,
     )
 
 
@@ -117,9 +118,7 @@ def read_through(pixels: Float32Array, matrices: Float32Array) -> Float32Array:
     size = pixels.shape[2], pixels.shape[1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for picture, matrix, to in zip(pixels, matrices, result, strict=True):
-        cv2.warpAffine(
-            picture, matrix, size, dst=to, flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
+        cv2.warpAffine(picture, matrix, size, dst=to, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return result
 
 

@@ -64,7 +64,7 @@ class ByteDropout(keras.layers.Dropout):  # type: ignore[misc]  # Keras ships no
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Return the inputs, (n, height, width, channels), a share of them 0 and the rest larger."""
+        """Return (n, height, width, channels): a share of the inputs 0, the rest larger."""
         dropped = round(self.rate * 256)
         if not (training and dropped):
             return inputs
@@ -97,8 +97,9 @@ def build_network(
 
     Pictures are float32 (n, size, size, 3), RGB in [0, 1]; logits float32 (n, labels). With the
     default sizes and six labels it has 8,679,302 parameters. With `fitting` its normalisation is
-    `FusedNormalization`, its blocks' dropout `ByteDropout`, and its trunk computes in `fitting_dtype`; weights fit either, and are
-    float32 in both. The `dropout` is that of the blocks.
+    `FusedNormalization`, its blocks' dropout `ByteDropout`, and its trunk computes in
+    `fitting_dtype`; weights fit either, and are float32 in both. The `dropout` is that of the
+    blocks.
     """
     normalization = FusedNormalization if fitting else keras.layers.BatchNormalization
     dropping = ByteDropout if fitting else keras.layers.Dropout
