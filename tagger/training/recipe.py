@@ -75,15 +75,14 @@ class Recipe:
     def evidence(cls, pictures: int) -> Self:
         """Return the evidence-aware recipe for a train part of so many pictures.
 
-        Below 3,000 there are 30 epochs, a third of them at half the side: in 0.45 of the time of 45
-        at full side, which `continued` is derived from still. In a larger set more pairs are among the pictures, so fewer are
+        Below 3,000 it is as above. In a larger set more pairs are among the pictures, so fewer are
         made; the pictures themselves vary, so they are moved less and less is dropped; half have a
         piece of another in them; and most epochs see them at half the side. What each of these gave
         on 11,900 pictures is on the benchmarks' page.
         """
         times = max(pictures / 1500, 1.0)
         if times < 2:
-            return cls(epochs=30, coarse=1 / 3)
+            return cls()
         changed = times**-1.5
         return cls(
             epochs=round(60 * min(1.0, 8 / times) ** 0.5),
@@ -131,8 +130,6 @@ class Recipe:
         """
         recipe = cls.evidence(pictures)
         work = recipe.epochs * (1 - 2 / 3 * recipe.coarse)
-        if not recipe.patched:  # of a small set: half of its shorter training was not tried
-            work = cls.epochs
         return replace(
             recipe,
             epochs=max(4, round(work / 2)),

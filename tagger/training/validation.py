@@ -17,7 +17,7 @@ from tagger.training.recipe import Recipe
 from tagger.training.recombining import recombine
 from tagger.training.training_data import TrainingData
 
-_BATCH = 64  # pictures that go through the network at once
+_BATCH = 64  # pictures that go through the network at once, at most
 _RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
 
 
@@ -37,6 +37,8 @@ def predict_logits(
 
     A network of half the size sees them at half the side.
     """
+    batches = max(1, -(-len(rows) // batch))
+    batch = max(1, -(-len(rows) // batches))  # all of one size, and hardly one padded
     halved = pixels.shape[1] != network.input_shape[1]
     parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
     for start in range(0, len(rows), batch):
