@@ -18,7 +18,7 @@ from conftest import TINY, clean_environment
 from jobs.check import check_training
 from jobs.train import TrainOptions, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
-from schemas.training import CheckReport, TrainReport
+from schemas.training import CheckReport, Epoch, TrainReport
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -271,9 +271,11 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
         pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32)
     )
     recipe = Recipe(epochs=3, batch=8, coarse=0.67)
+    may_be_kept = {}
 
     def fitted(folder: str, *, resume: bool = False, stop: bool = False) -> list[np.ndarray]:
-        def done(epoch: int, _: object) -> None:
+        def done(epoch: int, row: Epoch) -> None:
+            may_be_kept[epoch] = row.choice_loss is not None
             if stop and epoch == 1:
                 raise KeyboardInterrupt
 
@@ -296,6 +298,7 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
         np.array_equal(one, other)
         for one, other in zip(whole, fitted("killed", resume=True), strict=True)
     )
+    assert may_be_kept == {0: False, 1: False, 2: True}
     network = build_network(Architecture(**TINY), 2)
     half = at_half_size(network)
     assert half.input_shape == (None, 16, 16, 3)
