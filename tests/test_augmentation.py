@@ -67,6 +67,28 @@ def test_each_change_teaches_what_survives_it_and_shuffling_that_no_shape_is_the
     assert not np.array_equal(x, other)
 
 
+def test_pictures_are_turned_as_tensorflow_turns_them() -> None:
+    import tensorflow as tf
+
+    from tagger.training.augmentation import read_through
+
+    random = np.random.default_rng(6)
+    pixels = random.random((16, 48, 48, 3), np.float32)
+    matrices = random.normal(0, 0.3, (16, 2, 3)).astype(np.float32)
+    matrices[:, [0, 1], [0, 1]] += 1
+    matrices[:, :, 2] *= 30  # far over the edge too
+    flat = np.concatenate([matrices.reshape(16, 6), np.zeros((16, 2), np.float32)], axis=1)
+    wanted = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pixels,
+        transforms=flat,
+        output_shape=[48, 48],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+    assert np.abs(read_through(pixels, matrices) - wanted).max() < 1e-4
+
+
 def test_a_blurred_picture_keeps_its_colours_and_loses_its_stripes() -> None:
     import tensorflow as tf
 

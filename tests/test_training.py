@@ -18,7 +18,7 @@ from conftest import TINY, clean_environment
 from jobs.check import check_training
 from jobs.train import TrainOptions, train
 from schemas.evaluation import Evaluation, GroupMeasures, LabelMeasures
-from schemas.training import CheckReport, TrainReport
+from schemas.training import CheckReport, Epoch, TrainReport
 from tagger.datasets.dataset_reader import read_dataset
 from tagger.datasets.sample import Sample
 from tagger.errors import InputError, TrainingDiverged
@@ -271,9 +271,11 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
         pixels, np.eye(2, dtype=np.float32)[np.arange(32) % 2], np.arange(24), np.arange(24, 32)
     )
     recipe = Recipe(epochs=3, batch=8, coarse=0.67)
+    may_be_kept = {}
 
     def fitted(folder: str, *, resume: bool = False, stop: bool = False) -> list[np.ndarray]:
-        def done(epoch: int, _: object) -> None:
+        def done(epoch: int, row: Epoch) -> None:
+            may_be_kept[epoch] = row.choice_loss is not None
             if stop and epoch == 1:
                 raise KeyboardInterrupt
 
@@ -296,11 +298,46 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
         np.array_equal(one, other)
         for one, other in zip(whole, fitted("killed", resume=True), strict=True)
     )
+    assert may_be_kept == {0: False, 1: False, 2: True}
     network = build_network(Architecture(**TINY), 2)
     half = at_half_size(network)
     assert half.input_shape == (None, 16, 16, 3)
     assert {id(weight) for weight in half.weights} == {id(weight) for weight in network.weights}
     assert at_half_size(build_network(Architecture(**TINY | {"size": 36}), 2)) is None
+
+
+def test_the_fused_optimizer_is_keras_s_own() -> None:
+    import keras
+
+    from tagger.training.fused_adam import FusedAdam
+
+    random = np.random.default_rng(0)
+    start = random.normal(size=(5, 7)).astype(np.float32)
+    ours, theirs = keras.Variable(start), keras.Variable(start)
+    fused, plain = FusedAdam(0.01), keras.optimizers.Adam(0.01)
+    for _ in range(5):
+        gradient = keras.ops.convert_to_tensor(random.normal(size=(5, 7)).astype(np.float32))
+        fused.apply([gradient], [ours])
+        plain.apply([gradient], [theirs])
+    assert np.allclose(ours, theirs, atol=1e-6)
+    assert not np.allclose(ours, start, atol=0.01)
+
+
+def test_a_quarter_is_dropped_another_one_each_time_and_the_mean_stays() -> None:
+    import keras
+
+    from tagger.training.network import ByteDropout
+
+    x = np.ones((3, 33, 33, 5), np.float32)
+    layer = ByteDropout(0.25, seed=1)
+    first, second = (layer(x, training=True).numpy() for _ in range(2))
+    assert abs((first == 0).mean() - 0.25) < 0.02
+    assert np.allclose(first[first != 0], 4 / 3)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(ByteDropout(0.25, seed=1)(x, training=True), first)
+    assert np.array_equal(layer(x, training=False), x)
+    assert ByteDropout(0.25, dtype="mixed_bfloat16")(x, training=True).dtype == "bfloat16"
+    assert keras.ops.shape(ByteDropout(0.0)(x, training=True)) == x.shape
 
 
 def test_the_fused_normalisation_is_keras_s_own() -> None:

@@ -5,7 +5,9 @@ goes on as if it had not been, and the same seed on the same machine gives the s
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from tagger.training.augmentation import GRIDS, Mix, augment
 from tagger.training.backdrops import put_before_backdrops
 from tagger.training.checkpoints import Checkpoints, WeightAverage
 from tagger.training.cutmix import patch
+from tagger.training.fused_adam import FusedAdam
 from tagger.training.judged import Judged, judged
 from tagger.training.losses import combined_loss
 from tagger.training.network import at_half_size
@@ -39,6 +42,8 @@ Teacher = Callable[[Any, Any], Any]
 """(pictures, targets) to targets, unknown ones filled in; see `tagger.training.fine_tuning`."""
 Batch = tuple[Pixels, Float32Array, npt.NDArray[np.int32]]
 """Pixels, targets, and the seed of what is done to them."""
+_APART = 4
+"""Steps between weights of which the mean is taken."""
 
 
 @deferred()
@@ -73,12 +78,12 @@ def fit(
     """
     keras.utils.set_random_seed(recipe.seed)
     lesson = _Lesson(data, vocabulary, recipe, teacher)
-    optimizer = keras.optimizers.AdamW(_schedule(lesson), weight_decay=recipe.weight_decay)
+    optimizer = FusedAdam(_schedule(lesson))
     optimizer.build(network.trainable_variables)
     smaller = at_half_size(network) if recipe.coarse else None
     small_epochs = _small_epochs(recipe) if smaller is not None else 0
-    models = [network] if smaller is None else [smaller, network]
-    take_steps = [_step(model, lesson, optimizer) for model in models]
+    whole_stage = _Stage(network, lesson, optimizer)
+    small_stage = _Stage(smaller, lesson, optimizer) if smaller is not None else whole_stage
     average = WeightAverage(network, recipe.average)
     state = Checkpoints(network, optimizer, average, checkpoints)
     history = state.load() if resume else History(epochs=[])
@@ -86,22 +91,25 @@ def fit(
     elsewhere = validation_elsewhere(data, recipe)
     for epoch in range(len(history.epochs), recipe.epochs):
         start = time.perf_counter()
-        take_step = take_steps[0 if epoch < small_epochs else -1]
+        small = epoch < small_epochs
+        stage = small_stage if small else whole_stage
         losses: list[float] = []
-        for step, batch in enumerate(_batches(lesson, epoch)):
-            losses.append(take_step(*batch))
+        for step, batch in enumerate(stage.prepared(_batches(lesson, epoch))):
+            losses.append(stage.take_step(*batch))
             _check_loss(losses[-1], epoch, step)
-            average.update(epoch * lesson.steps + step)
+            if steps := _averaged(step, lesson.steps):
+                average.update(epoch * lesson.steps + step, steps=steps)
             report(epoch, step, lesson.steps, float(np.mean(losses[-50:])))
             end_if_asked()
         with average.in_its_place():
-            seen = validate(network, data, recipe, combinations, elsewhere)
+            seen = validate(stage.model, data, recipe, combinations, elsewhere)
         _check_validation_loss(seen.loss, epoch)
         row = Epoch(
             loss=float(np.mean(losses)),
             validation_loss=seen.loss,
             validation_recombined_loss=seen.recombined_loss,
-            choice_loss=None if recipe.head_first else seen.choice_loss,
+            # What a smaller picture says is said of other features: no such epoch is kept.
+            choice_loss=None if recipe.head_first or small else seen.choice_loss,
             validation_macro_ap=seen.macro_ap,
             seconds=time.perf_counter() - start,
         )
@@ -149,6 +157,15 @@ def _small_epochs(recipe: Recipe) -> int:
     return min(round(recipe.coarse * recipe.epochs), recipe.epochs - 1)
 
 
+def _averaged(step: int, steps: int) -> int:
+    """Return for how many steps of an epoch the weights after this one stand in their mean, or 0.
+
+    They do so for every fourth, and the last, which is measured.
+    """
+    last = step == steps - 1
+    return step % _APART + 1 if last or step % _APART == _APART - 1 else 0
+
+
 def _batches(lesson: _Lesson, epoch: int) -> Iterator[Batch]:
     """Yield a batch per step; which picture comes where depends on the recipe's seed and epoch.
 
@@ -173,18 +190,40 @@ def _shuffled(rows: Int64Array, seed: list[int]) -> Int64Array:
     return np.random.default_rng(seed).permutation(rows)
 
 
-def _step(model: keras.Model, lesson: _Lesson, optimizer: Any) -> Callable[..., float]:
-    """Return what fits `model` to a batch (pixels, targets, seed) and returns the loss."""
-    recipe = lesson.recipe
-    vocabulary = lesson.vocabulary
-    groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
+class _Stage:
+    """What is done in epochs that see pictures of one size."""
 
-    def loss(targets: Any, logits: Any) -> Any:
-        return combined_loss(targets, logits, groups, view=recipe.view, smoothing=recipe.smoothing)
+    def __init__(self, model: keras.Model, lesson: _Lesson, optimizer: Any) -> None:
+        recipe = lesson.recipe
+        vocabulary = lesson.vocabulary
+        groups = [vocabulary.members(group.name) for group in vocabulary.exclusive_groups]
 
-    model.compile(optimizer=optimizer, loss=loss)
-    prepare = _augmentation(lesson, size=model.input_shape[1])
-    return lambda *batch: float(model.train_on_batch(*prepare(*batch)))
+        def loss(targets: Any, logits: Any) -> Any:
+            return combined_loss(
+                targets, logits, groups, view=recipe.view, smoothing=recipe.smoothing
+            )
+
+        model.compile(optimizer=optimizer, loss=loss)
+        self.model = model
+        self._prepare = _augmentation(lesson, size=model.input_shape[1])
+
+    def take_step(self, pixels: Any, targets: Any) -> float:
+        """Return the loss of a prepared batch, after fitting the network to it."""
+        return float(self.model.train_on_batch(pixels, targets))
+
+    def prepared(self, batches: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:
+        """Yield the batches as training sees them, each prepared while the last one is fitted to.
+
+        In a thread: what TensorFlow and OpenCV do holds no lock of Python.
+        """
+        with ThreadPoolExecutor(1, "changes") as thread:
+            ahead: deque[Future[tuple[Any, Any]]] = deque()
+            for batch in batches:
+                ahead.append(thread.submit(self._prepare, *batch))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
 
 def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any]]:
@@ -210,10 +249,11 @@ def _augmentation(lesson: _Lesson, *, size: int) -> Callable[..., tuple[Any, Any
         tf.TensorSpec((lesson.batch, len(lesson.vocabulary)), tf.float32),
         tf.TensorSpec((2,), tf.int32),
     ]
-    compiled: Callable[..., tuple[Any, Any]] = tf.function(
-        prepare, input_signature=signature, autograph=False
-    )
-    return compiled
+    compiled = tf.function(prepare, input_signature=signature, autograph=False)
+    if not tf.config.functions_run_eagerly():
+        compiled.get_concrete_function()  # traced here: Keras names layers by counting
+    result: Callable[..., tuple[Any, Any]] = compiled
+    return result
 
 
 def _mix(lesson: _Lesson, by: Judged, size: int) -> Mix:

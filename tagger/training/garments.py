@@ -62,11 +62,14 @@ def _main_colour(small: Tensor) -> Tensor:
     columns = [round(size * share) for share in (0.38, 0.5, 0.62)]
     starts = [row * size + column for row in rows for column in columns]
     mains = tf.gather(colours, starts, axis=1)  # (n, starts, 3)
+    squares = tf.reduce_sum(colours**2, axis=-1, keepdims=True)  # (n, pixels, 1)
     for width in (0.15, 0.12, 0.1, 0.08):
-        distance = tf.reduce_sum((colours[:, :, None] - mains[:, None]) ** 2, axis=-1)
-        near = weight * tf.exp(-distance / (2 * width**2))  # (n, pixels, starts)
+        # |c - m|^2 = |c|^2 - 2 c m + |m|^2: a product of matrices, not a difference of each pair.
+        products = tf.matmul(colours, mains, transpose_b=True)  # (n, pixels, starts)
+        distance = squares - 2 * products + tf.reduce_sum(mains**2, axis=-1)[:, None]
+        near = weight * tf.exp(-distance / (2 * width**2))
         total = tf.reduce_sum(near, axis=1)[..., None]  # (n, starts, 1)
-        mains = tf.einsum("npk,npc->nkc", near, colours) / (total + 1e-3)
+        mains = tf.matmul(near, colours, transpose_a=True) / (total + 1e-3)
     most = tf.argmax(tf.reduce_sum(near, axis=1), axis=1)
     return tf.gather(mains, most, axis=1, batch_dims=1)
 

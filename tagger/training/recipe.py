@@ -28,8 +28,6 @@ class Recipe:
         pictures the loss rises with every step that makes answers surer, while they become better.
     learning_rate : float
         At the end of the first two epochs; it then falls to zero along a cosine.
-    weight_decay : float
-        Of AdamW.
     smoothing : float
         Targets are this much less sure than 0 and 1.
     recoloured, shuffled, dyed, blurred : float
@@ -60,7 +58,6 @@ class Recipe:
     head_first: bool = False
     seed: int = 0
     learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
     smoothing: float = 0.02
     recoloured: float = 0.125
     shuffled: float = 0.0625
@@ -162,7 +159,6 @@ class Recipe:
             epochs=30,
             batch=32,
             learning_rate=1e-3,
-            weight_decay=0,
             smoothing=0,
             recoloured=0,
             shuffled=0,

@@ -31,9 +31,10 @@ def recombine(
         What the labels are judged by.
     """
     donors = drawn_evenly(targets, by.pixels, tf.shape(rows)[0], seed)
-    regions = garment_region(pixels)
-    own = tf.gather(regions, rows)  # (m, size, size, 1)
-    other = tf.gather(regions, donors)
+    # What is in neither is not looked at; what is in both, once.
+    looked_at, places = tf.unique(tf.concat([tf.cast(rows, tf.int64), donors], axis=0))
+    regions = tf.gather(garment_region(tf.gather(pixels, looked_at)), places)
+    own, other = tf.split(regions, 2)  # (m, size, size, 1) each
     dyed = dye(tf.gather(pixels, rows), own, tf.gather(pixels, donors), other)
     sure = tf.minimum(tf.reduce_mean(own, [1, 2]), tf.reduce_mean(other, [1, 2])) > 0.03  # (m, 1)
     taken = tf.where(by.pixels & sure, tf.gather(targets, donors), float("nan"))

@@ -17,7 +17,7 @@ from tagger.training.recipe import Recipe
 from tagger.training.recombining import recombine
 from tagger.training.training_data import TrainingData
 
-_BATCH = 64  # pictures that go through the network at once
+_BATCH = 64  # pictures that go through the network at once, at most
 _RECOMBINED = 4000  # validation pictures at most that are recombined: they are held in memory
 
 
@@ -33,13 +33,21 @@ class Validation(NamedTuple):
 def predict_logits(
     network: keras.Model, pixels: Pixels, rows: Int64Array, *, batch: int = _BATCH
 ) -> Float32Array:
-    """Return float32 (len(rows), n_labels): the network's logits of these pictures."""
+    """Return float32 (len(rows), n_labels): the network's logits of these pictures.
+
+    A network of half the size sees them at half the side.
+    """
+    batches = max(1, -(-len(rows) // batch))
+    batch = max(1, -(-len(rows) // batches))  # all of one size, and hardly one padded
+    halved = pixels.shape[1] != network.input_shape[1]
     parts = [np.zeros((0, network.output_shape[-1]), np.float32)]
     for start in range(0, len(rows), batch):
         chosen = np.asarray(pixels[rows[start : start + batch]])  # (<= batch, size, size, 3)
         padded = np.zeros((batch, *chosen.shape[1:]), np.float32)  # one shape, one trace
         padded[: len(chosen)] = chosen.astype(np.float32) / 255
-        parts.append(network(padded, training=False).numpy()[: len(chosen)])
+        if halved:
+            padded = tf.nn.avg_pool2d(padded, 2, 2, "VALID")
+        parts.append(network.predict_on_batch(padded)[: len(chosen)])
         end_if_asked()
     return np.concatenate(parts)
 
