@@ -12,7 +12,7 @@ from changed_bundles import described_again
 from fixtures.renew_bundle import BUNDLE, SCORES, draw_pictures
 
 from jobs.predict import predict
-from schemas.bundle import FILES, ONLY_PACKED, Description, Preprocessing
+from schemas.bundle import FILES, INT8, ONLY_PACKED, Description, Preprocessing
 from tagger.errors import BundleError, InputError
 from tagger.models.bundle import (
     load_bundle,
@@ -24,7 +24,7 @@ from tagger.models.versions import next_name, set_current
 
 pytestmark = pytest.mark.tensorflow
 
-WHOLE = sorted(set(FILES) - set(ONLY_PACKED))
+WHOLE = sorted({*FILES} - {*ONLY_PACKED, *INT8})
 
 
 @pytest.fixture

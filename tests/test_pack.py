@@ -16,7 +16,7 @@ from jobs.retrain import RetrainOptions, retrain
 from jobs.tag_catalog import TagOptions, tag_catalog
 from jobs.train import TrainOptions, train
 from jobs.verify import verify
-from schemas.bundle import FILES, ONLY_WHOLE
+from schemas.bundle import FILES, INT8, ONLY_WHOLE
 from schemas.models import PackReport
 from tagger.datasets.sample import Sample
 from tagger.errors import BundleError, DatasetError, InputError
@@ -43,7 +43,7 @@ def test_a_packed_bundle_tags_as_the_whole_one_and_its_card_says_the_difference(
     assert isinstance(packed, PackReport)
     folder = Path(packed.bundle)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert files == {*FILES, "bundle.json"} - set(ONLY_WHOLE)
+    assert files == {*FILES, "bundle.json"} - {*ONLY_WHOLE, *INT8}
     weights = folder / "openvino" / "model.bin"
     assert weights.stat().st_size < 0.6 * (bundle_path / "openvino" / "model.bin").stat().st_size
     assert packed.pictures == load_bundle(bundle_path).split()["part"].to_pylist().count("test")
