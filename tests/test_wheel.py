@@ -144,7 +144,7 @@ def test_a_tagging_machine_has_the_versions_that_are_tested_and_lacks_none() -> 
     }
     assert needed - set(pins) == NOT_WANTED
     ours = {plain(Requirement(one).name) for one in project_requires()}
-    assert ours - set(pins) == {"tensorflow", "keras", "matplotlib", "cleanlab"}
+    assert ours - set(pins) == {"tensorflow", "keras", "matplotlib", "cleanlab", "nncf"}
 
 
 def project_requires() -> list[str]:
