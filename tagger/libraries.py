@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from tagger.errors import InputError
 
-NEEDED_TO_TRAIN = ("tensorflow", "keras", "matplotlib")
+NEEDED_TO_TRAIN = ("tensorflow", "keras", "nncf", "matplotlib")
 """What training needs beside what tagging does."""
 
 NEEDED_TO_AUDIT = ("cleanlab",)
