@@ -21,7 +21,6 @@ from typing import Literal, Self
 import msgspec
 import numpy as np
 
-from schemas.bundle import INT8
 from schemas.record import parse
 from tagger.arrays import Float32Array
 from tagger.cache import cache_folder
@@ -175,7 +174,7 @@ def precisions_to_compare(bundle: Bundle, capabilities: Sequence[str]) -> list[P
     found: list[Precision] = []
     if "BF16" in capabilities:
         found.append("bfloat16")
-    if "INT8" in capabilities and all((bundle.path / file).exists() for file in INT8):
+    if "INT8" in capabilities and bundle.has_int8:
         found.append("int8")
     return found
 
@@ -206,7 +205,6 @@ def remember(bundle: Bundle, machine: str, compared: Compared) -> None:
 def _place(bundle: Bundle, machine: str) -> Path | None:
     """Return where comparisons lie: by model, by machine, and by whether the model has int8."""
     folder = cache_folder()
-    has_int8 = all((bundle.path / file).exists() for file in INT8)
-    asked = f"{bundle.model_id} {machine} {'int8' if has_int8 else ''}"
+    asked = f"{bundle.model_id} {machine} {'int8' if bundle.has_int8 else ''}"
     name = hashlib.sha256(asked.encode()).hexdigest()[:32]
     return folder / "precisions" / f"{name}.json" if folder is not None else None
