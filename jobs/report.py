@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from jobs.by_product import by_product
 from jobs.page_file import check_writable, why_not_writable, write_page
 from schemas.report import NightReport
 from tagger.errors import Locked, StoreError
@@ -18,10 +17,10 @@ from tagger.index.snapshots import Snapshot
 from tagger.index.store import Index
 from tagger.machine import machine_fault
 from tagger.progress import warn
-from tagger.search.opening import ProductChoice, product_choice
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a night imports this module; only a page of products needs these
     from tagger.report.products import ReadProducts
+    from tagger.search.opening import ProductChoice
 
 
 def report(
@@ -54,6 +53,7 @@ def report(
     check_writable(option, out)
     from tagger.report.gathered import gather
     from tagger.report.night_page import page_of
+    from tagger.search.opening import product_choice
 
     choice = product_choice(products, product_from)
     told = gather(found)
@@ -76,8 +76,9 @@ def report(
     )
 
 
-def _of_products(snapshot: Snapshot, choice: ProductChoice) -> "ReadProducts":
+def _of_products(snapshot: Snapshot, choice: "ProductChoice") -> "ReadProducts":
     """Return what there is to tell of a night by product."""
+    from jobs.by_product import by_product
     from tagger.report.products import read_products
 
     source, products = by_product(snapshot, choice)

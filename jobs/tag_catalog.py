@@ -1,13 +1,13 @@
 """`tagger tag`: one night on an index, from options to a report."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from jobs.models import check_gate
 from jobs.page_file import check_writable
 from jobs.report import reported
-from jobs.sync import SyncOptions, after_the_night, sync_file
 from schemas.nightly import TagReport
 from tagger.catalog import Walk
 from tagger.errors import EngineError, TaggerError
@@ -26,6 +26,9 @@ from tagger.nightly.night import tag_night
 from tagger.nightly.planning import plan_night
 from tagger.nightly.run import Run, ended_at_the_door, recorded
 from tagger.nightly.scoring import Engine, score
+
+if TYPE_CHECKING:  # few nights end in a search engine
+    from jobs.sync import SyncOptions
 
 __all__ = [
     "TagOptions",
@@ -47,15 +50,34 @@ def tag_catalog(options: TagOptions) -> TagReport:
     EngineError
         If the night is published, and could not be brought into a search engine.
     """
-    engines = [sync_file(file, options.index) for file in options.sync]  # before hours of work
+    engines = _engines(options)  # before hours of work
     with reported(options.index, options.report):
         report = _measured(options)
     _bring(engines, report)
     return report
 
 
-def _bring(engines: list[SyncOptions], report: TagReport) -> None:
+def _engines(options: TagOptions) -> "list[SyncOptions]":
+    """Return which search engines the night is to be brought into.
+
+    Raises
+    ------
+    InputError
+        If what a file says of one makes no sense.
+    """
+    if not options.sync:
+        return []
+    from jobs.sync import sync_file
+
+    return [sync_file(file, options.index) for file in options.sync]
+
+
+def _bring(engines: "list[SyncOptions]", report: TagReport) -> None:
     """Bring a night into search engines: that one is away keeps it from no other."""
+    if not engines:
+        return
+    from jobs.sync import after_the_night
+
     failed: list[EngineError] = []
     for engine in engines:
         try:

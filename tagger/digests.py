@@ -1,9 +1,13 @@
 """Which contents are known already: a set of sha256 digests, small enough for millions, that
 workers share."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:  # decode workers know contents, and need no Arrow
+    import pyarrow as pa
 
 DigestKeys = npt.NDArray[np.uint64]
 """uint64 (n, 2): the first 16 bytes of each digest. To make two contents agree in them takes 2^64
@@ -85,16 +89,16 @@ def are_in(keys: DigestKeys, among: DigestKeys) -> npt.NDArray[np.bool_]:
     return np.asarray((among[at] == keys).all(axis=1))
 
 
-def keys_of(digests: pa.ChunkedArray) -> DigestKeys:
+def keys_of(digests: "pa.ChunkedArray") -> DigestKeys:
     """Return the sorted keys of digests given as 64 hex digits; nulls are left out."""
     return sorted_keys(raw_keys(digests))
 
 
-def raw_keys(digests: pa.ChunkedArray) -> DigestKeys:
+def raw_keys(digests: "pa.ChunkedArray") -> DigestKeys:
     """Return the keys of digests given as 64 hex digits, in their order; nulls are left out."""
     blocks = [np.zeros((0, 2), np.uint64)]
     for chunk in digests.drop_null().chunks:
-        text = "".join(chunk.cast(pa.large_string()).to_pylist())
+        text = "".join(chunk.cast("large_string").to_pylist())
         raw = np.frombuffer(bytes.fromhex(text), ">u8").reshape(-1, 4)[:, :2]
         blocks.append(raw.astype(np.uint64))
     return np.concatenate(blocks)

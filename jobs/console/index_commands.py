@@ -44,6 +44,7 @@ from jobs.console.messages import speak
 from jobs.console.options import BackendOption, Config, Exclude, IndexFolder, Json, Workers
 from jobs.console.output import complain, has_complained, print_result
 from tagger.errors import TaggerError
+from tagger.libraries import keep_pandas_out
 
 PANEL = "The index"
 
@@ -84,6 +85,7 @@ def tag(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
+    keep_pandas_out()
     from jobs import tag_catalog as job
 
     speak(quiet=quiet)

@@ -52,6 +52,9 @@ _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from tagger.imaging.worker import spawn_main; spawn_main(sys.argv[2:])"
 )
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy starts a thread per processor for matrices, of which workers have none: a third of what it
+takes to start one on two processors, more on more."""
 _PATH_BYTES = (
     32_768  # per task: more than a socket buffer would make the parent wait for a busy worker
 )
@@ -93,6 +96,9 @@ class Decoder:
         How pictures are read, and the side of the squares that come back.
     workers : int
         Number of processes.
+    at_first : int, optional
+        How many of them start at once; the others do when a picture is first waited for. By
+        default all.
     timeout : float
         Seconds one picture may take before its worker is killed.
     known : uint64 (n, 2), optional
@@ -113,6 +119,7 @@ class Decoder:
         reading: Reading,
         *,
         workers: int,
+        at_first: int | None = None,
         timeout: float = 60.0,
         known: DigestKeys | None = None,
         inside: str | None = None,
@@ -121,15 +128,22 @@ class Decoder:
         self.timeout = timeout
         self.read_seconds = self.decode_seconds = 0.0
         keys = np.zeros((0, 2), np.uint64) if known is None else known
-        shared = SharedArray.of(keys)
-        setup = Setup(reading, inside, len(keys))
-        self._workers = [_Worker(setup, shared) for _ in range(workers)]
+        self._shared = SharedArray.of(keys)
+        self._setup = Setup(reading, inside, len(keys))
+        self._wanted = workers
+        self._workers: list[_Worker] = []
+        self._start(workers if at_first is None else min(workers, at_first))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _start(self, workers: int) -> None:
+        """Have so many workers."""
+        while len(self._workers) < workers:
+            self._workers.append(_Worker(self._setup, self._shared))
 
     def close(self) -> None:
         """End all workers, at once."""
@@ -141,6 +155,8 @@ class Decoder:
     ) -> Iterator[DecodedChunk]:
         """Yield one `DecodedChunk` per `(key, paths)`, in order; at most `CHUNK` paths each, see
         `chunked`.
+
+        The workers have begun when this returns.
 
         Parameters
         ----------
@@ -156,6 +172,14 @@ class Decoder:
         """
         source = iter(chunks)
         in_order = deque[_Task]()
+        if time.monotonic() <= until:
+            self._hand_out(source, in_order)
+        return self._decoded(source, in_order, until)
+
+    def _decoded(
+        self, source: Iterator[tuple[Any, list[str]]], in_order: deque[_Task], until: float
+    ) -> Iterator[DecodedChunk]:
+        """Yield chunks as `decode` does; some tasks may be with the workers already."""
         while True:
             if time.monotonic() > until:
                 raise TimeUp(f"the time that {setting('max_seconds')} gives was up")
@@ -192,6 +216,7 @@ class Decoder:
 
     def _collect(self) -> None:
         """Wait, at most a second, for answers and deaths, and take them in."""
+        self._start(self._wanted)
         busy = [worker for worker in self._workers if worker.queue]
         wait([worker.connection for worker in busy], timeout=1.0)  # one that died has ended it
         for worker in busy:
@@ -253,6 +278,7 @@ class _Worker:
             [*_python(), "-c", _PROGRAM, _import_path(), *map(str, inherited)],
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
+            env=os.environ | _ONE_THREAD,
         )
         self._end = weakref.finalize(self, _end, self.process, os.getpid())
         theirs.close()

@@ -69,6 +69,8 @@ class Scorer:
         self._decoder = Decoder(
             work.bundle.reading,
             workers=self._workers,
+            # While the network is loaded, a processor is left to that.
+            at_first=max(1, usable_cpus() - 1),
             timeout=work.how.decode_timeout,
             known=work.known,
             inside=work.root,
@@ -96,13 +98,13 @@ class Scorer:
         network = Inference(lambda: self._load(run), work, run)
         writer = UnitWriter(work, run)
         ahead: deque[tuple[str, bool]] = deque()  # pictures that are with the workers
-        # Else perhaps no content needs it; here it loads while the decoders start.
-        if not len(work.known):
-            self._load(run)
         read = self._decoder.read_seconds
         decoded = self._decoder.decode_seconds
         tasks = _tasks(work, units, writer, ahead, short=self._workers)
         chunks = self._decoder.decode(tasks, until=work.how.until)
+        # Else perhaps no content needs it; here it loads while the first pictures are decoded.
+        if not len(work.known):
+            self._load(run)
         try:
             for facts, answers in network.scored(chunks):
                 pictures = [ahead.popleft() for _ in facts]
