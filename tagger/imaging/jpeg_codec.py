@@ -12,7 +12,7 @@ from tagger.imaging.opencv_codec import with_opencv
 from tagger.imaging.picture_error import PictureError
 from tagger.imaging.pillow_codec import with_pillow
 from tagger.imaging.preprocessing import Reading
-from tagger.imaging.progressive_jpeg import lacks_scans, without_last_bits
+from tagger.imaging.progressive_jpeg import Progressive, lacks_scans, parts_of, reduced_to
 from tagger.imaging.stored import Stored, as_opencv
 
 _REDUCED = (
@@ -37,9 +37,10 @@ def decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     short = min(header.width, header.height)
     scales = (one for one in _REDUCED if short // one[0] >= reading.min_side_factor * reading.size)
     scale, flags = next(scales, _WHOLE)
-    shown = without_last_bits(data, scale) if header.progressive and scale > 1 else data
+    parts = parts_of(data) if header.progressive else None
+    shown = reduced_to(scale, data, parts) if scale > 1 else data
     pixels, messages = with_opencv(shown, flags)
-    if pixels is None or messages or not _is_ordinary(data, header):
+    if pixels is None or messages or not _is_ordinary(data, header, parts):
         pixels = _checked_jpeg(data, header, None if messages else pixels)
     if header.mode == "CMYK" and header.profile and reading.profiles == "sRGB":
         whole = jpeg.closed(data, jpeg.outline(data))
@@ -47,13 +48,13 @@ def decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     return Stored(to_8_bits(pixels))
 
 
-def _is_ordinary(data: bytes, header: Header) -> bool:
+def _is_ordinary(data: bytes, header: Header, parts: Progressive | None) -> bool:
     """Return whether a JPEG ends as it should, and has all its scans: of a missing one libjpeg says
     nothing."""
     if not jpeg.ends_as_it_should(data):
         return False
     if header.progressive:
-        return not lacks_scans(data)
+        return not lacks_scans(parts)
     return jpeg.is_one_scan(data, {"L": 1, "RGB": 3, "CMYK": 4}.get(header.mode, 0))
 
 
@@ -68,7 +69,7 @@ def _checked_jpeg(data: bytes, header: Header, silent: npt.NDArray[Any] | None) 
     """
     found = jpeg.outline(data)
     whole = jpeg.closed(data, found)
-    lacking = found.lacking or (header.progressive and lacks_scans(whole))
+    lacking = found.lacking or (header.progressive and lacks_scans(parts_of(whole)))
     if silent is not None and found.complete and not lacking:  # something else follows the picture
         return silent
     header = header._replace(data=whole, cut=not found.complete)

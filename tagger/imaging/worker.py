@@ -149,13 +149,14 @@ def _keep_memory() -> None:
     with suppress(OSError, AttributeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _KEPT)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _FREE)
 
 
 # malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEPT = 32 * 1024 * 1024  # the most that glibc takes as threshold of the second
+_FREE = 2 * _KEPT  # that much is free after a large original: with half, each gave some of it back
 
 
 def _end_with_parent(life: int) -> None:
