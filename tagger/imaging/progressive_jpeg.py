@@ -175,7 +175,9 @@ def _is_complete(parts: Progressive) -> bool:
             if bits[here] != [scan.refines or -1] * n:
                 return False
             bits[here] = [scan.low] * n
-    return known.keys() == parts.sampling.keys() and all(bits == [0] * 64 for bits in known.values())
+    return known.keys() == parts.sampling.keys() and all(
+        bits == [0] * 64 for bits in known.values()
+    )
 
 
 def _parsed(data: bytes) -> Progressive:

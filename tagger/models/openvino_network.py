@@ -65,9 +65,7 @@ class OpenVinoPredictor:
             self._compiled: Any = core.compile_model(network, "CPU", settings)
         except RuntimeError as error:
             raise _not_compiled(core, bundle, error) from error
-        self._requests: list[Any] = [
-            self._compiled.create_infer_request() for _ in range(streams)
-        ]
+        self._requests: list[Any] = [self._compiled.create_infer_request() for _ in range(streams)]
         self._batch = np.zeros((batch, bundle.size, bundle.size, 3), np.uint8)
 
     def infer(self, pixels: Pixels) -> Inferred:
