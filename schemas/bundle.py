@@ -127,6 +127,9 @@ class Preprocessing(Record, forbid_unknown_fields=True):
     """sRGB: a picture with another embedded color profile is converted, relative colorimetric with
     black point compensation; colors given otherwise (cICP, gAMA, nclx) are not looked at. Left out:
     profiles are ignored."""
+    progressive_jpeg: Literal["coarse"] | UnsetType = UNSET
+    """coarse: at 1/4 and 1/8, fine detail of a progressive JPEG that is averaged away afterwards is
+    not decoded. Left out: all of it is, but for last bits."""
 
 
 class Threshold(Record):

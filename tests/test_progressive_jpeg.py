@@ -1,5 +1,5 @@
-"""Progressive JPEGs without what a reduced size shows nothing of show the same picture, and whatever
-is not understood stays whole."""
+"""Progressive JPEGs without what a reduced size shows nothing of show the same, and whatever is not
+understood stays whole."""
 
 import time
 
@@ -31,8 +31,8 @@ def progressive(
     return encoded(Image.fromarray(smooth), "JPEG", progressive=True, quality=quality, **options)
 
 
-def fewer_scans(data: bytes, scale: int) -> bytes:
-    return reduced_to(scale, data, parts_of(data))
+def fewer_scans(data: bytes, scale: int, *, coarse: bool = False) -> bytes:
+    return reduced_to(scale, data, parts_of(data), coarse=coarse)
 
 
 def decoded(data: bytes, scale: int) -> np.ndarray:
@@ -53,7 +53,27 @@ def test_a_picture_without_its_last_bits_shows_the_same(
     difference = np.abs(decoded(fewer, scale) - decoded(data, scale))
     assert difference.max() <= 12  # noise; photographs move by 8
     assert difference.mean() < 2
-    assert np.array_equal(read_picture(data, Reading(96)).pixels, decoded(fewer, scale))
+    reading = Reading(96, progressive="all")
+    assert np.array_equal(read_picture(data, reading).pixels, decoded(fewer, scale))
+
+
+@pytest.mark.parametrize("quality", [20, 50, 75, 90, 98])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_bundle_may_ask_for_coarse_detail_alone_at_a_quarter(
+    quality: int, subsampling: int
+) -> None:
+    data = progressive(quality=quality, subsampling=subsampling)
+    fewer = fewer_scans(data, 4, coarse=True)
+    if quality < 50:  # the steps of coarse coefficients are so large that last bits would show
+        assert fewer is data
+    else:
+        assert len(fewer) < 0.85 * len(data)
+    difference = np.abs(decoded(fewer, 4) - decoded(data, 4))
+    assert difference.max() <= 12  # as above
+    assert difference.mean() < 2
+    assert np.array_equal(read_picture(data, Reading(96)).pixels, decoded(fewer, 4))
+    for scale in (2, 8):
+        assert fewer_scans(data, scale, coarse=True) == fewer_scans(data, scale)
 
 
 @pytest.mark.parametrize("quality", [30, 50])

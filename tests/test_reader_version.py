@@ -14,6 +14,7 @@ import tagger.imaging.preprocessing
 from jobs.runs import list_runs
 from jobs.tag_catalog import TagOptions, dry_run, tag_catalog
 from jobs.verify import verify
+from schemas.bundle import Preprocessing
 from tagger.errors import BundleError
 from tagger.imaging.preprocessing import READER, Reading
 from tagger.index.store import Index
@@ -105,6 +106,9 @@ def test_older_settings_are_followed_and_strange_ones_refused(
     now = msgspec.to_builtins(Reading(32).to_record())
     older = {key: value for key, value in now.items() if key != "color_profiles"}
     assert Reading.parse(json.dumps(older)) == Reading(32, profiles="ignored")
+    older = {key: value for key, value in now.items() if key != "progressive_jpeg"}
+    assert Reading.parse(json.dumps(older)) == Reading(32, progressive="all")
+    assert Reading(32, progressive="all").to_record() == msgspec.convert(older, Preprocessing)
     assert Reading.parse(json.dumps(now)) == Reading(32)
     for change in (
         {"orientation": "none"},
@@ -112,6 +116,7 @@ def test_older_settings_are_followed_and_strange_ones_refused(
         {"size": True},
         {"sharpen": 1},
         {"color_profiles": "P3"},
+        {"progressive_jpeg": "fine"},
     ):
         with pytest.raises(ValueError, match=r"size|preprocessing"):
             Reading.parse(json.dumps(now | change))

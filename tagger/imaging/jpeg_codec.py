@@ -38,7 +38,8 @@ def decode_jpeg(data: bytes, header: Header, reading: Reading) -> Stored:
     scales = (one for one in _REDUCED if short // one[0] >= reading.min_side_factor * reading.size)
     scale, flags = next(scales, _WHOLE)
     parts = parts_of(data) if header.progressive else None
-    shown = reduced_to(scale, data, parts) if scale > 1 else data
+    coarse = reading.progressive == "coarse"
+    shown = reduced_to(scale, data, parts, coarse=coarse) if scale > 1 else data
     pixels, messages = with_opencv(shown, flags)
     if pixels is None or messages or not _is_ordinary(data, header, parts):
         pixels = _checked_jpeg(data, header, None if messages else pixels)

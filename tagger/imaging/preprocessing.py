@@ -33,11 +33,15 @@ class Reading(NamedTuple):
         these did.
     min_side_factor : int
         A reduced JPEG decode keeps the short side at least this many times `size`.
+    progressive : str
+        `coarse`: progressive JPEGs are decoded without fine detail that a reduced size averages
+        away. `all`: with it, as bundles before these did.
     """
 
     size: int
     profiles: Literal["sRGB", "ignored"] = "sRGB"
     min_side_factor: int = MIN_SIDE_FACTOR
+    progressive: Literal["coarse", "all"] = "coarse"
 
     def to_record(self) -> Preprocessing:
         """Return the content of preprocessing.json."""
@@ -50,6 +54,7 @@ class Reading(NamedTuple):
             scale=1 / 255,
             reduced_jpeg_decode=self.min_side_factor,
             color_profiles=UNSET if self.profiles == "ignored" else self.profiles,
+            progressive_jpeg=UNSET if self.progressive == "all" else self.progressive,
         )
 
     @classmethod
@@ -68,4 +73,5 @@ class Reading(NamedTuple):
         if record.scale != 1 / 255:
             raise ValueError(f"{_REFUSED}: scale is 1/255 here; received {record.scale!r}; {_DO}")
         profiles = "ignored" if record.color_profiles is UNSET else record.color_profiles
-        return cls(record.size, profiles, record.reduced_jpeg_decode)
+        progressive = "all" if record.progressive_jpeg is UNSET else record.progressive_jpeg
+        return cls(record.size, profiles, record.reduced_jpeg_decode, progressive)
