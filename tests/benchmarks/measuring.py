@@ -1,5 +1,5 @@
-"""Ratios that benchmarks measured: printed beside the last committed ones, and written in their
-place."""
+"""Ratios that benchmarks measured: printed beside the last committed ones of the same kind of
+processor, and written in their place."""
 
 import json
 import os
@@ -17,13 +17,14 @@ RATIOS = Path(__file__).with_name("ratios.json")
 
 
 class Ended(NamedTuple):
-    """A process that has ended: wall and processor seconds, the most memory any one process held,
-    what it printed.
+    """A process that has ended: wall seconds, those until it printed its last line, processor
+    seconds, the most memory any one process held, what it printed.
 
     Its children count where it waited for them; Ray's workers it does not.
     """
 
     seconds: float
+    said_after: float
     cpu_seconds: float
     peak_mib: float
     said: str
@@ -31,11 +32,15 @@ class Ended(NamedTuple):
 
 _WATCH = """
 import json, resource, subprocess, sys, time
-start = time.perf_counter()
-ended = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+start = said = time.perf_counter()
+lines = []
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True) as process:
+    for line in process.stdout:
+        lines.append(line)
+        said = time.perf_counter()
 seconds, usage = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-cpu = usage.ru_utime + usage.ru_stime
-print(json.dumps([ended.returncode, seconds, cpu, usage.ru_maxrss / 1024, ended.stdout]))
+used = [seconds, said - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]
+print(json.dumps([process.returncode, *used, "".join(lines)]))
 """
 
 
@@ -51,33 +56,64 @@ def measured(*command: object) -> Ended:
     return Ended(*usage, out)
 
 
+_UNITS = {
+    "AMX": ("amx_int8",),
+    "VNNI": ("avx512_vnni", "avx_vnni"),
+    "bfloat16": ("avx512_bf16", "amx_bf16"),
+    "AVX2": ("avx2",),
+}
+
+
+def kind_of_processor(flags: str | None = None) -> str:
+    """Return what this processor has that the network is faster with, such as `VNNI, bfloat16`;
+    `AVX2` says that it has nothing better.
+
+    Parameters
+    ----------
+    flags : str, optional
+        What Linux says of a processor; by default of this one.
+    """
+    if flags is None:
+        try:
+            flags = Path("/proc/cpuinfo").read_text()
+        except OSError:  # not Linux
+            return "unknown"
+    known = set(flags.split())
+    found = [unit for unit, names in _UNITS.items() if not known.isdisjoint(names)]
+    better = [unit for unit in found if unit != "AVX2"]
+    return ", ".join(better or found) or "unknown"
+
+
 class Ratios:
-    """Ratios by name: what was found now, beside what the file says that was found last.
+    """Ratios by name: what was found now, beside what the file says that was found last on this
+    kind of processor.
 
     Called with a name and a value it takes in one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str | None = None) -> None:
         self._path = path
-        self._last = _read(path)
+        self._kind = kind_of_processor() if kind is None else kind
+        self._last = _read(path).get(self._kind, {})
         self._found: dict[str, float] = {}
 
     def __call__(self, name: str, value: float) -> None:
         self._found[name] = round(value, 3)
         last = self._last.get(name)
         before = f"last {last:.3f}: {value / last:.2f} of that" if last else "new"
-        print(f"\nratio: {name}: {value:.3f} ({before})", flush=True)
+        print(f"\nratio on {self._kind}: {name}: {value:.3f} ({before})", flush=True)
 
     def write(self) -> None:
         """Put what was found in the place of what was found last; each module of a session has
         ratios of its own."""
         if self._found:
-            all_of_them = _read(self._path) | self._found
-            self._path.write_text(json.dumps(dict(sorted(all_of_them.items())), indent=1) + "\n")
+            ratios = _read(self._path)
+            ratios[self._kind] = ratios.get(self._kind, {}) | self._found
+            self._path.write_text(json.dumps(ratios, indent=1, sort_keys=True) + "\n")
 
 
-def _read(path: Path) -> dict[str, float]:
-    ratios: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+def _read(path: Path) -> dict[str, dict[str, float]]:
+    ratios: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
     return ratios
 
 

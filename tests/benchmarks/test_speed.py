@@ -71,6 +71,13 @@ def steady_rate(record: dict[str, Any]) -> float:
     return float((record["counts"]["found"] - ahead) / (seconds["last"] - seconds["first"]))
 
 
+def start_to_first(ended: Ended, record: dict[str, Any]) -> float:
+    """Return the seconds from a night's launch to its first answers. It prints its report once its
+    record is written."""
+    seconds = record["seconds"]
+    return float(ended.said_after - seconds["total"] + seconds["first"])
+
+
 def line(name: str, pictures: int, ended: Ended) -> str:
     used = f"{1e3 * ended.cpu_seconds / pictures:.1f} | {ended.peak_mib:,.0f}"
     rate = f"{ended.seconds:.1f} | {pictures / ended.seconds:.0f}"
@@ -93,7 +100,7 @@ def test_originals_against_what_people_write_today(
         floor = measured(PEERS / "decode_ceiling.py", originals)
         ceiling = float(floor.said.split()[-2])
         shares.append(steady_rate(record) / ceiling)
-        start = ours.seconds - record["seconds"]["total"] + record["seconds"]["first"]
+        start = start_to_first(ours, record)
         print(
             f"\n{record['backend']}; from the first to the last picture {steady_rate(record):.0f} "
             "a second, bare "
