@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-HELD = 250_000
+HELD = 1_000_000
 """Pictures whose facts are held in memory at a time, some 100 bytes each."""
 
 
