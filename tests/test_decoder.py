@@ -152,6 +152,24 @@ def test_a_picture_on_which_its_worker_spins_is_a_timeout(
     assert "took longer than 3 s" in str(facts[33].error)
 
 
+@pytest.mark.parametrize(
+    ("deed", "status"),
+    [("os.kill(os.getpid(), 11)", "crashed"), ("exec('while True: pass')", "timeout")],
+)
+def test_one_worker_may_begin_alone_whatever_becomes_of_its_first_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, status: str
+) -> None:
+    paths = write_pictures(tmp_path, 3 * CHUNK)
+    Path(paths[0]).write_bytes(sabotage(tmp_path, monkeypatch, deed))
+    with Decoder(Reading(8), workers=2, at_first=1, timeout=2.0) as decoder:
+        chunks = decoder.decode(chunks_of(paths))
+        assert len(decoder._workers) == 1
+        time.sleep(2.5)  # as long as a network loads
+        facts = [facts for chunk in chunks for facts in chunk.facts]
+        assert len(decoder._workers) == 2
+    assert [(i, f.status) for i, f in enumerate(facts) if f.status != "ok"] == [(0, status)]
+
+
 def test_a_worker_that_spins_ends_with_its_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

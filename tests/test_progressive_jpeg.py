@@ -188,6 +188,37 @@ def test_only_the_last_scans_of_a_component_go_and_never_what_another_builds_on(
             assert fewer_scans(data, 8) is data
 
 
+def test_coarse_detail_that_comes_in_more_than_two_bits_is_refined() -> None:
+    """Such as cjpeg -scans writes: the first scan leaves four bits of it to others."""
+    means = scan(1, 0, 0, 0, 0)
+    later = [scan(1, 1, 63, bit, bit - 1) for bit in (4, 3, 2, 1)]
+    of_four = [scan(1, 1, 5, 0, 4), scan(1, 6, 63, 0, 4), *later]
+    of_two = [scan(1, 1, 5, 0, 2), scan(1, 6, 63, 0, 2), *later[2:]]
+    for step, scans, kept in (
+        (3, of_four, of_four[:1]),
+        (4, of_four, of_four[:4]),  # without its last two bits
+        (4, of_two, of_two[:1]),
+        (17, of_four, of_four[:5]),
+    ):
+        data = b"".join([start(1, step), means, *scans, END])
+        expected = b"".join([start(1, step), means, *kept, END])
+        assert fewer_scans(data, 4, coarse=True) == expected
+
+
+@pytest.mark.parametrize("components", [b"", b"\1\0\2\0"])
+def test_a_scan_of_more_or_fewer_components_than_it_may_be_of_is_the_decoders_to_judge(
+    components: bytes,
+) -> None:
+    data = progressive(1600, 1600, quality=50)
+    head = bytes([len(components) // 2]) + components + b"\1\x3f\x10"
+    at = data.rindex(b"\xff\xda")
+    odd = data[:at] + segment(0xDA, head) + data[at:]
+    for scale in (2, 4, 8):
+        assert fewer_scans(odd, scale, coarse=True) is odd
+    with pytest.raises(PictureError):
+        read_picture(odd, Reading(96))
+
+
 def test_a_file_of_many_scans_takes_no_time() -> None:
     data = start(1, 1) + scan(1, 1, 63, 1, 0) * 50_000 + END
     begun = time.process_time()
