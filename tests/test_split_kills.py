@@ -4,7 +4,6 @@ night gives the rows of one that nobody killed."""
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from nights import World, wait_until
 from small_nights import BUCKETS, HELD, PICTURES, UNIT
 
 from jobs.verify import verify
+from tagger.index.store import Index
 
 pytestmark = pytest.mark.serial
 
@@ -22,7 +22,6 @@ FEW = 2 * PICTURES * BUCKETS - 60
 MANY = FEW + 150
 
 MOMENTS = {
-    "the walk is in a file": (1, "_staging/spill-*/walk.arrow"),
     "a partition is planned": (1, "_staging/spill-*/plan-*.arrow"),
     "a unit is staged": (1, "_staging/*/unit-*.parquet"),
     "half of the units are staged": (4, "_staging/*/unit-*.parquet"),
@@ -46,8 +45,15 @@ def lasting(rows: pa.Table) -> pa.Table:
     return rows.drop_columns(["scored_at", "first_seen"]).sort_by("image_id")
 
 
-def there(index: Path, n: int, names: str) -> Callable[[], bool]:
-    return lambda: len(list(index.glob(names))) >= n
+def killed(world: World, n: int, names: str) -> None:
+    """Kill a night as soon as so many files of these names lie in the index; readers see a whole
+    one."""
+    process = world.start("--workers", 1)
+    wait_until(lambda: len(list(world.index.glob(names))) >= n, process)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9
+    assert verify(str(world.index)).faults == []
 
 
 def test_a_night_that_splits_buckets_is_gone_on_with_wherever_it_was_killed(
@@ -77,12 +83,7 @@ def test_a_night_that_splits_buckets_is_gone_on_with_wherever_it_was_killed(
         world.scored.write_text("")
         shutil.copytree(first, world.index, symlinks=True)
         world.table, world.seen = before
-        process = world.start("--workers", 1)
-        wait_until(there(world.index, n, names), process)
-        process.kill()
-        process.communicate()
-        assert process.returncode == -9, moment
-        assert verify(str(world.index)).faults == []
+        killed(world, n, names)
         world.follow()
         published = manifest(world.index)["buckets"] == 2 * BUCKETS
         assert not published or "published" in moment
@@ -95,3 +96,24 @@ def test_a_night_that_splits_buckets_is_gone_on_with_wherever_it_was_killed(
         assert verify(str(world.index)).faults == []
         assert not list((world.index / "_staging").iterdir())
         assert world.scored_again() <= UNIT, moment
+
+
+def test_rows_that_were_staged_before_buckets_are_split_are_taken_afterwards(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    world = World(tmp_path, bundle_path, seed=6, pictures=FEW)
+    world.run()
+    for _ in range(150):
+        world.edit()
+    killed(world, 1, "_staging/*/unit-*-of-00003.parquet")
+    staged = world.staged_rows()
+    for _ in range(MANY - FEW):
+        world.add()
+    world.run()
+    assert manifest(world.index)["buckets"] == 2 * BUCKETS
+    (last, *_) = Index(world.index).runs.newest_first()
+    assert last.counts is not None
+    assert last.counts.reused == staged > 0
+    world.rows_equal_files()
+    world.equals_an_undisturbed_run()
+    assert verify(str(world.index)).faults == []
