@@ -23,7 +23,6 @@ MANY = FEW + 150
 
 MOMENTS = {
     "a partition is planned": (1, "_staging/spill-*/plan-*.arrow"),
-    "a unit is staged": (1, "_staging/*/unit-*.parquet"),
     "half of the units are staged": (4, "_staging/*/unit-*.parquet"),
     "half of the parts are written": (BUCKETS, "_staging/snapshot-*/*/part-*.parquet"),
     "the night is published": (2, "snapshots/*/manifest.json"),
