@@ -463,6 +463,19 @@ def test_a_full_run_does_not_trust_what_an_old_one_left(options: TagOptions, cat
     assert tag_catalog(replace(options, full=True)).reused == 0
 
 
+def test_what_a_full_night_staged_is_not_taken_by_the_next_one_if_it_was_killed_in_its_last_moment(
+    options: TagOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = replace(options, full=True)
+    with monkeypatch.context() as killed:
+        killed.setattr("tagger.index.staging.Staging.clear", lambda self: None)
+        first = tag_catalog(full)
+    assert list((Path(options.index) / "_staging").iterdir())
+    second = tag_catalog(full)
+    assert (second.reused, second.scored) == (0, first.scored)
+    assert second.snapshot != first.snapshot
+
+
 def test_a_bit_that_turned_on_the_disk_is_not_carried_over(
     options: TagOptions, catalog: Path
 ) -> None:

@@ -197,6 +197,7 @@ class Index:
             *staging.glob("snapshot-*"),
             *staging.glob("removed-*"),
             *staging.glob("spill-*"),
+            *_published(staging, current),
         ):
             shutil.rmtree(leftover, ignore_errors=True)
         for leftover in (
@@ -436,6 +437,14 @@ def existing_index(path: str) -> Index:
         what = "it is no index" if os.path.isdir(path) else "there is no such folder"
         raise StoreError(f"index {path!r}: {what}; make one with 'tagger tag'")
     return found
+
+
+def _published(staging: Path, current: Snapshot | None) -> set[Path]:
+    """Return the folders of staged rows that the current snapshot has: its run was killed before it
+    could clear them, and the next full night would take them for its own."""
+    if current is None:
+        return set()
+    return {unit.parent for unit in staging.glob(f"*/unit-{current.path.name}*.parquet")}
 
 
 def _modified(folder: Path) -> datetime:
