@@ -47,7 +47,7 @@ LAYOUT = {
     "features/_model.json": (
         "where the bundle lay whose features the last published night kept or used"
     ),
-    "_staging/spill-<letters>/": "while a run works on more than 250,000 pictures: what memory "
+    "_staging/spill-<letters>/": "while a run works on more than a million pictures: what memory "
     "need not hold, some 150 bytes a picture; removed at its end, or by the next run",
     "_staging/<model_id>-reader<version>/": "rows that a run finished and has not published, up "
     "to 2,000 a file, for "
