@@ -21,7 +21,7 @@ DEALT = LISTING.append(pa.field("bucket", pa.int32()))
 """The pictures of a partition, with their buckets."""
 
 _FILES = 256
-"""At most, since they are open together. Of 256 million pictures and more, partitions are larger."""
+"""At most, since they are open together. Beyond 256 million pictures, partitions are larger."""
 
 
 class Listing:
