@@ -168,7 +168,7 @@ class Manifest(Record):
     catalog: str
     """Absolute path of the catalog."""
     buckets: Annotated[int, Meta(ge=1, le=65_536)]
-    """As many as the parent has, or twice as many, or four times: as the catalog grows."""
+    """As many as the parent has, or twice as many, four times and so on: as the catalog grows."""
     model_id: str
     """The model of this run."""
     models: list[str]

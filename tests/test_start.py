@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import clean_environment, jpeg, textured
 
+from tagger.errors import MachineFault
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.preprocessing import Reading
 from tagger.imaging.worker import CHUNK
@@ -62,6 +64,17 @@ def test_pandas_is_kept_out_of_a_process_that_has_not_loaded_it_and_of_no_other(
     )
     assert ran(code, "loaded").split() == ["1", "3"]
     assert ran(code, "new").split() == ["1"]
+
+
+def test_a_machine_that_starts_no_thread_is_to_blame_and_not_the_model(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with pytest.raises(MachineFault, match="lacks processes or threads"):
+        load_bundle(bundle_path)
 
 
 def children() -> int:

@@ -45,6 +45,7 @@ from tagger.files import file_digest
 from tagger.imaging.preprocessing import Reading
 from tagger.labels.feature_space import FeatureSpace, share_outside
 from tagger.labels.vocabulary import Vocabulary
+from tagger.machine import raise_machine_fault
 from tagger.models.arrays_file import UNREADABLE, read_arrays
 from tagger.models.network_file import network_digests
 from tagger.models.starter import STARTER, STARTER_NAME
@@ -241,6 +242,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     ------
     BundleError
         If it is missing, incomplete, changed, or not a bundle.
+    MachineFault
+        If the machine has no thread left.
     """
     if os.fspath(path) == STARTER_NAME and not _is_ones_own(path):
         path = STARTER
@@ -267,6 +270,9 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"model {shown}: {error}") from error
     except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise BundleError(f"model {shown}: not a readable bundle ({error})") from error
+    except RuntimeError as error:
+        raise_machine_fault(error)  # it cannot start a thread
+        raise
 
 
 def _is_ones_own(path: str | os.PathLike[str]) -> bool:
