@@ -76,6 +76,7 @@ _LACKS = (
     ),
 )
 _MEMORY = _LACKS[1]
+_EXECUTABLE_MEMORY = _LACKS[-1]
 
 
 def machine_fault(error: BaseException) -> MachineFault | None:
@@ -85,8 +86,21 @@ def machine_fault(error: BaseException) -> MachineFault | None:
         if isinstance(cause, MachineFault):
             return cause
         if (lack := _lack(cause)) is not None:
-            said = str(cause).strip().splitlines() or [type(cause).__name__]
-            return MachineFault(f"this machine lacks {lack.what} ({said[-1]}); {lack.remedy}")
+            return _fault(lack, cause)
+    return None
+
+
+def executable_memory_fault() -> MachineFault | None:
+    """Return what is wrong if this process may not make memory executable.
+
+    Libraries that write machine code in several threads say so in words that differ from time to
+    time ("label is redefined"), so the kernel is asked.
+    """
+    may = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, prot=may).close()
+    except OSError as error:
+        return _fault(_EXECUTABLE_MEMORY, error)
     return None
 
 
@@ -123,6 +137,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
+
+
+def _fault(lack: _Lack, cause: BaseException) -> MachineFault:
+    said = str(cause).strip().splitlines() or [type(cause).__name__]
+    return MachineFault(f"this machine lacks {lack.what} ({said[-1]}); {lack.remedy}")
 
 
 def _lack(error: BaseException) -> _Lack | None:

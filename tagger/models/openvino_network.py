@@ -13,7 +13,7 @@ from schemas.bundle import INT8
 from tagger.arrays import Float32Array, Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import BundleError, MachineFault, TaggerError
-from tagger.machine import machine_fault
+from tagger.machine import executable_memory_fault, machine_fault
 from tagger.models.bundle import Bundle
 from tagger.models.inferred import Inferred, check_outputs
 from tagger.models.precision import Precision
@@ -136,9 +136,11 @@ def _read_network(core: Any, bundle: Bundle, file: str, batch: int) -> Any:
 def _not_compiled(core: Any, bundle: Bundle, error: RuntimeError) -> TaggerError:
     """Return whose fault it is that a network which was read cannot be compiled: this machine's, or
     the network's."""
-    if machine_fault(error) is None and _compiles_anything(core):
-        return BundleError(f"model {str(bundle.path)!r}: {_CANNOT_USE}: {_last_line(error)}")
-    fault = machine_fault(error) or f"this machine compiles no network at all ({_last_line(error)})"
+    fault: object = machine_fault(error) or executable_memory_fault()
+    if fault is None:
+        if _compiles_anything(core):
+            return BundleError(f"model {str(bundle.path)!r}: {_CANNOT_USE}: {_last_line(error)}")
+        fault = f"this machine compiles no network at all ({_last_line(error)})"
     return MachineFault(f"{_CANNOT_USE}, and the model {str(bundle.path)!r} is sound: {fault}")
 
 
