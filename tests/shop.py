@@ -190,15 +190,17 @@ class Mails:
         assert text == golden.read_text(), "if that is meant: pytest --renew-drills"
 
     def _of_any_machine(self, lines: list[str], varying: Sequence[tuple[str, str]]) -> str:
-        names = [self._with_the_page_s_names(line, varying) for line in lines]
         if not lines or not f"{lines[0]} ".startswith(_BEGINNINGS):  # not set for a mail
-            return "".join(f"{line}\n" for line in names)
-        paragraphs: list[str] = []
-        for line in names:
-            if f"{line} ".startswith(_BEGINNINGS):  # a long path may have a line of its own
-                paragraphs.append(line)
+            return "".join(f"{self._with_the_page_s_names(line, varying)}\n" for line in lines)
+        joined: list[str] = []
+        for line in lines:
+            named = self._with_the_page_s_names(line, varying)
+            if f"{named} ".startswith(_BEGINNINGS):  # a long path may have a line of its own
+                joined.append(line)
             else:
-                paragraphs[-1] += f" {line}"
+                joined[-1] += f" {line}"
+        # What varies may go over the end of a line.
+        paragraphs = [self._with_the_page_s_names(text, varying) for text in joined]
         set_for_mail(True)
         try:
             return "".join(f"{line}\n" for text in paragraphs for line in lines_of(text))
