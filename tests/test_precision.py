@@ -19,6 +19,7 @@ from tagger.models.mixed import MixedPredictor, SideBySide
 from tagger.models.openvino_network import OpenVinoPredictor, capabilities, machine
 from tagger.models.precision import (
     PICTURES,
+    STEEP,
     Compared,
     Comparison,
     precisions_to_compare,
@@ -37,6 +38,7 @@ GOOD = Comparison(
     mean_difference=0.002,
     other_tags=0.0005,
     margin=0.05,
+    shift=0.01,
     repeated=0.3,
     time=0.9,
     macro_ap_lost=0.0,
@@ -168,6 +170,7 @@ def test_a_comparison_of_equals_finds_nothing_and_a_flipped_tag_is_counted(bundl
     exact = np.full((2000, len(bundle.vocabulary)), -3, np.float32)
     same = Comparison.of("int8", exact, exact, bundle, time=0.5)
     assert (same.mean_difference, same.other_tags, same.margin, same.repeated) == (0, 0, 0, 0)
+    assert same.shift == 0
     assert same.time == 0.5
     other = exact.copy()
     other[:3, 0] = 3
@@ -196,10 +199,38 @@ def test_pictures_near_a_threshold_are_computed_again_in_float32(
 ) -> None:
     exact = make_predictor(bundle, "openvino").infer(pixels[:CHUNK])
     for margin in (0.0, 100.0):  # none, and every one
-        found = MixedPredictor(bundle, precision, margin).infer(pixels[:CHUNK])  # type: ignore[arg-type]
+        comparison = changed(precision=precision, margin=margin, shift=0.0)
+        found = MixedPredictor(bundle, comparison).infer(pixels[:CHUNK])
         for values, wanted in zip(found, exact, strict=True):
             largest = np.abs(values - wanted).max() / np.abs(wanted).max()
             assert largest < 1e-5 if margin else largest > 1e-4
+
+
+def test_pictures_whose_scores_lie_where_they_are_steep_are_computed_again(bundle: Bundle) -> None:
+    sure, unsure = np.full((2, 1, len(bundle.vocabulary)), -9, np.float32)
+    unsure[:] = -1.5  # far from every threshold, yet a logit's move moves the score by a seventh
+    both = np.concatenate([sure, unsure])
+    assert GOOD.again(both, bundle).tolist() == [False, False]
+    assert changed(shift=0.1).again(both, bundle).tolist() == [False, True]
+    further = both + 0.1
+    assert np.abs(sigmoid(both) - sigmoid(further))[0].max() < STEEP
+
+
+@pytest.mark.parametrize(("shift", "backend"), [(0.0, "openvino int8"), (100.0, "openvino")])
+def test_where_most_pictures_are_computed_again_a_night_goes_on_in_float32(
+    shift: float, backend: str, bundle: Bundle, pixels: np.ndarray
+) -> None:
+    said: list[str] = []
+    remember(bundle, machine(), Compared([changed(margin=0.0, shift=shift)]))
+    predictor = make_predictor(bundle, "auto", report=said.append)
+    logits_of(predictor, pixels[:-1])
+    assert (predictor.backend, said) == ("openvino int8", [])
+    logits_of(predictor, pixels[-1:])
+    assert predictor.backend == backend
+    assert len(said) == (backend == "openvino")
+    exact = logits_of(make_predictor(bundle, "openvino"), pixels[:CHUNK])
+    same = np.array_equal(logits_of(predictor, pixels[:CHUNK]), exact)
+    assert same == (backend == "openvino")
 
 
 def test_int8_is_near_float32_on_pictures_that_it_was_not_calibrated_on(

@@ -105,6 +105,14 @@ def uncertain(
     return np.asarray(near.any(axis=1))
 
 
+def expected_move(logits: npt.ArrayLike, vocabulary: Vocabulary, shift: float) -> Float64Array:
+    """Return float64 (n,): how far scores would move if each logit were off by a small `shift`, on
+    average over the labels that are not retired."""
+    live = [not label.retired for label in vocabulary.labels]
+    scores = sigmoid(np.asarray(logits, np.float64)[:, live])  # (n, live)
+    return np.asarray(shift * (scores * (1 - scores)).mean(axis=1))
+
+
 def _contested(above: Float64Array, rank: Float64Array, error: float) -> BoolArray:
     """Return bool (n,): whether a group's answer might be another if logits were so far off.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tagger.arrays import Float32Array, Pixels
-from tagger.labels.views import uncertain
 from tagger.models.bundle import Bundle
 from tagger.models.inferred import Inferred, Predictor
 from tagger.models.openvino_network import OpenVinoPredictor, machine
@@ -18,29 +17,47 @@ full."""
 
 
 class MixedPredictor:
-    """A cheaper precision, and float32 again for pictures whose tags might be others if each logit
-    were off by `margin`."""
+    """A cheaper precision, and float32 again for pictures that a comparison calls doubtful.
+
+    Where so many are that float32 alone takes less, which may be on a catalog of another kind than
+    was compared, it is float32 alone from then on.
+    """
 
     def __init__(
-        self, bundle: Bundle, precision: Precision, margin: float, *, threads: int = 0
+        self,
+        bundle: Bundle,
+        comparison: Comparison,
+        report: Callable[[str], object] = lambda _: None,
+        *,
+        threads: int = 0,
     ) -> None:
         self._bundle = bundle
-        self._margin = margin
+        self._comparison = comparison
+        self._report = report
         self._threads = threads
-        self._fast = OpenVinoPredictor(bundle, precision, threads=threads)
+        self._fast: OpenVinoPredictor | None = OpenVinoPredictor(
+            bundle, comparison.precision, threads=threads
+        )
         self._exact: OpenVinoPredictor | None = None
-        self.backend = f"openvino {precision}"
+        self._seen = 0
+        self._repeated = 0
+
+    @property
+    def backend(self) -> str:
+        """Return what computes the next picture."""
+        return f"openvino {self._comparison.precision}" if self._fast else "openvino"
 
     def infer(self, pixels: Pixels) -> Inferred:
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        if self._fast is None:
+            assert self._exact is not None  # noqa: S101 - for the type checker
+            return self._exact.infer(pixels)
         inferred = self._fast.infer(pixels)
-        doubtful = uncertain(
-            inferred.logits, self._bundle.thresholds, self._bundle.vocabulary, self._margin
-        )
-        again = np.flatnonzero(doubtful)
+        again = np.flatnonzero(self._comparison.again(inferred.logits, self._bundle))
         if len(again):
             for values, exact in zip(inferred, self._again(pixels[again]), strict=True):
                 values[again] = exact
+        self._count(len(pixels), len(again))
         return inferred
 
     def _again(self, pixels: Pixels) -> Inferred:
@@ -48,6 +65,19 @@ class MixedPredictor:
         if self._exact is None:
             self._exact = OpenVinoPredictor(self._bundle, batch=_AGAIN, threads=self._threads)
         return self._exact.infer(pixels)
+
+    def _count(self, seen: int, repeated: int) -> None:
+        """Go on in float32 alone if that takes less, by as many pictures as a comparison needs."""
+        self._seen += seen
+        self._repeated += repeated
+        share = self._repeated / self._seen
+        if self._seen >= PICTURES and self._comparison.time_where(share) > 1:
+            self._report(
+                f"float32 is used from here on: of {self._seen:,} pictures {share:.0%} were "
+                f"computed again, so {self._comparison.precision} saves no time"
+            )
+            self._fast = None
+            self._exact = OpenVinoPredictor(self._bundle, threads=self._threads)
 
     def logits(self, pixels: Pixels) -> Float32Array:
         """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
@@ -91,7 +121,7 @@ class ComparingPredictor:
             self._report(compared.text())
             if chosen := compared.chosen:
                 self._current = MixedPredictor(
-                    self._bundle, chosen.precision, chosen.margin, threads=self._threads
+                    self._bundle, chosen, self._report, threads=self._threads
                 )
         return inferred
 

@@ -2,8 +2,9 @@
 allows.
 
 Bfloat16 and int8 move logits a little, and where one lies near its threshold they may move the tag.
-So a picture whose tags might be others is computed again in float32. How near is near, whether that
-suffices, and what a picture then costs, a comparison says.
+So a picture whose tags might be others is computed again in float32, and so is one whose scores lie
+where they are steep: of pictures unlike those of a comparison there are many, and their logits move
+further. How near is near, whether that suffices, and what a picture then costs, a comparison says.
 
 The comparison is made where pictures are at hand: by the training that saves the model, or else by
 the first night on another machine, which scores its first pictures in every precision and keeps
@@ -22,11 +23,11 @@ import msgspec
 import numpy as np
 
 from schemas.record import parse
-from tagger.arrays import Float32Array
+from tagger.arrays import BoolArray, Float32Array
 from tagger.cache import cache_folder
 from tagger.evaluation.metrics import macro_average_precision
 from tagger.files import atomic_text
-from tagger.labels.views import sigmoid, tag_matrix, uncertain
+from tagger.labels.views import expected_move, sigmoid, tag_matrix, uncertain
 from tagger.models.bundle import Bundle
 
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -40,6 +41,10 @@ OTHER_TAGS = 0.001
 MACRO_AP_LOST = 0.001
 """What a precision may cost: mean difference of scores, share of pictures with other tags, macro
 average precision."""
+
+STEEP = 2 * MEAN_DIFFERENCE
+"""A picture whose scores are expected to move further than this, on average over its labels, is
+computed again. What that gave is on the benchmarks' page."""
 
 WORTH = 0.9
 """Of what float32 takes for a picture: a precision that takes more is not used."""
@@ -66,6 +71,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     margin : float
         Pictures with a logit nearer to its threshold than this, or to a rival than twice this, are
         computed again.
+    shift : float
+        How far logits move on average: pictures whose scores would move by more than `STEEP` then
+        are computed again, too.
     repeated : float
         Share of the pictures that are.
     time : float
@@ -79,6 +87,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     mean_difference: float
     other_tags: float
     margin: float
+    shift: float
     repeated: float
     time: float
     macro_ap_lost: float | None = None
@@ -93,6 +102,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
             and self.time <= WORTH
             and (self.macro_ap_lost or 0.0) <= MACRO_AP_LOST
         )
+
+    def again(self, logits: Float32Array, bundle: Bundle) -> BoolArray:
+        """Return bool (n,): which pictures are computed again, by what the precision makes of them,
+        (n, n_labels)."""
+        return _doubtful(logits, bundle, self.margin, self.shift)
+
+    def time_where(self, repeated: float) -> float:
+        """Return what the network takes for a picture, of float32's time, where this share is
+        computed again."""
+        return self.time + AGAIN * (repeated - self.repeated)
 
     def text(self) -> str:
         """Return the outcome in words."""
@@ -121,8 +140,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
             What `fast` took, of what `exact` took.
         """
         live = [not label.retired for label in bundle.vocabulary.labels]
-        margin = float(np.quantile(np.abs(exact - fast)[:, live], _QUANTILE))
-        again = uncertain(fast, bundle.thresholds, bundle.vocabulary, margin)
+        off = np.abs(exact - fast)[:, live]
+        margin = float(np.quantile(off, _QUANTILE))
+        shift = float(off.mean())
+        again = _doubtful(fast, bundle, margin, shift)
         used = np.where(again[:, None], exact, fast)
         tags = [
             tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (exact, used)
@@ -138,10 +159,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
             mean_difference=float(np.abs(sigmoid(exact) - sigmoid(used)).mean()),
             other_tags=float((tags[0] != tags[1]).any(axis=1).mean()),
             margin=margin,
+            shift=shift,
             repeated=repeated,
             time=time + AGAIN * repeated,
             macro_ap_lost=lost,
         )
+
+
+def _doubtful(logits: Float32Array, bundle: Bundle, margin: float, shift: float) -> BoolArray:
+    tags = uncertain(logits, bundle.thresholds, bundle.vocabulary, margin)
+    scores = expected_move(logits, bundle.vocabulary, shift) > STEEP
+    return tags | scores
 
 
 class Compared(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ def make_predictor(
     threads : int
         How many OpenVINO may use; 0 is as many as this process may keep busy.
     report : callable (str)
-        Called with the outcome if a comparison is made.
+        Called with the outcome if a comparison is made, and if float32 turns out to be cheaper.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def make_predictor(
     precisions = precisions_to_compare(bundle, capabilities()) if backend == "auto" else []
     known = remembered(bundle, machine()) if precisions else None
     if known is not None and known.chosen is not None:
-        return MixedPredictor(bundle, known.chosen.precision, known.chosen.margin, threads=threads)
+        return MixedPredictor(bundle, known.chosen, report, threads=threads)
     if precisions and known is None and pictures >= PICTURES:
         return ComparingPredictor(bundle, precisions, report, threads=threads)
     return OpenVinoPredictor(bundle, threads=threads)

@@ -24,9 +24,8 @@ from tagger.datasets.sample import draw_sample
 from tagger.imaging.decoder import Decoder
 from tagger.imaging.worker import CHUNK, SHORT
 from tagger.labels.unlikeness import unlikeness
-from tagger.labels.views import sigmoid, tag_matrix, uncertain
+from tagger.labels.views import sigmoid, tag_matrix
 from tagger.models.bundle import Bundle, load_bundle
-from tagger.models.mixed import MixedPredictor
 from tagger.models.openvino_network import OpenVinoPredictor, machine
 from tagger.models.precision import MEAN_DIFFERENCE, remembered
 from tagger.models.predictor import logits_of
@@ -164,7 +163,6 @@ def test_tags_of_three_sources_are_those_of_float32(model: Path, shared: Path) -
     known = remembered(bundle, machine())
     if known is None or known.chosen is None:
         pytest.skip(f"float32 alone is used here: {known.text() if known else 'not compared'}")
-    mixed = MixedPredictor(bundle, known.chosen.precision, known.chosen.margin)
     exact = OpenVinoPredictor(bundle)
     print(f"\n{known.text()}\n| source | pictures | again | scores differ by | other tags |")
     others = 0
@@ -172,15 +170,15 @@ def test_tags_of_three_sources_are_those_of_float32(model: Path, shared: Path) -
         pixels = _pixels(sorted(map(str, (shared / source).rglob("*.jpg"))), bundle)
         wanted = logits_of(exact, pixels)
         fast = logits_of(OpenVinoPredictor(bundle, known.chosen.precision), pixels)
-        again = uncertain(fast, bundle.thresholds, bundle.vocabulary, known.chosen.margin)
-        found = logits_of(mixed, pixels)
+        again = known.chosen.again(fast, bundle)
+        found = np.where(again[:, None], wanted, fast)
         tags = [tag_matrix(each, bundle.thresholds, bundle.vocabulary) for each in (wanted, found)]
         other = int((tags[0] != tags[1]).any(axis=1).sum())
         difference = np.abs(sigmoid(wanted) - sigmoid(found)).mean()
         print(f"| {source} | {len(pixels):,} | {again.mean():.1%} | {difference:.5f} | {other} |")
         others += other
         assert difference <= MEAN_DIFFERENCE
-    assert others <= 1
+    assert others == 0
 
 
 def _pixels(paths: list[str], bundle: Bundle) -> np.ndarray:
@@ -228,36 +226,42 @@ def test_two_ray_workers_against_one(
             "work"
         )
     rows = [pq.read_table(os.path.realpath(tmp_path / f"index{n}" / "current")) for n in (1, 2)]
-    same = [table.drop_columns("scored_at").sort_by("image_id") for table in rows]
+    same = [table.drop_columns(["scored_at", "first_seen"]).sort_by("image_id") for table in rows]
     assert same[0].equals(same[1])
     ratio(f"{originals.name}: two ray workers / one", seconds[1] / seconds[2])
 
 
 def test_training_against_the_port_of_the_method(tmp_path: Path, ratio: Any) -> None:
-    """Seconds per epoch and picture, the method's own recipe; both side by side on drawn
-    pictures."""
+    """Seconds per epoch and picture, the method's own recipe; both side by side on drawn pictures.
+
+    By trainings of two and of six epochs: what both take besides, such as ours for a network in
+    int8, is no part of it.
+    """
     sample = draw_sample(tmp_path, labelled=440, catalog=1)
-    options = TrainOptions(
-        (str(sample.labelled),),
-        str(tmp_path / "models"),
-        groups="color,garment",
-        epochs=3,
-        recipe="plain",
-    )
-    result = train(options)
     paths = sorted(sample.labelled.rglob("*.jpg"))
     rows = [f"{path}\t{path.parent.name.replace('_', ',')}" for path in paths]
     (tmp_path / "train.txt").write_text("\n".join(rows) + "\n")
     (tmp_path / "test.txt").write_text("\n".join(rows[::5]) + "\n")
-    ended = measured(
-        PEERS / "port_train.py",
-        tmp_path / "train.txt",
-        tmp_path / "test.txt",
-        tmp_path / "p.keras",
-        3,
-    )
-    port = float(ended.said.strip().splitlines()[-1].split()[0]) / 3 / len(rows)
+    ours, port = [], []
+    for epochs in (2, 6):
+        options = TrainOptions(
+            (str(sample.labelled),),
+            str(tmp_path / f"models{epochs}"),
+            groups="color,garment",
+            epochs=epochs,
+            recipe="plain",
+        )
+        result = train(options)
+        ours.append(result.seconds / result.pictures.train)
+        ended = measured(
+            PEERS / "port_train.py",
+            tmp_path / "train.txt",
+            tmp_path / "test.txt",
+            tmp_path / f"port{epochs}.keras",
+            epochs,
+        )
+        port.append(float(ended.said.strip().splitlines()[-1].split()[0]) / len(rows))
     ratio(
         "training, a picture and epoch: port / --recipe plain",
-        port / (result.seconds / 3 / result.pictures.train),
+        (port[1] - port[0]) / (ours[1] - ours[0]),
     )
