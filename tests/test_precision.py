@@ -173,9 +173,12 @@ def test_a_comparison_of_equals_finds_nothing_and_a_flipped_tag_is_counted(bundl
     assert same.shift == 0
     assert same.time == 0.5
     other = exact.copy()
-    other[:3, 0] = 3
+    other[0, 0] = 3  # the margin leaves one logit in ten thousand out
     found = Comparison.of("int8", exact, other, bundle, time=0.5)
-    assert found.other_tags == 3 / 2000
+    assert found.other_tags == 1 / 2000
+    other[:, 0] = 3
+    found = Comparison.of("int8", exact, other, bundle, time=0.5)
+    assert (found.other_tags, found.repeated) == (0, 1)
     assert not found.passed
 
 
@@ -242,6 +245,16 @@ def test_int8_is_near_float32_on_pictures_that_it_was_not_calibrated_on(
     (found,) = side_by_side.compared().comparisons
     assert found.mean_difference < 0.01
     assert found.other_tags < 0.01
+
+
+def test_the_head_in_int8_is_fitted_to_what_float32_says(
+    bundle: Bundle, pixels: np.ndarray
+) -> None:
+    fitted_on = pixels[:60]
+    off = logits_of(OpenVinoPredictor(bundle, "int8"), fitted_on)
+    off -= logits_of(OpenVinoPredictor(bundle), fitted_on)
+    assert np.abs(off).mean() > 1e-5
+    assert np.abs(off.mean(axis=0)).max() < 0.02 * np.abs(off).mean()
 
 
 def test_a_network_in_int8_with_other_outputs_is_refused(

@@ -190,13 +190,13 @@ def measure_network(
 def calibration_pictures(split: SplitSet) -> Pixels | None:
     """Return training pictures that a network for 8 bits is calibrated on, drawn without a seed of
     the user's; None where there are too few."""
-    from tagger.models.quantization import CALIBRATION
+    from tagger.models.quantization import CALIBRATION, HEAD_PICTURES
 
     train = split.rows("train")
     if len(train) < CALIBRATION:
         return None
-    drawn = np.random.default_rng(0).permutation(train)[:CALIBRATION]
-    return np.asarray(split.pixels[np.sort(drawn)])
+    drawn = np.random.default_rng(0).permutation(train)[:HEAD_PICTURES]
+    return np.asarray(split.pixels[drawn])
 
 
 def compare_precisions_of(path: Path, split: SplitSet) -> None:
