@@ -226,8 +226,8 @@ def test_openvino_and_keras_agree_within_0_005(bundle_path: Path) -> None:
         .integers(0, 256, (50, bundle.size, bundle.size, 3))
         .astype(np.uint8)
     )
-    fast = make_predictor(bundle, "openvino").logits(pixels)
-    reference = make_predictor(bundle, "keras").logits(pixels)
+    fast = make_predictor(bundle, "openvino").infer(pixels).logits
+    reference = make_predictor(bundle, "keras").infer(pixels).logits
     assert fast.shape == reference.shape == (50, len(bundle.vocabulary))
     from tagger.labels.views import sigmoid
 
@@ -242,8 +242,8 @@ def test_scores_do_not_depend_on_how_many_pictures_there_are(bundle_path: Path) 
         .astype(np.uint8)
     )
     predictor = make_predictor(bundle, "openvino")
-    alone = np.concatenate([predictor.logits(pixels[i : i + 1]) for i in range(20)])
-    assert np.array_equal(alone, predictor.logits(pixels))
+    alone = np.concatenate([predictor.infer(pixels[i : i + 1]).logits for i in range(20)])
+    assert np.array_equal(alone, predictor.infer(pixels).logits)
 
 
 def test_the_network_s_own_views_equal_the_numpy_twin(bundle_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_every_picture_is_a_row_with_the_scores_that_reading_it_alone_gives(
             assert pd.isna(row["model_id"])
             assert list(row["tags"]) == []
             continue
-        scores = stored_scores(predictor.logits(picture.pixels[None]))[0]
+        scores = stored_scores(predictor.infer(picture.pixels[None]).logits)[0]
         assert row["status"] == "ok"
         assert [row[label.column] for label in bundle.vocabulary.labels] == scores.tolist()
         assert (row["width"], row["height"]) == (picture.width, picture.height)

@@ -33,10 +33,6 @@ class Predictor(Protocol):
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         ...
 
-    def logits(self, pixels: Pixels) -> Float32Array:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        ...
-
 
 def check_outputs(bundle: Bundle, found: dict[str, int]) -> None:
     """Raise BundleError unless a network has the outputs of a vocabulary.

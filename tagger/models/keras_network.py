@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tagger.arrays import Float32Array, Pixels
+from tagger.arrays import Pixels
 from tagger.errors import BundleError
 from tagger.imaging.worker import CHUNK
 from tagger.models.bundle import Bundle
@@ -27,10 +27,6 @@ class KerasPredictor:
         self._batch[: len(pixels)] = pixels.astype(np.float32) / 255
         outputs = self._network(self._batch, training=False)
         return Inferred(*(np.asarray(outputs[name])[: len(pixels)] for name in Inferred._fields))
-
-    def logits(self, pixels: Pixels) -> Float32Array:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        return self.infer(pixels).logits
 
 
 def load_network(bundle: Bundle) -> Any:

@@ -79,10 +79,6 @@ class MixedPredictor:
             self._fast = None
             self._exact = OpenVinoPredictor(self._bundle, threads=self._threads)
 
-    def logits(self, pixels: Pixels) -> Float32Array:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        return self.infer(pixels).logits
-
 
 class ComparingPredictor:
     """Float32, with other precisions beside it until enough pictures were compared; from then on
@@ -124,10 +120,6 @@ class ComparingPredictor:
                     self._bundle, chosen, self._report, threads=self._threads
                 )
         return inferred
-
-    def logits(self, pixels: Pixels) -> Float32Array:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        return self.infer(pixels).logits
 
 
 class SideBySide:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from schemas.bundle import INT8
-from tagger.arrays import Float32Array, Pixels
+from tagger.arrays import Pixels
 from tagger.cpus import usable_cpus
 from tagger.errors import BundleError, MachineFault, TaggerError
 from tagger.machine import executable_memory_fault, machine_fault
@@ -94,10 +94,6 @@ class OpenVinoPredictor:
             return pixels
         self._batch[: len(pixels)] = pixels
         return self._batch
-
-    def logits(self, pixels: Pixels) -> Float32Array:
-        """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, n at least 1."""
-        return self.infer(pixels).logits
 
 
 def _result(request: Any, pictures: int) -> Inferred:

@@ -63,7 +63,7 @@ def logits_of(predictor: Predictor, pixels: Pixels) -> Float32Array:
     """Return float32 (n, n_labels) for uint8 (n, size, size, 3) RGB, of any number n that is not
     0."""
     return np.concatenate(
-        [predictor.logits(pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)]
+        [predictor.infer(pixels[at : at + CHUNK]).logits for at in range(0, len(pixels), CHUNK)]
     )
 
 
