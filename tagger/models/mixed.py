@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from tagger.arrays import Float32Array, Pixels
+from tagger.machine import raise_machine_fault
 from tagger.models.bundle import Bundle
 from tagger.models.inferred import Inferred, Predictor
 from tagger.models.openvino_network import OpenVinoPredictor, machine
@@ -35,36 +37,29 @@ class MixedPredictor:
         self._comparison = comparison
         self._report = report
         self._threads = threads
-        self._fast: OpenVinoPredictor | None = OpenVinoPredictor(
-            bundle, comparison.precision, threads=threads
-        )
-        self._exact: OpenVinoPredictor | None = None
+        self._fast = OpenVinoPredictor(bundle, comparison.precision, threads=threads)
+        self._exact = _compiled_meanwhile(bundle, threads)
+        self._alone: OpenVinoPredictor | None = None
         self._seen = 0
         self._repeated = 0
 
     @property
     def backend(self) -> str:
         """Return what computes the next picture."""
-        return f"openvino {self._comparison.precision}" if self._fast else "openvino"
+        return "openvino" if self._alone else f"openvino {self._comparison.precision}"
 
     def infer(self, pixels: Pixels) -> Inferred:
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        if self._fast is None:
-            assert self._exact is not None  # noqa: S101 - for the type checker
-            return self._exact.infer(pixels)
+        if self._alone is not None:
+            return self._alone.infer(pixels)
         inferred = self._fast.infer(pixels)
         again = np.flatnonzero(self._comparison.again(inferred.logits, self._bundle))
         if len(again):
-            for values, exact in zip(inferred, self._again(pixels[again]), strict=True):
-                values[again] = exact
+            exact = self._exact.result().infer(pixels[again])
+            for values, exact_values in zip(inferred, exact, strict=True):
+                values[again] = exact_values
         self._count(len(pixels), len(again))
         return inferred
-
-    def _again(self, pixels: Pixels) -> Inferred:
-        """Return float32's; the network is compiled when the first picture needs it."""
-        if self._exact is None:
-            self._exact = OpenVinoPredictor(self._bundle, batch=_AGAIN, threads=self._threads)
-        return self._exact.infer(pixels)
 
     def _count(self, seen: int, repeated: int) -> None:
         """Go on in float32 alone if that takes less, by as many pictures as a comparison needs."""
@@ -76,8 +71,26 @@ class MixedPredictor:
                 f"float32 is used from here on: of {self._seen:,} pictures {share:.0%} were "
                 f"computed again, so {self._comparison.precision} saves no time"
             )
-            self._fast = None
-            self._exact = OpenVinoPredictor(self._bundle, threads=self._threads)
+            self._alone = OpenVinoPredictor(self._bundle, threads=self._threads)
+
+
+def _compiled_meanwhile(bundle: Bundle, threads: int) -> Future[OpenVinoPredictor]:
+    """Return the network in float32 to be: it is compiled in a thread while the first pictures are
+    decoded, of which nearly always one is doubtful.
+
+    Raises
+    ------
+    MachineFault
+        If there can be no thread.
+    """
+    thread = ThreadPoolExecutor(1, "float32")
+    try:
+        return thread.submit(OpenVinoPredictor, bundle, batch=_AGAIN, threads=threads)
+    except RuntimeError as error:
+        raise_machine_fault(error)
+        raise
+    finally:
+        thread.shutdown(wait=False)
 
 
 class ComparingPredictor:
