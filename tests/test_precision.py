@@ -189,7 +189,7 @@ def test_pictures_near_a_threshold_count_as_computed_again(bundle: Bundle) -> No
     plain = [tag_matrix(logits, bundle.thresholds, bundle.vocabulary) for logits in (exact, other)]
     assert (plain[0] != plain[1]).any(axis=1).sum() > 20
     found = Comparison.of("int8", exact, other, bundle, time=0.3)
-    assert 0.019 < found.margin < 0.02
+    assert 0.02 < found.margin <= 1.25 * 0.0201
     assert found.other_tags == 0
     assert 0 < found.repeated < 0.3
     assert 0.3 < found.time < 0.7
