@@ -65,7 +65,8 @@ def _quantized(network: Any, pixels: Pixels) -> Any:
     import nncf
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    nncf.set_log_level(logging.ERROR)
+    # Not `set_log_level`: that changes every handler which a program has put there, too.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     pictures = [(pixels[i : i + 1] / np.float32(255)) for i in range(len(pixels))]
     with redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(
