@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY, clean_environment
+from msgspec.structs import asdict
 
 from jobs.check import check_training
 from jobs.train import TrainOptions, train
@@ -107,7 +108,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(
     done = len(json.loads(history.read_text())["epochs"])
     assert 1 <= done < 6
     resumed = train(options(sample, tmp_path / "killed", **SIX_EPOCHS, resume=True))
-    assert resumed.evaluation == whole.evaluation
+    assert asdict(resumed.evaluation) == asdict(whole.evaluation)
     assert resumed.model_id == whole.model_id
 
 
