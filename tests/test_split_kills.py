@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from nights import World, wait_until
+from nights import World, lasting, wait_until
 from small_nights import BUCKETS, HELD, PICTURES, UNIT
 
 from jobs.verify import verify
@@ -37,11 +36,6 @@ def manifest(index: Path) -> dict[str, Any]:
 def changes(index: Path) -> list[dict[str, str]]:
     feed = pq.read_table(Path(os.path.realpath(index / "current")).parent / "changes.parquet")
     return list(feed.sort_by("image_id").to_pylist())
-
-
-def lasting(rows: pa.Table) -> pa.Table:
-    """Return the rows without what says when they were made."""
-    return rows.drop_columns(["scored_at", "first_seen"]).sort_by("image_id")
 
 
 def killed(world: World, n: int, names: str) -> None:

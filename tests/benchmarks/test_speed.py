@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import SHARED
 from measuring import Ended, measured, originals, ratio
+from nights import lasting
 
 from jobs.train import TrainOptions, train
 from tagger.cpus import usable_cpus
@@ -164,12 +165,13 @@ def test_tags_of_three_sources_are_those_of_float32(model: Path, shared: Path) -
     if known is None or known.chosen is None:
         pytest.skip(f"float32 alone is used here: {known.text() if known else 'not compared'}")
     exact = OpenVinoPredictor(bundle)
+    cheaper = OpenVinoPredictor(bundle, known.chosen.precision)
     print(f"\n{known.text()}\n| source | pictures | again | scores differ by | other tags |")
     others = 0
     for source in ("apparel", "phones", "products"):
         pixels = _pixels(sorted(map(str, (shared / source).rglob("*.jpg"))), bundle)
         wanted = logits_of(exact, pixels)
-        fast = logits_of(OpenVinoPredictor(bundle, known.chosen.precision), pixels)
+        fast = logits_of(cheaper, pixels)
         again = known.chosen.again(fast, bundle)
         found = np.where(again[:, None], wanted, fast)
         tags = [tag_matrix(each, bundle.thresholds, bundle.vocabulary) for each in (wanted, found)]
@@ -226,8 +228,7 @@ def test_two_ray_workers_against_one(
             "work"
         )
     rows = [pq.read_table(os.path.realpath(tmp_path / f"index{n}" / "current")) for n in (1, 2)]
-    same = [table.drop_columns(["scored_at", "first_seen"]).sort_by("image_id") for table in rows]
-    assert same[0].equals(same[1])
+    assert lasting(rows[0]).equals(lasting(rows[1]))
     ratio(f"{originals.name}: two ray workers / one", seconds[1] / seconds[2])
 
 
