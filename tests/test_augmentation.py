@@ -37,15 +37,14 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
 
 
 def batch(n: int = 8) -> tuple[Any, Any]:
-    import tensorflow as tf
+    from tagger.backend import tf
 
     pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (n, 48, 48, 3)), tf.uint8)
     return pixels, tf.constant(np.tile([1.0, 0.0, 1.0, 1.0], (n, 1)), tf.float32)
 
 
 def test_each_change_teaches_what_survives_it_and_shuffling_that_no_shape_is_there() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import Mix, augment
 
     pixels, targets = batch()
@@ -68,8 +67,7 @@ def test_each_change_teaches_what_survives_it_and_shuffling_that_no_shape_is_the
 
 
 def test_pictures_are_turned_as_tensorflow_turns_them() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import read_through
 
     random = np.random.default_rng(6)
@@ -90,8 +88,7 @@ def test_pictures_are_turned_as_tensorflow_turns_them() -> None:
 
 
 def test_a_blurred_picture_keeps_its_colours_and_loses_its_stripes() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.blurring import blur
 
     striped = np.zeros((2, 96, 96, 3), np.float32)
@@ -104,8 +101,7 @@ def test_a_blurred_picture_keeps_its_colours_and_loses_its_stripes() -> None:
 
 
 def test_the_plain_recipe_changes_no_label() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import Mix, augment
     from tagger.training.recipe import Recipe
 
@@ -129,8 +125,7 @@ def test_the_plain_recipe_changes_no_label() -> None:
 def test_a_dyed_picture_keeps_its_shape_s_labels_and_takes_the_colour_of_its_donor(
     drawn: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.garments import garment_region
     from tagger.training.recombining import recombine
 
@@ -179,8 +174,7 @@ def test_the_garment_s_region_is_where_the_garment_is(drawn: tuple[np.ndarray, n
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31 - 1))
 def test_shuffling_moves_pixels_and_loses_none(seed: int) -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import shuffle_tiles
 
     whole = tf.random.stateless_uniform([2, 24, 24, 3], [3, 4])
@@ -189,8 +183,7 @@ def test_shuffling_moves_pixels_and_loses_none(seed: int) -> None:
 
 
 def test_a_side_that_no_grid_divides_is_refused() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import shuffle_tiles
 
     with pytest.raises(ValueError, match="multiple of none"):
@@ -200,8 +193,7 @@ def test_a_side_that_no_grid_divides_is_refused() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31 - 1))
 def test_recolouring_keeps_a_plain_picture_plain_and_in_range(seed: int) -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.augmentation import recolour
 
     plain = tf.fill([3, 24, 24, 3], 0.4)

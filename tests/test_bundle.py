@@ -247,8 +247,7 @@ def test_scores_do_not_depend_on_how_many_pictures_there_are(bundle_path: Path) 
 
 
 def test_the_network_s_own_views_equal_the_numpy_twin(bundle_path: Path) -> None:
-    import keras
-
+    from tagger.backend import keras
     from tagger.labels.views import group_probabilities, sigmoid
 
     bundle = load_bundle(bundle_path)

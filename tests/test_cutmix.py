@@ -9,8 +9,7 @@ pytestmark = pytest.mark.tensorflow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.floats(0.1, 1))
 def test_a_patched_picture_teaches_what_it_shows(seed: int, share: float) -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.cutmix import LARGEST, patch
 
     shown = np.random.default_rng(seed).integers(0, 2, 40).astype(np.float32)
@@ -28,8 +27,7 @@ def test_a_patched_picture_teaches_what_it_shows(seed: int, share: float) -> Non
 
 
 def test_unknown_spreads_with_the_piece_and_no_further() -> None:
-    import tensorflow as tf
-
+    from tagger.backend import tf
     from tagger.training.cutmix import patch
 
     targets = np.full((200, 2), 1, np.float32)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from browser import Tab, chromium
 from conftest import eager, jpeg, passed, settle, textured
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from reviewing import HOSTILE, Reviewing, hostile_catalog, reviewing, said_of, tagged
 
 from jobs.train import TrainOptions, train
@@ -713,6 +713,26 @@ def test_one_key_answers_every_question_of_a_sample_labels_that_are_not_shown_to
         of_garments = log.of_group("garment", 2 * len(labels))
         assert len(of_garments) == 2 * len(labels)
         assert "is_not" in {one.answer for one in of_garments}
+
+
+def test_an_answer_that_is_faster_than_the_sample_counts(
+    several: Path, tabs: Opener, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    shutil.copytree(several, index, symlinks=True)
+    CorrectionLog(index).path.unlink(missing_ok=True)
+    with reviewing(index, "--as", "Berta", "--sample", 5) as berta:
+        name = berta.get("api/sample").json()["order"][0][0]
+        tab = tabs(berta.address)
+        late: list[Route] = []
+        tab.page.route("**/api/sample", lambda route: late.append(route))
+        with tab.page.expect_request("**/api/sample"):
+            tab.open()
+        tab.tile(name).focus()
+        tab.press("y")
+        tab.says("Kept")
+        late[0].continue_()
+        expect(tab.page.locator("#sample")).to_contain_text("1 of 5")
 
 
 def test_every_control_has_a_name_and_focus_can_be_seen(tab: Tab) -> None:

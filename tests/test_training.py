@@ -308,8 +308,7 @@ def test_pictures_of_half_the_side_train_the_same_weights_and_a_killed_one_goes_
 
 
 def test_the_fused_optimizer_is_keras_s_own() -> None:
-    import keras
-
+    from tagger.backend import keras
     from tagger.training.fused_adam import FusedAdam
 
     random = np.random.default_rng(0)
@@ -325,8 +324,7 @@ def test_the_fused_optimizer_is_keras_s_own() -> None:
 
 
 def test_a_quarter_is_dropped_another_one_each_time_and_the_mean_stays() -> None:
-    import keras
-
+    from tagger.backend import keras
     from tagger.training.network import ByteDropout
 
     x = np.ones((3, 33, 33, 5), np.float32)
@@ -342,9 +340,7 @@ def test_a_quarter_is_dropped_another_one_each_time_and_the_mean_stays() -> None
 
 
 def test_the_fused_normalisation_is_keras_s_own() -> None:
-    import keras
-    import tensorflow as tf
-
+    from tagger.backend import keras, tf
     from tagger.training.network import FusedNormalization
 
     x = tf.random.stateless_normal([4, 6, 6, 3], [1, 2]) * 3 + 1

@@ -35,7 +35,7 @@ from tagger.models.network_file import number_shared_objects
 from tagger.models.quantization import write_int8
 
 if TYPE_CHECKING:
-    import keras
+    from tagger.backend import keras
 
 NO_GATE = Gate(parent=None, passed=True, worse=[])
 """The gate of a bundle that was trained from nothing, and is better than guessing."""

@@ -17,7 +17,7 @@ import { showFilters } from "./filters.js";
 import * as grid from "./grid.js";
 import { showLarge } from "./large.js";
 import { showSample } from "./sample.js";
-import { apply, isWaiting, notKept, undo } from "./say.js";
+import { apply, catchUp, isWaiting, keptNow, notKept, undo } from "./say.js";
 import { emit, groupKeys, on, PAGE, state } from "./state.js";
 import { address, go, readAddress, sameWanted } from "./wanted.js";
 import { count, figure, nightName } from "./words.js";
@@ -70,7 +70,7 @@ async function readPage({ seen = null, focus = null } = {}) {
   const had = byId("pictures").contains(document.activeElement) ? grid.focusedPicture() : null;
   byId("pictures").setAttribute("aria-busy", "true");
   const { wanted, offset } = state.view;
-  const lines = state.night.lines;
+  const [lines, since] = [state.night.lines, keptNow()];
   try {
     const found = await api.find(wanted, offset, seen ? 2 * PAGE : PAGE);
     if (mine !== reading) return;
@@ -84,9 +84,9 @@ async function readPage({ seen = null, focus = null } = {}) {
     Object.assign(state, {
       total: found.total,
       lines,
-      pictures: left.slice(0, PAGE).map((one) => ({ ...one, lines })),
+      pictures: left.slice(0, PAGE).map((one) => catchUp({ ...one, lines }, since)),
     });
-    moved = false;
+    moved = keptNow() > since;
     showPage();
     if (focus !== null) grid.focusTile(focus === "last" ? state.pictures.length - 1 : 0);
     else if (had) grid.focusPicture(had.image_id);

@@ -9,6 +9,7 @@ const undoable = [];
 const unkept = new Set();
 const waiting = new Set();
 const known = new Map();
+const everKept = [];
 let queue = Promise.resolve();
 
 export const lastStep = () => undoable.at(-1) ?? null;
@@ -106,6 +107,7 @@ async function send(job, insisting) {
 
 function keep(job, kept) {
   state.night.lines = kept.lines;
+  everKept.push(job);
   for (const [i, item] of job.items.entries()) known.set(question(item), kept.first + i);
   if (job.undoes) {
     const place = undoable.indexOf(job.undoes);
@@ -174,6 +176,15 @@ export function apply(picture, job) {
     if (group?.exclusive) answer(picture, group, item);
     else tag(picture, item);
   }
+}
+
+/** How much this page has kept: what is asked for now will have that in it. */
+export const keptNow = () => everKept.length;
+
+/** Return a picture that was asked for then, with what was kept since then laid over it. */
+export function catchUp(picture, since) {
+  for (const job of everKept.slice(since)) apply(picture, job);
+  return picture;
 }
 
 function answer(picture, group, item) {
