@@ -22,7 +22,9 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # file names may be no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    exit_codes.give_signals_back()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

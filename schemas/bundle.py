@@ -23,9 +23,9 @@ FILES = {
     "openvino/model.bin": "its weights, float32",
     "openvino/int8.xml": (
         "optional: the same network for processors that are faster in 8 bits, calibrated on "
-        "training pictures; what tags hang on is computed again with the other"
+        "training pictures; what tags hang on, or scores, is computed again with the other"
     ),
-    "openvino/int8.bin": "its weights, int8, the head's float32",
+    "openvino/int8.bin": "its weights, int8; those of a head of its own, float32",
     "head.npz": (
         "kernel, float32 (features, labels), and bias, float32 (labels): logits = features @ "
         "kernel + bias; where unlikeness goes by features too, those of training pictures: mean, "

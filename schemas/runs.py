@@ -213,7 +213,8 @@ class RunRecord(Record):
     model_id: str | None
     """Null if it was not read, and of a rollback."""
     backend: str | None
-    """openvino, openvino int8, openvino bfloat16 or keras; null if nothing had to be scored."""
+    """What computed last: openvino, openvino int8, openvino bfloat16 or keras; null if nothing had
+    to be scored."""
     snapshot: str | None
     """The snapshot that `current` led to at the end."""
     plan: PlanCounts | None

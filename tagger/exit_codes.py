@@ -35,6 +35,13 @@ def take_over_signals() -> None:
         signal.signal(number, _end)
 
 
+def give_signals_back() -> None:
+    """Let them end the process at once: the command has ended, and what Python still waits for is
+    no place for an exception."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Let a signal wait for `end_if_asked`, or for the end of this; a second one does not wait.

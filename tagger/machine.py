@@ -100,7 +100,7 @@ def executable_memory_fault() -> MachineFault | None:
     try:
         mmap.mmap(-1, mmap.PAGESIZE, prot=may).close()
     except OSError as error:
-        return _fault(_EXECUTABLE_MEMORY, error)
+        return machine_fault(error) or _fault(_EXECUTABLE_MEMORY, error)
     return None
 
 

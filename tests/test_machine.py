@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -304,3 +305,17 @@ print("never", flush=True)
         assert ended.stdout == expected
         assert ended.returncode in (130, 143), ended.stderr
         assert ended.stderr == ""
+
+
+def test_a_signal_after_a_command_has_ended_ends_its_process_without_a_word() -> None:
+    code = (
+        "import os, signal, threading, time; from tagger import exit_codes\n"
+        "exit_codes.take_over_signals()\n"
+        "threading.Thread(target=time.sleep, args=(30,)).start()\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "exit_codes.give_signals_back()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=25, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")

@@ -27,7 +27,7 @@ from tagger.models.precision import (
     remembered,
 )
 from tagger.models.predictor import compare_precisions, logits_of, make_predictor
-from tagger.models.quantization import write_int8
+from tagger.models.quantization import try_int8, write_int8
 
 needs_bfloat16 = pytest.mark.skipif(
     "BF16" not in capabilities(), reason="this processor has no bfloat16"
@@ -160,6 +160,32 @@ def test_of_several_precisions_that_may_be_used_the_cheapest_is() -> None:
     assert Compared([one, other]).text().startswith("int8 is used: on 2,048 pictures bfloat16 ")
 
 
+def test_the_same_picture_again_and_again_is_one_to_a_comparison(
+    bundle: Bundle, pixels: np.ndarray
+) -> None:
+    predictor = make_predictor(bundle, "auto")
+    logits_of(predictor, pixels[[0] * PICTURES])
+    logits_of(predictor, pixels[:-1])
+    assert remembered(bundle, machine()) is None
+    logits_of(predictor, pixels[-1:])
+    found = remembered(bundle, machine())
+    assert found is not None
+    assert found.comparisons[0].pictures == PICTURES
+
+
+def test_a_comparison_holds_for_one_network_in_int8(
+    with_int8: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    other = tmp_path / "other-v1"
+    shutil.copytree(with_int8, other)
+    write_int8(other, smooth_pictures(bundle.size)[60:90])
+    described_again(other)
+    remember(bundle, machine(), Compared([GOOD]))
+    assert load_bundle(other).model_id == bundle.model_id
+    assert remembered(load_bundle(other), machine()) is None
+    assert remembered(bundle, machine()) == Compared([GOOD])
+
+
 def test_too_few_pictures_begin_no_comparison(bundle: Bundle, pixels: np.ndarray) -> None:
     assert make_predictor(bundle, "auto", pictures=PICTURES - 1).backend == "openvino"
     logits_of(make_predictor(bundle, "auto", pictures=PICTURES - 1), pixels)
@@ -215,6 +241,7 @@ def test_pictures_whose_scores_lie_where_they_are_steep_are_computed_again(bundl
     both = np.concatenate([sure, unsure])
     assert GOOD.again(both, bundle).tolist() == [False, False]
     assert changed(shift=0.1).again(both, bundle).tolist() == [False, True]
+    assert GOOD.again(np.full_like(sure, np.nan), bundle).tolist() == [True]
     further = both + 0.1
     assert np.abs(sigmoid(both) - sigmoid(further))[0].max() < STEEP
 
@@ -234,6 +261,35 @@ def test_where_most_pictures_are_computed_again_a_night_goes_on_in_float32(
     exact = logits_of(make_predictor(bundle, "openvino"), pixels[:CHUNK])
     same = np.array_equal(logits_of(predictor, pixels[:CHUNK]), exact)
     assert same == (backend == "openvino")
+
+
+def test_where_float32_cannot_be_set_up_anew_a_night_goes_on_as_before(
+    with_int8: Path, bundle: Bundle, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny-v1"
+    shutil.copytree(with_int8, folder)
+    said: list[str] = []
+    remember(bundle, machine(), Compared([changed(margin=0.0, shift=100.0)]))
+    predictor = make_predictor(load_bundle(folder), "auto", report=said.append)
+    exact = logits_of(predictor, pixels[:-CHUNK])
+    (folder / "openvino" / "model.xml").unlink()
+    for _ in range(2):
+        assert np.array_equal(logits_of(predictor, pixels)[: len(exact)], exact)
+    assert predictor.backend == "openvino int8"
+    assert len(said) == 1
+    assert said[0].startswith("float32 would take less time, and cannot be set up now: model ")
+
+
+def test_a_model_is_saved_without_int8_where_that_cannot_be_made(
+    bundle_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "tiny-v1"
+    shutil.copytree(bundle_path, folder)
+    wrong = smooth_pictures(load_bundle(bundle_path).size + 1)[:8]
+    try_int8(folder, wrong)
+    assert "the model is saved without a network in int8" in caplog.text
+    assert not any((folder / file).exists() for file in INT8)
+    assert load_bundle(folder).int8 is None
 
 
 def test_int8_is_near_float32_on_pictures_that_it_was_not_calibrated_on(

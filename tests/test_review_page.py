@@ -385,6 +385,23 @@ def test_two_persons_on_one_picture_are_told_of_each_other(
         assert [one.who for one in log.lines()] == ["Ben", "Ben", "Anna"]
 
 
+def test_what_others_say_while_a_page_is_read_is_not_hidden_by_what_one_said_before(
+    anna: Reviewing, index: Path, tabs: Opener
+) -> None:
+    tab = tabs(anna.address).open()
+    late: list[Route] = []
+    tab.page.route("**/api/find", lambda route: late.append(route))
+    with tab.page.expect_request("**/api/find"):
+        tab.page.evaluate("location.hash = 'path=item'")
+    tab.tile(FIRST).focus()
+    tab.press("y")
+    tab.says("Kept")
+    with reviewing(index, "--as", "Berta") as berta:
+        assert berta.say(said_of(berta.one(FIRST), None)).code == 200
+    late[0].continue_()
+    expect(tab.tile(FIRST).locator(".answer.person .by").first).to_have_text("Berta")
+
+
 def test_a_night_that_is_published_meanwhile_is_offered_and_loses_nothing(
     world: Path, bundle_path: Path, tmp_path: Path, tabs: Opener
 ) -> None:

@@ -77,7 +77,7 @@ class Model:
             raise InputError(f"backend {backend!r}: it is one of 'auto', 'openvino', 'keras'")
         self._bundle = load_bundle(STARTER if path is None else _path(path, "model"))
         self._backend: Backend = backend
-        self._predictor = make_predictor(self._bundle, backend, pictures=0)
+        self._predictor = make_predictor(self._bundle, backend, pictures=0, report=say)
         self._compared = backend != "auto"
         self._decoder: Decoder | None = None
         self._workers = 0

@@ -84,6 +84,8 @@ class Bundle:
         How pictures become the network's input.
     trunk : str
         Digest of all layers but the head.
+    int8 : str or None
+        Digest of its network in int8; None if it has none.
     gate : Gate
         The content of gate.json.
     parent : str or None
@@ -100,6 +102,7 @@ class Bundle:
     likeness: Likeness | None
     reading: Reading
     trunk: str
+    int8: str | None
     gate: Gate
     parent: str | None
     created_at: datetime
@@ -130,7 +133,7 @@ class Bundle:
     @property
     def has_int8(self) -> bool:
         """Return whether it has its network in int8 too."""
-        return all((self.path / file).exists() for file in INT8)
+        return self.int8 is not None
 
     @property
     def trainable(self) -> bool:
@@ -311,12 +314,17 @@ def _load(folder: Path) -> Bundle:
         likeness=chosen.likeness,
         reading=Reading.parse((folder / "preprocessing.json").read_bytes()),
         trunk=described.trunk,
+        int8=_int8(described.files),
         gate=read_record(folder, "gate.json", Gate),
         parent=described.parent,
         created_at=datetime.fromisoformat(described.created_at),
     )
     _ = bundle.space  # what unlikeness is measured by is there, or nothing is tagged
     return bundle
+
+
+def _int8(files: Mapping[str, str]) -> str | None:
+    return "".join(files[file] for file in INT8) if all(file in files for file in INT8) else None
 
 
 def _description(folder: Path) -> Description:

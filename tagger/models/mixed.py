@@ -1,5 +1,6 @@
 """Predictors that compute most pictures in a cheaper precision, or find out whether they may."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from tagger.arrays import Float32Array, Pixels
+from tagger.errors import TaggerError
 from tagger.machine import raise_machine_fault
 from tagger.models.bundle import Bundle
 from tagger.models.inferred import Inferred, Predictor
@@ -21,8 +23,9 @@ full."""
 class MixedPredictor:
     """A cheaper precision, and float32 again for pictures that a comparison calls doubtful.
 
-    Where so many are that float32 alone takes less, which may be on a catalog of another kind than
-    was compared, it is float32 alone from then on.
+    Where so many of all that it has seen are that float32 alone takes less, which may be on a
+    catalog of another kind than was compared, it is float32 alone from then on. Each process counts
+    for itself: what one run scores in int8, another may score in float32. Tags are the same.
     """
 
     def __init__(
@@ -37,41 +40,68 @@ class MixedPredictor:
         self._comparison = comparison
         self._report = report
         self._threads = threads
-        self._fast = OpenVinoPredictor(bundle, comparison.precision, threads=threads)
-        self._exact = _compiled_meanwhile(bundle, threads)
-        self._alone: OpenVinoPredictor | None = None
-        self._seen = 0
-        self._repeated = 0
+        self._current: _FastAndExact | OpenVinoPredictor = _FastAndExact(
+            bundle, comparison, threads=threads
+        )
+        self._may_settle = True
 
     @property
     def backend(self) -> str:
         """Return what computes the next picture."""
-        return "openvino" if self._alone else f"openvino {self._comparison.precision}"
+        return self._current.backend
 
     def infer(self, pixels: Pixels) -> Inferred:
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
-        if self._alone is not None:
-            return self._alone.infer(pixels)
+        inferred = self._current.infer(pixels)
+        if self._may_settle and isinstance(self._current, _FastAndExact):
+            self._settle(self._current)
+        return inferred
+
+    def _settle(self, current: "_FastAndExact") -> None:
+        """Go on in float32 alone if that takes less, by as many pictures as a comparison needs."""
+        share = current.repeated / current.seen
+        if current.seen < PICTURES or self._comparison.time_where(share) <= 1:
+            return
+        self._may_settle = False
+        try:
+            self._current = OpenVinoPredictor(self._bundle, threads=self._threads)
+        except (TaggerError, MemoryError) as error:  # what there is goes on, and takes longer
+            self._report(f"float32 would take less time, and cannot be set up now: {error}")
+            return
+        self._report(
+            f"float32 is used from here on: of {current.seen:,} pictures {share:.0%} were "
+            f"computed again, so {self._comparison.precision} saves no time"
+        )
+
+
+class _FastAndExact:
+    """A cheaper precision for all pictures, and float32 for those that are doubtful.
+
+    Attributes
+    ----------
+    seen, repeated : int
+        How many pictures there were, and how many of them were computed again.
+    """
+
+    def __init__(self, bundle: Bundle, comparison: Comparison, *, threads: int) -> None:
+        self._bundle = bundle
+        self._comparison = comparison
+        self._fast = OpenVinoPredictor(bundle, comparison.precision, threads=threads)
+        self._exact = _compiled_meanwhile(bundle, threads)
+        self.backend = f"openvino {comparison.precision}"
+        self.seen = 0
+        self.repeated = 0
+
+    def infer(self, pixels: Pixels) -> Inferred:
         inferred = self._fast.infer(pixels)
         again = np.flatnonzero(self._comparison.again(inferred.logits, self._bundle))
         if len(again):
             exact = self._exact.result().infer(pixels[again])
             for values, exact_values in zip(inferred, exact, strict=True):
                 values[again] = exact_values
-        self._count(len(pixels), len(again))
+        self.seen += len(pixels)
+        self.repeated += len(again)
         return inferred
-
-    def _count(self, seen: int, repeated: int) -> None:
-        """Go on in float32 alone if that takes less, by as many pictures as a comparison needs."""
-        self._seen += seen
-        self._repeated += repeated
-        share = self._repeated / self._seen
-        if self._seen >= PICTURES and self._comparison.time_where(share) > 1:
-            self._report(
-                f"float32 is used from here on: of {self._seen:,} pictures {share:.0%} were "
-                f"computed again, so {self._comparison.precision} saves no time"
-            )
-            self._alone = OpenVinoPredictor(self._bundle, threads=self._threads)
 
 
 def _compiled_meanwhile(bundle: Bundle, threads: int) -> Future[OpenVinoPredictor]:
@@ -136,13 +166,7 @@ class ComparingPredictor:
 
 
 class SideBySide:
-    """Every precision on the same pictures, one after the other, and what each took.
-
-    Attributes
-    ----------
-    pictures : int
-        How many it has seen.
-    """
+    """Every precision on the same pictures, one after the other, and what each took."""
 
     def __init__(
         self,
@@ -158,18 +182,30 @@ class SideBySide:
         self._predictors: list[Predictor] = [exact, *others]
         self._logits: list[list[Float32Array]] = [[] for _ in self._predictors]
         self._seconds = np.zeros(len(self._predictors))
-        self.pictures = 0
+        self._digests: set[bytes] = set()
 
     def infer(self, pixels: Pixels) -> Inferred:
         """Return what float32 makes of uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
+        new = [i for i, picture in enumerate(pixels) if self._is_new(picture)]
         found = []
         for i, predictor in enumerate(self._predictors):
             start = time.perf_counter()
             found.append(predictor.infer(pixels))
             self._seconds[i] += time.perf_counter() - start
-            self._logits[i].append(found[i].logits)
-        self.pictures += len(pixels)
+            self._logits[i].append(found[i].logits[new])
         return found[0]
+
+    @property
+    def pictures(self) -> int:
+        """Return how many different pictures it has seen: a thousand times the same one says
+        nothing of others."""
+        return len(self._digests)
+
+    def _is_new(self, picture: Pixels) -> bool:
+        digest = hashlib.sha256(np.ascontiguousarray(picture)).digest()
+        known = digest in self._digests
+        self._digests.add(digest)
+        return not known
 
     def compared(self, targets: Float32Array | None = None) -> Compared:
         """Return the comparison of each precision with float32.

@@ -34,7 +34,7 @@ Precision = Literal["float32", "bfloat16", "int8"]
 
 PICTURES = 2048
 """How many are compared at least: on fewer, two in a thousand pass for one in a thousand too
-often."""
+often. Nor does a night give a precision up before it has seen so many."""
 
 MEAN_DIFFERENCE = 0.002
 OTHER_TAGS = 0.001
@@ -170,8 +170,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def _doubtful(logits: Float32Array, bundle: Bundle, margin: float, shift: float) -> BoolArray:
     tags = uncertain(logits, bundle.thresholds, bundle.vocabulary, margin)
-    scores = expected_move(logits, bundle.vocabulary, shift) > STEEP
-    return tags | scores
+    steady = expected_move(logits, bundle.vocabulary, shift) <= STEEP
+    return tags | ~steady  # and not `> STEEP`, which no number would not be either
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -233,8 +233,9 @@ def remember(bundle: Bundle, machine: str, compared: Compared) -> None:
 
 
 def _place(bundle: Bundle, machine: str) -> Path | None:
-    """Return where comparisons lie: by model, by machine, and by whether the model has int8."""
+    """Return where comparisons lie: by model, its network in int8, machine, and what decides which
+    pictures are computed again."""
     folder = cache_folder()
-    asked = f"{bundle.model_id} {machine} {'int8' if bundle.has_int8 else ''}"
+    asked = f"{bundle.model_id} {bundle.int8} {machine} {_QUANTILE} {_FURTHER} {STEEP}"
     name = hashlib.sha256(asked.encode()).hexdigest()[:32]
     return folder / "precisions" / f"{name}.json" if folder is not None else None

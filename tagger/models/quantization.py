@@ -12,7 +12,7 @@ four sources of pictures (the benchmarks' page has the figures):
 - weights have seven bits: with eight, processors without VNNI add up wrongly in silence, and answer
   something else. That costs a third more error;
 - then the head is fitted to what the network in float32 says, on the features that there are: half
-  of the error that was left, on pictures of other sources too, and for nothing.
+  of the error that was left, a third to a half of it on pictures of other sources, for nothing.
 
 The first convolution made half of the error before that. In float32 it takes a third of the time
 that int8 saves. Neither equal ranges of channels (SmoothQuant) nor more pictures made it better.
@@ -28,6 +28,8 @@ import numpy as np
 
 from schemas.bundle import HEAD, INT8
 from tagger.arrays import Float32Array, Pixels
+from tagger.exit_codes import end_if_asked
+from tagger.progress import warn
 
 CALIBRATION = 300
 """Training pictures that ranges and biases are measured on; with fewer there is no such network."""
@@ -40,6 +42,18 @@ _RIDGE = 10.0
 is fitted on are smaller than on others, and a comparison on them promises too much."""
 
 _BATCH = 64
+
+
+def try_int8(folder: Path, pixels: Pixels) -> None:
+    """Write it, or leave it out and say why: without it nights take longer, and a training of hours
+    is not lost to what only saves time. Else as `write_int8`."""
+    try:
+        write_int8(folder, pixels)
+    except Exception as error:
+        end_if_asked()  # libraries replace what a signal raised in them
+        warn(f"the model is saved without a network in int8; nights compute in float32: {error}")
+        for file in INT8:
+            (folder / file).unlink(missing_ok=True)
 
 
 def write_int8(folder: Path, pixels: Pixels) -> None:

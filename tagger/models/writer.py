@@ -32,7 +32,7 @@ from tagger.labels.feature_space import FeatureSpace
 from tagger.labels.vocabulary import Vocabulary
 from tagger.models.bundle import installed_versions, model_id_of
 from tagger.models.network_file import number_shared_objects
-from tagger.models.quantization import write_int8
+from tagger.models.quantization import try_int8
 
 if TYPE_CHECKING:
     from tagger.backend import keras
@@ -65,8 +65,8 @@ class BundleContents:
     likeness : Likeness, optional
         What the unlikeness of a picture is measured by.
     calibration : uint8 (n, size, size, 3), optional
-        Training pictures, RGB, that its network for 8 bits is calibrated on; without them it has
-        none.
+        Training pictures, RGB, that its network for 8 bits is calibrated on, and its head fitted;
+        without them it has none.
     space : FeatureSpace, optional
         Where the features of training pictures lie, if likeness goes by it.
     split : pyarrow.Table
@@ -114,7 +114,7 @@ def save_bundle(models: Path, name: str, contents: BundleContents) -> Path:
     try:
         _write_network(work, contents.network, contents.space)
         if contents.calibration is not None:
-            write_int8(work, contents.calibration)
+            try_int8(work, contents.calibration)
         _write_records(work, contents)
         _write_split(work, contents.split)
         for file, plot in contents.plots.items():

@@ -117,9 +117,9 @@ class Inference:
         batch = self._batch[:CHUNK]
         self._batch = self._batch[CHUNK:]
         predictor = self._load()
+        self._run.backend = predictor.backend  # it may settle for another on the way
         with self._run.stage("infer"):
             inferred = predictor.infer(np.stack([pixels for _, _, pixels in batch]))
-        self._run.backend = predictor.backend  # it may settle for another on the way
         outside = self._work.bundle.outside(inferred.features)
         for (chunk, i, _), logits, features, far in zip(batch, *inferred, outside, strict=True):
             chunk.answers.logits[i] = logits

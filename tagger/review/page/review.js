@@ -17,7 +17,7 @@ import { showFilters } from "./filters.js";
 import * as grid from "./grid.js";
 import { showLarge } from "./large.js";
 import { showSample } from "./sample.js";
-import { apply, catchUp, isWaiting, keptNow, notKept, undo } from "./say.js";
+import { apply, catchUp, isWaiting, keptNow, keptSince, notKept, undo } from "./say.js";
 import { emit, groupKeys, on, PAGE, state } from "./state.js";
 import { address, go, readAddress, sameWanted } from "./wanted.js";
 import { count, figure, nightName } from "./words.js";
@@ -88,6 +88,7 @@ async function readPage({ seen = null, focus = null } = {}) {
     });
     moved = keptNow() > since;
     showPage();
+    keptSince(since).forEach(readTagsAgain);
     if (focus !== null) grid.focusTile(focus === "last" ? state.pictures.length - 1 : 0);
     else if (had) grid.focusPicture(had.image_id);
   } catch (refused) {

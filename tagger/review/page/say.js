@@ -135,13 +135,17 @@ function question({ picture, group, label }) {
   return JSON.stringify([picture.content, group, groupOf(group)?.exclusive ? null : label]);
 }
 
+/** The last line about it that a picture came with, or -1. */
+function lastLine(picture, { group, label }) {
+  const said = groupOf(group)?.exclusive ? picture.answers?.[group] : tagSaid(picture, group, label);
+  return said?.last ?? -1;
+}
+
 /** What the server is told: with the last line about it that this page can know. */
 function asSaid(item) {
   const { picture, group, label, answer } = item;
-  const shown = groupOf(group)?.exclusive
-    ? picture.answers?.[group]?.last
-    : tagSaid(picture, group, label)?.last;
-  const last = Math.max(shown ?? -1, known.get(question(item)) ?? -1, (picture.lines ?? 0) - 1);
+  const mine = known.get(question(item)) ?? -1;
+  const last = Math.max(lastLine(picture, item), mine, (picture.lines ?? 0) - 1);
   return { content: picture.content, image_id: picture.image_id, group, label, answer, last };
 }
 
@@ -181,9 +185,16 @@ export function apply(picture, job) {
 /** How much this page has kept: what is asked for now will have that in it. */
 export const keptNow = () => everKept.length;
 
-/** Return a picture that was asked for then, with what was kept since then laid over it. */
+/** What was kept since then, in order. */
+export const keptSince = (since) => everKept.slice(since);
+
+/**
+ * Return a picture that was asked for then, with what was kept since then laid over it, but where
+ * it came with that already, or with what somebody else said later.
+ */
 export function catchUp(picture, since) {
-  for (const job of everKept.slice(since)) apply(picture, job);
+  const isNews = (item) => lastLine(picture, item) < (known.get(question(item)) ?? -1);
+  for (const { items } of keptSince(since)) apply(picture, { items: items.filter(isNews) });
   return picture;
 }
 
