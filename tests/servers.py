@@ -99,10 +99,27 @@ def postgres(folder: Path) -> Iterator[Served]:
         command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1"]
         command += ["-p", str(port), "-k", str(data), "-c", "fsync=off", "-c", "max_connections=50"]
         with _running(command, port, user) as process:
+            _until_answering(port)
             yield Served(port, process, command)
     finally:
         if user is not None:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _until_answering(port: int) -> None:
+    """Wait until it takes work: its port is open while it still starts up."""
+    import psycopg
+
+    until = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="postgres").close()
+        except psycopg.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _programs_of(programs: Path, home: Path, user: int) -> Path:
