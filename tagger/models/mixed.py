@@ -202,7 +202,7 @@ class SideBySide:
         return len(self._digests)
 
     def _is_new(self, picture: Pixels) -> bool:
-        digest = hashlib.sha256(np.ascontiguousarray(picture)).digest()
+        digest = hashlib.sha256(picture.tobytes()).digest()
         known = digest in self._digests
         self._digests.add(digest)
         return not known
