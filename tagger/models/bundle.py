@@ -131,11 +131,6 @@ class Bundle:
         return not (self.path / "model.keras").exists()
 
     @property
-    def has_int8(self) -> bool:
-        """Return whether it has its network in int8 too."""
-        return self.int8 is not None
-
-    @property
     def trainable(self) -> bool:
         """Return whether it can be retrained."""
         return not self.packed or all((self.path / file).exists() for file in ONLY_PACKED)

@@ -40,10 +40,9 @@ class MixedPredictor:
         self._comparison = comparison
         self._report = report
         self._threads = threads
-        self._current: _FastAndExact | OpenVinoPredictor = _FastAndExact(
-            bundle, comparison, threads=threads
-        )
-        self._may_settle = True
+        both = _FastAndExact(bundle, comparison, threads=threads)
+        self._current: Predictor = both
+        self._watched: _FastAndExact | None = both
 
     @property
     def backend(self) -> str:
@@ -53,23 +52,23 @@ class MixedPredictor:
     def infer(self, pixels: Pixels) -> Inferred:
         """Return logits and features for uint8 (n, size, size, 3) RGB, n at most `CHUNK`."""
         inferred = self._current.infer(pixels)
-        if self._may_settle and isinstance(self._current, _FastAndExact):
-            self._settle(self._current)
+        if self._watched is not None:
+            self._settle(self._watched)
         return inferred
 
-    def _settle(self, current: "_FastAndExact") -> None:
+    def _settle(self, both: "_FastAndExact") -> None:
         """Go on in float32 alone if that takes less, by as many pictures as a comparison needs."""
-        share = current.repeated / current.seen
-        if current.seen < PICTURES or self._comparison.time_where(share) <= 1:
+        share = both.repeated / both.seen
+        if both.seen < PICTURES or self._comparison.time_where(share) <= 1:
             return
-        self._may_settle = False
+        self._watched = None
         try:
             self._current = OpenVinoPredictor(self._bundle, threads=self._threads)
         except (TaggerError, MemoryError) as error:  # what there is goes on, and takes longer
             self._report(f"float32 would take less time, and cannot be set up now: {error}")
             return
         self._report(
-            f"float32 is used from here on: of {current.seen:,} pictures {share:.0%} were "
+            f"float32 is used from here on: of {both.seen:,} pictures {share:.0%} were "
             f"computed again, so {self._comparison.precision} saves no time"
         )
 

@@ -204,7 +204,7 @@ def precisions_to_compare(bundle: Bundle, capabilities: Sequence[str]) -> list[P
     found: list[Precision] = []
     if "BF16" in capabilities:
         found.append("bfloat16")
-    if "INT8" in capabilities and bundle.has_int8:
+    if "INT8" in capabilities and bundle.int8 is not None:
         found.append("int8")
     return found
 

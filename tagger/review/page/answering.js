@@ -6,7 +6,7 @@ import * as grid from "./grid.js";
 import { isOpen } from "./large.js";
 import { choose, whichGroup } from "./palette.js";
 import { readAll } from "./sample.js";
-import { catchUp, confirmed, keptNow, say, stroke } from "./say.js";
+import { catchUp, confirmed, moment, say, stroke } from "./say.js";
 import { emit, groupOf, MOST, PAGE, state } from "./state.js";
 import { count, figure, openFinding } from "./words.js";
 
@@ -39,7 +39,7 @@ async function answer(strokesOf, words) {
 
 /** What is said of pictures beyond this page has to be known, so that it can be undone. */
 async function asTheyAre(pictures) {
-  const [lines, since] = [state.night.lines, keptNow()];
+  const asked = moment();
   const { wanted } = state.view;
   const tell = (n, total) =>
     emit("told", `Reading what is known of ${count(total, "picture")}: ${figure(n)} …`);
@@ -50,7 +50,7 @@ async function asTheyAre(pictures) {
     emit("told", refused.message);
     return null;
   }
-  const known = new Map(all.map((one) => [one.image_id, catchUp({ ...one, lines }, since)]));
+  const known = new Map(all.map((one) => [one.image_id, catchUp(one, asked)]));
   return pictures
     .filter((one) => known.get(one.image_id)?.content === one.content)
     .map((one) => known.get(one.image_id));

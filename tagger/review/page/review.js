@@ -17,7 +17,7 @@ import { showFilters } from "./filters.js";
 import * as grid from "./grid.js";
 import { showLarge } from "./large.js";
 import { showSample } from "./sample.js";
-import { apply, catchUp, isWaiting, keptNow, keptSince, notKept, undo } from "./say.js";
+import { apply, catchUp, isWaiting, keptSince, moment, notKept, undo } from "./say.js";
 import { emit, groupKeys, on, PAGE, state } from "./state.js";
 import { address, go, readAddress, sameWanted } from "./wanted.js";
 import { count, figure, nightName } from "./words.js";
@@ -70,7 +70,7 @@ async function readPage({ seen = null, focus = null } = {}) {
   const had = byId("pictures").contains(document.activeElement) ? grid.focusedPicture() : null;
   byId("pictures").setAttribute("aria-busy", "true");
   const { wanted, offset } = state.view;
-  const [lines, since] = [state.night.lines, keptNow()];
+  const asked = moment();
   try {
     const found = await api.find(wanted, offset, seen ? 2 * PAGE : PAGE);
     if (mine !== reading) return;
@@ -83,12 +83,11 @@ async function readPage({ seen = null, focus = null } = {}) {
     }
     Object.assign(state, {
       total: found.total,
-      lines,
-      pictures: left.slice(0, PAGE).map((one) => catchUp({ ...one, lines }, since)),
+      pictures: left.slice(0, PAGE).map((one) => catchUp(one, asked)),
     });
-    moved = keptNow() > since;
+    moved = keptSince(asked).length > 0;
     showPage();
-    keptSince(since).forEach(readTagsAgain);
+    keptSince(asked).forEach(readTagsAgain);
     if (focus !== null) grid.focusTile(focus === "last" ? state.pictures.length - 1 : 0);
     else if (had) grid.focusPicture(had.image_id);
   } catch (refused) {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, button, fill, h, name } from "./dom.js";
-import { apply, catchUp, keptNow, tagSaid } from "./say.js";
+import { apply, catchUp, moment, tagSaid } from "./say.js";
 import { emit, on, state } from "./state.js";
 import { count, figure, percent } from "./words.js";
 import { go } from "./wanted.js";
@@ -24,15 +24,13 @@ export async function showSample() {
   if (!isHere()) return;
   if (!place.childElementCount) fill(place, h("p", { class: "quiet" }, "Reading the sample …"));
   try {
-    const [lines, since] = [state.night.lines, keptNow()];
+    const asked = moment();
     const rows = await readAll({ sample: state.night.sample });
     const sample = await api.getSample();
     questions = questionsOf(sample);
     pictures = inOrder(
       sample,
-      rows
-        .filter((one) => one.status === "ok")
-        .map((one) => catchUp({ ...one, lines }, since)),
+      rows.filter((one) => one.status === "ok").map((one) => catchUp(one, asked)),
     );
     show(sample);
   } catch (refused) {

@@ -182,19 +182,20 @@ export function apply(picture, job) {
   }
 }
 
-/** How much this page has kept: what is asked for now will have that in it. */
-export const keptNow = () => everKept.length;
+/** What this page knows now: how many lines the corrections have, and how much it has kept. */
+export const moment = () => ({ lines: state.night.lines, kept: everKept.length });
 
 /** What was kept since then, in order. */
-export const keptSince = (since) => everKept.slice(since);
+export const keptSince = ({ kept }) => everKept.slice(kept);
 
 /**
  * Return a picture that was asked for then, with what was kept since then laid over it, but where
  * it came with that already, or with what somebody else said later.
  */
-export function catchUp(picture, since) {
+export function catchUp(came, asked) {
+  const picture = { ...came, lines: asked.lines };
   const isNews = (item) => lastLine(picture, item) < (known.get(question(item)) ?? -1);
-  for (const { items } of keptSince(since)) apply(picture, { items: items.filter(isNews) });
+  for (const { items } of keptSince(asked)) apply(picture, { items: items.filter(isNews) });
   return picture;
 }
 

@@ -11,8 +11,6 @@ export const state = {
   /** The pictures of this page of the grid. */
   pictures: [],
   total: 0,
-  /** How many lines the corrections had before this page was read. */
-  lines: 0,
 };
 
 const listeners = new Map();
